@@ -1,0 +1,1 @@
+//! Mounts any Serve in an axum router.

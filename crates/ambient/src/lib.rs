@@ -1,0 +1,10 @@
+//! Time and randomness as values: the one crate that reads the clock and draws random bytes.
+//!
+//! It knows no protocol and keeps no state. Every other crate takes a [`Time`] or bytes as arguments, or holds a
+//! [`Clock`] and an [`Entropy`] that somebody chose for it; a lint forbids the real ones everywhere else.
+
+mod clock;
+mod entropy;
+
+pub use clock::{Clock, ManualClock, SystemClock, Time};
+pub use entropy::{Entropy, SeededEntropy, SystemEntropy};

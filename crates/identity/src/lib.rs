@@ -1,0 +1,1 @@
+//! People: accounts, sessions, and the log-in, sign-up and consent pages.

@@ -1,0 +1,1 @@
+//! Authenticated encryption by numbered keys, one derived key a record.

@@ -1,0 +1,1 @@
+//! Records, the storage contract, its backends and the suite that proves one.

@@ -1,0 +1,1 @@
+//! What the tests share: scenarios, the reference model of a grant, faulty stores, fuzz bodies.
