@@ -1,1 +1,178 @@
-//! Mounts any Serve in an axum router.
+//! Mounts any [`Serve`] in an axum router.
+//!
+//! It holds no rules: paths, methods, statuses and headers are the `Serve`'s. What it adds is the network's part,
+//! reading the body within the limit and naming the peer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_io::{BODY_LIMIT, Peer, Serve, body_too_large};
+
+/// A router that hands every request, whatever its path and method, to `serve`.
+///
+/// It is a fallback: routes of your own stand before it, and it nests under no prefix, because what it serves knows
+/// its public paths. `HEAD` reaches `serve` as `HEAD`.
+///
+/// A body longer than [`BODY_LIMIT`] is answered 413 and a body that breaks off 400; neither reaches `serve`. The
+/// [`Peer`] is known where the router is served with `into_make_service_with_connect_info::<SocketAddr>()`.
+pub fn mount(serve: Arc<dyn Serve>) -> Router {
+    Router::new().fallback(move |request: Request<Body>| {
+        let serve = Arc::clone(&serve);
+        async move { answer(&*serve, request).await.map(Body::from) }
+    })
+}
+
+async fn answer(serve: &dyn Serve, request: Request<Body>) -> Response<Bytes> {
+    let peer = peer(&request);
+    if announces_too_much(&request) {
+        return body_too_large();
+    }
+    let (head, body) = request.into_parts();
+    match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(whole) => serve.serve(Request::from_parts(head, whole.to_bytes()), peer).await,
+        Err(error) if error.is::<LengthLimitError>() => body_too_large(),
+        Err(_) => broken_off(),
+    }
+}
+
+fn peer(request: &Request<Body>) -> Peer {
+    Peer(request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip()))
+}
+
+/// Whether `Content-Length` is beyond the limit: then nothing is read at all. A value that is no number, or too
+/// large for one, is left to the server below and to the count while reading.
+fn announces_too_much(request: &Request<Body>) -> bool {
+    request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok())
+        .is_some_and(|length| length > BODY_LIMIT as u64)
+}
+
+fn broken_off() -> Response<Bytes> {
+    let body =
+        Bytes::from_static(br#"{"error":"invalid_request","error_description":"The body broke off."}"#);
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::io;
+    use std::net::IpAddr;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
+    use futures_util::StreamExt;
+    use futures_util::stream;
+    use http::Method;
+    use http_body_util::Full;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    /// Says what reached it.
+    struct Echo;
+
+    #[async_trait]
+    impl Serve for Echo {
+        async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+            let said = format!(
+                "{} {} {} {:?}",
+                request.method(),
+                request.uri(),
+                request.body().len(),
+                peer.0.map(|address| address.to_string())
+            );
+            Response::builder()
+                .status(StatusCode::ACCEPTED)
+                .header("x-said", said)
+                .body(request.into_body())
+                .unwrap()
+        }
+    }
+
+    /// A body that comes in `pieces`, of which `None` is where the connection breaks, and notes that it was read.
+    fn in_pieces(pieces: Vec<Option<Bytes>>, read: &Arc<AtomicBool>) -> Body {
+        let read = Arc::clone(read);
+        Body::from_stream(stream::iter(pieces).map(move |piece| {
+            read.store(true, Ordering::Relaxed);
+            piece.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
+        }))
+    }
+
+    async fn send(request: Request<Body>) -> Response<Bytes> {
+        let response: Result<_, Infallible> = mount(Arc::new(Echo)).oneshot(request).await;
+        let (head, body) = response.unwrap().into_parts();
+        Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+
+    fn said(response: &Response<Bytes>) -> &str {
+        response.headers()["x-said"].to_str().unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_path_and_method_reaches_the_serve_and_its_answer_comes_back() {
+        for method in [Method::GET, Method::POST, Method::DELETE, Method::OPTIONS, Method::HEAD] {
+            for path in ["/", "/.well-known/a/b", "/x?y=%20z"] {
+                let request = Request::builder().method(&method).uri(path).body(Body::empty()).unwrap();
+                let response = send(request).await;
+                assert_eq!(response.status(), StatusCode::ACCEPTED);
+                assert_eq!(said(&response), format!("{method} {path} 0 None"));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_peer_is_the_other_end_of_the_connection() {
+        let mut request = Request::builder().uri("/").body(Body::empty()).unwrap();
+        let address: IpAddr = "192.0.2.7".parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 4711)));
+        assert_eq!(said(&send(request).await), "GET / 0 Some(\"192.0.2.7\")");
+    }
+
+    #[tokio::test]
+    async fn a_body_at_the_limit_passes_and_one_byte_more_is_413() {
+        for (length, status) in
+            [(BODY_LIMIT, StatusCode::ACCEPTED), (BODY_LIMIT + 1, StatusCode::PAYLOAD_TOO_LARGE)]
+        {
+            let whole = Body::new(Full::new(Bytes::from(vec![b'a'; length])));
+            assert_eq!(send(Request::post("/").body(whole).unwrap()).await.status(), status, "{length}");
+            let halves = [length / 2, length - length / 2].map(|part| Some(Bytes::from(vec![b'a'; part])));
+            let halves = in_pieces(halves.to_vec(), &Arc::default());
+            assert_eq!(send(Request::post("/").body(halves).unwrap()).await.status(), status, "{length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_content_length_beyond_the_limit_is_refused_before_a_byte_is_read() {
+        let read = Arc::new(AtomicBool::new(false));
+        let request = Request::post("/")
+            .header(header::CONTENT_LENGTH, (BODY_LIMIT + 1).to_string())
+            .body(in_pieces(vec![Some(Bytes::from_static(b"a"))], &read))
+            .unwrap();
+        assert_eq!(send(request).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert!(!read.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_400() {
+        let body = in_pieces(vec![Some(Bytes::from_static(b"grant_type=")), None], &Arc::default());
+        let response = send(Request::post("/").body(body).unwrap()).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        assert!(!response.headers().contains_key("x-said"));
+    }
+}
