@@ -1,0 +1,240 @@
+//! The `WWW-Authenticate` header (RFC 9110 section 11.6.1, RFC 6750 section 3, RFC 9728 section 5.1).
+
+use std::fmt;
+
+use crate::authorization::is_token68_byte;
+use crate::error::described;
+use crate::{ErrorCode, Scope};
+
+/// One challenge: a scheme, and parameters or one token68.
+///
+/// `Display` writes a legal field value whatever the fields hold: parameters are quoted, and what has no place in a
+/// header (line breaks above all) is replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// The scheme, in the case it came.
+    pub scheme: String,
+    /// What some schemes have instead of parameters.
+    pub token68: Option<String>,
+    /// Names and values, in order, unquoted.
+    pub params: Vec<(String, String)>,
+}
+
+/// A header value that does not follow RFC 9110 section 11.6.1, has a parameter twice, or is longer than 16 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a list of challenges")]
+pub struct MalformedChallenge;
+
+impl Challenge {
+    /// A Bearer challenge without parameters: what somebody without credentials gets (RFC 6750 section 3.1).
+    #[must_use]
+    pub fn bearer() -> Self {
+        Self { scheme: "Bearer".to_owned(), ..Self::default() }
+    }
+
+    /// A Basic challenge (RFC 7617 section 2).
+    #[must_use]
+    pub fn basic(realm: &str) -> Self {
+        Self { scheme: "Basic".to_owned(), ..Self::default() }.with("realm", realm)
+    }
+
+    /// Adds a parameter, or replaces the one of that name.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        match self.params.iter_mut().find(|(own, _)| own.eq_ignore_ascii_case(&name)) {
+            Some((_, own)) => *own = value,
+            None => self.params.push((name, value)),
+        }
+        self
+    }
+
+    /// Adds `error`.
+    #[must_use]
+    pub fn error(self, error: ErrorCode) -> Self {
+        self.with("error", error.as_str())
+    }
+
+    /// Adds `error_description`, in the characters of RFC 6750 section 3.
+    #[must_use]
+    pub fn description(self, text: impl AsRef<str>) -> Self {
+        self.with("error_description", described(text.as_ref()).unwrap_or_default())
+    }
+
+    /// Adds `scope`.
+    #[must_use]
+    pub fn scope(self, scope: &Scope) -> Self {
+        self.with("scope", scope.as_str())
+    }
+
+    /// Adds `resource_metadata`, the URL of the protected resource's metadata (RFC 9728 section 5.1).
+    #[must_use]
+    pub fn resource_metadata(self, url: &str) -> Self {
+        self.with("resource_metadata", url)
+    }
+
+    /// The value of a parameter; names are compared without regard to case.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Reads all challenges of one header value.
+    ///
+    /// # Errors
+    /// [`MalformedChallenge`] if any of them is malformed: half a header is not trusted.
+    pub fn parse_all(value: &str) -> Result<Vec<Self>, MalformedChallenge> {
+        if value.len() > LONGEST {
+            return Err(MalformedChallenge);
+        }
+        let mut rest = Rest(value);
+        let mut challenges: Vec<Self> = Vec::new();
+        while rest.next_element() {
+            let name = rest.token()?;
+            let spaces = rest.spaces();
+            match challenges.last_mut() {
+                Some(current) if current.token68.is_none() && rest.0.starts_with('=') => {
+                    current.push(name, rest.after_equals()?)?;
+                }
+                Some(_) | None => {
+                    let mut new = Self { scheme: name.to_owned(), ..Self::default() };
+                    if !rest.at_border() {
+                        if spaces == 0 {
+                            return Err(MalformedChallenge);
+                        }
+                        match rest.token68() {
+                            Some(token68) => new.token68 = Some(token68.to_owned()),
+                            None => {
+                                let name = rest.token()?;
+                                rest.blanks();
+                                new.push(name, rest.after_equals()?)?;
+                            }
+                        }
+                    }
+                    challenges.push(new);
+                }
+            }
+            rest.blanks();
+            if !rest.at_border() {
+                return Err(MalformedChallenge);
+            }
+        }
+        if challenges.is_empty() { Err(MalformedChallenge) } else { Ok(challenges) }
+    }
+
+    /// RFC 9110 section 11.2: a name occurs once per challenge.
+    fn push(&mut self, name: &str, value: String) -> Result<(), MalformedChallenge> {
+        if self.param(name).is_some() {
+            return Err(MalformedChallenge);
+        }
+        self.params.push((name.to_owned(), value));
+        Ok(())
+    }
+}
+
+impl fmt::Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = |text: &str| text.chars().filter(|c| is_token_char(*c)).collect::<String>();
+        f.write_str(&token(&self.scheme))?;
+        if let Some(token68) = &self.token68 {
+            let legal = |c: &char| u8::try_from(*c).is_ok_and(|byte| is_token68_byte(byte) || byte == b'=');
+            return write!(f, " {}", token68.chars().filter(legal).collect::<String>());
+        }
+        for (at, (name, value)) in self.params.iter().enumerate() {
+            write!(f, "{} {}=\"", if at == 0 { "" } else { "," }, token(name))?;
+            for c in value.chars() {
+                match c {
+                    '"' | '\\' => write!(f, "\\{c}")?,
+                    ' '..='~' => write!(f, "{c}")?,
+                    _ => f.write_str("?")?,
+                }
+            }
+            f.write_str("\"")?;
+        }
+        Ok(())
+    }
+}
+
+/// What has not been read yet.
+struct Rest<'a>(&'a str);
+
+impl<'a> Rest<'a> {
+    /// Skips what may stand between two elements of a list; false at the end.
+    fn next_element(&mut self) -> bool {
+        self.0 = self.0.trim_start_matches([',', ' ', '\t']);
+        !self.0.is_empty()
+    }
+
+    fn at_border(&self) -> bool {
+        self.0.is_empty() || self.0.starts_with(',')
+    }
+
+    fn spaces(&mut self) -> usize {
+        let before = self.0.len();
+        self.blanks();
+        before - self.0.len()
+    }
+
+    fn blanks(&mut self) {
+        self.0 = self.0.trim_start_matches([' ', '\t']);
+    }
+
+    fn token(&mut self) -> Result<&'a str, MalformedChallenge> {
+        let end = self.0.find(|c| !is_token_char(c)).unwrap_or(self.0.len());
+        let (token, rest) = self.0.split_at(end);
+        self.0 = rest;
+        if token.is_empty() { Err(MalformedChallenge) } else { Ok(token) }
+    }
+
+    /// Reads a token68 only if the element ends behind it: `a=b` is a parameter.
+    fn token68(&mut self) -> Option<&'a str> {
+        let body = self.0.find(|c: char| !u8::try_from(c).is_ok_and(is_token68_byte)).unwrap_or(self.0.len());
+        let padding = self.0[body..].find(|c| c != '=').unwrap_or(self.0.len() - body);
+        let (token68, rest) = self.0.split_at(body + padding);
+        let mut after = Self(rest);
+        after.blanks();
+        if body == 0 || !after.at_border() {
+            return None;
+        }
+        self.0 = rest;
+        Some(token68)
+    }
+
+    fn after_equals(&mut self) -> Result<String, MalformedChallenge> {
+        self.0 = self.0.strip_prefix('=').ok_or(MalformedChallenge)?;
+        self.blanks();
+        match self.0.strip_prefix('"') {
+            Some(rest) => {
+                self.0 = rest;
+                self.quoted()
+            }
+            None => self.token().map(str::to_owned),
+        }
+    }
+
+    /// RFC 9110 section 5.6.4, behind the opening quote.
+    fn quoted(&mut self) -> Result<String, MalformedChallenge> {
+        let mut value = String::new();
+        let mut chars = self.0.chars();
+        loop {
+            let c = match chars.next() {
+                Some('"') => break,
+                Some('\\') => chars.next(),
+                next => next,
+            };
+            match c {
+                Some(c) if c == '\t' || !c.is_control() => value.push(c),
+                Some(_) | None => return Err(MalformedChallenge),
+            }
+        }
+        self.0 = chars.as_str();
+        Ok(value)
+    }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+}
+
+const LONGEST: usize = 16 * 1024;

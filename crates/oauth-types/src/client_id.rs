@@ -1,0 +1,45 @@
+//! The client identifier (RFC 6749 section 2.2).
+
+use std::sync::Arc;
+
+use crate::text::{parsed_text, text_type};
+
+/// A client identifier: 1 to 2048 characters of `%x21-7E`, in exactly the text it was given.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(Arc<str>);
+
+/// Why a text is no client identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a client id is 1 to 2048 visible ASCII characters")]
+pub struct ClientIdError;
+
+impl ClientId {
+    /// Reads a client identifier. A space, though RFC 6749 appendix A.1 allows it, is refused: nobody issues such ids,
+    /// and they do not survive logs and headers.
+    ///
+    /// # Errors
+    /// [`ClientIdError`] for a wrong length or character.
+    pub fn parse(text: &str) -> Result<Self, ClientIdError> {
+        let fits = (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(Self(text.into())) } else { Err(ClientIdError) }
+    }
+
+    /// The exact text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the URL of a client ID metadata document: it starts with `https://`.
+    ///
+    /// It does not say that the rest is a URL that may be fetched.
+    #[must_use]
+    pub fn is_url(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+}
+
+text_type!(ClientId, ClientIdError);
+parsed_text!(ClientId);
+
+const LONGEST: usize = 2048;

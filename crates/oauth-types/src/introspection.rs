@@ -1,0 +1,204 @@
+//! Revocation, introspection and userinfo (RFC 7009, RFC 7662, OpenID Connect Core 5.3).
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::text::json;
+use crate::token::{refuse_repeated, required};
+use crate::{ClientId, Form, Issuer, OAuthError, Resource, Scope};
+
+/// A request to end a token (RFC 7009 section 2.1).
+#[derive(Clone, Debug)]
+pub struct RevocationRequest {
+    /// The token.
+    pub token: SecretString,
+    /// What the client believes it is; only a hint.
+    pub token_type_hint: Option<String>,
+}
+
+impl RevocationRequest {
+    /// Reads a revocation request.
+    ///
+    /// # Errors
+    /// `invalid_request` for a repeated parameter or a missing `token`.
+    pub fn from_form(form: &Form) -> Result<Self, OAuthError> {
+        let (token, token_type_hint) = token_and_hint(form)?;
+        Ok(Self { token, token_type_hint })
+    }
+}
+
+/// A request for what a token is worth (RFC 7662 section 2.1).
+#[derive(Clone, Debug)]
+pub struct IntrospectionRequest {
+    /// The token.
+    pub token: SecretString,
+    /// What the resource server believes it is; only a hint.
+    pub token_type_hint: Option<String>,
+}
+
+impl IntrospectionRequest {
+    /// Reads an introspection request.
+    ///
+    /// # Errors
+    /// `invalid_request` for a repeated parameter or a missing `token`.
+    pub fn from_form(form: &Form) -> Result<Self, OAuthError> {
+        let (token, token_type_hint) = token_and_hint(form)?;
+        Ok(Self { token, token_type_hint })
+    }
+}
+
+fn token_and_hint(form: &Form) -> Result<(SecretString, Option<String>), OAuthError> {
+    refuse_repeated(form)?;
+    let token = SecretString::from(required(form, "token")?);
+    Ok((token, form.all("token_type_hint").next().map(str::to_owned)))
+}
+
+/// What a token is worth (RFC 7662 section 2.2).
+///
+/// Build it with `..IntrospectionResponse::inactive()`: members will be added.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct IntrospectionResponse {
+    /// Whether the token may be used now. If not, nothing else is said.
+    pub active: bool,
+    /// What the token reaches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// The client it was issued to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// A name of the person, for people to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// `Bearer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<String>,
+    /// When it expires, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
+    /// When it was issued, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<i64>,
+    /// Whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    /// Which resource it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aud: Option<Audience>,
+    /// Who issued it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<Issuer>,
+    /// A name of the token itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// Members that are not listed above, kept as they are.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl IntrospectionResponse {
+    /// The one answer for every token that is not good: `{"active":false}` (RFC 7662 section 2.2).
+    #[must_use]
+    pub fn inactive() -> Self {
+        Self::default()
+    }
+
+    /// The JSON body.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        json(self)
+    }
+}
+
+/// The audience of a token: one identifier, or several (RFC 7519 section 4.1.3). One is written as a text, more as a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// One.
+    One(String),
+    /// Several, or none.
+    Many(Vec<String>),
+}
+
+impl Audience {
+    /// Whether `identifier` is one of the audience, compared as a text.
+    #[must_use]
+    pub fn contains(&self, identifier: &str) -> bool {
+        self.iter().any(|own| own == identifier)
+    }
+
+    /// All identifiers.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let all = match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        };
+        all.iter().map(String::as_str)
+    }
+}
+
+impl From<&Resource> for Audience {
+    fn from(resource: &Resource) -> Self {
+        Self::One(resource.as_str().to_owned())
+    }
+}
+
+impl From<&str> for Audience {
+    fn from(identifier: &str) -> Self {
+        Self::One(identifier.to_owned())
+    }
+}
+
+impl From<String> for Audience {
+    fn from(identifier: String) -> Self {
+        Self::One(identifier)
+    }
+}
+
+/// Who is behind an access token (OpenID Connect Core 5.3.2), with what the token itself is for.
+///
+/// Build it with `..UserInfo::new(sub)`: members will be added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserInfo {
+    /// Whose token it is.
+    pub sub: String,
+    /// The person's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The person's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Whether the address is known to be the person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
+    /// Which resource the token is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aud: Option<Audience>,
+    /// What the token reaches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// The client it was issued to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+}
+
+impl UserInfo {
+    /// Only the subject is known.
+    pub fn new(sub: impl Into<String>) -> Self {
+        Self {
+            sub: sub.into(),
+            name: None,
+            email: None,
+            email_verified: None,
+            aud: None,
+            scope: None,
+            client_id: None,
+        }
+    }
+
+    /// The JSON body.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        json(self)
+    }
+}

@@ -1,0 +1,201 @@
+//! Redirect URIs (RFC 6749 section 3.1.2, RFC 8252 section 7).
+
+use std::sync::Arc;
+
+use crate::text::{parsed_text, text_type};
+use crate::uri::{Authority, Fault, Uri, Web, is_loopback};
+
+/// Where a client wants its answers, in exactly the text it was given.
+///
+/// Absolute, without fragment, at most 2048 bytes of RFC 3986 characters. https has a host; http is for loopback only;
+/// neither has userinfo. A private-use scheme is fine unless a browser, or the system behind it, gives it a meaning
+/// of its own. Whether private-use schemes are wanted at all is the server's policy.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RedirectUri(Arc<str>);
+
+/// The three ways back to a client (RFC 8252 section 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RedirectKind {
+    /// An https URL.
+    Https,
+    /// http on `127.0.0.1`, `[::1]` or `localhost`.
+    Loopback,
+    /// A scheme of the client's own, such as `com.example.app:/callback`.
+    PrivateUse,
+}
+
+/// Why a text is no redirect URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedirectUriError {
+    /// Longer than 2048 bytes.
+    #[error("a redirect URI is at most 2048 bytes long")]
+    TooLong,
+    /// Not an absolute URI of RFC 3986 characters.
+    #[error("not an absolute URI")]
+    NotAUri,
+    /// A fragment component (RFC 6749 section 3.1.2).
+    #[error("a redirect URI has no fragment")]
+    Fragment,
+    /// A user name or password.
+    #[error("a redirect URI has no user name or password")]
+    UserInfo,
+    /// The host or the port is missing or wrong.
+    #[error("the host or port of the redirect URI is not valid")]
+    Host,
+    /// http to another machine.
+    #[error("http is allowed on 127.0.0.1, [::1] and localhost only")]
+    NotLoopback,
+    /// A scheme that would run code, read files or leave the browser in another way.
+    #[error("this scheme is not allowed in a redirect URI")]
+    Scheme,
+}
+
+impl RedirectUri {
+    /// Reads a redirect URI and keeps its text.
+    ///
+    /// # Errors
+    /// [`RedirectUriError`] names what is wrong.
+    pub fn parse(text: &str) -> Result<Self, RedirectUriError> {
+        let uri = Uri::parse(text)?;
+        if uri.fragment {
+            return Err(RedirectUriError::Fragment);
+        }
+        match kind_of(uri.scheme) {
+            RedirectKind::Https => {
+                Web::parse(text)?;
+            }
+            RedirectKind::Loopback if is_loopback(Web::parse(text)?.host) => {}
+            RedirectKind::Loopback => return Err(RedirectUriError::NotLoopback),
+            RedirectKind::PrivateUse => {
+                if FORBIDDEN.iter().any(|scheme| uri.scheme.eq_ignore_ascii_case(scheme)) {
+                    return Err(RedirectUriError::Scheme);
+                }
+                if uri.authority.unwrap_or_default().is_empty() && uri.path.is_empty() {
+                    return Err(RedirectUriError::NotAUri);
+                }
+            }
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The exact text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Which of the three ways this is.
+    #[must_use]
+    pub fn kind(&self) -> RedirectKind {
+        kind_of(self.0.split(':').next().unwrap_or_default())
+    }
+
+    /// The host as it stands in the text, an IPv6 address with its brackets; a private-use URI may have none.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        let authority = Uri::parse(&self.0).ok()?.authority?;
+        Authority::parse(authority).ok().map(|authority| authority.host).filter(|host| !host.is_empty())
+    }
+
+    /// Whether this URI, which a request names, is the one registered.
+    ///
+    /// Byte for byte; or, on loopback, with another port only: native clients take whichever is free (RFC 8252
+    /// section 7.3). `localhost` and `127.0.0.1` are not exchanged.
+    #[must_use]
+    pub fn matches(&self, registered: &Self) -> bool {
+        if self == registered {
+            return true;
+        }
+        if self.kind() != RedirectKind::Loopback || registered.kind() != RedirectKind::Loopback {
+            return false;
+        }
+        match (Uri::parse(&self.0), Uri::parse(&registered.0)) {
+            (Ok(mine), Ok(theirs)) => {
+                mine.scheme == theirs.scheme
+                    && self.host() == registered.host()
+                    && mine.path == theirs.path
+                    && mine.query == theirs.query
+            }
+            (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
+        }
+    }
+
+    /// The URI with `pairs` added to its query, form-encoded; what was there is retained (RFC 6749 section 3.1.2).
+    #[must_use]
+    pub fn with_query(&self, pairs: &[(&str, &str)]) -> String {
+        let mut text = self.0.to_string();
+        if pairs.is_empty() {
+            return text;
+        }
+        match text.split_once('?') {
+            None => text.push('?'),
+            Some((_, query)) if query.is_empty() || query.ends_with('&') => {}
+            Some(_) => text.push('&'),
+        }
+        text.push_str(&form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish());
+        text
+    }
+}
+
+/// http means loopback: no other http gets through [`RedirectUri::parse`].
+fn kind_of(scheme: &str) -> RedirectKind {
+    if scheme.eq_ignore_ascii_case("https") {
+        RedirectKind::Https
+    } else if scheme.eq_ignore_ascii_case("http") {
+        RedirectKind::Loopback
+    } else {
+        RedirectKind::PrivateUse
+    }
+}
+
+text_type!(RedirectUri, RedirectUriError);
+parsed_text!(RedirectUri);
+
+impl From<Fault> for RedirectUriError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::TooLong => Self::TooLong,
+            Fault::Syntax => Self::NotAUri,
+            Fault::NotWeb => Self::Scheme,
+            Fault::Fragment => Self::Fragment,
+            Fault::UserInfo => Self::UserInfo,
+            Fault::Host => Self::Host,
+        }
+    }
+}
+
+/// A redirect to one of these would run as script, show a local file, or hand the code to whatever the system has
+/// for it, instead of to the client that registered it.
+const FORBIDDEN: &[&str] = &[
+    "about",
+    "android-app",
+    "blob",
+    "chrome",
+    "data",
+    "feed",
+    "file",
+    "filesystem",
+    "ftp",
+    "ftps",
+    "gopher",
+    "intent",
+    "jar",
+    "javascript",
+    "livescript",
+    "mailto",
+    "mhtml",
+    "mocha",
+    "resource",
+    "sftp",
+    "sms",
+    "smb",
+    "ssh",
+    "tel",
+    "telnet",
+    "urn",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
