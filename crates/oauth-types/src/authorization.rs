@@ -89,7 +89,12 @@ fn basic(credentials: &str) -> Result<Authorization, MalformedAuthorization> {
     let bytes = PADDED_OR_NOT.decode(credentials).map_err(|_| MalformedAuthorization::Basic)?;
     let text = String::from_utf8(bytes).map_err(|_| MalformedAuthorization::Basic)?;
     let (id, secret) = text.split_once(':').ok_or(MalformedAuthorization::Basic)?;
-    Ok(Authorization::Basic { id: half(id), secret: SecretString::from(half(secret)) })
+    let (id, secret) = (half(id), half(secret));
+    // RFC 7617 section 2: neither contains control characters.
+    if id.chars().chain(secret.chars()).any(char::is_control) {
+        return Err(MalformedAuthorization::Basic);
+    }
+    Ok(Authorization::Basic { id, secret: SecretString::from(secret) })
 }
 
 /// Many clients skip the form encoding; what cannot be encoded was not (BC-10).
@@ -101,3 +106,77 @@ const PADDED_OR_NOT: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basic_of(value: &str) -> (String, String) {
+        match Authorization::parse(value) {
+            Ok(Authorization::Basic { id, secret }) => (id, secret.expose_secret().to_owned()),
+            other => panic!("{value}: {other:?}"),
+        }
+    }
+
+    /// RS-9, RS-10.
+    #[test]
+    fn a_bearer_token_is_read_in_any_case_and_after_any_number_of_spaces() {
+        for value in ["Bearer mF_9.B5f-4.1JqM", "bearer   mF_9.B5f-4.1JqM", " BEARER mF_9.B5f-4.1JqM "] {
+            let Ok(Authorization::Bearer(token)) = Authorization::parse(value) else { panic!("{value}") };
+            assert_eq!(token.expose_secret(), "mF_9.B5f-4.1JqM");
+            assert_eq!(bearer_header(&token), "Bearer mF_9.B5f-4.1JqM");
+        }
+    }
+
+    #[test]
+    fn a_malformed_header_says_which_part_is_wrong() {
+        use MalformedAuthorization::{Basic, Bearer, Empty};
+        for (value, error) in [
+            ("", Empty),
+            ("Bearer", Empty),
+            ("Bearer   ", Empty),
+            ("Bearer a b", Bearer),
+            ("Bearer a,b", Bearer),
+            ("Bearer =a", Bearer),
+            ("Bearer \u{e9}", Bearer),
+            ("Basic !", Basic),
+            ("Basic bm9jb2xvbg==", Basic),
+            ("Basic /zph", Basic),
+            // `a:` and a NUL.
+            ("Basic YToA", Basic),
+        ] {
+            assert_eq!(Authorization::parse(value).unwrap_err(), error, "{value}");
+        }
+    }
+
+    #[test]
+    fn another_scheme_is_other() {
+        assert!(matches!(Authorization::parse("DPoP a.b.c"), Ok(Authorization::Other)));
+        assert!(matches!(Authorization::parse("Bearerish a"), Ok(Authorization::Other)));
+    }
+
+    /// RFC 6749 section 2.3.1, the example.
+    #[test]
+    fn basic_credentials_are_read_from_the_rfc_example() {
+        let expected = ("s6BhdRkqt3".to_owned(), "7Fjfp0ZBr1KtDRbnfVdmIw".to_owned());
+        assert_eq!(basic_of("Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3"), expected);
+    }
+
+    /// BC-10.
+    #[test]
+    fn halves_are_form_decoded_or_taken_as_they_are() {
+        let header = basic_header("https://a.example/c:1", &SecretString::from("p:%+ \u{e9}"));
+        assert_eq!(basic_of(&header), ("https://a.example/c:1".to_owned(), "p:%+ \u{e9}".to_owned()));
+        let raw = format!("Basic {}", STANDARD.encode("id:100%:sure"));
+        assert_eq!(basic_of(&raw), ("id".to_owned(), "100%:sure".to_owned()));
+        assert_eq!(basic_of("basic YTpi").1, "b");
+        assert_eq!(basic_of("Basic YTo="), basic_of("Basic YTo"));
+    }
+
+    #[test]
+    fn debug_hides_what_is_secret() {
+        let shown =
+            format!("{:?}", (Authorization::parse("Bearer hush"), Authorization::parse("Basic YTpodXNo")));
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+}

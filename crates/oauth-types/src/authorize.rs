@@ -167,6 +167,9 @@ impl AuthorizationResponse {
     /// # Errors
     /// [`ResponseError`] if this is no answer at all.
     pub fn from_query(form: &Form) -> Result<Self, ResponseError> {
+        if let Some(name) = form.repeated() {
+            return Err(Repeated(name.to_owned()).into());
+        }
         let iss = Issuer::parse(form.one("iss")?.ok_or(ResponseError::NoIssuer)?)?;
         let state = form.one("state")?.map(str::to_owned);
         match (form.one("code")?, form.one("error")?) {
@@ -193,6 +196,92 @@ impl AuthorizationResponse {
     pub fn state(&self) -> Option<&str> {
         match self {
             Self::Code { state, .. } | Self::Error { state, .. } => state.as_deref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(text: &str) -> Form {
+        Form::parse(text.as_bytes()).unwrap()
+    }
+
+    fn iss() -> Issuer {
+        Issuer::parse("https://auth.example.com").unwrap()
+    }
+
+    #[test]
+    fn a_request_is_read_as_it_came() {
+        let request = AuthorizationRequest::from_form(&form(
+            "response_type=code&client_id=s6BhdRkqt3&state=xyz%20%26&scope=a+b&prompt=&unknown=1\
+             &resource=https%3A%2F%2Fa.example&resource=https%3A%2F%2Fb.example",
+        ));
+        let expected = AuthorizationRequest {
+            response_type: Some("code".to_owned()),
+            client_id: Some("s6BhdRkqt3".to_owned()),
+            state: Some("xyz &".to_owned()),
+            scope: Some("a b".to_owned()),
+            resource: vec!["https://a.example".to_owned(), "https://b.example".to_owned()],
+            ..AuthorizationRequest::default()
+        };
+        assert_eq!(request, expected);
+        assert_eq!(AuthorizationRequest::from_form(&form(&request.to_query())), request);
+    }
+
+    #[test]
+    fn of_a_repeated_parameter_the_first_is_taken() {
+        let request = AuthorizationRequest::from_form(&form("state=one&state=two"));
+        assert_eq!(request.state.as_deref(), Some("one"));
+    }
+
+    /// RFC 6749 section 4.1.2, AS-17, AS-18.
+    #[test]
+    fn a_code_travels_with_state_and_issuer() {
+        let redirect_uri = RedirectUri::parse("https://client.example.com/cb?x=1").unwrap();
+        let response = AuthorizationResponse::Code {
+            code: SecretString::from("SplxlOBeZQQYbYS6WxSbIA"),
+            state: Some("x y&z".to_owned()),
+            iss: iss(),
+        };
+        assert_eq!(
+            response.to_uri(&redirect_uri),
+            "https://client.example.com/cb?x=1&code=SplxlOBeZQQYbYS6WxSbIA&state=x+y%26z\
+             &iss=https%3A%2F%2Fauth.example.com"
+        );
+        assert!(!format!("{response:?}").contains("Splx"));
+    }
+
+    /// RFC 6749 section 4.1.2.1, AS-18, AS-19.
+    #[test]
+    fn an_error_travels_with_state_and_issuer_too() {
+        let redirect_uri = RedirectUri::parse("com.example.app:/cb").unwrap();
+        let response = AuthorizationResponse::Error {
+            error: OAuthError::new(ErrorCode::AccessDenied, "No."),
+            state: None,
+            iss: iss(),
+        };
+        assert_eq!(
+            response.to_uri(&redirect_uri),
+            "com.example.app:/cb?error=access_denied&error_description=No.&iss=https%3A%2F%2Fauth.example.com"
+        );
+    }
+
+    /// CL-12.
+    #[test]
+    fn a_callback_that_is_no_answer_is_refused() {
+        let iss = "iss=https%3A%2F%2Fauth.example.com";
+        for (query, error) in [
+            ("code=a&state=b".to_owned(), ResponseError::NoIssuer),
+            (format!("state=b&{iss}"), ResponseError::NeitherOrBoth),
+            (format!("code=a&error=access_denied&{iss}"), ResponseError::NeitherOrBoth),
+            (format!("error=nonsense&{iss}"), ResponseError::UnknownError),
+            (format!("code=a&code=b&{iss}"), ResponseError::Repeated(Repeated("code".to_owned()))),
+            (format!("code=a&{iss}&{iss}"), ResponseError::Repeated(Repeated("iss".to_owned()))),
+            ("code=a&iss=http%3A%2F%2Fa.example".to_owned(), ResponseError::Issuer(IssuerError::NotHttps)),
+        ] {
+            assert_eq!(AuthorizationResponse::from_query(&form(&query)).unwrap_err(), error, "{query}");
         }
     }
 }

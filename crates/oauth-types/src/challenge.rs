@@ -55,16 +55,19 @@ impl Challenge {
         self.with("error", error.as_str())
     }
 
-    /// Adds `error_description`, in the characters of RFC 6750 section 3.
+    /// Adds `error_description`, in the characters of RFC 6750 section 3; nothing if none of them is left.
     #[must_use]
     pub fn description(self, text: impl AsRef<str>) -> Self {
-        self.with("error_description", described(text.as_ref()).unwrap_or_default())
+        match described(text.as_ref()) {
+            Some(text) => self.with("error_description", text),
+            None => self,
+        }
     }
 
-    /// Adds `scope`.
+    /// Adds `scope`; nothing if it is empty, for the attribute has at least one token (RFC 6750 section 3).
     #[must_use]
     pub fn scope(self, scope: &Scope) -> Self {
-        self.with("scope", scope.as_str())
+        if scope.is_empty() { self } else { self.with("scope", scope.as_str()) }
     }
 
     /// Adds `resource_metadata`, the URL of the protected resource's metadata (RFC 9728 section 5.1).
@@ -140,8 +143,9 @@ impl fmt::Display for Challenge {
             let legal = |c: &char| u8::try_from(*c).is_ok_and(|byte| is_token68_byte(byte) || byte == b'=');
             return write!(f, " {}", token68.chars().filter(legal).collect::<String>());
         }
-        for (at, (name, value)) in self.params.iter().enumerate() {
-            write!(f, "{} {}=\"", if at == 0 { "" } else { "," }, token(name))?;
+        let named = self.params.iter().map(|(name, value)| (token(name), value));
+        for (at, (name, value)) in named.filter(|(name, _)| !name.is_empty()).enumerate() {
+            write!(f, "{} {name}=\"", if at == 0 { "" } else { "," })?;
             for c in value.chars() {
                 match c {
                     '"' | '\\' => write!(f, "\\{c}")?,
@@ -238,3 +242,100 @@ fn is_token_char(c: char) -> bool {
 }
 
 const LONGEST: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(challenge: &Challenge) -> Vec<(&str, &str)> {
+        challenge.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    /// RS-6, RS-7.
+    #[test]
+    fn a_challenge_without_credentials_has_no_error() {
+        let challenge = Challenge::bearer()
+            .resource_metadata("https://mcp.example.com/.well-known/oauth-protected-resource/mcp")
+            .scope(&Scope::parse("files:read").unwrap());
+        assert_eq!(
+            challenge.to_string(),
+            "Bearer resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\", \
+             scope=\"files:read\""
+        );
+        assert_eq!(Challenge::bearer().scope(&Scope::empty()).to_string(), "Bearer");
+    }
+
+    /// RS-8.
+    #[test]
+    fn a_challenge_for_more_scope_names_it() {
+        let challenge = Challenge::bearer()
+            .error(ErrorCode::InsufficientScope)
+            .description("needs \"files:write\"")
+            .scope(&Scope::parse("files:write files:read").unwrap());
+        assert_eq!(
+            challenge.to_string(),
+            "Bearer error=\"insufficient_scope\", error_description=\"needs 'files:write'\", \
+             scope=\"files:read files:write\""
+        );
+        assert_eq!(Challenge::basic("a \"b\" \\").to_string(), r#"Basic realm="a \"b\" \\""#);
+    }
+
+    #[test]
+    fn a_parameter_occurs_once_and_a_line_break_never() {
+        let challenge = Challenge::bearer().with("realm", "one").with("Realm", "two\r\nSet-Cookie: a=b");
+        assert_eq!(challenge.to_string(), r#"Bearer realm="two??Set-Cookie: a=b""#);
+        let hostile = Challenge { scheme: "Be\r\narer".to_owned(), ..Challenge::default() }.with("\r\n", "x");
+        assert_eq!(hostile.to_string(), "Bearer");
+    }
+
+    /// RFC 9110 section 11.6.1, the example.
+    #[test]
+    fn several_challenges_are_read_from_one_header() {
+        let value = r#"Basic realm="simple", Newauth realm="apps", type=1, title="Login to \"apps\"""#;
+        let challenges = Challenge::parse_all(value).unwrap();
+        assert_eq!(challenges.len(), 2);
+        assert_eq!(
+            (challenges[0].scheme.as_str(), params(&challenges[0])),
+            ("Basic", vec![("realm", "simple")])
+        );
+        assert_eq!(challenges[1].scheme, "Newauth");
+        assert_eq!(
+            params(&challenges[1]),
+            [("realm", "apps"), ("type", "1"), ("title", "Login to \"apps\"")]
+        );
+        assert_eq!(challenges[1].param("TITLE"), Some("Login to \"apps\""));
+    }
+
+    #[test]
+    fn a_token68_and_bare_schemes_are_read() {
+        let challenges = Challenge::parse_all("Negotiate YWJj==, , Bearer ,NTLM, Basic realm = x").unwrap();
+        let schemes: Vec<_> = challenges.iter().map(|challenge| challenge.scheme.as_str()).collect();
+        assert_eq!(schemes, ["Negotiate", "Bearer", "NTLM", "Basic"]);
+        assert_eq!(challenges[0].token68.as_deref(), Some("YWJj=="));
+        assert_eq!(challenges[3].param("realm"), Some("x"));
+        assert_eq!(challenges[0].to_string(), "Negotiate YWJj==");
+    }
+
+    #[test]
+    fn half_a_header_is_not_trusted() {
+        for value in [
+            "",
+            " , ",
+            "=",
+            "Bearer a=1, realm=",
+            "Bearer realm=\"x",
+            "Bearer realm=\"x\\",
+            "Bearer realm=\"x\" scope=\"y\"",
+            "Bearer realm=\"x\", realm=\"y\"",
+            "Bearer a=1, A=2",
+            "Bearer/1",
+            "Bearer a b",
+            "Bearer realm=\"a\u{7}b\"",
+            "Negotiate YWJj, a=1",
+        ] {
+            assert_eq!(Challenge::parse_all(value), Err(MalformedChallenge), "{value:?}");
+        }
+        let long = format!("Bearer a=\"{}\"", "x".repeat(16 * 1024));
+        assert_eq!(Challenge::parse_all(&long), Err(MalformedChallenge));
+    }
+}

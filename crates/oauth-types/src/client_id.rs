@@ -43,3 +43,26 @@ text_type!(ClientId, ClientIdError);
 parsed_text!(ClientId);
 
 const LONGEST: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_id_is_1_to_2048_visible_characters() {
+        for good in ["a", "~!\"\\", "https://app.example.com/client.json", &"a".repeat(2048)] {
+            assert_eq!(ClientId::parse(good).map(|id| id.as_str().to_owned()), Ok(good.to_owned()));
+        }
+        for bad in ["", "a b", "a\n", "\u{e9}", "\u{7f}", &"a".repeat(2049)] {
+            assert_eq!(ClientId::parse(bad), Err(ClientIdError), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn only_https_makes_a_client_id_a_url() -> Result<(), ClientIdError> {
+        assert!(ClientId::parse("https://app.example.com/client.json")?.is_url());
+        assert!(!ClientId::parse("http://app.example.com/client.json")?.is_url());
+        assert!(!ClientId::parse("cli_https://")?.is_url());
+        Ok(())
+    }
+}

@@ -160,3 +160,46 @@ pub(crate) fn described(text: &str) -> Option<String> {
 fn read_description<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| described(&text)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_read_back_from_its_text() {
+        for code in ErrorCode::ALL {
+            assert_eq!(code.as_str().parse(), Ok(*code));
+        }
+        assert_eq!(ErrorCode::ALL.len(), 25);
+        assert_eq!("Invalid_Request".parse::<ErrorCode>(), Err(UnknownErrorCode));
+        assert!(serde_json::from_str::<ErrorCode>("\"no_such_code\"").is_err());
+    }
+
+    /// AS-19: %x20-21 / %x23-5B / %x5D-7E.
+    #[test]
+    fn a_description_keeps_only_the_characters_of_the_rfc() {
+        let error = OAuthError::new(ErrorCode::InvalidScope, "no \"such\"\\ sc\u{f6}pe\r\n~!");
+        assert_eq!(error.error_description.as_deref(), Some("no 'such' scpe~!"));
+        assert_eq!(OAuthError::new(ErrorCode::InvalidScope, "\n").error_description, None);
+    }
+
+    #[test]
+    fn the_body_is_json_without_empty_members() {
+        let bare = OAuthError::from(ErrorCode::InvalidGrant);
+        assert_eq!(bare.to_json(), br#"{"error":"invalid_grant"}"#);
+        let told = OAuthError::new(ErrorCode::InvalidGrant, "The code has expired.");
+        assert_eq!(
+            told.to_json(),
+            br#"{"error":"invalid_grant","error_description":"The code has expired."}"#
+        );
+        assert_eq!(told.to_string(), "invalid_grant: The code has expired.");
+        assert_eq!(serde_json::from_slice::<OAuthError>(&told.to_json()).unwrap(), told);
+    }
+
+    #[test]
+    fn a_body_of_somebody_else_is_read_with_its_description_filtered() {
+        let body = r#"{"error":"invalid_grant","error_description":"a\u0007b\nc","error_uri":"x"}"#;
+        let error: OAuthError = serde_json::from_str(body).unwrap();
+        assert_eq!(error, OAuthError::new(ErrorCode::InvalidGrant, "abc"));
+    }
+}

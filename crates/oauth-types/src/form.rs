@@ -5,7 +5,7 @@ use std::fmt;
 /// The parameters of a body or a query, in order.
 ///
 /// `Debug` shows the names only: values may be secrets.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Form(Vec<(String, String)>);
 
 /// Why bytes are no form; on the wire all of it is `invalid_request`.
@@ -122,3 +122,66 @@ fn hex(digit: u8) -> Result<u8, FormError> {
 }
 
 const MOST: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(text: &str) -> Form {
+        Form::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn plus_and_percent_are_decoded_in_names_and_values() {
+        let form = form("a+b=c%2Bd+e&%63=%C3%A9&&d");
+        assert_eq!(form.one("a b"), Ok(Some("c+d e")));
+        assert_eq!(form.one("c"), Ok(Some("\u{e9}")));
+        assert_eq!(form.one("d"), Ok(None));
+        assert_eq!(form.one("absent"), Ok(None));
+    }
+
+    #[test]
+    fn what_two_readers_could_read_differently_is_an_error() {
+        for (text, error) in [
+            (&b"a=%"[..], FormError::Escape),
+            (b"a=%4", FormError::Escape),
+            (b"a=%zz", FormError::Escape),
+            (b"%+1=a", FormError::Escape),
+            (b"a=%ff", FormError::NotUtf8),
+            (b"a=\xff", FormError::NotUtf8),
+            (b"a=%00", FormError::Nul),
+            (b"a\0=b", FormError::Nul),
+        ] {
+            assert_eq!(Form::parse(text).unwrap_err(), error, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn at_most_64_parameters_are_read() {
+        assert!(Form::parse("a=1&".repeat(64).as_bytes()).is_ok());
+        assert_eq!(Form::parse("a=1&".repeat(65).as_bytes()).unwrap_err(), FormError::TooMany);
+    }
+
+    /// AS-10, AS-29.
+    #[test]
+    fn a_repeated_parameter_is_an_error_even_if_it_is_empty() {
+        for text in ["a=1&a=2", "a=1&b=2&a=1", "a=&a=1", "a=1&%61"] {
+            assert_eq!(form(text).one("a"), Err(Repeated("a".to_owned())), "{text}");
+            assert_eq!(form(text).repeated(), Some("a"), "{text}");
+        }
+        assert_eq!(form("a=1&b=2").repeated(), None);
+    }
+
+    /// AS-10, RFC 8707 section 2.
+    #[test]
+    fn resource_may_repeat_and_empty_values_are_absent() {
+        let form = form("resource=x&resource=&resource=y");
+        assert_eq!(form.repeated(), None);
+        assert_eq!(form.all("resource").collect::<Vec<_>>(), ["x", "y"]);
+    }
+
+    #[test]
+    fn debug_shows_names_only() {
+        assert_eq!(format!("{:?}", form("client_secret=hush&code=hush")), r#"Form["client_secret", "code"]"#);
+    }
+}

@@ -202,3 +202,61 @@ impl UserInfo {
         json(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorCode;
+    use secrecy::ExposeSecret as _;
+
+    #[test]
+    fn a_token_is_required_and_a_hint_is_not() {
+        let form = |text: &str| Form::parse(text.as_bytes()).unwrap();
+        let request = RevocationRequest::from_form(&form("token=a&token_type_hint=refresh_token")).unwrap();
+        assert_eq!(request.token.expose_secret(), "a");
+        assert_eq!(request.token_type_hint.as_deref(), Some("refresh_token"));
+        assert!(IntrospectionRequest::from_form(&form("token=a")).unwrap().token_type_hint.is_none());
+        for text in ["", "token=", "token=a&token=b"] {
+            let code = ErrorCode::InvalidRequest;
+            assert_eq!(RevocationRequest::from_form(&form(text)).unwrap_err().error, code, "{text}");
+            assert_eq!(IntrospectionRequest::from_form(&form(text)).unwrap_err().error, code, "{text}");
+        }
+    }
+
+    /// RFC 7662 section 2.2.
+    #[test]
+    fn an_inactive_token_says_nothing_else() {
+        assert_eq!(IntrospectionResponse::inactive().to_json(), br#"{"active":false}"#);
+    }
+
+    /// RFC 7662 section 2.2, the example.
+    #[test]
+    fn members_that_are_not_known_are_kept() {
+        let body = r#"{"active":true,"client_id":"l238j323ds-23ij4","username":"jdoe",
+            "scope":"read write dolphin","sub":"Z5O3upPC88QrAjx00dis",
+            "aud":"https://protected.example.net/resource","iss":"https://server.example.com/",
+            "exp":1419356238,"iat":1419350238,"extension_field":"twenty-seven"}"#;
+        let response: IntrospectionResponse = serde_json::from_str(body).unwrap();
+        assert!(response.active && response.scope.as_ref().unwrap().contains("dolphin"));
+        assert_eq!(response.other["extension_field"], "twenty-seven");
+        let again: IntrospectionResponse = serde_json::from_slice(&response.to_json()).unwrap();
+        assert_eq!(again, response);
+    }
+
+    /// RFC 7519 section 4.1.3.
+    #[test]
+    fn an_audience_is_one_text_or_a_list() {
+        for (json, names) in [(r#""a""#, vec!["a"]), (r#"["a","b"]"#, vec!["a", "b"]), ("[]", vec![])] {
+            let audience: Audience = serde_json::from_str(json).unwrap();
+            assert_eq!(audience.iter().collect::<Vec<_>>(), names);
+            assert_eq!(audience.contains("a"), names.contains(&"a"));
+            assert_eq!(serde_json::to_string(&audience).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn userinfo_says_only_what_is_known() {
+        assert_eq!(UserInfo::new("alice").to_json(), br#"{"sub":"alice"}"#);
+        assert!(serde_json::from_str::<UserInfo>("{}").is_err());
+    }
+}

@@ -54,9 +54,10 @@ impl Issuer {
         if !web.https && !is_loopback(web.host) {
             return Err(IssuerError::NotHttps);
         }
-        // Both would be rewritten on the way from this text to a request.
+        // A URL library would rewrite `HTTPS:` and `/a/../b` on the way from this text to a request.
+        let plain = text.starts_with(if web.https { "https://" } else { "http://" });
         let rewritten = Url::parse(text).map_or(true, |url| url.path() != web.path && !web.path.is_empty());
-        if rewritten || web.path.contains("//") || !text.starts_with("http") {
+        if !plain || rewritten || web.path.contains("//") {
             return Err(IssuerError::NotAUri);
         }
         Ok(Self(text.into()))
@@ -123,5 +124,93 @@ impl From<Fault> for IssuerError {
             Fault::UserInfo => Self::UserInfo,
             Fault::Host => Self::Host,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_kept_with_or_without_a_final_slash() {
+        for text in [
+            "https://auth.example.com",
+            "https://auth.example.com/",
+            "https://Auth.Example.com:443/tenant1/",
+            "http://127.0.0.1:8414",
+            "http://localhost:8414/a",
+            "http://[::1]:8414",
+        ] {
+            assert_eq!(Issuer::parse(text).map(|issuer| issuer.to_string()), Ok(text.to_owned()));
+        }
+        assert_ne!(Issuer::parse("https://a.example"), Issuer::parse("https://a.example/"));
+    }
+
+    /// RFC 8414 section 2, AS-2, AS-7.
+    #[test]
+    fn what_is_no_issuer_is_refused_by_its_rule() {
+        for (text, error) in [
+            ("http://auth.example.com", IssuerError::NotHttps),
+            ("http://127.0.0.2", IssuerError::NotHttps),
+            ("http://localhost.example.com", IssuerError::NotHttps),
+            ("ftp://auth.example.com", IssuerError::NotHttps),
+            ("https://auth.example.com?x=1", IssuerError::Query),
+            ("https://auth.example.com/?", IssuerError::Query),
+            ("https://auth.example.com#x", IssuerError::Fragment),
+            ("https://me@auth.example.com", IssuerError::UserInfo),
+            ("https://", IssuerError::Host),
+            ("https:///path", IssuerError::Host),
+            ("https:auth.example.com", IssuerError::Host),
+            ("https://auth.example.com:", IssuerError::Host),
+            ("https://auth.example.com:65536", IssuerError::Host),
+            ("https://0x7f.1", IssuerError::Host),
+            ("https://%61uth.example.com", IssuerError::Host),
+            ("auth.example.com", IssuerError::NotAUri),
+            (" https://auth.example.com", IssuerError::NotAUri),
+            ("https://auth.example.com/a\n", IssuerError::NotAUri),
+            ("https://auth.example.com/a b", IssuerError::NotAUri),
+            ("https://auth.example.com\\@evil.example", IssuerError::NotAUri),
+            ("https://auth.example.com/a/../b", IssuerError::NotAUri),
+            ("https://auth.example.com/a//b", IssuerError::NotAUri),
+            ("HTTPS://auth.example.com", IssuerError::NotAUri),
+            ("httpS://auth.example.com", IssuerError::NotAUri),
+            ("", IssuerError::NotAUri),
+        ] {
+            assert_eq!(Issuer::parse(text), Err(error), "{text}");
+        }
+        let long = format!("https://a.example/{}", "a".repeat(2048));
+        assert_eq!(Issuer::parse(&long), Err(IssuerError::TooLong));
+    }
+
+    #[test]
+    fn the_parts_are_slices_of_the_text() -> Result<(), IssuerError> {
+        for (text, origin, path, token) in [
+            ("https://a.example", "https://a.example", "", "https://a.example/t"),
+            ("https://a.example/", "https://a.example", "", "https://a.example/t"),
+            ("http://[::1]:1/x/", "http://[::1]:1", "/x", "http://[::1]:1/x/t"),
+            ("https://a.example/x/y", "https://a.example", "/x/y", "https://a.example/x/y/t"),
+        ] {
+            let issuer = Issuer::parse(text)?;
+            assert_eq!((issuer.origin(), issuer.path()), (origin, path));
+            assert_eq!(issuer.endpoint("/t"), token);
+            assert_eq!(issuer.is_https(), text.starts_with("https"));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_path_is_stripped_only_at_the_border_of_a_segment() -> Result<(), IssuerError> {
+        for text in ["https://a.example/tenant1", "https://a.example/tenant1/"] {
+            let issuer = Issuer::parse(text)?;
+            assert_eq!(issuer.strip("/tenant1/oauth/token"), Some("/oauth/token"));
+            assert_eq!(issuer.strip("/tenant1/"), Some("/"));
+            assert_eq!(issuer.strip("/tenant1"), Some("/"));
+            assert_eq!(issuer.strip("/tenant10/oauth/token"), None);
+            assert_eq!(issuer.strip("/oauth/token"), None);
+        }
+        let root = Issuer::parse("https://a.example/")?;
+        assert_eq!(root.strip("/oauth/token"), Some("/oauth/token"));
+        assert_eq!(root.strip("*"), None);
+        Ok(())
     }
 }

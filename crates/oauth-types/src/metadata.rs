@@ -258,3 +258,100 @@ where
 fn is_false(flag: &bool) -> bool {
     !flag
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// AS-8: the document of every feature, member by member.
+    #[test]
+    fn a_full_document_keeps_every_member() {
+        let document = json!({
+            "issuer": "https://auth.example.com/tenant1",
+            "authorization_endpoint": "https://auth.example.com/tenant1/authorize",
+            "token_endpoint": "https://auth.example.com/tenant1/token",
+            "registration_endpoint": "https://auth.example.com/tenant1/register",
+            "revocation_endpoint": "https://auth.example.com/tenant1/revoke",
+            "introspection_endpoint": "https://auth.example.com/tenant1/introspect",
+            "userinfo_endpoint": "https://auth.example.com/tenant1/userinfo",
+            "jwks_uri": "https://auth.example.com/tenant1/jwks.json",
+            "scopes_supported": ["files:read", "files:write", "offline_access"],
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "token_endpoint_auth_methods_supported": ["none", "client_secret_post"],
+            "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
+            "code_challenge_methods_supported": ["S256"],
+            "subject_types_supported": ["public"],
+            "authorization_response_iss_parameter_supported": true,
+            "client_id_metadata_document_supported": true,
+            "dpop_signing_alg_values_supported": ["ES256", "RS256"],
+            "authorization_grant_profiles_supported": ["urn:ietf:params:oauth:grant-profile:id-jag"],
+            "protected_resources": ["https://mcp.example.com/mcp"],
+            "example_extension": {"a": [1, null]},
+        });
+        let metadata: AuthorizationServerMetadata = serde_json::from_value(document.clone()).unwrap();
+        assert_eq!(metadata.other.keys().collect::<Vec<_>>(), ["example_extension"]);
+        assert_eq!(serde_json::from_slice::<Value>(&metadata.to_json()).unwrap(), document);
+    }
+
+    /// AS-7, RS-3: zero-valued members are omitted.
+    #[test]
+    fn what_is_empty_is_not_written() {
+        let issuer = Issuer::parse("https://auth.example.com/").unwrap();
+        let metadata = AuthorizationServerMetadata::new(issuer);
+        assert_eq!(metadata.to_json(), br#"{"issuer":"https://auth.example.com/"}"#);
+        let resource = Resource::parse("https://mcp.example.com/mcp").unwrap();
+        let metadata = ProtectedResourceMetadata::new(resource);
+        assert_eq!(metadata.to_json(), br#"{"resource":"https://mcp.example.com/mcp"}"#);
+    }
+
+    #[test]
+    fn a_document_with_a_wrong_shape_is_refused() {
+        for document in [
+            json!({}),
+            json!({"issuer": "http://auth.example.com"}),
+            json!({"issuer": "https://auth.example.com", "scopes_supported": "a b"}),
+            json!({"issuer": "https://auth.example.com", "token_endpoint": ["a"]}),
+        ] {
+            assert!(
+                serde_json::from_value::<AuthorizationServerMetadata>(document.clone()).is_err(),
+                "{document}"
+            );
+        }
+        for document in [json!({}), json!({"resource": "https://mcp.example.com#x"})] {
+            assert!(
+                serde_json::from_value::<ProtectedResourceMetadata>(document.clone()).is_err(),
+                "{document}"
+            );
+        }
+        let twice = r#"{"issuer":"https://a.example","issuer":"https://b.example"}"#;
+        assert!(serde_json::from_str::<AuthorizationServerMetadata>(twice).is_err());
+    }
+
+    /// RS-2, RS-3.
+    #[test]
+    fn a_resource_document_keeps_every_member() {
+        let document = json!({
+            "resource": "https://mcp.example.com/mcp",
+            "authorization_servers": ["https://auth.example.com/tenant1"],
+            "scopes_supported": ["files:read"],
+            "bearer_methods_supported": ["header"],
+            "resource_name": "Files",
+            "resource_name#de": "Dateien",
+            "dpop_bound_access_tokens_required": true,
+        });
+        let metadata: ProtectedResourceMetadata = serde_json::from_value(document.clone()).unwrap();
+        assert_eq!(metadata.other["resource_name#de"], "Dateien");
+        assert_eq!(serde_json::from_slice::<Value>(&metadata.to_json()).unwrap(), document);
+    }
+
+    #[test]
+    fn null_is_absent() {
+        let document =
+            json!({"resource": "https://a.example", "scopes_supported": null, "resource_name": null});
+        let metadata: ProtectedResourceMetadata = serde_json::from_value(document).unwrap();
+        assert_eq!(metadata, ProtectedResourceMetadata::new(Resource::parse("https://a.example").unwrap()));
+    }
+}

@@ -199,3 +199,121 @@ const FORBIDDEN: &[&str] = &[
     "ws",
     "wss",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_redirect_uris_of_real_clients_are_taken_as_they_are() {
+        use RedirectKind::{Https, Loopback, PrivateUse};
+        for (text, kind, host) in [
+            ("https://claude.ai/api/mcp/auth_callback", Https, Some("claude.ai")),
+            ("https://App.Example.com:8443/cb?x=1", Https, Some("App.Example.com")),
+            ("http://localhost:3000/callback", Loopback, Some("localhost")),
+            ("http://127.0.0.1/callback", Loopback, Some("127.0.0.1")),
+            ("http://[::1]:49152/callback", Loopback, Some("[::1]")),
+            ("cursor://anysphere.cursor-mcp/oauth/callback", PrivateUse, Some("anysphere.cursor-mcp")),
+            ("com.example.app:/cb", PrivateUse, None),
+            ("com.example.app:cb", PrivateUse, None),
+        ] {
+            let uri = RedirectUri::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!((uri.as_str(), uri.kind(), uri.host()), (text, kind, host));
+        }
+    }
+
+    /// AS-12, AS-13.
+    #[test]
+    fn what_is_no_redirect_uri_is_refused_by_its_rule() {
+        for (text, error) in [
+            ("https://app.example.com/cb#x", RedirectUriError::Fragment),
+            ("com.example.app:/cb#", RedirectUriError::Fragment),
+            ("/cb", RedirectUriError::NotAUri),
+            ("app.example.com/cb", RedirectUriError::NotAUri),
+            ("com.example.app:", RedirectUriError::NotAUri),
+            ("com.example.app://", RedirectUriError::NotAUri),
+            ("https://app.example.com/c b", RedirectUriError::NotAUri),
+            ("https://app.example.com/cb\r\nX: y", RedirectUriError::NotAUri),
+            ("https://app.example.com/\u{e9}", RedirectUriError::NotAUri),
+            ("https://app.example.com\\@evil.example/", RedirectUriError::NotAUri),
+            ("https://app.example.com@evil.example/cb", RedirectUriError::UserInfo),
+            ("http://localhost@evil.example/cb", RedirectUriError::UserInfo),
+            ("https:/cb", RedirectUriError::Host),
+            ("https:///cb", RedirectUriError::Host),
+            ("http://app.example.com/cb", RedirectUriError::NotLoopback),
+            ("http://127.0.0.1.evil.example/cb", RedirectUriError::NotLoopback),
+            ("http://0x7f.1/cb", RedirectUriError::Host),
+        ] {
+            assert_eq!(RedirectUri::parse(text), Err(error), "{text}");
+        }
+        let long = format!("https://a.example/{}", "a".repeat(2048));
+        assert_eq!(RedirectUri::parse(&long), Err(RedirectUriError::TooLong));
+    }
+
+    /// AS-13.
+    #[test]
+    fn a_scheme_that_runs_code_or_reads_files_is_refused_in_any_case() {
+        for text in [
+            "javascript:alert(1)",
+            "JavaScript://x/%0aalert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "vbscript:x",
+            "blob:https://app.example.com/1",
+            "about:blank",
+            "view-source:https://app.example.com",
+            "ws://localhost/",
+            "WSS://app.example.com/",
+            "ftp://app.example.com/",
+            "urn:ietf:wg:oauth:2.0:oob",
+        ] {
+            assert_eq!(RedirectUri::parse(text), Err(RedirectUriError::Scheme), "{text}");
+        }
+    }
+
+    /// AS-12, I6.
+    #[test]
+    fn a_request_matches_byte_for_byte_or_on_loopback_by_any_port() -> Result<(), RedirectUriError> {
+        for (requested, registered, matches) in [
+            ("https://a.example/cb", "https://a.example/cb", true),
+            ("https://a.example/cb", "https://a.example/cb/", false),
+            ("https://a.example/cb", "https://A.example/cb", false),
+            ("https://a.example:443/cb", "https://a.example/cb", false),
+            ("https://localhost:1/cb", "https://localhost:2/cb", false),
+            ("http://127.0.0.1:49152/cb", "http://127.0.0.1/cb", true),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:3000/cb", true),
+            ("http://localhost:1/cb", "http://localhost:2/cb", true),
+            ("http://[::1]:1/cb", "http://[::1]:2/cb", true),
+            ("http://localhost:1/cb", "http://127.0.0.1:1/cb", false),
+            ("http://localhost:1/cb", "http://LOCALHOST:2/cb", false),
+            ("http://127.0.0.1:1/cb?x=1", "http://127.0.0.1:2/cb?x=1", true),
+            ("http://127.0.0.1:1/cb?x=1", "http://127.0.0.1:2/cb", false),
+            ("http://127.0.0.1:1/cb", "http://127.0.0.1:2/other", false),
+            ("http://127.0.0.1:1", "http://127.0.0.1:2/", false),
+            ("com.example.app:/cb", "com.example.app:/cb", true),
+            ("com.example.app://h:1/cb", "com.example.app://h:2/cb", false),
+        ] {
+            let (requested, registered) = (RedirectUri::parse(requested)?, RedirectUri::parse(registered)?);
+            assert_eq!(requested.matches(&registered), matches, "{requested} {registered}");
+        }
+        Ok(())
+    }
+
+    /// RFC 6749 section 3.1.2.
+    #[test]
+    fn an_existing_query_is_retained() -> Result<(), RedirectUriError> {
+        let pairs = [("code", "a+b&c"), ("iss", "https://a.example")];
+        let added = "code=a%2Bb%26c&iss=https%3A%2F%2Fa.example";
+        for (text, separator) in [
+            ("https://a.example/cb", "?"),
+            ("https://a.example/cb?", ""),
+            ("https://a.example/cb?x=%20y", "&"),
+            ("https://a.example/cb?x&", ""),
+            ("com.example.app:/cb", "?"),
+        ] {
+            assert_eq!(RedirectUri::parse(text)?.with_query(&pairs), format!("{text}{separator}{added}"));
+        }
+        assert_eq!(RedirectUri::parse("https://a.example/cb")?.with_query(&[]), "https://a.example/cb");
+        Ok(())
+    }
+}

@@ -70,6 +70,14 @@ pub struct ClientMetadata {
     pub other: Map<String, Value>,
 }
 
+impl ClientMetadata {
+    /// The JSON body.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        json(self)
+    }
+}
+
 /// The answer to a registration (RFC 7591 section 3.2.1).
 ///
 /// It has no `Serialize`: the secret leaves through [`to_json`](Self::to_json) only.
@@ -139,5 +147,99 @@ impl ClientInformation {
             client_secret_expires_at: wire.client_secret_expires_at,
             metadata: wire.metadata,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// AS-50, AS-51: what an MCP client sends.
+    #[test]
+    fn a_request_keeps_every_member() {
+        let document = json!({
+            "client_name": "Example MCP Client",
+            "client_name#ja": "\u{4f8b}",
+            "redirect_uris": ["http://127.0.0.1:3000/callback", "cursor://anysphere.cursor-mcp/oauth/callback"],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "token_endpoint_auth_method": "none",
+            "application_type": "native",
+            "server_id": "srv_1",
+        });
+        let metadata: ClientMetadata = serde_json::from_value(document.clone()).unwrap();
+        assert_eq!(metadata.application_type.as_deref(), Some("native"));
+        assert_eq!(metadata.other.keys().collect::<Vec<_>>(), ["client_name#ja", "server_id"]);
+        assert_eq!(serde_json::from_slice::<Value>(&metadata.to_json()).unwrap(), document);
+    }
+
+    #[test]
+    fn a_list_is_a_real_array_and_null_is_absent() {
+        for document in [
+            json!({"redirect_uris": "https://a.example/cb"}),
+            json!({"redirect_uris": ["https://a.example/cb", 1]}),
+            json!({"redirect_uris": {"0": "https://a.example/cb"}}),
+            json!({"grant_types": "authorization_code"}),
+            json!({"client_name": ["a"]}),
+            json!(["redirect_uris"]),
+        ] {
+            assert!(serde_json::from_value::<ClientMetadata>(document.clone()).is_err(), "{document}");
+        }
+        let nulls = json!({"redirect_uris": null, "grant_types": null, "client_name": null, "jwks": null});
+        assert_eq!(serde_json::from_value::<ClientMetadata>(nulls).unwrap(), ClientMetadata::default());
+    }
+
+    /// RFC 7591 section 3.2.1: `client_secret_expires_at` is required with a secret.
+    #[test]
+    fn the_answer_is_flat_and_says_when_the_secret_expires() {
+        let information = ClientInformation {
+            client_id: ClientId::parse("cli_1").unwrap(),
+            client_secret: Some(SecretString::from("hush")),
+            client_id_issued_at: Some(1_700_000_000),
+            client_secret_expires_at: None,
+            metadata: ClientMetadata { client_name: Some("A".to_owned()), ..ClientMetadata::default() },
+        };
+        assert!(!format!("{information:?}").contains("hush"));
+        let written: Value = serde_json::from_slice(&information.to_json()).unwrap();
+        let expected = json!({"client_id": "cli_1", "client_secret": "hush", "client_id_issued_at": 1_700_000_000,
+            "client_secret_expires_at": 0, "client_name": "A"});
+        assert_eq!(written, expected);
+        let again = ClientInformation::from_json(&information.to_json()).unwrap();
+        assert_eq!(again.to_json(), information.to_json());
+        assert_eq!(again.metadata, information.metadata);
+    }
+
+    #[test]
+    fn a_public_client_gets_no_member_about_secrets() {
+        let information = ClientInformation {
+            client_id: ClientId::parse("cli_1").unwrap(),
+            client_secret: None,
+            client_id_issued_at: None,
+            client_secret_expires_at: None,
+            metadata: ClientMetadata::default(),
+        };
+        assert_eq!(information.to_json(), br#"{"client_id":"cli_1"}"#);
+    }
+
+    /// AS-52: a client does not choose its own id or secret.
+    #[test]
+    fn what_a_client_says_about_its_own_id_is_not_echoed() {
+        let asked = json!({"client_id": "mine", "client_secret": "mine", "client_secret_expires_at": 1});
+        let information = ClientInformation {
+            client_id: ClientId::parse("cli_1").unwrap(),
+            client_secret: None,
+            client_id_issued_at: None,
+            client_secret_expires_at: None,
+            metadata: serde_json::from_value(asked).unwrap(),
+        };
+        assert_eq!(information.to_json(), br#"{"client_id":"cli_1"}"#);
+    }
+
+    #[test]
+    fn an_answer_without_an_id_is_malformed() {
+        for body in ["", "{}", r#"{"client_id":""}"#, r#"{"client_id":"a","client_secret_expires_at":"0"}"#] {
+            assert!(ClientInformation::from_json(body.as_bytes()).is_err(), "{body}");
+        }
     }
 }

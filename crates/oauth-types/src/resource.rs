@@ -130,3 +130,67 @@ impl From<Fault> for ResourceError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_resource_is_refused_by_its_rule() {
+        for (text, error) in [
+            ("https://mcp.example.com/mcp#x", ResourceError::Fragment),
+            ("https://mcp.example.com/mcp#", ResourceError::Fragment),
+            ("mcp.example.com/mcp", ResourceError::NotAUri),
+            ("/mcp", ResourceError::NotAUri),
+            ("urn:example:mcp", ResourceError::NotWeb),
+            ("https://me:pw@mcp.example.com/", ResourceError::UserInfo),
+            ("https://", ResourceError::Host),
+            ("https://mcp.example.com/%zz", ResourceError::NotAUri),
+        ] {
+            assert_eq!(Resource::parse(text), Err(error), "{text}");
+        }
+        let long = format!("https://a.example/{}", "a".repeat(2048));
+        assert_eq!(Resource::parse(&long), Err(ResourceError::TooLong));
+    }
+
+    /// AS-27.
+    #[test]
+    fn case_of_the_host_default_port_and_one_final_slash_do_not_matter() -> Result<(), ResourceError> {
+        for (one, other, same) in [
+            ("https://mcp.example.com", "https://mcp.example.com/", true),
+            ("https://mcp.example.com/mcp", "HTTPS://MCP.Example.com:443/mcp/", true),
+            ("http://localhost/mcp", "http://localhost:80/mcp", true),
+            ("https://mcp.example.com/mcp/?a=1", "https://mcp.example.com/mcp?a=1", true),
+            ("https://mcp.example.com/mcp", "https://mcp.example.com/MCP", false),
+            ("https://mcp.example.com/mcp", "https://mcp.example.com/mcp//", false),
+            ("https://mcp.example.com/mcp", "http://mcp.example.com/mcp", false),
+            ("https://mcp.example.com/mcp", "https://mcp.example.com:8443/mcp", false),
+            ("https://mcp.example.com/mcp", "https://mcp.example.com/mcp?a=1", false),
+            ("https://mcp.example.com", "https://mcp.example.com.evil.example", false),
+        ] {
+            let (one, other) = (Resource::parse(one)?, Resource::parse(other)?);
+            assert_eq!(one.names_same(&other), same, "{one} {other}");
+            assert_eq!(other.names_same(&one), same, "{other} {one}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn origin_and_canonical_form() -> Result<(), ResourceError> {
+        let resource = Resource::parse("HTTPS://MCP.Example.com:443/Public/?Q=1")?;
+        assert_eq!(resource.as_str(), "HTTPS://MCP.Example.com:443/Public/?Q=1");
+        assert_eq!(resource.origin(), "https://mcp.example.com");
+        assert_eq!(resource.canonical(), "https://mcp.example.com/Public?Q=1");
+        assert_eq!(Resource::parse("http://[::1]:443/")?.canonical(), "http://[::1]:443");
+        Ok(())
+    }
+
+    #[test]
+    fn an_origin_has_neither_path_nor_query() -> Result<(), ResourceError> {
+        assert!(Resource::parse("https://mcp.example.com")?.is_origin());
+        assert!(Resource::parse("https://mcp.example.com/")?.is_origin());
+        assert!(!Resource::parse("https://mcp.example.com/mcp")?.is_origin());
+        assert!(!Resource::parse("https://mcp.example.com?a=1")?.is_origin());
+        Ok(())
+    }
+}

@@ -123,3 +123,51 @@ impl<'de> Deserialize<'de> for Scope {
 }
 
 const LONGEST: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(text: &str) -> Scope {
+        Scope::parse(text).unwrap()
+    }
+
+    #[test]
+    fn order_repetition_and_spaces_do_not_matter() {
+        assert_eq!(scope("write read"), scope("  read  write read "));
+        assert_eq!(scope("write read").to_string(), "read write");
+        assert_eq!(scope(""), Scope::empty());
+        assert_eq!(scope("   ").iter().count(), 0);
+    }
+
+    /// RFC 6749 section 3.3.
+    #[test]
+    fn a_token_with_another_character_is_refused() {
+        for text in ["a\tb", "a\"b", "a\\b", "a\nb", "\u{e9}", "\u{7f}"] {
+            assert_eq!(Scope::parse(text), Err(ScopeError::Character), "{text:?}");
+        }
+        assert_eq!(Scope::from_tokens(["a b"]), Err(ScopeError::Character));
+        assert_eq!(Scope::from_tokens([""]), Err(ScopeError::Character));
+        assert!(Scope::parse("!#[]~ files:read https://a.example/scope").is_ok());
+    }
+
+    #[test]
+    fn a_scope_is_at_most_4096_bytes_when_asked_for_and_longer_when_stored() {
+        assert!(Scope::parse(&"a".repeat(4096)).is_ok());
+        assert_eq!(Scope::parse(&"a".repeat(4097)), Err(ScopeError::TooLong));
+        let union = scope(&"a".repeat(4096)).union(&scope(&"b".repeat(4096)));
+        let json = serde_json::to_string(&union).unwrap();
+        assert_eq!(serde_json::from_str::<Scope>(&json).unwrap(), union);
+    }
+
+    #[test]
+    fn the_algebra_of_sets_holds() {
+        let (ab, bc) = (scope("a b"), scope("b c"));
+        assert_eq!(ab.union(&bc), scope("a b c"));
+        assert_eq!(ab.intersection(&bc), scope("b"));
+        assert_eq!(ab.difference(&bc), scope("a"));
+        assert!(scope("b").is_subset_of(&ab) && Scope::empty().is_subset_of(&ab) && ab.is_subset_of(&ab));
+        assert!(!bc.is_subset_of(&ab) && !ab.is_subset_of(&Scope::empty()));
+        assert!(ab.contains("a") && !ab.contains("c") && !ab.contains("") && !ab.contains("a b"));
+    }
+}

@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use crate::metadata::or_default;
 use crate::{ErrorCode, Form, OAuthError, Resource, Scope};
 
 /// The client credentials that may come in a body (RFC 6749 section 2.3.1).
@@ -165,7 +166,7 @@ impl TokenResponse {
             token_type: String,
             expires_in: i64,
             refresh_token: Option<String>,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "or_default")]
             scope: Scope,
         }
         let wire: Wire = serde_json::from_slice(body).map_err(|_| MalformedTokenResponse::Shape)?;
@@ -220,4 +221,135 @@ fn the_resource(form: &Form) -> Result<Option<Resource>, OAuthError> {
 /// A name comes from the other side and may be as long as the body.
 fn shortened(name: &str) -> String {
     name.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(text: &str) -> Form {
+        Form::parse(text.as_bytes()).unwrap()
+    }
+
+    fn read(text: &str) -> Result<TokenRequest, OAuthError> {
+        TokenRequest::from_form(&form(text))
+    }
+
+    fn refused(text: &str) -> (ErrorCode, String) {
+        let error = read(text).unwrap_err();
+        (error.error, error.error_description.unwrap_or_default())
+    }
+
+    /// RFC 6749 section 4.1.3, BC-5.
+    #[test]
+    fn a_code_request_is_read_with_what_it_has() {
+        let Ok(TokenRequest::AuthorizationCode(request)) = read(
+            "grant_type=authorization_code&code=SplxlOBeZQQYbYS6WxSbIA&redirect_uri=https%3A%2F%2Fa.example%2Fcb\
+             &code_verifier=dBjftJeZ4CVP&resource=https%3A%2F%2Fmcp.example.com%2Fmcp&client_id=x&unknown=1",
+        ) else {
+            panic!("not a code request")
+        };
+        assert_eq!(request.code.expose_secret(), "SplxlOBeZQQYbYS6WxSbIA");
+        assert_eq!(request.redirect_uri.as_deref(), Some("https://a.example/cb"));
+        assert_eq!(request.verifier.unwrap().expose_secret(), "dBjftJeZ4CVP");
+        assert_eq!(request.resource, Resource::parse("https://mcp.example.com/mcp").ok());
+
+        let Ok(TokenRequest::AuthorizationCode(bare)) = read("grant_type=authorization_code&code=a") else {
+            panic!("not a code request")
+        };
+        assert!(bare.redirect_uri.is_none() && bare.verifier.is_none() && bare.resource.is_none());
+    }
+
+    /// RFC 6749 section 6.
+    #[test]
+    fn a_refresh_request_is_read_with_what_it_has() {
+        let Ok(TokenRequest::RefreshToken(request)) =
+            read("grant_type=refresh_token&refresh_token=tGzv3JOkF0XG5Qx2TlKWIA&scope=b+a")
+        else {
+            panic!("not a refresh request")
+        };
+        assert_eq!(request.refresh_token.expose_secret(), "tGzv3JOkF0XG5Qx2TlKWIA");
+        assert_eq!(request.scope, Scope::parse("a b").ok());
+        assert_eq!(request.resource, None);
+    }
+
+    /// AS-29, AS-34.
+    #[test]
+    fn a_missing_or_repeated_parameter_is_named() {
+        for (text, name) in [
+            ("", "grant_type"),
+            ("grant_type=&code=a", "grant_type"),
+            ("grant_type=authorization_code", "code"),
+            ("grant_type=authorization_code&code=", "code"),
+            ("grant_type=refresh_token&code=a", "refresh_token"),
+        ] {
+            assert_eq!(
+                refused(text),
+                (ErrorCode::InvalidRequest, format!("the parameter {name} is missing"))
+            );
+        }
+        let (code, description) = refused("grant_type=authorization_code&code=a&code=a");
+        assert_eq!(
+            (code, description.as_str()),
+            (ErrorCode::InvalidRequest, "the parameter code occurs more than once")
+        );
+        let long = "x".repeat(9999);
+        assert!(refused(&format!("{long}=1&{long}=2")).1.len() < 200);
+    }
+
+    #[test]
+    fn an_unknown_grant_and_a_malformed_scope_have_codes_of_their_own() {
+        assert_eq!(refused("grant_type=password&username=a").0, ErrorCode::UnsupportedGrantType);
+        let scope = "grant_type=refresh_token&refresh_token=a&scope=%22";
+        assert_eq!(refused(scope).0, ErrorCode::InvalidScope);
+    }
+
+    /// AS-25: one grant, one resource.
+    #[test]
+    fn two_different_resources_are_an_invalid_target() {
+        let start = "grant_type=refresh_token&refresh_token=a&resource=https://a.example/mcp";
+        assert_eq!(refused(&format!("{start}&resource=https://b.example/mcp")).0, ErrorCode::InvalidTarget);
+        assert_eq!(refused(&format!("{start}%23fragment")).0, ErrorCode::InvalidTarget);
+        assert!(read(&format!("{start}&resource=https://a.example/mcp/")).is_ok());
+    }
+
+    /// RFC 6749 section 5.1, AS-33.
+    #[test]
+    fn the_answer_is_written_and_read_back() {
+        let response = TokenResponse {
+            access_token: SecretString::from("mat_a"),
+            token_type: TokenType::Bearer,
+            expires_in: 3600,
+            refresh_token: None,
+            scope: Scope::parse("b a").unwrap(),
+        };
+        let body = response.to_json();
+        assert_eq!(
+            body,
+            br#"{"access_token":"mat_a","expires_in":3600,"scope":"a b","token_type":"Bearer"}"#
+        );
+        assert_eq!(TokenResponse::from_json(&body).unwrap().to_json(), body);
+        assert!(!format!("{response:?}").contains("mat_a"));
+    }
+
+    #[test]
+    fn the_answer_of_somebody_else_is_read_within_the_rfc() {
+        let read = |body: &str| TokenResponse::from_json(body.as_bytes());
+        let plain = read(r#"{"access_token":"a","token_type":"bearer","expires_in":1,"x":[]}"#).unwrap();
+        assert!(plain.scope.is_empty() && plain.refresh_token.is_none());
+        let other = read(r#"{"access_token":"a","token_type":"DPoP","expires_in":1}"#).unwrap_err();
+        assert_eq!(other, MalformedTokenResponse::TokenType);
+        for body in ["", "[]", "{}", r#"{"access_token":1,"token_type":"Bearer","expires_in":1}"#] {
+            assert_eq!(read(body).unwrap_err(), MalformedTokenResponse::Shape, "{body}");
+        }
+    }
+
+    #[test]
+    fn client_credentials_are_optional_and_the_secret_stays_hidden() {
+        let form = Form::parse(b"client_id=a&client_secret=hush").unwrap();
+        let credentials = ClientCredentials::from_form(&form);
+        assert_eq!(credentials.client_id.as_deref(), Some("a"));
+        assert!(!format!("{credentials:?}").contains("hush"));
+        assert!(ClientCredentials::from_form(&Form::default()).client_secret.is_none());
+    }
 }

@@ -41,3 +41,64 @@ pub fn protected_resource(resource: &Resource) -> String {
 pub fn protected_resource_root(resource: &Resource) -> String {
     resource.at_root(PROTECTED_RESOURCE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8414 section 3.1 and OpenID Connect Discovery 4.1.
+    #[test]
+    fn the_documents_of_an_issuer() {
+        for (issuer, oauth, inserted, appended) in [
+            (
+                "https://auth.example.com/tenant1",
+                "https://auth.example.com/.well-known/oauth-authorization-server/tenant1",
+                "https://auth.example.com/.well-known/openid-configuration/tenant1",
+                "https://auth.example.com/tenant1/.well-known/openid-configuration",
+            ),
+            (
+                "https://auth.example.com/t1/",
+                "https://auth.example.com/.well-known/oauth-authorization-server/t1",
+                "https://auth.example.com/.well-known/openid-configuration/t1",
+                "https://auth.example.com/t1/.well-known/openid-configuration",
+            ),
+            (
+                "https://auth.example.com",
+                "https://auth.example.com/.well-known/oauth-authorization-server",
+                "https://auth.example.com/.well-known/openid-configuration",
+                "https://auth.example.com/.well-known/openid-configuration",
+            ),
+            (
+                "http://127.0.0.1:8414/",
+                "http://127.0.0.1:8414/.well-known/oauth-authorization-server",
+                "http://127.0.0.1:8414/.well-known/openid-configuration",
+                "http://127.0.0.1:8414/.well-known/openid-configuration",
+            ),
+        ] {
+            let issuer = Issuer::parse(issuer).unwrap();
+            assert_eq!(authorization_server(&issuer), oauth);
+            assert_eq!(openid_configuration_inserted(&issuer), inserted);
+            assert_eq!(openid_configuration_appended(&issuer), appended);
+        }
+    }
+
+    /// RFC 9728 section 3.1: only a slash right after the host is dropped, and a query is kept.
+    #[test]
+    fn the_documents_of_a_resource() {
+        let root = "https://mcp.example.com/.well-known/oauth-protected-resource";
+        for (resource, added) in [
+            ("https://mcp.example.com/public/mcp", "/public/mcp"),
+            ("https://mcp.example.com", ""),
+            ("https://mcp.example.com/", ""),
+            ("https://mcp.example.com/mcp/", "/mcp/"),
+            ("https://mcp.example.com/mcp?tenant=a", "/mcp?tenant=a"),
+            ("https://mcp.example.com?tenant=a", "?tenant=a"),
+            ("https://mcp.example.com/?tenant=a", "?tenant=a"),
+            ("https://mcp.example.com/mcp?next=/a?b", "/mcp?next=/a?b"),
+        ] {
+            let resource = Resource::parse(resource).unwrap();
+            assert_eq!(protected_resource(&resource), format!("{root}{added}"));
+            assert_eq!(protected_resource_root(&resource), root);
+        }
+    }
+}

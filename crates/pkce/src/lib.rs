@@ -127,3 +127,97 @@ impl<'de> Deserialize<'de> for Challenge {
         Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+    #[test]
+    fn rfc_7636_appendix_b() {
+        let octets = [
+            116, 24, 223, 180, 151, 153, 224, 37, 79, 250, 96, 125, 216, 173, 187, 186, 22, 212, 37, 77, 105,
+            214, 191, 240, 91, 88, 5, 88, 83, 132, 141, 121,
+        ];
+        let verifier = Verifier::from_random(octets);
+        assert_eq!(verifier.expose(), "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        assert_eq!(verifier.challenge().as_str(), CHALLENGE);
+        assert!(Challenge::parse(CHALLENGE).unwrap().is_answered_by(&verifier));
+    }
+
+    /// AS-16.
+    #[test]
+    fn a_verifier_has_43_to_128_unreserved_characters() {
+        for good in ["a".repeat(43), "-._~09AZaz".repeat(12), "~".repeat(128)] {
+            assert_eq!(Verifier::parse(&good).unwrap().expose(), good);
+        }
+        for bad in [
+            "a".repeat(42),
+            "a".repeat(129),
+            "+".repeat(43),
+            format!("{} ", "a".repeat(43)),
+            "\u{e9}".repeat(43),
+        ] {
+            assert_eq!(Verifier::parse(&bad).unwrap_err(), Malformed::Verifier, "{bad}");
+        }
+    }
+
+    /// AS-16: neither a verifier shown as it is (`plain`) nor a second spelling of the same digest gets through.
+    #[test]
+    fn a_challenge_is_the_canonical_base64url_of_32_bytes() {
+        assert_eq!(Challenge::parse(CHALLENGE).unwrap().to_string(), CHALLENGE);
+        let padded = format!("{CHALLENGE}=");
+        let other_last_bits = CHALLENGE.replace("cM", "cN");
+        let standard_alphabet = CHALLENGE.replace('-', "+");
+        let longer = format!("{CHALLENGE}AA");
+        for bad in
+            ["", &CHALLENGE[1..], &padded, &other_last_bits, &standard_alphabet, &longer, &"~".repeat(43)]
+        {
+            assert_eq!(Challenge::parse(bad), Err(Malformed::Challenge), "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_hides_the_verifier() {
+        let verifier = Verifier::parse(&"hush".repeat(11)).unwrap();
+        assert!(!format!("{verifier:?}").contains("hush"));
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_verifier_answers_its_challenge(one in "[A-Za-z0-9._~-]{43,128}", other in "[A-Za-z0-9._~-]{43,128}") {
+            let (one, other) = (Verifier::parse(&one).unwrap(), Verifier::parse(&other).unwrap());
+            prop_assert!(one.challenge().is_answered_by(&one));
+            prop_assert_eq!(one.challenge().is_answered_by(&other), one.expose() == other.expose());
+        }
+
+        #[test]
+        fn random_bytes_make_a_verifier_that_parses(bytes: [u8; 32]) {
+            let verifier = Verifier::from_random(bytes);
+            let parsed = Verifier::parse(verifier.expose()).unwrap();
+            prop_assert!(parsed.challenge().is_answered_by(&verifier));
+        }
+
+        #[test]
+        fn a_challenge_survives_text(bytes: [u8; 32]) {
+            let challenge = Verifier::from_random(bytes).challenge();
+            prop_assert_eq!(&Challenge::parse(challenge.as_str()).unwrap(), &challenge);
+            let json = serde_json::to_string(&challenge).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Challenge>(&json).unwrap(), challenge);
+            prop_assert!(serde_json::from_str::<Challenge>(&json.replacen('"', "\"x", 1)).is_err());
+        }
+
+        #[test]
+        fn no_text_makes_parsing_panic(text in ".*") {
+            if let Ok(challenge) = Challenge::parse(&text) {
+                prop_assert_eq!(challenge.as_str(), &text);
+            }
+            if let Ok(verifier) = Verifier::parse(&text) {
+                prop_assert_eq!(verifier.expose(), &text);
+            }
+        }
+    }
+}
