@@ -1,1 +1,47 @@
 //! The state machine of OAuth 2.1: authorize, token, refresh, revoke, introspect, register.
+//!
+//! It opens no socket, knows no web framework, no runtime and no database driver, and draws no pages: it is a
+//! [`Serve`](http_io::Serve) over a [`Store`](store::Store), and asks people through an [`Interaction`].
+//!
+//! Three floors, kept apart by a test:
+//!
+//! | floor | what |
+//! |---|---|
+//! | [`decide`] | plain functions: records, request and time in, a decision out. This is where OAuth lives |
+//! | `flow` | load, decide, settle: what happens in which order |
+//! | `http` | routes, status, headers, caching and CORS, in one place |
+//!
+//! A decision is a [`Step`]: what is written, what is told, and the outcome, which cannot be had before the write is done.
+
+pub mod decide;
+mod event;
+mod flow;
+mod http;
+mod keyring;
+mod keys;
+mod limit;
+mod page;
+mod policy;
+mod refusal;
+mod registry;
+mod seam;
+mod server;
+mod step;
+mod text;
+
+pub use event::{Event, Events, Traced};
+pub use flow::{Stopped, Unavailable};
+pub use keyring::{Genuine, Keyring, UnknownKey};
+pub use keys::{Keys, KeysError};
+pub use limit::{Counted, Rate, Unlimited};
+pub use page::Page;
+pub use policy::{Lifetime, OutOfBounds, Policy};
+pub use refusal::{Refusal, Wire};
+pub use registry::{NewServer, RegisterError, Registry};
+pub use seam::{
+    Authentication, ClientSource, Demands, Interaction, Limit, Limiter, Pending, People, Profile, Resources,
+    TooMany, Wanted, Who, address_key,
+};
+pub use server::{AuthorizationServer, Builder};
+pub use step::{Settled, Step};
+pub use text::{NotOurs, TokenKind, TokenText};

@@ -1,0 +1,121 @@
+//! Using an access token: introspection (RFC 7662) and userinfo (OpenID Connect Core section 5.3).
+
+use ambient::Time;
+use oauth_types::{Audience, IntrospectionResponse, Issuer, UserInfo};
+use store::{Access, Facts, Grant, GrantId, Live, PersonId, Server, ServerId, Stage, Status, Subject};
+
+use super::scope::with_implied;
+use crate::Refusal;
+use crate::seam::Profile;
+use crate::text::{TokenKind, TokenText};
+
+/// An access token that is valid now.
+#[derive(Clone, Copy, Debug)]
+pub struct Valid<'a> {
+    grant: &'a Grant,
+    live: &'a Live,
+    access: &'a Access,
+}
+
+impl<'a> Valid<'a> {
+    /// The grant.
+    #[must_use]
+    pub const fn grant(&self) -> GrantId {
+        self.grant.id
+    }
+
+    /// The resource server that it is for.
+    #[must_use]
+    pub const fn server(&self) -> ServerId {
+        self.live.target.server
+    }
+
+    /// The person that it acts for; none for a machine's.
+    #[must_use]
+    pub const fn person(&self) -> Option<&'a PersonId> {
+        match &self.live.party.subject {
+            Subject::Person(person) => Some(person),
+            Subject::Machine => None,
+        }
+    }
+
+    fn sub(&self) -> String {
+        self.person().map_or_else(|| self.grant.client.to_string(), ToString::to_string)
+    }
+}
+
+/// Whether an access token is valid: listed and unexpired in a living grant of a client and a person against whom nothing is
+/// held (I7). Its resource is compared by the caller.
+#[must_use]
+pub fn valid<'a>(text: &TokenText, facts: &'a Facts, now: Time) -> Option<Valid<'a>> {
+    let grant = &facts.grant.as_ref().filter(|_| text.kind == TokenKind::Access)?.record;
+    let Stage::Live(live) = &grant.stage else {
+        return None;
+    };
+    let digest = text.digest();
+    let access = live.access.iter().find(|access| access.digest.is(&digest))?;
+    let client = facts.client.as_ref().map(|found| found.record.standing).unwrap_or_default();
+    let upheld = client.upholds(live.party.client_epoch) && facts.person.upholds(live.party.person_epoch);
+    (upheld && access.expires > now).then_some(Valid { grant, live, access })
+}
+
+/// The resource server that a `sak_` key belongs to.
+///
+/// # Errors
+///
+/// [`Refusal::ServerKeyWrong`] for anything but a current key of an active server.
+pub fn authenticate_server<'a>(key: &TokenText, server: Option<&'a Server>) -> Result<&'a Server, Refusal> {
+    let server = server.filter(|server| server.status == Status::Active).ok_or(Refusal::ServerKeyWrong)?;
+    let digest = key.digest();
+    // Every digest is compared, so the time tells nothing about which one matched.
+    let known = server.keys.iter().fold(false, |known, one| known | one.is(&digest));
+    if key.kind != TokenKind::ServerKey || key.id != *server.id.as_bytes() || !known {
+        return Err(Refusal::ServerKeyWrong);
+    }
+    Ok(server)
+}
+
+/// What introspection tells `server` about a token: all that is known if the token is valid and meant for it, else only that it is
+/// not active (RFC 7662 section 2.2).
+#[must_use]
+pub fn introspect(valid: Option<Valid<'_>>, server: &Server, issuer: &Issuer) -> IntrospectionResponse {
+    let Some(valid) = valid.filter(|valid| valid.server() == server.id) else {
+        return IntrospectionResponse::inactive();
+    };
+    let mut response = IntrospectionResponse::inactive();
+    response.active = true;
+    response.scope = Some(with_implied(&valid.access.scope, server));
+    response.client_id = Some(valid.grant.client.clone());
+    response.token_type = Some("Bearer".to_owned());
+    response.exp = Some(valid.access.expires.0);
+    response.iat = Some(valid.access.issued.0);
+    response.sub = Some(valid.sub());
+    response.aud = Some(Audience::One(valid.live.target.resource.to_string()));
+    response.iss = Some(issuer.clone());
+    response
+}
+
+/// What userinfo tells whoever holds the token. `aud`, `scope` and `client_id` are there so that no resource server can be
+/// fooled by a token that is meant for another.
+#[must_use]
+pub fn user_info(valid: Valid<'_>, server: &Server, profile: Option<&Profile>) -> UserInfo {
+    let scope = &valid.access.scope;
+    let tells = |needed: &str| match server.userinfo {
+        store::UserInfoDetail::Full => true,
+        store::UserInfoDetail::Scoped => scope.contains(needed),
+    };
+    let mut info = UserInfo::new(valid.sub());
+    info.aud = Some(Audience::One(valid.live.target.resource.to_string()));
+    info.scope = Some(scope.clone());
+    info.client_id = Some(valid.grant.client.clone());
+    if let Some(profile) = profile {
+        if tells("profile") {
+            info.name.clone_from(&profile.name);
+        }
+        if tells("email") && profile.email.is_some() {
+            info.email.clone_from(&profile.email);
+            info.email_verified = Some(profile.email_verified);
+        }
+    }
+    info
+}

@@ -1,0 +1,111 @@
+//! Which client is asking, and whether it has proved it (RFC 6749 section 2.3, OAuth 2.1 section 2.4).
+
+use oauth_types::{Authorization, ClientCredentials, ClientId, Form};
+use secrecy::{ExposeSecret as _, SecretString};
+use store::{Client, ClientAuth, SecretMethod, Status};
+
+use crate::Refusal;
+
+/// What a request says about its client.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Which client it claims to be.
+    pub id: Option<ClientId>,
+    /// How it proves it.
+    pub proof: Proof,
+}
+
+/// How a client proves who it is.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// It does not.
+    None,
+    /// By a secret in the `Authorization` header.
+    Basic(SecretString),
+    /// By a secret in the body.
+    Post(SecretString),
+}
+
+/// A client that has proved who it is. Only [`authenticate`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct Authenticated<'a>(&'a Client);
+
+impl Authenticated<'_> {
+    /// The client.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        self.0
+    }
+}
+
+/// Reads the credentials of a request: `Authorization` header and body.
+///
+/// # Errors
+///
+/// "The client MUST NOT use more than one authentication method in each request" (RFC 6749 section 2.3); and a header that
+/// is malformed or of a scheme that clients do not authenticate by.
+pub fn credentials(authorization: Option<&str>, form: &Form) -> Result<Credentials, Refusal> {
+    let body = ClientCredentials::from_form(form);
+    let parsed = |id: &str| ClientId::parse(id).map_err(|_| Refusal::ClientUnknown);
+    let Some(header) = authorization else {
+        let id = body.client_id.as_deref().map(parsed).transpose()?;
+        let proof = body.client_secret.map_or(Proof::None, Proof::Post);
+        return Ok(Credentials { id, proof });
+    };
+    match Authorization::parse(header).map_err(|_| Refusal::AuthorizationMalformed)? {
+        Authorization::Basic { id, secret } => {
+            let another = body.client_id.as_ref().is_some_and(|in_body| *in_body != id);
+            if another || body.client_secret.is_some() {
+                return Err(Refusal::TwoAuthentications);
+            }
+            Ok(Credentials { id: Some(parsed(&id)?), proof: Proof::Basic(secret) })
+        }
+        Authorization::Bearer(_) | Authorization::Other => Err(Refusal::MethodMismatch),
+    }
+}
+
+/// Whether the client is who it claims to be.
+///
+/// # Errors
+///
+/// An unknown or deleted client is `invalid_client` with 401, which is what makes clients register again. The registered method
+/// must be used; a blocked client is told so only after it proved itself.
+pub fn authenticate<'a>(
+    credentials: &Credentials,
+    client: Option<&'a Client>,
+) -> Result<Authenticated<'a>, Refusal> {
+    if credentials.id.is_none() {
+        return Err(Refusal::ClientUnnamed);
+    }
+    let client = client.ok_or(Refusal::ClientUnknown)?;
+    if client.standing.status == Status::Deleted {
+        return Err(Refusal::ClientUnknown);
+    }
+    let secret = match (&client.auth, &credentials.proof) {
+        (ClientAuth::Public, Proof::None) => None,
+        (ClientAuth::Secret { .. }, Proof::None) => return Err(Refusal::SecretMissing),
+        (
+            ClientAuth::Secret { method: SecretMethod::Basic | SecretMethod::Either, digest },
+            Proof::Basic(secret),
+        )
+        | (
+            ClientAuth::Secret { method: SecretMethod::Post | SecretMethod::Either, digest },
+            Proof::Post(secret),
+        ) => Some((digest, secret)),
+        (ClientAuth::Public, Proof::Basic(_) | Proof::Post(_))
+        | (ClientAuth::Secret { method: SecretMethod::Basic, .. }, Proof::Post(_))
+        | (ClientAuth::Secret { method: SecretMethod::Post, .. }, Proof::Basic(_)) => {
+            return Err(Refusal::MethodMismatch);
+        }
+    };
+    if let Some((digest, secret)) = secret
+        && !digest.is_of(secret.expose_secret().as_bytes())
+    {
+        return Err(Refusal::SecretWrong);
+    }
+    match client.standing.status {
+        Status::Active => Ok(Authenticated(client)),
+        Status::Blocked => Err(Refusal::ClientBlocked),
+        Status::Deleted => Err(Refusal::ClientUnknown),
+    }
+}

@@ -1,0 +1,167 @@
+//! A person says yes or no.
+
+use oauth_types::{Issuer, Scope};
+use store::{
+    Changes, Client, Coded, Consent, Facts, Found, Grant, GrantId, PersonId, Requested, Server, Stage,
+    Standing, Status, Subject, Why,
+};
+
+use super::authorize::Redirectable;
+use super::{Drawn, Setting};
+use crate::seam::Authentication;
+use crate::{Event, Refusal, Step};
+
+/// The request that `who` is being asked about.
+///
+/// # Errors
+///
+/// If it is gone, or was started in another session: a link to somebody else's request opens nothing.
+pub fn requested<'a>(
+    facts: &'a Facts,
+    who: &Authentication,
+    setting: Setting<'_>,
+) -> Result<(&'a Found<Grant>, &'a Requested), Refusal> {
+    let found = facts.grant.as_ref().ok_or(Refusal::RequestGone)?;
+    let Stage::Requested(requested) = &found.record.stage else {
+        return Err(Refusal::RequestGone);
+    };
+    if !belongs_to(&found.record, who) {
+        return Err(Refusal::RequestOfAnother);
+    }
+    if setting.now >= requested.until {
+        return Err(Refusal::RequestGone);
+    }
+    Ok((found, requested))
+}
+
+/// Whether a grant was started by this person in this session.
+pub(crate) fn belongs_to(grant: &Grant, who: &Authentication) -> bool {
+    grant.party().is_some_and(|party| {
+        party.session == who.session && party.subject == Subject::Person(who.person.clone())
+    })
+}
+
+/// What approving looks at once more.
+#[derive(Clone, Copy, Debug)]
+pub struct Review<'a> {
+    /// The client of the grant.
+    pub client: Option<&'a Client>,
+    /// The resource server of the grant.
+    pub server: Option<&'a Server>,
+}
+
+/// The person says yes to `scope`: the grant may have a code.
+///
+/// Who is asking, where the answer goes and what it is for are looked at again: a client or a server may have been removed,
+/// and a redirect URI may have changed, while the page was open. A second yes to the same request changes nothing.
+pub fn approve(
+    facts: &Facts,
+    who: &Authentication,
+    scope: &Scope,
+    review: Review<'_>,
+    setting: Setting<'_>,
+    drawn: &Drawn,
+) -> Step<GrantId> {
+    if let Some(grant) = facts.grant.as_ref().map(|found| &found.record)
+        && matches!(grant.stage, Stage::Coded(_) | Stage::Live(_))
+        && belongs_to(grant, who)
+    {
+        return Step::answer(grant.id);
+    }
+    let (found, asked) = match requested(facts, who, setting) {
+        Ok(requested) => requested,
+        Err(refusal) => return Step::refuse(refusal),
+    };
+    if let Err(refusal) = may_approve(asked, scope, facts.person, review) {
+        return Step::refuse(refusal);
+    }
+    let grant = &found.record;
+    let coded = Coded {
+        request: store::Request { scope: scope.clone(), ..asked.request.clone() },
+        party: asked.party.clone(),
+        nonce: drawn.nonce,
+        number: 1,
+        key: setting.keys.active(),
+        expires: setting.now.plus(setting.policy.code.as_seconds()),
+        until: asked.until,
+        remembered: None,
+    };
+    let consented = Event::Consented {
+        grant: grant.id,
+        client: grant.client.clone(),
+        person: who.person.clone(),
+        server: asked.request.target.server,
+        scope: scope.clone(),
+        remembered: false,
+    };
+    let approved = Grant { stage: Stage::Coded(coded), ..grant.clone() };
+    Step::answer(grant.id).writing(Changes::replace(drawn.mark, found, &approved)).telling(consented)
+}
+
+fn may_approve(
+    asked: &Requested,
+    scope: &Scope,
+    person: Standing,
+    review: Review<'_>,
+) -> Result<(), Refusal> {
+    let Requested { request, party, .. } = asked;
+    let client = review.client.ok_or(Refusal::RequestOutdated)?;
+    let registered = client.redirect_uris.iter().any(|one| request.redirect_uri.matches(one));
+    if !client.standing.upholds(party.client_epoch) || !registered {
+        return Err(Refusal::RequestOutdated);
+    }
+    let same_resource = |server: &Server| {
+        server.id == request.target.server
+            && server.status == Status::Active
+            && server.resource == request.target.resource
+    };
+    if !review.server.is_some_and(same_resource) {
+        return Err(Refusal::RequestOutdated);
+    }
+    if !person.upholds(party.person_epoch) {
+        return Err(Refusal::PersonBlocked);
+    }
+    if !scope.is_subset_of(&request.scope) {
+        return Err(Refusal::ConsentExceedsRequest);
+    }
+    Ok(())
+}
+
+/// The consent to remember after a yes to `scope`: what was agreed to before, if it was not taken back, and this.
+#[must_use]
+pub fn remember(
+    person: &PersonId,
+    grant: &Grant,
+    target: &Server,
+    scope: &Scope,
+    known: Option<&Consent>,
+    setting: Setting<'_>,
+) -> Consent {
+    let before = known.filter(|known| known.withdrawn.is_none()).map(|known| &known.scope);
+    Consent {
+        person: person.clone(),
+        client: grant.client.clone(),
+        server: target.id,
+        scope: before.map_or_else(|| scope.clone(), |before| before.union(scope)),
+        given: setting.now,
+        withdrawn: None,
+    }
+}
+
+/// The person says no: the grant ends, and the client is told.
+pub fn deny(
+    facts: &Facts,
+    who: &Authentication,
+    issuer: &Issuer,
+    setting: Setting<'_>,
+    drawn: &Drawn,
+) -> Step<String> {
+    let (found, asked) = match requested(facts, who, setting) {
+        Ok(requested) => requested,
+        Err(refusal) => return Step::refuse(refusal),
+    };
+    let grant = &found.record;
+    Step::answer(Redirectable::of(&asked.request, issuer).refuse(Refusal::Denied))
+        .writing(Changes::end(drawn.mark, found, Why::Denied, setting.now))
+        .telling(Event::Denied { grant: grant.id, client: grant.client.clone() })
+}

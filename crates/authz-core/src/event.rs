@@ -1,0 +1,165 @@
+//! What happened: typed, and without a place for a secret.
+
+use std::net::IpAddr;
+
+use oauth_types::{ClientId, Scope};
+use store::{GrantId, PersonId, ServerId};
+
+use crate::Refusal;
+
+/// Something that an operator or an auditor wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A client registered itself.
+    ClientRegistered {
+        /// Which.
+        client: ClientId,
+        /// From where.
+        from: Option<IpAddr>,
+    },
+    /// A person gave consent, or a remembered one stood in for asking.
+    Consented {
+        /// The grant.
+        grant: GrantId,
+        /// The client.
+        client: ClientId,
+        /// Who.
+        person: PersonId,
+        /// Where.
+        server: ServerId,
+        /// To what.
+        scope: Scope,
+        /// Whether a remembered consent stood in.
+        remembered: bool,
+    },
+    /// A person refused consent.
+    Denied {
+        /// The grant.
+        grant: GrantId,
+        /// The client.
+        client: ClientId,
+    },
+    /// A code was redeemed.
+    CodeRedeemed {
+        /// The grant.
+        grant: GrantId,
+        /// The client.
+        client: ClientId,
+    },
+    /// A used code came again with its right verifier; the grant has ended.
+    CodeReplayed {
+        /// The grant.
+        grant: GrantId,
+        /// The client.
+        client: ClientId,
+    },
+    /// A wrong verifier came for an unused code; the grant has ended.
+    VerifierMismatched {
+        /// The grant.
+        grant: GrantId,
+        /// The client.
+        client: ClientId,
+    },
+    /// A grant was refreshed.
+    Refreshed {
+        /// The grant.
+        grant: GrantId,
+        /// The generation that was made.
+        number: u32,
+    },
+    /// A refresh was repeated within the leeway and got the same answer.
+    RefreshRepeated {
+        /// The grant.
+        grant: GrantId,
+        /// The generation that was given again.
+        number: u32,
+    },
+    /// An older refresh token came again; the grant has ended.
+    RefreshReplayed {
+        /// The grant.
+        grant: GrantId,
+        /// The generation that came.
+        number: u32,
+        /// The current generation.
+        current: u32,
+    },
+    /// A genuine refresh token is newer than the record: the store has lost a commit.
+    StoreWentBack {
+        /// The grant.
+        grant: GrantId,
+        /// The generation that came.
+        number: u32,
+        /// The generation on record.
+        recorded: u32,
+    },
+    /// A grant has more access tokens than it may; the one that ended first was dropped.
+    AccessTokenDropped {
+        /// The grant.
+        grant: GrantId,
+    },
+    /// A grant was revoked by its client.
+    GrantRevoked {
+        /// The grant.
+        grant: GrantId,
+        /// The client.
+        client: ClientId,
+    },
+    /// An access token was revoked by its client.
+    AccessTokenRevoked {
+        /// The grant.
+        grant: GrantId,
+        /// The client.
+        client: ClientId,
+    },
+    /// A request was refused.
+    Refused {
+        /// At which endpoint.
+        endpoint: &'static str,
+        /// Why.
+        refusal: Refusal,
+        /// The client that it named.
+        client: Option<ClientId>,
+        /// From where.
+        from: Option<IpAddr>,
+    },
+    /// A limit was hit.
+    Limited {
+        /// Which.
+        limit: &'static str,
+        /// From where.
+        from: Option<IpAddr>,
+    },
+}
+
+/// Listens to events. Called after the commit that made one true; must return at once.
+pub trait Events: Send + Sync {
+    /// This happened.
+    fn tell(&self, event: &Event);
+}
+
+/// Writes events to the log, those that speak of theft or loss as warnings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traced;
+
+impl Events for Traced {
+    fn tell(&self, event: &Event) {
+        match event {
+            Event::CodeReplayed { .. }
+            | Event::VerifierMismatched { .. }
+            | Event::RefreshReplayed { .. }
+            | Event::StoreWentBack { .. }
+            | Event::AccessTokenDropped { .. }
+            | Event::Limited { .. } => tracing::warn!(target: "portcullis::event", ?event),
+            Event::ClientRegistered { .. }
+            | Event::Consented { .. }
+            | Event::Denied { .. }
+            | Event::CodeRedeemed { .. }
+            | Event::Refreshed { .. }
+            | Event::RefreshRepeated { .. }
+            | Event::GrantRevoked { .. }
+            | Event::AccessTokenRevoked { .. }
+            | Event::Refused { .. } => tracing::info!(target: "portcullis::event", ?event),
+        }
+    }
+}

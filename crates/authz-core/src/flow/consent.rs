@@ -1,0 +1,139 @@
+//! A person answers.
+
+use oauth_types::Scope;
+use store::{Changes, Client, Consent, Facts, Found, Grant, GrantId, Server, Stage, Use};
+
+use super::authorize::pending_of;
+use super::run::{Rule, run};
+use super::{Engine, Stopped};
+use crate::decide::consent::{Review, approve, deny, remember, requested};
+use crate::decide::{Drawn, Setting};
+use crate::seam::{Authentication, Pending, Wanted};
+use crate::{Refusal, Step};
+
+/// What a person is being asked.
+pub(crate) async fn pending(
+    engine: &Engine,
+    grant: GrantId,
+    who: &Authentication,
+) -> Result<Pending, Stopped> {
+    let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
+    let keys = engine.keys.current();
+    let (found, _) = requested(&facts, who, engine.setting(&keys))?;
+    let Reviewed { client, server, known } = reviewed(engine, found, who).await?;
+    let pending = match (client, server) {
+        (Some(client), Some(server)) => {
+            pending_of(found, client, server, who, known.map(|known| known.record))
+        }
+        (Some(_) | None, _) => None,
+    };
+    Ok(pending.ok_or(Refusal::RequestOutdated)?)
+}
+
+/// The person says yes. Answers the path that gives the code.
+pub(crate) async fn approved(
+    engine: &Engine,
+    grant: GrantId,
+    who: &Authentication,
+    scope: &Scope,
+) -> Result<String, Stopped> {
+    let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
+    let found = facts.grant.ok_or(Refusal::RequestGone)?;
+    // Read before the grant is written: a withdrawal in between makes the write below stale, and it stays withdrawn.
+    let reviewed = reviewed(engine, &found, who).await?;
+    let rule = Approve { grant, who, scope, reviewed: &reviewed };
+    let id = run(engine, &rule).await??;
+    if let Some(server) = &reviewed.server {
+        remember_consent(engine, &found.record, server, who, scope, reviewed.known.as_ref()).await?;
+    }
+    Ok(format!("{}/oauth/continue/{id}", engine.issuer.path()))
+}
+
+/// The person says no. Answers where the client learns of it.
+pub(crate) async fn denied(engine: &Engine, grant: GrantId, who: &Authentication) -> Result<String, Stopped> {
+    Ok(run(engine, &Deny { grant, who, engine }).await??)
+}
+
+/// What a consent is about, as it is now.
+struct Reviewed {
+    client: Option<Client>,
+    server: Option<Server>,
+    known: Option<Found<Consent>>,
+}
+
+async fn reviewed(engine: &Engine, found: &Found<Grant>, who: &Authentication) -> Result<Reviewed, Stopped> {
+    let grant = &found.record;
+    let target = match &grant.stage {
+        Stage::Requested(requested) => &requested.request.target,
+        Stage::Coded(coded) => &coded.request.target,
+        Stage::Live(live) => &live.target,
+        Stage::Ended(_) => return Err(Refusal::RequestGone.into()),
+    };
+    let consent = Consent::id_of(&who.person, &grant.client, &target.server);
+    Ok(Reviewed {
+        client: engine.client(&grant.client).await?,
+        server: engine.resources.find(&Wanted::Registered(target.server)).await?,
+        known: engine.store().find::<Consent>(&consent).await?,
+    })
+}
+
+/// After the grant, under the mark (or the absence) that was read before it. A stale write is left: somebody else has just
+/// remembered or withdrawn.
+async fn remember_consent(
+    engine: &Engine,
+    grant: &Grant,
+    server: &Server,
+    who: &Authentication,
+    scope: &Scope,
+    known: Option<&Found<Consent>>,
+) -> Result<(), Stopped> {
+    let keys = engine.keys.current();
+    let setting = engine.setting(&keys);
+    let consent = remember(&who.person, grant, server, scope, known.map(|known| &known.record), setting);
+    let mark = engine.draw().mark;
+    let changes = match known {
+        Some(known) => Changes::replace(mark, known, &consent),
+        None => Changes::create(mark, &consent),
+    };
+    let _: store::Commit = engine.store().commit(&changes).await?;
+    Ok(())
+}
+
+struct Approve<'a> {
+    grant: GrantId,
+    who: &'a Authentication,
+    scope: &'a Scope,
+    reviewed: &'a Reviewed,
+}
+
+impl Rule for Approve<'_> {
+    type Out = GrantId;
+
+    fn load(&self) -> Use<'_> {
+        Use { grant: Some(&self.grant), ..Use::default() }
+    }
+
+    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<GrantId> {
+        let client = facts.client.as_ref().map(|found| &found.record).or(self.reviewed.client.as_ref());
+        let review = Review { client, server: self.reviewed.server.as_ref() };
+        approve(facts, self.who, self.scope, review, setting, drawn)
+    }
+}
+
+struct Deny<'a> {
+    grant: GrantId,
+    who: &'a Authentication,
+    engine: &'a Engine,
+}
+
+impl Rule for Deny<'_> {
+    type Out = String;
+
+    fn load(&self) -> Use<'_> {
+        Use { grant: Some(&self.grant), ..Use::default() }
+    }
+
+    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<String> {
+        deny(facts, self.who, &self.engine.issuer, setting, drawn)
+    }
+}

@@ -1,0 +1,116 @@
+//! What happens in which order: load, decide, settle. The protocol is in [`decide`](crate::decide).
+
+pub(crate) mod authorize;
+pub(crate) mod consent;
+pub(crate) mod register;
+pub(crate) mod run;
+pub(crate) mod token;
+pub(crate) mod usage;
+
+use std::sync::Arc;
+
+use ambient::{Clock, Entropy};
+use oauth_types::{ClientId, Issuer};
+use store::{Backend, Client, Store, StoreError};
+use thiserror::Error;
+
+use crate::decide::{Drawn, Setting};
+use crate::seam::{ClientSource, Interaction, Limiter, People, Resources};
+use crate::{Events, Keyring, Keys, Page, Policy, Refusal};
+
+/// What the flows work with.
+pub(crate) struct Engine {
+    pub(crate) issuer: Issuer,
+    pub(crate) policy: Policy,
+    pub(crate) store: Arc<dyn Backend>,
+    pub(crate) keys: Keys,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) events: Arc<dyn Events>,
+    pub(crate) interaction: Arc<dyn Interaction>,
+    pub(crate) people: Arc<dyn People>,
+    pub(crate) resources: Arc<dyn Resources>,
+    pub(crate) clients: Option<Arc<dyn ClientSource>>,
+    pub(crate) limiter: Arc<dyn Limiter>,
+}
+
+/// The world's fault: answered by 503 with `Retry-After`, never by 401.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The record kept changing under each attempt.
+    #[error("the record is written too often")]
+    Busy,
+    /// A token key that this process does not know yet.
+    #[error("a token key is not known yet")]
+    KeyUnknown,
+}
+
+/// Why a person's request stopped.
+#[derive(Debug)]
+pub enum Stopped {
+    /// Show them this.
+    Page(Page),
+    /// Answer 503 with `Retry-After`.
+    Unavailable(Unavailable),
+}
+
+impl From<Unavailable> for Stopped {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl From<Refusal> for Stopped {
+    fn from(refusal: Refusal) -> Self {
+        Self::Page(Page::from(refusal))
+    }
+}
+
+impl From<Page> for Stopped {
+    fn from(page: Page) -> Self {
+        Self::Page(page)
+    }
+}
+
+impl Engine {
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(crate) fn setting<'a>(&'a self, keys: &'a Keyring) -> Setting<'a> {
+        Setting { keys, policy: &self.policy, now: self.clock.now() }
+    }
+
+    pub(crate) fn draw(&self) -> Drawn {
+        Drawn::from(&*self.entropy)
+    }
+
+    /// The client of this id: registered here, or known to the source of clients.
+    pub(crate) async fn client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
+        if let Some(found) = self.store().find::<Client>(id).await? {
+            return Ok(Some(found.record));
+        }
+        match &self.clients {
+            Some(source) => source.find(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The client of this id, if it is one that the store does not know.
+    pub(crate) async fn foreign_client(&self, id: Option<&ClientId>) -> Result<Option<Client>, StoreError> {
+        match (&self.clients, id) {
+            (Some(source), Some(id)) => source.find(id).await,
+            (Some(_), None) | (None, _) => Ok(None),
+        }
+    }
+}

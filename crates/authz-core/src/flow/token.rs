@@ -1,0 +1,147 @@
+//! The token endpoint and the revocation endpoint.
+
+use oauth_types::{CodeRequest, RefreshRequest, TokenRequest};
+use secrecy::{ExposeSecret as _, SecretString};
+use store::{Client, Facts, GrantId, Use};
+
+use super::run::{Rule, run};
+use super::{Engine, Unavailable};
+use crate::decide::client::{Authenticated, Credentials, authenticate};
+use crate::decide::issue::Issued;
+use crate::decide::redeem::redeem;
+use crate::decide::refresh::refresh;
+use crate::decide::revoke::revoke;
+use crate::decide::{Drawn, Setting};
+use crate::keyring::Genuine;
+use crate::text::TokenText;
+use crate::{Refusal, Step};
+
+/// Tokens for a code or a refresh token.
+pub(crate) async fn token(
+    engine: &Engine,
+    request: &TokenRequest,
+    credentials: &Credentials,
+) -> Result<Result<Issued, Refusal>, Unavailable> {
+    let foreign = engine.foreign_client(credentials.id.as_ref()).await?;
+    let asking = Asking { credentials, foreign: foreign.as_ref() };
+    match request {
+        TokenRequest::AuthorizationCode(request) => {
+            let grant = parse(&request.code).map(|text| GrantId::new(text.id));
+            run(engine, &Redeem { asking, request, grant }).await
+        }
+        TokenRequest::RefreshToken(request) => {
+            let text = parse(&request.refresh_token);
+            let genuine = genuine(engine, text.as_ref()).await?;
+            run(engine, &Refresh { asking, request, genuine }).await
+        }
+    }
+}
+
+/// Ends a token, and what hangs on it.
+pub(crate) async fn revocation(
+    engine: &Engine,
+    token: &SecretString,
+    credentials: &Credentials,
+) -> Result<Result<(), Refusal>, Unavailable> {
+    let foreign = engine.foreign_client(credentials.id.as_ref()).await?;
+    let text = parse(token);
+    let genuine = genuine(engine, text.as_ref()).await?;
+    let grant = text.as_ref().map(|text| GrantId::new(text.id));
+    let asking = Asking { credentials, foreign: foreign.as_ref() };
+    run(engine, &Revoke { asking, text, genuine, grant }).await
+}
+
+fn parse(text: &SecretString) -> Option<TokenText> {
+    TokenText::parse(text.expose_secret()).ok()
+}
+
+/// A forged refresh text is found out here, before any grant is read.
+async fn genuine(engine: &Engine, text: Option<&TokenText>) -> Result<Option<Genuine>, Unavailable> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    // A number that is on no list is a forgery; the list was read again if that was not clear.
+    let keys = engine.keys.knowing(text.key).await?;
+    Ok(keys.genuine(text).unwrap_or_default())
+}
+
+/// The client of a request.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    credentials: &'a Credentials,
+    foreign: Option<&'a Client>,
+}
+
+impl Asking<'_> {
+    fn authenticate<'f>(&'f self, facts: &'f Facts) -> Result<Authenticated<'f>, Refusal> {
+        let registered = facts.client.as_ref().map(|found| &found.record);
+        authenticate(self.credentials, registered.or(self.foreign))
+    }
+}
+
+struct Redeem<'a> {
+    asking: Asking<'a>,
+    request: &'a CodeRequest,
+    grant: Option<GrantId>,
+}
+
+impl Rule for Redeem<'_> {
+    type Out = Issued;
+
+    fn load(&self) -> Use<'_> {
+        Use { grant: self.grant.as_ref(), client: self.asking.credentials.id.as_ref(), server: None }
+    }
+
+    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<Issued> {
+        match self.asking.authenticate(facts) {
+            Ok(client) => redeem(self.request, client, facts, setting, drawn),
+            Err(refusal) => Step::refuse(refusal),
+        }
+    }
+}
+
+struct Refresh<'a> {
+    asking: Asking<'a>,
+    request: &'a RefreshRequest,
+    genuine: Option<Genuine>,
+}
+
+impl Rule for Refresh<'_> {
+    type Out = Issued;
+
+    fn load(&self) -> Use<'_> {
+        let grant = self.genuine.as_ref().map(Genuine::id_ref);
+        Use { grant, client: self.asking.credentials.id.as_ref(), server: None }
+    }
+
+    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<Issued> {
+        match (self.asking.authenticate(facts), &self.genuine) {
+            (Ok(client), Some(genuine)) => refresh(self.request, genuine, client, facts, setting, drawn),
+            (Ok(_), None) => Step::refuse(Refusal::RefreshForged),
+            (Err(refusal), _) => Step::refuse(refusal),
+        }
+    }
+}
+
+struct Revoke<'a> {
+    asking: Asking<'a>,
+    text: Option<TokenText>,
+    genuine: Option<Genuine>,
+    grant: Option<GrantId>,
+}
+
+impl Rule for Revoke<'_> {
+    type Out = ();
+
+    fn load(&self) -> Use<'_> {
+        Use { grant: self.grant.as_ref(), client: self.asking.credentials.id.as_ref(), server: None }
+    }
+
+    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<()> {
+        match (self.asking.authenticate(facts), &self.text) {
+            (Ok(client), Some(text)) => revoke(text, self.genuine.as_ref(), client, facts, setting, drawn),
+            (Ok(_), None) => Step::answer(()),
+            (Err(refusal), _) => Step::refuse(refusal),
+        }
+    }
+}

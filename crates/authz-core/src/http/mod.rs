@@ -1,0 +1,283 @@
+//! Routes, methods, status, headers: the one place where the protocol meets HTTP.
+
+mod endpoint;
+mod reply;
+
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http_io::{Peer, Serve};
+use oauth_types::{
+    Authorization, Challenge, ErrorCode, Form, IntrospectionRequest, OAuthError, RevocationRequest,
+    TokenRequest,
+};
+use store::{GrantId, ServerId};
+
+use self::endpoint::Endpoint;
+use crate::decide::client::{Credentials, credentials};
+use crate::decide::metadata;
+use crate::flow::authorize::Next;
+use crate::flow::{Engine, Stopped, Unavailable, authorize, register, token, usage};
+use crate::seam::{Limit, Wanted, address_key};
+use crate::text::{TokenKind, TokenText};
+use crate::{AuthorizationServer, Event, Page, Refusal};
+
+impl AuthorizationServer {
+    /// Whether a request path, the issuer's own path included, is one of the server's endpoints.
+    #[must_use]
+    pub fn owns(&self, path: &str) -> bool {
+        Endpoint::at(path, &self.engine.issuer).is_some()
+    }
+}
+
+#[async_trait]
+impl Serve for AuthorizationServer {
+    async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        let engine = &self.engine;
+        let Some(endpoint) = Endpoint::at(request.uri().path(), &engine.issuer) else {
+            return reply::not_found();
+        };
+        let method = request.method();
+        if endpoint.has_cors() && *method == Method::OPTIONS {
+            return reply::preflight(&endpoint);
+        }
+        let head = *method == Method::HEAD;
+        if !endpoint.methods().contains(if head { &Method::GET } else { method }) {
+            return reply::method_not_allowed(&endpoint);
+        }
+        let mut response = answer(engine, &endpoint, &request, peer).await;
+        if endpoint.has_cors() {
+            reply::allow_any_origin(&mut response);
+        }
+        if head {
+            *response.body_mut() = Bytes::new();
+        }
+        response
+    }
+}
+
+async fn answer(
+    engine: &Engine,
+    endpoint: &Endpoint,
+    request: &Request<Bytes>,
+    peer: Peer,
+) -> Response<Bytes> {
+    let answered = match endpoint {
+        Endpoint::Metadata => {
+            let metadata = metadata::authorization_server(&engine.issuer, &engine.policy);
+            return reply::document(metadata.to_json());
+        }
+        Endpoint::ProtectedResource(server) => return protected_resource(engine, server).await,
+        Endpoint::Authorize => return page(engine, authorize_form(engine, request).await),
+        Endpoint::Continue(grant) => return page(engine, continued(engine, request, grant).await),
+        Endpoint::Token => tokens(engine, request).await,
+        Endpoint::Revoke => revoke(engine, request).await,
+        Endpoint::Introspect => introspect(engine, request).await,
+        Endpoint::Register => register(engine, request, peer).await,
+        Endpoint::UserInfo => userinfo(engine, request).await,
+    };
+    match answered {
+        Ok(response) => response,
+        Err(Failure::Refused(refusal, client)) => {
+            let client = client.and_then(|credentials| credentials.id);
+            engine.events.tell(&Event::Refused { endpoint: endpoint.name(), refusal, client, from: peer.0 });
+            reply::refused(refusal, challenge(endpoint, refusal, request.headers()))
+        }
+        Err(Failure::Malformed(error)) => reply::malformed(&error),
+        Err(Failure::Unavailable(error)) => {
+            tracing::error!(endpoint = endpoint.name(), %error, "cannot answer");
+            reply::unavailable()
+        }
+    }
+}
+
+/// Why an endpoint for programs does not do what it was asked to.
+enum Failure {
+    /// A rule was broken, by this client.
+    Refused(Refusal, Option<Credentials>),
+    /// The request cannot be read.
+    Malformed(OAuthError),
+    /// The world's fault.
+    Unavailable(Unavailable),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal, None)
+    }
+}
+
+impl From<OAuthError> for Failure {
+    fn from(error: OAuthError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl From<Unavailable> for Failure {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+async fn tokens(engine: &Engine, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+    let form = form(request)?;
+    let wanted = TokenRequest::from_form(&form)?;
+    let credentials = credentials(authorization(request.headers())?, &form)?;
+    match token::token(engine, &wanted, &credentials).await? {
+        Ok(issued) => Ok(reply::secret(StatusCode::OK, issued.response().to_json())),
+        Err(refusal) => Err(Failure::Refused(refusal, Some(credentials))),
+    }
+}
+
+async fn revoke(engine: &Engine, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+    let form = form(request)?;
+    let wanted = RevocationRequest::from_form(&form)?;
+    let credentials = credentials(authorization(request.headers())?, &form)?;
+    match token::revocation(engine, &wanted.token, &credentials).await? {
+        Ok(()) => Ok(reply::empty(StatusCode::OK)),
+        Err(refusal) => Err(Failure::Refused(refusal, Some(credentials))),
+    }
+}
+
+async fn introspect(engine: &Engine, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+    let key = server_key(authorization(request.headers())?)?;
+    let form = form(request)?;
+    let wanted = IntrospectionRequest::from_form(&form)?;
+    let told = usage::introspection(engine, &key, &wanted.token).await??;
+    Ok(reply::secret(StatusCode::OK, told.to_json()))
+}
+
+/// The key of a resource server: as bearer, or as the password of its server id.
+fn server_key(header: Option<&str>) -> Result<TokenText, Refusal> {
+    use secrecy::ExposeSecret as _;
+    let header = header.ok_or(Refusal::ServerKeyWrong)?;
+    let (id, key) = match Authorization::parse(header).map_err(|_| Refusal::AuthorizationMalformed)? {
+        Authorization::Bearer(key) => (None, key),
+        Authorization::Basic { id, secret } => (Some(id), secret),
+        Authorization::Other => return Err(Refusal::ServerKeyWrong),
+    };
+    let key = TokenText::parse(key.expose_secret()).map_err(|_| Refusal::ServerKeyWrong)?;
+    let names_itself = id.is_none_or(|id| ServerId::parse(&id) == Ok(ServerId::new(key.id)));
+    if key.kind == TokenKind::ServerKey && names_itself { Ok(key) } else { Err(Refusal::ServerKeyWrong) }
+}
+
+async fn register(engine: &Engine, request: &Request<Bytes>, peer: Peer) -> Result<Response<Bytes>, Failure> {
+    if let Err(too_many) = engine.limiter.may(Limit::Registration, &address_key(peer.0)).await {
+        engine.events.tell(&Event::Limited { limit: Limit::Registration.as_str(), from: peer.0 });
+        return Ok(reply::too_many(too_many));
+    }
+    if !has_content_type(request.headers(), "application/json") {
+        let advice = "Send the metadata as application/json.";
+        return Err(OAuthError::new(ErrorCode::InvalidClientMetadata, advice).into());
+    }
+    let information = register::registration(engine, request.body(), peer.0).await??;
+    Ok(reply::secret(StatusCode::CREATED, information.to_json()))
+}
+
+async fn userinfo(engine: &Engine, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+    let header = authorization(request.headers())?.ok_or(Refusal::TokenMissing)?;
+    let token = match Authorization::parse(header).map_err(|_| Refusal::AuthorizationMalformed)? {
+        Authorization::Bearer(token) => token,
+        Authorization::Basic { .. } | Authorization::Other => return Err(Refusal::TokenMissing.into()),
+    };
+    let info = usage::userinfo(engine, &token).await??;
+    Ok(reply::secret(StatusCode::OK, info.to_json()))
+}
+
+async fn protected_resource(engine: &Engine, server: &str) -> Response<Bytes> {
+    let Ok(id) = ServerId::parse(server) else {
+        return reply::not_found();
+    };
+    match engine.resources.find(&Wanted::Registered(id)).await {
+        Ok(Some(server)) => reply::document(metadata::protected_resource(&server, &engine.issuer).to_json()),
+        Ok(None) => reply::not_found(),
+        Err(error) => {
+            tracing::error!(%error, "cannot read a server");
+            reply::unavailable()
+        }
+    }
+}
+
+async fn authorize_form(engine: &Engine, request: &Request<Bytes>) -> Result<Next, Stopped> {
+    let unreadable = || {
+        let advice = "Its parameters cannot be read. Start again from the application.";
+        Page::bad(ErrorCode::InvalidRequest, "This request is malformed", advice)
+    };
+    let form = if request.method() == Method::POST {
+        if !has_content_type(request.headers(), "application/x-www-form-urlencoded") {
+            return Err(unreadable().into());
+        }
+        Form::parse(request.body())
+    } else {
+        Form::parse(request.uri().query().unwrap_or_default().as_bytes())
+    };
+    authorize::authorize(engine, request, &form.map_err(|_| unreadable())?).await
+}
+
+async fn continued(engine: &Engine, request: &Request<Bytes>, grant: &str) -> Result<Next, Stopped> {
+    let grant = GrantId::parse(grant).map_err(|_| Refusal::RequestGone)?;
+    authorize::continued(engine, request, grant).await
+}
+
+/// The answer to a browser.
+fn page(engine: &Engine, next: Result<Next, Stopped>) -> Response<Bytes> {
+    match next {
+        Ok(Next::To(location)) => reply::see_other(&location),
+        Ok(Next::Respond(response)) => response,
+        Err(Stopped::Page(page)) => engine.interaction.show(&page),
+        Err(Stopped::Unavailable(error)) => {
+            tracing::error!(%error, "cannot answer a browser");
+            let mut response = engine.interaction.show(&reply::unavailable_page());
+            reply::retry_after(&mut response, reply::PATIENCE);
+            response
+        }
+    }
+}
+
+fn form(request: &Request<Bytes>) -> Result<Form, OAuthError> {
+    let refuse = |advice: &str| OAuthError::new(ErrorCode::InvalidRequest, advice);
+    if !has_content_type(request.headers(), "application/x-www-form-urlencoded") {
+        return Err(refuse("Send the parameters as application/x-www-form-urlencoded."));
+    }
+    Form::parse(request.body()).map_err(|_| refuse("The parameters are malformed."))
+}
+
+fn has_content_type(headers: &HeaderMap, expected: &str) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case(expected)
+}
+
+/// The one `Authorization` header, if there is one.
+fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Refusal::AuthorizationMalformed);
+    }
+    first.map(|value| value.to_str().map_err(|_| Refusal::AuthorizationMalformed)).transpose()
+}
+
+/// What a 401 asks for (RFC 9110 section 11.6.1).
+///
+/// The token endpoint names a scheme only to a client that tried the header (RFC 6749 section 5.2); a missing token is told no error
+/// code (RFC 6750 section 3.1).
+fn challenge(endpoint: &Endpoint, refusal: Refusal, headers: &HeaderMap) -> Option<Challenge> {
+    let wire = refusal.wire();
+    if wire.status != StatusCode::UNAUTHORIZED {
+        return None;
+    }
+    match endpoint {
+        Endpoint::UserInfo if refusal == Refusal::TokenMissing => Some(Challenge::bearer()),
+        Endpoint::UserInfo => Some(Challenge::bearer().error(wire.code).description(wire.description)),
+        Endpoint::Introspect => Some(Challenge::basic("portcullis")),
+        Endpoint::Token | Endpoint::Revoke => {
+            headers.contains_key(header::AUTHORIZATION).then(|| Challenge::basic("portcullis"))
+        }
+        Endpoint::Metadata
+        | Endpoint::ProtectedResource(_)
+        | Endpoint::Authorize
+        | Endpoint::Continue(_)
+        | Endpoint::Register => None,
+    }
+}

@@ -1,0 +1,93 @@
+//! Limits over counters.
+
+use std::sync::Arc;
+
+use ambient::Clock;
+use async_trait::async_trait;
+use store::Counters;
+
+use crate::seam::{Limit, Limiter, TooMany};
+
+/// So many within so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub most: u32,
+    /// Within how many seconds.
+    pub window: i64,
+}
+
+/// The default limits over counters, of this process or shared.
+pub struct Counted {
+    counters: Arc<dyn Counters>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Counted {
+    /// Counts in `counters`.
+    #[must_use]
+    pub fn new(counters: Arc<dyn Counters>, clock: Arc<dyn Clock>) -> Self {
+        Self { counters, clock }
+    }
+
+    /// The rate of a limit. Registration and sign-up allow for offices and hosted clients that share an address.
+    #[must_use]
+    pub const fn rate(limit: Limit) -> Rate {
+        match limit {
+            Limit::Registration => Rate { most: 60, window: 60 },
+            Limit::LogIn => Rate { most: 30, window: 60 },
+            Limit::LogInAccount => Rate { most: 10, window: 300 },
+            Limit::SignUp => Rate { most: 20, window: 600 },
+            Limit::Requests => Rate { most: 32, window: 600 },
+        }
+    }
+}
+
+#[async_trait]
+impl Limiter for Counted {
+    async fn may(&self, limit: Limit, key: &str) -> Result<(), TooMany> {
+        let Rate { most, window } = Self::rate(limit);
+        let now = self.clock.now();
+        match self.counters.count(&format!("{}:{key}", limit.as_str()), window, now).await {
+            Ok(seen) if seen > most => Err(TooMany { retry_after: window - now.0.rem_euclid(window) }),
+            Ok(_) => Ok(()),
+            Err(error) => {
+                tracing::warn!(limit = limit.as_str(), %error, "a limit cannot be counted; letting the request through");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// No limits at all. For tests and benchmarks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unlimited;
+
+#[async_trait]
+impl Limiter for Unlimited {
+    async fn may(&self, _: Limit, _: &str) -> Result<(), TooMany> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ambient::{ManualClock, Time};
+    use store::MemoryCounters;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn beyond_the_limit_it_says_when_to_come_back() {
+        let clock = Arc::new(ManualClock::at(Time(600)));
+        let limiter = Counted::new(Arc::new(MemoryCounters::default()), clock.clone());
+        for _ in 0..Counted::rate(Limit::LogIn).most {
+            assert_eq!(limiter.may(Limit::LogIn, "192.0.2.1").await, Ok(()));
+        }
+        clock.advance(20);
+        assert_eq!(limiter.may(Limit::LogIn, "192.0.2.1").await, Err(TooMany { retry_after: 40 }));
+        assert_eq!(limiter.may(Limit::LogIn, "192.0.2.2").await, Ok(()));
+        clock.advance(40);
+        assert_eq!(limiter.may(Limit::LogIn, "192.0.2.1").await, Ok(()));
+    }
+}

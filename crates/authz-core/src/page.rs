@@ -1,0 +1,44 @@
+//! What a person is shown when a request cannot go on and must not be redirected.
+
+use http::StatusCode;
+use oauth_types::ErrorCode;
+
+use crate::Refusal;
+
+/// A page for a person. Until client and redirect URI are trusted, this is all that can be built (I6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page {
+    /// Its status.
+    pub status: StatusCode,
+    /// The registered code, for those who debug a client; none if nothing went wrong.
+    pub code: Option<ErrorCode>,
+    /// What went wrong, as a heading.
+    pub title: &'static str,
+    /// What the person can do, in a sentence or two.
+    pub advice: String,
+}
+
+impl Page {
+    /// A page.
+    #[must_use]
+    pub fn new(
+        status: StatusCode,
+        code: Option<ErrorCode>,
+        title: &'static str,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self { status, code, title, advice: advice.into() }
+    }
+
+    pub(crate) fn bad(code: ErrorCode, title: &'static str, advice: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Some(code), title, advice)
+    }
+}
+
+impl From<Refusal> for Page {
+    fn from(refusal: Refusal) -> Self {
+        let wire = refusal.wire();
+        Self::new(wire.status, Some(wire.code), "This request cannot go on", wire.description)
+    }
+}

@@ -1,0 +1,212 @@
+//! What a consumer may replace.
+
+use std::net::IpAddr;
+
+use ambient::Time;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use oauth_types::{ClientId, Resource, Scope};
+use store::{Client, Consent, GrantId, PersonId, Server, ServerId, SessionId, StoreError};
+
+use crate::page::Page;
+
+/// Asks people. Implemented by `identity`'s pages, or by one's own log-in.
+#[async_trait]
+pub trait Interaction: Send + Sync {
+    /// Who is at the browser that sent `request`, given what the authorization request demands of them.
+    ///
+    /// # Errors
+    ///
+    /// If whatever knows cannot be asked now.
+    async fn who(&self, request: &Request<Bytes>, demands: &Demands) -> Result<Who, StoreError>;
+
+    /// The page, or the redirect to it, that asks for consent. It ends in
+    /// [`approve`](crate::AuthorizationServer::approve) or [`deny`](crate::AuthorizationServer::deny).
+    async fn ask(&self, request: &Request<Bytes>, pending: &Pending) -> Response<Bytes>;
+
+    /// A page for a person whose request cannot go on and must not be redirected.
+    fn show(&self, page: &Page) -> Response<Bytes>;
+}
+
+/// What an authorization request demands of the person (OpenID Connect Core section 3.1.2.1).
+#[derive(Clone, Debug, Default)]
+pub struct Demands {
+    /// `prompt=none`: nobody may be asked anything. Answer [`Who::Nobody`] instead of a page.
+    pub silent: bool,
+    /// `prompt=login`, `prompt=select_account` or `max_age=0`: they must prove who they are, session or not.
+    pub login: bool,
+    /// `max_age`: at most so many seconds since they last did.
+    pub max_age: Option<i64>,
+    /// `acr_values`, in order of preference.
+    pub acr_values: Vec<String>,
+    /// `login_hint`: the e-mail address, perhaps.
+    pub login_hint: Option<String>,
+    /// Where to go on after the log-in: a path of this server with its query. Without `prompt=login`, which is met then.
+    pub return_to: String,
+}
+
+/// Who is at the browser.
+#[derive(Debug)]
+pub enum Who {
+    /// Somebody who has proved it.
+    Person(Authentication),
+    /// Not known yet: this page asks them.
+    Page(Response<Bytes>),
+    /// Nobody, and nobody may be asked.
+    Nobody,
+}
+
+/// That a person has proved who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    /// Who.
+    pub person: PersonId,
+    /// In which session.
+    pub session: SessionId,
+    /// When.
+    pub auth_time: Time,
+}
+
+/// An authorization request that waits for consent.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Its grant.
+    pub grant: GrantId,
+    /// Who asks.
+    pub client: Client,
+    /// For what resource.
+    pub server: Server,
+    /// What is asked for.
+    pub request: store::Request,
+    /// Who is asked.
+    pub person: PersonId,
+    /// What this person has let this client do here before.
+    pub known: Option<Consent>,
+}
+
+/// Knows people.
+#[async_trait]
+pub trait People: Send + Sync {
+    /// Name and e-mail of a person; `None` if there is no such person any more.
+    ///
+    /// # Errors
+    ///
+    /// If whatever knows cannot be asked now.
+    async fn profile(&self, person: &PersonId) -> Result<Option<Profile>, StoreError>;
+}
+
+/// What is told about a person (OpenID Connect Core section 5.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// `name`.
+    pub name: Option<String>,
+    /// `email`.
+    pub email: Option<String>,
+    /// `email_verified`.
+    pub email_verified: bool,
+}
+
+/// Which resource a request means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The one that it names.
+    Named(Resource),
+    /// The one that its client was registered for.
+    Registered(ServerId),
+    /// It names none: the only one there is.
+    TheOnly,
+}
+
+/// Knows the resources that this server protects.
+#[async_trait]
+pub trait Resources: Send + Sync {
+    /// The resource that is meant; `None` if there is none, or it is not clear which.
+    ///
+    /// # Errors
+    ///
+    /// If whatever knows cannot be asked now.
+    async fn find(&self, wanted: &Wanted) -> Result<Option<Server>, StoreError>;
+
+    /// Of these scopes, those that some resource has.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    async fn known(&self, scope: &Scope) -> Result<Scope, StoreError>;
+}
+
+/// Knows clients that are not registered in the store.
+#[async_trait]
+pub trait ClientSource: Send + Sync {
+    /// The client of this id.
+    ///
+    /// # Errors
+    ///
+    /// If whatever knows cannot be asked now.
+    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError>;
+}
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Limit {
+    /// Anonymous registrations, by address.
+    Registration,
+    /// Log-ins, by address.
+    LogIn,
+    /// Failed log-ins, by account.
+    LogInAccount,
+    /// Sign-ups, by address.
+    SignUp,
+    /// Requests that wait for consent, by session.
+    Requests,
+}
+
+impl Limit {
+    /// Its name in logs and settings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registration => "registration",
+            Self::LogIn => "log_in",
+            Self::LogInAccount => "log_in_account",
+            Self::SignUp => "sign_up",
+            Self::Requests => "requests",
+        }
+    }
+}
+
+/// Too much of something. Try again after so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany {
+    /// Seconds.
+    pub retry_after: i64,
+}
+
+/// Decides whether somebody may do something once more.
+#[async_trait]
+pub trait Limiter: Send + Sync {
+    /// Counts one more of `limit` for `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`]. A limiter whose counters cannot be reached lets everything through: limits are politeness, not safety.
+    async fn may(&self, limit: Limit, key: &str) -> Result<(), TooMany>;
+}
+
+/// The key to limit an address by: IPv6 by its /64, because a subscriber has a whole one.
+#[must_use]
+pub fn address_key(address: Option<IpAddr>) -> String {
+    match address {
+        None => "unknown".to_owned(),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
+            Some(mapped) => mapped.to_string(),
+            None => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        },
+    }
+}
