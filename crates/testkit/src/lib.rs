@@ -1,1 +1,12 @@
 //! What the tests share: scenarios, the reference model of a grant, faulty stores, fuzz bodies.
+//!
+//! For `tests/`, `fuzz/` and `crates/*/tests/`, never for unit tests: their crate would be compiled twice. Nothing of it is
+//! shipped.
+
+pub mod browser;
+pub mod client;
+pub mod faults;
+pub mod fuzz;
+pub mod model;
+pub mod schedule;
+pub mod world;
