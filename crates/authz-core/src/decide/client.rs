@@ -52,7 +52,8 @@ pub fn credentials(authorization: Option<&str>, form: &Form) -> Result<Credentia
         let proof = body.client_secret.map_or(Proof::None, Proof::Post);
         return Ok(Credentials { id, proof });
     };
-    match Authorization::parse(header).map_err(|_| Refusal::AuthorizationMalformed)? {
+    // RFC 6749 section 5.2: a client that tried the header and failed is told by 401.
+    match Authorization::parse(header).map_err(|_| Refusal::SecretWrong)? {
         Authorization::Basic { id, secret } => {
             let another = body.client_id.as_ref().is_some_and(|in_body| *in_body != id);
             if another || body.client_secret.is_some() {

@@ -2,8 +2,8 @@
 
 use oauth_types::{Issuer, Scope};
 use store::{
-    Changes, Client, Coded, Consent, Facts, Found, Grant, GrantId, PersonId, Requested, Server, Stage,
-    Standing, Status, Subject, Why,
+    Changes, Client, Coded, Consent, Facts, Found, Grant, PersonId, Requested, Server, Stage, Standing,
+    Status, Subject, Why,
 };
 
 use super::authorize::Redirectable;
@@ -50,6 +50,15 @@ pub struct Review<'a> {
     pub server: Option<&'a Server>,
 }
 
+/// Whether it was this yes that counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approved {
+    /// Yes: the grant may have a code now.
+    Now,
+    /// No, an earlier one of the same session did; this one changed nothing.
+    Before,
+}
+
 /// The person says yes to `scope`: the grant may have a code.
 ///
 /// Who is asking, where the answer goes and what it is for are looked at again: a client or a server may have been removed,
@@ -61,12 +70,12 @@ pub fn approve(
     review: Review<'_>,
     setting: Setting<'_>,
     drawn: &Drawn,
-) -> Step<GrantId> {
+) -> Step<Approved> {
     if let Some(grant) = facts.grant.as_ref().map(|found| &found.record)
         && matches!(grant.stage, Stage::Coded(_) | Stage::Live(_))
         && belongs_to(grant, who)
     {
-        return Step::answer(grant.id);
+        return Step::answer(Approved::Before);
     }
     let (found, asked) = match requested(facts, who, setting) {
         Ok(requested) => requested,
@@ -94,8 +103,8 @@ pub fn approve(
         scope: scope.clone(),
         remembered: false,
     };
-    let approved = Grant { stage: Stage::Coded(coded), ..grant.clone() };
-    Step::answer(grant.id).writing(Changes::replace(drawn.mark, found, &approved)).telling(consented)
+    let approved = grant.at(Stage::Coded(coded));
+    Step::answer(Approved::Now).writing(Changes::replace(drawn.mark, found, &approved)).telling(consented)
 }
 
 fn may_approve(

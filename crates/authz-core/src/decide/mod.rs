@@ -30,7 +30,7 @@ pub mod revoke;
 pub mod scope;
 pub mod target;
 
-use ambient::{Entropy, Time};
+use ambient::Time;
 use store::{GrantId, Mark, Nonce};
 use zeroize::Zeroizing;
 
@@ -58,23 +58,4 @@ pub struct Drawn {
     pub nonce: Nonce,
     /// What a new grant's tokens are made of.
     pub seed: Zeroizing<[u8; 16]>,
-}
-
-impl Drawn {
-    /// Draws them all at once.
-    #[must_use]
-    pub fn from(entropy: &dyn Entropy) -> Self {
-        let bytes = Zeroizing::new(entropy.draw::<64>());
-        let part = |n: usize| {
-            let mut part = [0; 16];
-            part.copy_from_slice(&bytes[16 * n..16 * (n + 1)]);
-            part
-        };
-        Self {
-            mark: Mark::new(part(0)),
-            grant: GrantId::new(part(1)),
-            nonce: Nonce::new(part(2)),
-            seed: Zeroizing::new(part(3)),
-        }
-    }
 }

@@ -56,11 +56,7 @@ pub fn proceed(
                 ..coded.clone()
             };
             let answer = to_client(grant, &next, issuer, setting);
-            answer.writing(Changes::replace(
-                drawn.mark,
-                found,
-                &Grant { stage: Stage::Coded(next), ..grant.clone() },
-            ))
+            answer.writing(Changes::replace(drawn.mark, found, &grant.at(Stage::Coded(next))))
         }
         Stage::Coded(_) => Step::refuse(Refusal::RequestGone),
     }

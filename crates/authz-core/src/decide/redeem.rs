@@ -141,7 +141,7 @@ fn come_alive(
     };
     access.digest = issued.access.digest();
     enlist(&mut live, access, now);
-    let alive = Grant { stage: Stage::Live(Box::new(live)), ..grant.clone() };
+    let alive = grant.at(Stage::Live(Box::new(live)));
     Step::answer(issued)
         .writing(Changes::replace(drawn.mark, found, &alive))
         .telling(Event::CodeRedeemed { grant: grant.id, client: grant.client.clone() })

@@ -130,7 +130,7 @@ impl Place<'_> {
         };
         access.digest = issued.access.digest();
         let crowded = enlist(&mut live, access, now);
-        let rotated = Grant { stage: Stage::Live(Box::new(live)), ..grant.clone() };
+        let rotated = grant.at(Stage::Live(Box::new(live)));
         let step = Step::answer(issued)
             .writing(Changes::replace(drawn.mark, self.found, &rotated))
             .telling(Event::Refreshed { grant: grant.id, number });

@@ -37,7 +37,7 @@ pub fn revoke(
             let mut access = live.access.clone();
             access.remove(listed);
             let live = Live { access, ..(**live).clone() };
-            let without = store::Grant { stage: Stage::Live(Box::new(live)), ..grant.clone() };
+            let without = grant.at(Stage::Live(Box::new(live)));
             Step::answer(())
                 .writing(Changes::replace(drawn.mark, found, &without))
                 .telling(Event::AccessTokenRevoked { grant: grant.id, client: grant.client.clone() })

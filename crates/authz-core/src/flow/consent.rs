@@ -6,7 +6,7 @@ use store::{Changes, Client, Consent, Facts, Found, Grant, GrantId, Server, Stag
 use super::authorize::pending_of;
 use super::run::{Rule, run};
 use super::{Engine, Stopped};
-use crate::decide::consent::{Review, approve, deny, remember, requested};
+use crate::decide::consent::{Approved, Review, approve, deny, remember, requested};
 use crate::decide::{Drawn, Setting};
 use crate::seam::{Authentication, Pending, Wanted};
 use crate::{Refusal, Step};
@@ -42,11 +42,11 @@ pub(crate) async fn approved(
     // Read before the grant is written: a withdrawal in between makes the write below stale, and it stays withdrawn.
     let reviewed = reviewed(engine, &found, who).await?;
     let rule = Approve { grant, who, scope, reviewed: &reviewed };
-    let id = run(engine, &rule).await??;
-    if let Some(server) = &reviewed.server {
+    let approved = run(engine, &rule).await??;
+    if let (Approved::Now, Some(server)) = (approved, &reviewed.server) {
         remember_consent(engine, &found.record, server, who, scope, reviewed.known.as_ref()).await?;
     }
-    Ok(format!("{}/oauth/continue/{id}", engine.issuer.path()))
+    Ok(format!("{}/oauth/continue/{grant}", engine.issuer.path()))
 }
 
 /// The person says no. Answers where the client learns of it.
@@ -107,13 +107,13 @@ struct Approve<'a> {
 }
 
 impl Rule for Approve<'_> {
-    type Out = GrantId;
+    type Out = Approved;
 
     fn load(&self) -> Use<'_> {
         Use { grant: Some(&self.grant), ..Use::default() }
     }
 
-    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<GrantId> {
+    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<Approved> {
         let client = facts.client.as_ref().map(|found| &found.record).or(self.reviewed.client.as_ref());
         let review = Review { client, server: self.reviewed.server.as_ref() };
         approve(facts, self.who, self.scope, review, setting, drawn)

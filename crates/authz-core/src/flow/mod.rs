@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy};
 use oauth_types::{ClientId, Issuer};
-use store::{Backend, Client, Store, StoreError};
+use store::{Backend, Client, GrantId, Mark, Nonce, Store, StoreError};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::decide::{Drawn, Setting};
 use crate::seam::{ClientSource, Interaction, Limiter, People, Resources};
@@ -91,8 +92,15 @@ impl Engine {
         Setting { keys, policy: &self.policy, now: self.clock.now() }
     }
 
+    /// What a rule may need of randomness.
     pub(crate) fn draw(&self) -> Drawn {
-        Drawn::from(&*self.entropy)
+        let entropy = &*self.entropy;
+        Drawn {
+            mark: Mark::new(entropy.draw()),
+            grant: GrantId::new(entropy.draw()),
+            nonce: Nonce::new(entropy.draw()),
+            seed: Zeroizing::new(entropy.draw()),
+        }
     }
 
     /// The client of this id: registered here, or known to the source of clients.

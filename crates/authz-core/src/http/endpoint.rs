@@ -67,10 +67,12 @@ impl Endpoint {
         }
     }
 
-    /// The methods that it answers; HEAD goes with GET.
+    /// The methods that it answers. HEAD only where nothing happens: a mail scanner that follows an authorization link must not start
+    /// anything.
     pub(super) const fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Metadata | Self::ProtectedResource(_) | Self::Continue(_) => &[Method::GET],
+            Self::Metadata | Self::ProtectedResource(_) => &[Method::GET, Method::HEAD],
+            Self::Continue(_) => &[Method::GET],
             Self::Authorize | Self::UserInfo => &[Method::GET, Method::POST],
             Self::Token | Self::Revoke | Self::Introspect | Self::Register => &[Method::POST],
         }

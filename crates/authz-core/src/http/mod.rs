@@ -42,7 +42,7 @@ impl Serve for AuthorizationServer {
             return reply::preflight(&endpoint);
         }
         let head = *method == Method::HEAD;
-        if !endpoint.methods().contains(if head { &Method::GET } else { method }) {
+        if !endpoint.methods().contains(method) {
             return reply::method_not_allowed(&endpoint);
         }
         let mut response = answer(engine, &endpoint, &request, peer).await;
@@ -151,7 +151,7 @@ async fn introspect(engine: &Engine, request: &Request<Bytes>) -> Result<Respons
 fn server_key(header: Option<&str>) -> Result<TokenText, Refusal> {
     use secrecy::ExposeSecret as _;
     let header = header.ok_or(Refusal::ServerKeyWrong)?;
-    let (id, key) = match Authorization::parse(header).map_err(|_| Refusal::AuthorizationMalformed)? {
+    let (id, key) = match Authorization::parse(header).map_err(|_| Refusal::ServerKeyWrong)? {
         Authorization::Bearer(key) => (None, key),
         Authorization::Basic { id, secret } => (Some(id), secret),
         Authorization::Other => return Err(Refusal::ServerKeyWrong),

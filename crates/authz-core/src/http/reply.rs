@@ -134,11 +134,8 @@ pub(super) fn method_not_allowed(endpoint: &Endpoint) -> Response<Bytes> {
 }
 
 fn allowed(endpoint: &Endpoint) -> String {
-    let methods = endpoint.methods().iter().map(http::Method::as_str);
-    let with_head =
-        methods.flat_map(|method| if method == "GET" { vec!["GET", "HEAD"] } else { vec![method] });
     let options = endpoint.has_cors().then_some("OPTIONS");
-    with_head.chain(options).collect::<Vec<_>>().join(", ")
+    endpoint.methods().iter().map(http::Method::as_str).chain(options).collect::<Vec<_>>().join(", ")
 }
 
 /// The answer to a browser that asks whether a script may call. It never needs credentials.

@@ -1,0 +1,56 @@
+//! What a person has agreed to.
+
+use ambient::Time;
+use oauth_types::{ClientId, Scope};
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Kind, Links, PersonId, Record, ServerId};
+
+/// A remembered consent: this person lets this client do this at this resource.
+///
+/// Forgetting writes [`withdrawn`](Self::withdrawn) and never deletes: a code born from the consent looks here once more
+/// before it is redeemed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// Who agreed.
+    pub person: PersonId,
+    /// To whom.
+    pub client: ClientId,
+    /// Where.
+    pub server: ServerId,
+    /// To what.
+    pub scope: Scope,
+    /// When last.
+    pub given: Time,
+    /// When it was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<Time>,
+}
+
+impl Consent {
+    /// The id of the consent of `person` to `client` at `server`.
+    #[must_use]
+    pub fn id_of(person: &PersonId, client: &ClientId, server: &ServerId) -> String {
+        // None of the three contains a line break.
+        Digest::of(format!("{person}\n{client}\n{server}").as_bytes()).to_string()
+    }
+
+    /// Whether it stands in for asking about `scope`.
+    #[must_use]
+    pub fn covers(&self, scope: &Scope) -> bool {
+        self.withdrawn.is_none() && scope.is_subset_of(&self.scope)
+    }
+}
+
+impl Record for Consent {
+    const KIND: Kind = Kind::Consent;
+    const SCHEMA: u32 = 1;
+
+    fn id(&self) -> String {
+        Self::id_of(&self.person, &self.client, &self.server)
+    }
+
+    fn links(&self) -> Links {
+        Links { client: Some(self.client.to_string()), person: Some(self.person.to_string()), consent: None }
+    }
+}

@@ -1,0 +1,43 @@
+//! A browser that somebody is logged in with.
+
+use ambient::Time;
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Epoch, Kind, Links, PersonId, Record, SessionId};
+
+/// A log-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its identifier; part of the cookie's text.
+    pub id: SessionId,
+    /// The digest of the cookie's text.
+    pub digest: Digest,
+    /// Who.
+    pub person: PersonId,
+    /// The person's epoch when they logged in: "end everything of mine" ends the session too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// When they proved who they are.
+    pub auth_time: Time,
+    /// By what (RFC 8176), such as `pwd`.
+    pub amr: Vec<String>,
+    /// Until when it lasts.
+    pub expires: Time,
+}
+
+impl Record for Session {
+    const KIND: Kind = Kind::Session;
+    const SCHEMA: u32 = 1;
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn sweep(&self) -> Option<Time> {
+        Some(self.expires)
+    }
+
+    fn links(&self) -> Links {
+        Links { person: Some(self.person.to_string()), ..Links::default() }
+    }
+}
