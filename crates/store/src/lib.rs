@@ -1,1 +1,53 @@
 //! Records, the storage contract, its backends and the suite that proves one.
+//!
+//! It holds no rules of OAuth, speaks no HTTP and reads no clock: what may be written is decided in `authz-core`, which
+//! hands over a [`Changes`] and learns whether it was [`Commit::Done`] or [`Commit::Stale`].
+//!
+//! | what | where |
+//! |---|---|
+//! | the contract: [`Store`], [`Inspect`], [`Counters`] | `contract`, `counters` |
+//! | what is stored: [`Grant`], [`Client`], [`Server`], [`Consent`], [`Session`], [`Account`] … | `records` |
+//! | what a backend sees of it: [`Row`], [`Key`], [`verdict`] | `row`, `changes` |
+//! | what a token request needs, in one read: [`Facts`] | `facts` |
+//! | the backends: [`Memory`], and `Sqlite` behind the feature `sqlite` | `memory`, `sqlite` |
+//! | `store_suite!`, behind the feature `suite` | `suite` |
+//!
+//! `docs/records.md` describes each record and its schema.
+
+mod changes;
+mod contract;
+mod counters;
+mod facts;
+mod id;
+mod memory;
+mod records;
+mod row;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(feature = "suite")]
+pub mod suite;
+
+pub use changes::{Changes, Commit, Guard, Verdict, verdict};
+pub use contract::{
+    Backend, Claim, ClaimKind, Claimed, Filter, Inspect, Look, Page, Seen, Store, StoreError,
+};
+pub use counters::{Counters, MemoryCounters};
+pub use facts::{Facts, Use};
+pub use id::{Digest, Epoch, GrantId, Malformed, Mark, Nonce, ServerId, SessionId};
+pub use memory::Memory;
+pub use records::account::{Account, AccountStore, Created};
+pub use records::admin::AdminKey;
+pub use records::client::{Client, ClientAuth, Provenance, SecretMethod};
+pub use records::consent::Consent;
+pub use records::grant::{
+    Access, Coded, Ended, Grant, Lasting, Live, MOST_ACCESS_TOKENS, Party, Request, Requested, SpentCode,
+    Stage, Subject, Target, Why,
+};
+pub use records::keys::{KeyList, KeyState, SealedKey};
+pub use records::server::{OriginEntry, OriginIndex, ScopeEntry, Server, UserInfoDetail};
+pub use records::session::Session;
+pub use records::standing::{PersonId, PersonStanding, Standing, Status};
+pub use records::{Found, Record};
+pub use row::{Key, Kind, Links, Marks, Row};
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;

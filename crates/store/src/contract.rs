@@ -1,0 +1,241 @@
+//! What a backend promises.
+
+use std::error::Error;
+
+use ambient::Time;
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::{Changes, Commit, Facts, Found, Key, Kind, Record, Row, Use};
+
+/// The store could not answer: the world's fault, so the caller says 503 and the client tries again.
+///
+/// Nothing is known of a write that ended in one: it may have happened. A caller that sends the same [`Changes`] again
+/// learns which.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database is locked, full, gone, or the connection broke.
+    #[error("the store cannot be reached")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// A record was written by a newer version of this program.
+    #[error("a {kind} was written by a newer version (schema {found}, this one reads up to {known})")]
+    Newer {
+        /// What it is.
+        kind: &'static str,
+        /// Its schema number.
+        found: u32,
+        /// The newest that this version reads.
+        known: u32,
+    },
+    /// A record does not read back.
+    #[error("a stored {kind} is damaged")]
+    Damaged {
+        /// What it is.
+        kind: &'static str,
+        /// What the parser says; it never quotes the record.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl StoreError {
+    /// The store cannot be reached, because of `source`.
+    pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(source.into())
+    }
+}
+
+/// What is read together, as of one moment.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// A record; those that its [`Links`](crate::Links) name are read with it.
+    pub record: Key,
+    /// One more record.
+    pub beside: Option<Key>,
+}
+
+/// What a [`Look`] saw.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The record.
+    pub record: Option<Row>,
+    /// The client that it names.
+    pub client: Option<Row>,
+    /// The person that it names.
+    pub person: Option<Row>,
+    /// The consent that it names.
+    pub consent: Option<Row>,
+    /// The one more.
+    pub beside: Option<Row>,
+}
+
+/// What a claim is about. Keys of different kinds never collide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ClaimKind {
+    /// A normalised e-mail address, owned by a person.
+    Email,
+}
+
+impl ClaimKind {
+    /// The name that a backend stores.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+        }
+    }
+}
+
+/// Something that must be unique, or used once, across records.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// What it is about.
+    pub kind: ClaimKind,
+    /// What is claimed.
+    pub key: &'a str,
+    /// By whom. The same owner may claim again.
+    pub owner: &'a str,
+    /// When.
+    pub since: Time,
+    /// Until when nobody else may have it; `None` is for good. The store does not look at it but to sweep.
+    pub until: Option<Time>,
+    /// The owner whose claim this takes over: one who died between claim and record.
+    pub instead_of: Option<&'a str>,
+}
+
+/// Who has what was claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// The claimant: now, or since an earlier claim of the same owner.
+    Mine,
+    /// Somebody else.
+    Held {
+        /// Who.
+        owner: String,
+        /// Since when.
+        since: Time,
+    },
+}
+
+/// Where records are kept.
+///
+/// The contract, for whoever writes a backend; `store_suite!` tests all of it:
+///
+/// - **Atomic.** [`commit`](Self::commit) writes its record whole or not at all, and of writes that race under one guard one
+///   is [`Commit::Done`] and the others are [`Commit::Stale`]. [`verdict`](crate::verdict) says which, given the stored row.
+/// - **Durable.** Both answers leave only when what decided them would survive a crash: the caller hands out tokens on `Done`
+///   and revokes on what a `Stale` makes it read.
+/// - **One moment.** [`look`](Self::look) sees its rows as of one moment, or reads the record no later than the others.
+/// - **Fresh.** A read sees every commit that was answered before it began, in any process. No replica that lags.
+/// - **Opaque.** A backend never looks inside a body, and has no clock: an expired record may or may not be found.
+///
+/// The price of a lie: a false `Done` hands out a code or a refresh token twice; a false `Stale` costs the caller another
+/// read, and after a few a 503. If in doubt, answer `Stale` or fail.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The record under `key`.
+    async fn read(&self, key: &Key) -> Result<Option<Row>, StoreError>;
+
+    /// A record, those that it names, and one more: one round trip where the backend can.
+    async fn look(&self, look: &Look) -> Result<Seen, StoreError>;
+
+    /// Writes one record if its guard holds.
+    ///
+    /// The same `changes` may be given twice (a driver that resends, a caller that got an error): the second finds its own mark
+    /// and answers as the first did.
+    async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError>;
+
+    /// Claims what must be unique. Exactly one of concurrent owners is told [`Claimed::Mine`]; it stays so until released or
+    /// taken over by a claim [`instead_of`](Claim::instead_of) its owner.
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError>;
+
+    /// Who holds a claim, if anybody.
+    async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError>;
+
+    /// Gives up a claim. Of another owner's claim it changes nothing.
+    async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError>;
+
+    /// Removes records and claims that nobody needs at `now`, at most `at_most`; answers how many. Housekeeping: no rule depends
+    /// on it.
+    async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError>;
+
+    /// Whether the store can be read and written now.
+    async fn ready(&self) -> Result<(), StoreError>;
+}
+
+impl dyn Store + '_ {
+    /// The record of this type that `id` names, with the mark to replace it under.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read, or the record is damaged or newer than this program.
+    pub async fn find<R: Record>(
+        &self,
+        id: impl std::fmt::Display + Send,
+    ) -> Result<Option<Found<R>>, StoreError> {
+        let key = Key::new(R::KIND, id);
+        self.read(&key).await?.as_ref().map(Found::decode).transpose()
+    }
+
+    /// What a request about a token needs to know, in one read.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub async fn facts(&self, about: Use<'_>) -> Result<Facts, StoreError> {
+        let beside = about.beside();
+        match (about.grant, beside) {
+            (Some(grant), beside) => {
+                let look = Look { record: Key::new(Kind::Grant, grant), beside };
+                Facts::of(about, &self.look(&look).await?)
+            }
+            (None, Some(beside)) => {
+                let beside = self.read(&beside).await?;
+                Facts::of(about, &Seen { beside, ..Seen::default() })
+            }
+            (None, None) => Ok(Facts::default()),
+        }
+    }
+}
+
+/// Which records a listing shows.
+#[derive(Clone, Copy, Debug)]
+pub enum Filter<'a> {
+    /// All of the kind.
+    All,
+    /// Those that name this client.
+    OfClient(&'a str),
+    /// Those that name this person.
+    OfPerson(&'a str),
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// In the order of their ids.
+    pub rows: Vec<Row>,
+    /// Whether there are more behind the last.
+    pub more: bool,
+}
+
+/// Listing, for administration and for a person's own overview. Never on the path of a token.
+///
+/// A listing may show what has just gone, and never misses what was there throughout.
+#[async_trait]
+pub trait Inspect: Send + Sync {
+    /// At most `at_most` records of a kind behind the id `after`, in the order of their ids.
+    async fn list(
+        &self,
+        kind: Kind,
+        filter: Filter<'_>,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<Page, StoreError>;
+}
+
+/// A store that can also be listed: what every backend here is.
+pub trait Backend: Store + Inspect {}
+
+impl<B: Store + Inspect> Backend for B {}

@@ -1,0 +1,148 @@
+//! Identifiers and other fixed-size bytes, written as base64url.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+
+/// A text that is not the canonical form of an identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not an identifier of this kind in its canonical form")]
+pub struct Malformed;
+
+macro_rules! bytes_as_text {
+    ($(#[$doc:meta])* $name:ident, $length:literal, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; $length]);
+
+        impl $name {
+            /// Made of these bytes.
+            #[must_use]
+            pub const fn new(bytes: [u8; $length]) -> Self {
+                Self(bytes)
+            }
+
+            /// The bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; $length] {
+                &self.0
+            }
+
+            /// Read from its text.
+            ///
+            /// # Errors
+            ///
+            /// Anything but the one canonical text.
+            pub fn parse(text: &str) -> Result<Self, Malformed> {
+                let text = text.strip_prefix($prefix).ok_or(Malformed)?;
+                let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Malformed)?;
+                bytes.try_into().map(Self).map_err(|_| Malformed)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, URL_SAFE_NO_PAD.encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+bytes_as_text! {
+    /// Names one authorization for its whole life; part of the text of each of its tokens. Not a secret.
+    GrantId, 16, ""
+}
+bytes_as_text! {
+    /// Names a browser's log-in. Not a secret: what proves it is the session text, of which only a digest is stored.
+    SessionId, 16, ""
+}
+bytes_as_text! {
+    /// Names a registered resource server: `srv_` and 22 characters.
+    ServerId, 16, "srv_"
+}
+bytes_as_text! {
+    /// The version of a record: random, drawn for each commit.
+    ///
+    /// A counter could not tell a commit of mine that the driver sent twice from a rival's; a random mark can.
+    Mark, 16, ""
+}
+bytes_as_text! {
+    /// Drawn anew to end everything that a person or a client has: a grant that copied the one before is over.
+    Epoch, 16, ""
+}
+bytes_as_text! {
+    /// What makes the code of a grant unguessable, together with a token key.
+    Nonce, 16, ""
+}
+bytes_as_text! {
+    /// SHA-256 of a secret text, its prefix included, so that one kind of secret never passes for another.
+    Digest, 32, ""
+}
+
+impl Digest {
+    /// The digest of `text`.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        Self(Sha256::digest(text).into())
+    }
+
+    /// Whether this is the digest of `text`; in constant time.
+    #[must_use]
+    pub fn is_of(&self, text: &[u8]) -> bool {
+        self.is(&Self::of(text))
+    }
+
+    /// Whether both are the same; in constant time.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_has_one_text() {
+        let id = ServerId::new([7; 16]);
+        let text = id.to_string();
+        assert_eq!(text.len(), 4 + 22);
+        assert_eq!(ServerId::parse(&text), Ok(id));
+        assert_eq!(ServerId::parse(&text[4..]), Err(Malformed));
+        assert_eq!(ServerId::parse(&format!("{text}=")), Err(Malformed));
+        // The last character carries four bits that must be zero.
+        assert_eq!(ServerId::parse(&format!("{}x", &text[..text.len() - 1])), Err(Malformed));
+    }
+
+    #[test]
+    fn a_digest_knows_its_text() {
+        let digest = Digest::of(b"mat_secret");
+        assert!(digest.is_of(b"mat_secret"));
+        assert!(!digest.is_of(b"mrt_secret"));
+    }
+}

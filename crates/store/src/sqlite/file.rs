@@ -1,0 +1,72 @@
+//! The file itself: made with care, and recognised again.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::fault::Fault;
+
+/// Which file a path leads to.
+///
+/// A file that is removed or replaced while it is open goes on taking writes that nobody will find. Told by its device and
+/// inode, without opening it: closing a second handle would drop the locks that SQLite holds on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    #[cfg(unix)]
+    pub(super) fn of(path: &Path) -> Result<Self, Fault> {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = fs::metadata(path).map_err(Fault::Io)?;
+        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    // Elsewhere an open database cannot be removed.
+    #[cfg(not(unix))]
+    pub(super) fn of(path: &Path) -> Result<Self, Fault> {
+        fs::metadata(path).map_err(Fault::Io)?;
+        Ok(Self { device: 0, inode: 0 })
+    }
+}
+
+/// Makes an empty file that its owner alone may read; SQLite gives the files beside it the same mode.
+pub(super) fn create_if_absent(path: &Path) -> Result<(), Fault> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Fault::Io(error)),
+    }
+}
+
+/// Where SQLite keeps the log of the file at `path`.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+/// Removes the log, and its index, that a database left behind which is no longer at `path`.
+pub(super) fn remove_log(path: &Path) -> Result<(), Fault> {
+    for leftover in [log_of(path), beside(path, "-shm")] {
+        match fs::remove_file(leftover) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Fault::Io(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
