@@ -8,8 +8,8 @@ use oauth_types::{
 };
 use store::{Client, ClientAuth, Provenance, SecretMethod, ServerId, Standing};
 
-use crate::Policy;
 use crate::text::{TokenKind, TokenText};
+use crate::{Lifetime, Policy};
 
 /// How many redirect URIs a client may register.
 const MOST_REDIRECT_URIS: usize = 16;
@@ -17,6 +17,16 @@ const MOST_REDIRECT_URIS: usize = 16;
 const LONGEST_NAME: usize = 200;
 /// The longest metadata that is kept, in bytes of JSON.
 const LONGEST_METADATA: usize = 16 * 1024;
+
+/// How long a client is kept that registered itself and that nobody has consented to yet.
+const UNUSED: Lifetime = Lifetime::days(30);
+
+/// Until when a client is kept that registered itself and was consented to at `now`: as long as any grant of it can live, and the time of
+/// an unused one.
+#[must_use]
+pub fn kept_until(policy: &Policy, now: Time) -> Time {
+    now.plus(policy.refresh_total.as_seconds()).plus(UNUSED.as_seconds())
+}
 
 /// Random values for a new client.
 #[derive(Clone)]
@@ -67,13 +77,17 @@ pub fn register(
         (Some(method), Some(secret)) => ClientAuth::Secret { method, digest: secret.digest() },
         (Some(_) | None, _) => ClientAuth::Public,
     };
-    let effective = ClientMetadata {
+    let mut effective = ClientMetadata {
         redirect_uris: redirect_uris.iter().map(ToString::to_string).collect(),
         token_endpoint_auth_method: Some(method_name(method).to_owned()),
         grant_types,
         response_types,
         ..metadata
     };
+    // A client that sends what only we give out would have it stored in the clear.
+    for ours in ["client_id", "client_secret", "registration_access_token"] {
+        effective.other.remove(ours);
+    }
     let client = Client {
         id: id.clone(),
         auth,
@@ -82,6 +96,7 @@ pub fn register(
         provenance,
         server: new.server,
         registered: now,
+        kept_until: (provenance == Provenance::Dynamic).then(|| now.plus(UNUSED.as_seconds())),
         standing: Standing::default(),
         metadata: effective.clone(),
     };

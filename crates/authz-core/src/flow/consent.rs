@@ -7,9 +7,13 @@ use super::authorize::pending_of;
 use super::run::{Rule, run};
 use super::{Engine, Stopped};
 use crate::decide::consent::{Approved, Review, approve, deny, remember, requested};
+use crate::decide::register::kept_until;
 use crate::decide::{Drawn, Setting};
 use crate::seam::{Authentication, Pending, Wanted};
 use crate::{Refusal, Step};
+
+/// A client's time is prolonged at most once a day, in seconds.
+const WORTH_A_WRITE: i64 = 86_400;
 
 /// What a person is being asked.
 pub(crate) async fn pending(
@@ -45,6 +49,7 @@ pub(crate) async fn approved(
     let approved = run(engine, &rule).await??;
     if let (Approved::Now, Some(server)) = (approved, &reviewed.server) {
         remember_consent(engine, &found.record, server, who, scope, reviewed.known.as_ref()).await?;
+        keep_client(engine, &found.record).await?;
     }
     Ok(format!("{}/oauth/continue/{grant}", engine.issuer.path()))
 }
@@ -96,6 +101,20 @@ async fn remember_consent(
         None => Changes::create(mark, &consent),
     };
     let _: store::Commit = engine.store().commit(&changes).await?;
+    Ok(())
+}
+
+/// A client that registered itself is kept longer once somebody has consented to it. Housekeeping: a stale write is left.
+async fn keep_client(engine: &Engine, grant: &Grant) -> Result<(), Stopped> {
+    let Some(found) = engine.store().find::<Client>(&grant.client).await? else {
+        return Ok(());
+    };
+    let until = kept_until(&engine.policy, engine.clock.now());
+    if found.record.kept_until.is_some_and(|kept| until.since(kept) > WORTH_A_WRITE) {
+        let kept = Client { kept_until: Some(until), ..found.record.clone() };
+        let _: store::Commit =
+            engine.store().commit(&Changes::replace(engine.draw().mark, &found, &kept)).await?;
+    }
     Ok(())
 }
 

@@ -24,6 +24,9 @@ pub struct Client {
     pub server: Option<ServerId>,
     /// When it was registered.
     pub registered: Time,
+    /// Until when it is kept at least; `None` is for good. Whoever registers itself and is never used does not stay for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_until: Option<Time>,
     /// What is held against it.
     pub standing: Standing,
     /// What it said of itself, unknown members included. For people; rules read the members above.
@@ -73,5 +76,9 @@ impl Record for Client {
 
     fn id(&self) -> String {
         self.id.to_string()
+    }
+
+    fn sweep(&self) -> Option<Time> {
+        self.kept_until
     }
 }
