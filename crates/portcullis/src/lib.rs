@@ -1,1 +1,33 @@
 //! OAuth 2.1 for MCP servers: the authorization server that one command starts.
+//!
+//! It holds no protocol: that is `authz-core`. This crate reads the configuration, puts the parts together and runs them;
+//! whoever wants other parts does the same with the same public pieces.
+//!
+//! | what | where |
+//! |---|---|
+//! | file, variables, flags | [`config`] |
+//! | all parts as one [`Serve`](http_io::Serve) | [`Portcullis`], [`Builder`] |
+//! | MCP servers and clients, for the holder of the admin key | [`Admin`] |
+//! | `/health`, `/ready`, `/` | [`Ops`] |
+//! | the data folder: database, master key, lock | [`DataFolder`] |
+//! | sockets, timeouts, the end | [`serve`] |
+//! | the command line | [`cli`] |
+
+mod admin;
+mod answer;
+pub mod cli;
+mod compose;
+pub mod config;
+mod data;
+mod greeting;
+mod ops;
+mod peer;
+pub mod serve;
+pub mod telemetry;
+
+pub use self::admin::Admin;
+pub use self::compose::{Builder, OpenError, Portcullis};
+pub use self::config::Config;
+pub use self::data::{DataError, DataFolder};
+pub use self::greeting::Greeting;
+pub use self::ops::Ops;

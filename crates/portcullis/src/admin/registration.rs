@@ -1,0 +1,216 @@
+//! The body that registers an MCP server.
+
+use authz_core::NewServer;
+use oauth_types::{Issuer, Resource, Scope};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use store::{ScopeEntry, UserInfoDetail};
+
+use super::problem::Invalid;
+
+/// The most scopes of one server.
+const MOST_SCOPES: usize = 100;
+/// The longest name, in characters.
+const LONGEST_NAME: usize = 200;
+/// The longest description of a scope, in characters.
+const LONGEST_DESCRIPTION: usize = 500;
+/// The longest e-mail address, in bytes (RFC 5321 section 4.5.3.1.3).
+const LONGEST_EMAIL: usize = 254;
+
+/// Reads the body of `POST /api/servers`.
+pub(super) fn parse(body: &[u8]) -> Result<NewServer, Invalid> {
+    let asked: Asked = serde_json::from_slice(body).map_err(Invalid::Body)?;
+    if !is_text(&asked.name, LONGEST_NAME) {
+        return Err(Invalid::Member {
+            member: "name",
+            rule: "must be 1 to 200 characters, none of them a control character",
+        });
+    }
+    if asked.owner_email.as_deref().is_some_and(|email| !is_email(email)) {
+        return Err(Invalid::Member { member: "owner_email", rule: "must be an e-mail address" });
+    }
+    let resource = Resource::parse(&asked.resource_url).map_err(Invalid::Resource)?;
+    // An origin that may stand as an issuer is https, or http on this machine.
+    if Issuer::parse(&resource.origin()).is_err() {
+        return Err(Invalid::InsecureResource);
+    }
+    Ok(NewServer {
+        name: asked.name,
+        resource,
+        scopes: scopes(asked.scopes)?,
+        owner_email: asked.owner_email,
+        userinfo: asked.userinfo,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    name: String,
+    resource_url: String,
+    scopes: Option<Vec<AskedScope>>,
+    owner_email: Option<String>,
+    #[serde(default)]
+    userinfo: UserInfoDetail,
+}
+
+/// A scope: its name alone, or all that can be said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AskedScope {
+    name: String,
+    description: Option<String>,
+    default: bool,
+    implies: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScopeObject {
+    name: String,
+    description: Option<String>,
+    #[serde(default)]
+    default: bool,
+    #[serde(default)]
+    implies: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for AskedScope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrObject;
+        impl<'de> Visitor<'de> for TextOrObject {
+            type Value = AskedScope;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the name of a scope, or an object with name, description, default, implies")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<AskedScope, E> {
+                Ok(AskedScope {
+                    name: name.to_owned(),
+                    description: None,
+                    default: true,
+                    implies: Vec::new(),
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<AskedScope, A::Error> {
+                let ScopeObject { name, description, default, implies } =
+                    ScopeObject::deserialize(de::value::MapAccessDeserializer::new(members))?;
+                Ok(AskedScope { name, description, default, implies })
+            }
+        }
+        deserializer.deserialize_any(TextOrObject)
+    }
+}
+
+fn scopes(asked: Option<Vec<AskedScope>>) -> Result<Vec<ScopeEntry>, Invalid> {
+    let asked = asked.unwrap_or_else(|| {
+        let name = "mcp:tools".to_owned();
+        vec![AskedScope { name, description: None, default: true, implies: Vec::new() }]
+    });
+    if asked.len() > MOST_SCOPES {
+        return Err(Invalid::Member { member: "scopes", rule: "may have at most 100 entries" });
+    }
+    let mut entries: Vec<ScopeEntry> = Vec::with_capacity(asked.len());
+    for scope in &asked {
+        if !is_scope(&scope.name) || entries.iter().any(|entry| entry.name == scope.name) {
+            return Err(Invalid::ScopeName(scope.name.clone()));
+        }
+        if scope.description.as_deref().is_some_and(|text| !is_text(text, LONGEST_DESCRIPTION)) {
+            return Err(Invalid::Member {
+                member: "scopes",
+                rule: "may describe a scope with 1 to 500 characters, none of them a control character",
+            });
+        }
+        if let Some(missing) =
+            scope.implies.iter().find(|name| !asked.iter().any(|other| other.name == **name))
+        {
+            return Err(Invalid::Implied { scope: scope.name.clone(), missing: missing.clone() });
+        }
+        entries.push(ScopeEntry {
+            name: scope.name.clone(),
+            description: scope.description.clone(),
+            default: scope.default,
+            // Each is the name of an entry, and those have been looked at or will be.
+            implies: Scope::from_tokens(scope.implies.iter().map(String::as_str)).unwrap_or_default(),
+        });
+    }
+    Ok(entries)
+}
+
+fn is_scope(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 200 && !name.contains(' ') && Scope::parse(name).is_ok()
+}
+
+fn is_text(text: &str, longest: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= longest && !text.chars().any(char::is_control)
+}
+
+fn is_email(text: &str) -> bool {
+    let parts = text.split_once('@');
+    let whole = parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    whole && text.len() <= LONGEST_EMAIL && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(body: &str) -> Result<NewServer, String> {
+        parse(body.as_bytes()).map_err(|invalid| invalid.to_string())
+    }
+
+    #[test]
+    fn names_alone_are_defaults_and_no_scopes_are_mcp_tools() {
+        let server = parsed(r#"{"name":"Files","resource_url":"https://files.example.com/mcp"}"#).unwrap();
+        assert_eq!(server.resource.as_str(), "https://files.example.com/mcp");
+        assert_eq!(server.userinfo, UserInfoDetail::Full);
+        let names: Vec<_> = server.scopes.iter().map(|scope| (scope.name.as_str(), scope.default)).collect();
+        assert_eq!(names, [("mcp:tools", true)]);
+
+        let body = r#"{"name":"Files","resource_url":"http://127.0.0.1:9/","userinfo":"scoped","owner_email":"a@b.c",
+            "scopes":["read",{"name":"write","description":"Change","implies":["read"]}]}"#;
+        let server = parsed(body).unwrap();
+        assert_eq!(server.userinfo, UserInfoDetail::Scoped);
+        assert_eq!(server.owner_email.as_deref(), Some("a@b.c"));
+        let write = &server.scopes[1];
+        assert_eq!((server.scopes[0].default, write.default), (true, false));
+        assert_eq!((write.description.as_deref(), write.implies.as_str()), (Some("Change"), "read"));
+    }
+
+    #[test]
+    fn every_member_has_its_rule_and_the_answer_names_it() {
+        let with = |more: &str| format!(r#"{{"name":"Files","resource_url":"https://a.example"{more}}}"#);
+        let many: Vec<String> = (0..101).map(|n| format!("\"s{n}\"")).collect();
+        let cases = [
+            ("".to_owned(), "The body cannot be read"),
+            ("[]".to_owned(), "The body cannot be read"),
+            (r#"{"name":"Files"}"#.to_owned(), "resource_url"),
+            (r#"{"resource_url":"https://a.example"}"#.to_owned(), "name"),
+            (r#"{"name":" ","resource_url":"https://a.example"}"#.to_owned(), "name must be 1 to 200"),
+            (r#"{"name":"a\nb","resource_url":"https://a.example"}"#.to_owned(), "control character"),
+            (
+                format!(r#"{{"name":"{}","resource_url":"https://a.example"}}"#, "n".repeat(201)),
+                "name must be 1 to 200",
+            ),
+            (r#"{"name":"Files","resource_url":"files"}"#.to_owned(), "resource_url cannot be used"),
+            (r#"{"name":"Files","resource_url":"https://a.example#x"}"#.to_owned(), "fragment"),
+            (r#"{"name":"Files","resource_url":"http://a.example"}"#.to_owned(), "must be https"),
+            (with(r#","callback_urls":[]"#), "callback_urls"),
+            (with(r#","userinfo":"some""#), "userinfo".trim_end_matches("userinfo")),
+            (with(r#","owner_email":"nobody""#), "owner_email"),
+            (with(r#","scopes":"read""#), "scopes".trim_end_matches("scopes")),
+            (with(r#","scopes":["a b"]"#), "\"a b\""),
+            (with(r#","scopes":[""]"#), "\"\""),
+            (with(r#","scopes":["a","a"]"#), "\"a\", which is there twice"),
+            (with(r#","scopes":[{"name":"a","scope":"b"}]"#), "`scope`"),
+            (with(r#","scopes":[{"name":"a","implies":["b"]}]"#), "implies \"b\""),
+            (with(r#","scopes":[{"name":"a","description":""}]"#), "describe a scope"),
+            (with(&format!(r#","scopes":[{}]"#, many.join(","))), "at most 100"),
+        ];
+        for (body, expected) in cases {
+            let told = parsed(&body).err().unwrap_or_else(|| panic!("was taken: {body}"));
+            assert!(told.contains(expected), "{body}: {told}");
+        }
+    }
+}

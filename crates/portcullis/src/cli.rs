@@ -1,0 +1,222 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use thiserror::Error;
+use tokio::runtime::Runtime;
+
+use crate::compose::{OpenError, Portcullis};
+use crate::config::{Config, ConfigError, Settings, StoreKind};
+use crate::greeting::Greeting;
+use crate::serve::{self, BindError};
+use crate::telemetry::{self, TelemetryError};
+
+/// OAuth 2.1 for MCP servers: people log in here, MCP clients get their tokens here, MCP servers ask here
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(Serve),
+}
+
+/// Run the authorization server
+///
+/// Without any configuration it listens on http://127.0.0.1:8414, keeps its data in ./portcullis-data, makes an admin key on
+/// the first run and prints what to do next.
+///
+/// Every setting is a flag, a variable of the environment, or a key of a TOML file, with one name: --code-lifetime,
+/// PORTCULLIS_CODE_LIFETIME, code_lifetime. A flag holds before a variable, a variable before the file.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = SECRETS)]
+struct Serve {
+    /// A TOML file with settings
+    ///
+    /// [variable: PORTCULLIS_CONFIG] [default: none]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+const SECRETS: &str = "\
+Secrets are no flags, because other users of a machine can read those:
+  PORTCULLIS_ADMIN_KEY   the key that opens /api: 16 characters or more
+  PORTCULLIS_MASTER_KEY  base64url of 32 random bytes
+
+It ends with status 2 if the configuration is wrong, with 1 if something else keeps it from running.
+Times are written 90s, 15m, 1h or 30d; addresses 127.0.0.1:8414 or [::1]:8414.";
+
+/// Why the program ends before it was told to.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The log cannot be written.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The address cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// What was stored cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The operating system refuses something else.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl RunError {
+    /// The status that the process ends with: 2 if the operator wrote something wrong, else 1.
+    #[must_use]
+    pub const fn status(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Open(OpenError::Policy(_)) => 2,
+            Self::Telemetry(_) | Self::Bind(_) | Self::Open(_) | Self::Io(_) => 1,
+        }
+    }
+}
+
+/// Does what the command line says, and answers with the status to end with.
+pub fn main(
+    arguments: impl IntoIterator<Item = OsString>,
+    look_up: &dyn Fn(&str) -> Option<OsString>,
+    out: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> ExitCode {
+    let command_line = match CommandLine::try_parse_from(arguments) {
+        Ok(command_line) => command_line,
+        // Help and version are such errors too, and know where they belong.
+        Err(error) => {
+            let status = u8::try_from(error.exit_code()).unwrap_or(2);
+            return match error.print() {
+                Ok(()) => ExitCode::from(status),
+                Err(_) => ExitCode::from(1),
+            };
+        }
+    };
+    let Command::Serve(serve) = command_line.command;
+    match run(serve, look_up, out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If nobody reads this, the status still tells.
+            let _ = writeln!(errors, "portcullis: {}", sentence(&error));
+            ExitCode::from(error.status())
+        }
+    }
+}
+
+/// An error with its causes, as far as it does not name them itself.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn run(
+    serve: Serve,
+    look_up: &dyn Fn(&str) -> Option<OsString>,
+    out: &mut dyn Write,
+) -> Result<(), RunError> {
+    let config = Config::load(serve.settings, serve.config.as_deref(), look_up)?;
+    telemetry::start(&config)?;
+    Runtime::new()?.block_on(run_server(config, out))
+}
+
+async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunError> {
+    let stop = serve::told_to_stop()?;
+    // First the port: who starts it twice is told so before anything is made.
+    let listener = serve::bind(config.listen).await?;
+    let listening = listener.local_addr()?;
+    if config.issuer.is_none() && !listening.ip().is_loopback() {
+        tracing::warn!(
+            "no issuer is set: only clients on this machine can log in. Set --issuer to the public URL"
+        );
+    }
+    config.issuer = config.issuer_at(listening);
+    let forgetful = config.store == StoreKind::Memory;
+    let portcullis = Arc::new(Portcullis::open(config).await?);
+    let greeting = Greeting {
+        listening,
+        issuer: portcullis.issuer(),
+        new_admin_key: portcullis.new_admin_key(),
+        forgetful,
+    };
+    greeting.print(out)?;
+    tracing::info!(%listening, issuer = %portcullis.issuer(), "started");
+
+    let sweeper = tokio::spawn(Arc::clone(&portcullis).keep_sweeping());
+    serve::serve(Arc::clone(&portcullis) as Arc<dyn http_io::Serve>, listener, stop).await;
+    sweeper.abort();
+    // An aborted task holds its part of the store until it is joined.
+    let _ = sweeper.await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_setting_with_flag_variable_and_default() {
+        CommandLine::command().debug_assert();
+        let mut command = CommandLine::command();
+        let help = command.find_subcommand_mut("serve").unwrap().render_long_help().to_string();
+        for key in Settings::KEYS {
+            let flag = format!("--{} <", key.replace('_', "-"));
+            let variable = format!("[variable: PORTCULLIS_{}]", key.to_uppercase());
+            assert!(help.contains(&flag), "{flag}");
+            let told = help.split(&flag).nth(1).unwrap();
+            let about = told.split("\n      --").next().unwrap();
+            assert!(about.contains(&variable), "{variable} in {about}");
+            assert!(about.contains("[default: "), "{about}");
+        }
+        for secret in ["PORTCULLIS_ADMIN_KEY ", "PORTCULLIS_MASTER_KEY "] {
+            assert!(help.contains(secret), "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_bad_setting_ends_with_2_and_one_sentence() {
+        let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+            let (mut out, mut errors) = (Vec::new(), Vec::new());
+            let look_up = |name: &str| {
+                variables.iter().find(|(own, _)| *own == name).map(|(_, value)| OsString::from(value))
+            };
+            let arguments = ["portcullis", "serve"].iter().chain(arguments).map(OsString::from);
+            let code = main(arguments, &look_up, &mut out, &mut errors);
+            assert!(out.is_empty());
+            (format!("{code:?}"), String::from_utf8(errors).unwrap())
+        };
+        let two = format!("{:?}", ExitCode::from(2));
+        let (code, told) = run(&["--issuer", "https://a.example/"], &[]);
+        assert_eq!(code, two);
+        assert_eq!(told.lines().count(), 1);
+        assert!(told.starts_with("portcullis: --issuer: the URL ends with a slash"), "{told}");
+        let (code, told) = run(&[], &[("PORTCULLIS_ADMIN_KEY", "")]);
+        assert_eq!(code, two);
+        assert!(told.contains("PORTCULLIS_ADMIN_KEY"), "{told}");
+    }
+}

@@ -1,0 +1,174 @@
+//! All parts together: one [`Serve`] made of a [`Config`].
+
+mod builder;
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambient::{Clock, Entropy};
+use async_trait::async_trait;
+use authz_core::AuthorizationServer;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_io::{Peer, Serve};
+use identity::Identity;
+use oauth_types::Issuer;
+use secrecy::SecretString;
+use serde_json::json;
+use store::Backend;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tracing::Instrument as _;
+
+pub use self::builder::{Builder, OpenError};
+use crate::admin::Admin;
+use crate::answer;
+use crate::config::Config;
+use crate::data::DataFolder;
+use crate::ops::Ops;
+use crate::peer::sender;
+
+/// An authorization server with its pages and its administration.
+///
+/// It opens no socket: mount it with an adapter, run it with [`serve`](crate::serve::serve), or call it.
+pub struct Portcullis {
+    server: Arc<AuthorizationServer>,
+    identity: Identity,
+    admin: Admin,
+    ops: Ops,
+    store: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    trusted_proxies: Vec<IpAddr>,
+    new_admin_key: Option<SecretString>,
+    // Dropped last: while it is here no other process opens the store.
+    _data: Option<DataFolder>,
+}
+
+/// How often expired records are removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How many of them at once, so that nobody waits long behind it.
+const SWEPT_AT_ONCE: u32 = 256;
+/// The name that a request has in the log.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl Portcullis {
+    /// Opens what `config` names: the data folder, its keys, the store.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] says what keeps it from starting.
+    pub async fn open(config: Config) -> Result<Self, OpenError> {
+        Self::builder(config).open().await
+    }
+
+    /// The same with parts of your own: a clock, a source of randomness, a store.
+    #[must_use]
+    pub fn builder(config: Config) -> Builder {
+        Builder::new(config)
+    }
+
+    /// Its issuer identifier.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        self.server.issuer()
+    }
+
+    /// The admin key, if it was made now. It is not kept: only this value has it.
+    #[must_use]
+    pub const fn new_admin_key(&self) -> Option<&SecretString> {
+        self.new_admin_key.as_ref()
+    }
+
+    /// Removes expired records every minute, for as long as it is polled.
+    pub async fn keep_sweeping(self: Arc<Self>) {
+        let mut minutes = interval(SWEEP_EVERY);
+        minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            minutes.tick().await;
+            match self.sweep().await {
+                Ok(0) => {}
+                Ok(swept) => tracing::debug!(swept, "expired records were removed"),
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "expired records cannot be removed now; trying again in a minute");
+                }
+            }
+        }
+    }
+
+    /// Removes the records that have expired by now, in small batches between which others get their turn. Answers how many.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be reached. What is left is left for the next time.
+    pub async fn sweep(&self) -> Result<u64, store::StoreError> {
+        let mut swept = 0;
+        loop {
+            let batch = self.store.sweep(self.clock.now(), SWEPT_AT_ONCE).await?;
+            swept += u64::from(batch);
+            if batch < SWEPT_AT_ONCE {
+                return Ok(swept);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn route(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        let path = request.uri().path();
+        if self.server.owns(path) {
+            self.server.serve(request, peer).await
+        } else if self.identity.owns(path) {
+            self.identity.serve(request, peer).await
+        } else if self.admin.owns(path) {
+            self.admin.serve(request, peer).await
+        } else if self.ops.owns(path) {
+            self.ops.serve(request, peer).await
+        } else {
+            let body = json!({ "error": "not_found", "message": "There is nothing at this path." });
+            answer::json(StatusCode::NOT_FOUND, &body)
+        }
+    }
+
+    /// A bug in one request ends that request and nothing else.
+    async fn guarded(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        AssertUnwindSafe(self.route(request, peer)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!("a request failed by a bug");
+            let body = json!({ "error": "server_error", "message": "This is a bug of the server; its log says more." });
+            answer::json(StatusCode::INTERNAL_SERVER_ERROR, &body)
+        })
+    }
+}
+
+#[async_trait]
+impl Serve for Portcullis {
+    async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        let id = URL_SAFE_NO_PAD.encode(self.entropy.draw::<9>());
+        let peer = sender(peer, request.headers(), &self.trusted_proxies);
+        // The query holds codes and hints; only the path is for the log.
+        let span =
+            tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+        async move {
+            let (began, head) = (Instant::now(), *request.method() == Method::HEAD);
+            let mut response = self.guarded(request, peer).await;
+            let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
+            if head {
+                *response.body_mut() = Bytes::new();
+            }
+            if let Ok(id) = HeaderValue::from_str(&id) {
+                response.headers_mut().insert(REQUEST_ID, id);
+            }
+            response
+        }
+        .instrument(span)
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! From a [`Config`] to a [`Portcullis`], with parts of one's own where wanted.
+
+use std::sync::Arc;
+
+use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
+use authz_core::{
+    AuthorizationServer, Counted, Keys, KeysError, Limiter, OutOfBounds, Registry, TokenKind, TokenText,
+    Unlimited,
+};
+use identity::{Accounts, Cost, Identity, Pages, Sessions};
+use seal::{Seal, SealError};
+use secrecy::SecretString;
+use store::{
+    AccountStore, AdminKey, Backend, Changes, Commit, Digest, Found, Mark, Memory, MemoryCounters, Sqlite,
+    Store, StoreError,
+};
+use thiserror::Error;
+
+use super::Portcullis;
+use crate::admin::Admin;
+use crate::config::{Config, MasterKey, StoreKind};
+use crate::data::{DataError, DataFolder};
+use crate::ops::Ops;
+
+/// Builds a [`Portcullis`]. What is not given is what [`Config`] says, or the system's.
+pub struct Builder {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    cost: Cost,
+    own: Option<Stores>,
+}
+
+/// One store under the names of its parts.
+#[derive(Clone)]
+struct Stores {
+    records: Arc<dyn Backend>,
+    accounts: Arc<dyn AccountStore>,
+}
+
+impl Stores {
+    fn of<S: Backend + 'static>(store: Arc<S>) -> Self {
+        Self { records: store.clone(), accounts: store }
+    }
+}
+
+/// Why it cannot be started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The data folder.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The store.
+    #[error("the store cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    /// The master key is another one than the store was sealed with.
+    #[error(
+        "the master key is not the one that this store was made with; PORTCULLIS_MASTER_KEY or master.key must hold that one"
+    )]
+    MasterKeyWrong,
+    /// The token keys cannot be used for another reason.
+    #[error("the token keys cannot be read: {0}")]
+    Keys(#[source] KeysError),
+    /// The master key cannot seal.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A lifetime that [`Config::load`] would not have let through.
+    #[error(transparent)]
+    Policy(#[from] OutOfBounds),
+    /// The address to listen on makes no issuer.
+    #[error("no issuer is set, and the address to listen on makes none")]
+    NoIssuer,
+}
+
+/// The number of the only master key.
+const MASTER_KEY: u16 = 1;
+/// The name of the admin key that is made on the first run.
+const FIRST_ADMIN_KEY: &str = "default";
+
+impl Builder {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            config,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            cost: Cost::default(),
+            own: None,
+        }
+    }
+
+    /// Tells the time by `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Draws random bytes from `entropy`.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// What it costs to check a password.
+    #[must_use]
+    pub fn password_cost(mut self, cost: Cost) -> Self {
+        self.cost = cost;
+        self
+    }
+
+    /// Keeps records in `store`. Then no data folder is opened; without [`Config::master_key`] one is drawn, which fits a
+    /// store that is not kept longer than this process.
+    #[must_use]
+    pub fn store<S: Backend + 'static>(mut self, store: Arc<S>) -> Self {
+        self.own = Some(Stores::of(store));
+        self
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] says what keeps it from starting.
+    pub async fn open(self) -> Result<Portcullis, OpenError> {
+        let Self { config, clock, entropy, cost, own } = self;
+        let issuer = config.issuer_at(config.listen).ok_or(OpenError::NoIssuer)?;
+        config.policy.check()?;
+
+        let drawn = || MasterKey::new(entropy.draw());
+        let (stores, master_key, data) = match (own, config.store) {
+            (Some(stores), _) => (stores, config.master_key.clone().unwrap_or_else(drawn), None),
+            (None, StoreKind::Memory) => {
+                (Stores::of(Arc::new(Memory::new())), config.master_key.clone().unwrap_or_else(drawn), None)
+            }
+            (None, StoreKind::Sqlite) => {
+                let data = DataFolder::open(&config.data)?;
+                // The key before the database: a database without a key is refused at the next start.
+                let key = match &config.master_key {
+                    Some(key) => key.clone(),
+                    None => data.master_key(&*entropy)?,
+                };
+                (Stores::of(Arc::new(Sqlite::open(&data.database())?)), key, Some(data))
+            }
+        };
+        let records = &stores.records;
+        let seal = Seal::new(MASTER_KEY, [(MASTER_KEY, *master_key.bytes())])?;
+        let keys =
+            Keys::open(records.clone(), seal, clock.clone(), entropy.clone()).await.map_err(|error| {
+                match error {
+                    KeysError::MasterKeyWrong => OpenError::MasterKeyWrong,
+                    KeysError::Store(error) => OpenError::Store(error),
+                    other @ (KeysError::NoActiveKey | _) => OpenError::Keys(other),
+                }
+            })?;
+        let (admin_key, new_admin_key) = match config.admin_key {
+            Some(key) => (key.digest(), None),
+            None => admin_key(&**records, &*clock, &*entropy).await?,
+        };
+
+        let limiter: Arc<dyn Limiter> = match config.limits {
+            true => Arc::new(Counted::new(Arc::new(MemoryCounters::default()), clock.clone())),
+            false => Arc::new(Unlimited),
+        };
+        let registry = Registry::new(records.clone(), clock.clone(), entropy.clone());
+        let sessions = Sessions::new(records.clone(), clock.clone(), entropy.clone()).lasting(config.session);
+        let pages = Arc::new(Pages::new(issuer.clone(), Arc::new(sessions)));
+        let accounts = Arc::new(Accounts::new(stores.accounts.clone(), cost, clock.clone(), entropy.clone()));
+        let server = AuthorizationServer::builder(issuer.clone(), records.clone(), keys, pages.clone())
+            .policy(config.policy)
+            .clock(clock.clone())
+            .entropy(entropy.clone())
+            .limiter(limiter.clone())
+            .people(accounts.clone())
+            .resources(Arc::new(registry.clone()))
+            .build()?;
+        let server = Arc::new(server);
+        let identity =
+            Identity::new(pages, accounts, server.clone()).limiter(limiter).taking_sign_ups(config.sign_up);
+        Ok(Portcullis {
+            server,
+            identity,
+            admin: Admin::new(issuer.clone(), registry, admin_key),
+            ops: Ops::new(issuer, records.clone()),
+            store: records.clone(),
+            clock,
+            entropy,
+            trusted_proxies: config.trusted_proxies,
+            new_admin_key,
+            _data: data,
+        })
+    }
+}
+
+/// The digest of the admin key in the store; made if there is none, with its text. Of processes that start together one
+/// makes it, and the others find that one.
+async fn admin_key(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<(Digest, Option<SecretString>), StoreError> {
+    if let Some(Found { record, .. }) = store.find::<AdminKey>(FIRST_ADMIN_KEY).await? {
+        return Ok((record.digest, None));
+    }
+    let text = TokenText::random(TokenKind::AdminKey, entropy.draw(), entropy.draw());
+    let record = AdminKey { name: FIRST_ADMIN_KEY.to_owned(), digest: text.digest(), made: clock.now() };
+    match store.commit(&Changes::create(Mark::new(entropy.draw()), &record)).await? {
+        Commit::Done => Ok((record.digest, Some(text.expose()))),
+        Commit::Stale => {
+            let found = store.find::<AdminKey>(FIRST_ADMIN_KEY).await?;
+            Ok((found.map_or(record.digest, |found| found.record.digest), None))
+        }
+    }
+}

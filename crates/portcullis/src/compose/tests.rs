@@ -1,0 +1,177 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ambient::{ManualClock, SeededEntropy, Time};
+use identity::Cost;
+use secrecy::ExposeSecret as _;
+use store::{Changes, Mark, Memory, Session, SessionId};
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{AdminSecret, MasterKey, StoreKind};
+
+fn config(home: &TempDir) -> Config {
+    Config { data: home.path().join("data"), ..Config::default() }
+}
+
+async fn open(config: Config, seed: u64) -> Result<Portcullis, OpenError> {
+    let clock = Arc::new(ManualClock::at(Time(1_800_000_000)));
+    let entropy = Arc::new(SeededEntropy::new(seed));
+    Portcullis::builder(config).clock(clock).entropy(entropy).password_cost(Cost::least()).open().await
+}
+
+async fn in_memory() -> Portcullis {
+    open(Config { store: StoreKind::Memory, ..Config::default() }, 1).await.unwrap()
+}
+
+async fn ask(portcullis: &Portcullis, method: Method, path: &str, key: Option<&str>) -> (StatusCode, String) {
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(key) = key {
+        request = request.header("authorization", format!("Bearer {key}"));
+    }
+    let response = portcullis.serve(request.body(Bytes::new()).unwrap(), Peer(None)).await;
+    assert!(response.headers().contains_key(REQUEST_ID));
+    (response.status(), String::from_utf8(response.body().to_vec()).unwrap())
+}
+
+async fn administers(portcullis: &Portcullis, key: &str) -> bool {
+    ask(portcullis, Method::GET, "/api/servers", Some(key)).await.0 == StatusCode::OK
+}
+
+#[tokio::test]
+async fn the_first_run_makes_an_admin_key_and_later_runs_keep_it() {
+    let home = TempDir::new().unwrap();
+    let first = open(config(&home), 1).await.unwrap();
+    let key = first.new_admin_key().unwrap().expose_secret().to_owned();
+    assert!(key.starts_with("adm_"));
+    assert!(administers(&first, &key).await);
+    drop(first);
+
+    let second = open(config(&home), 2).await.unwrap();
+    assert!(second.new_admin_key().is_none());
+    assert!(administers(&second, &key).await);
+    drop(second);
+
+    let own = AdminSecret::parse("sixteen characters").unwrap();
+    let third = open(Config { admin_key: Some(own), ..config(&home) }, 3).await.unwrap();
+    assert!(third.new_admin_key().is_none());
+    assert!(administers(&third, "sixteen characters").await);
+    assert!(!administers(&third, &key).await, "the operator's key replaces the one that was made");
+}
+
+#[tokio::test]
+async fn one_data_folder_is_for_one_process() {
+    let home = TempDir::new().unwrap();
+    let first = open(config(&home), 1).await.unwrap();
+    assert!(matches!(open(config(&home), 2).await.err(), Some(OpenError::Data(_))));
+    drop(first);
+    open(config(&home), 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_another_master_key_sealed_is_not_opened() {
+    let home = TempDir::new().unwrap();
+    drop(open(config(&home), 1).await.unwrap());
+    let other = Config { master_key: Some(MasterKey::new([7; 32])), ..config(&home) };
+    let error = open(other, 2).await.err().unwrap();
+    assert!(matches!(error, OpenError::MasterKeyWrong), "{error}");
+    assert!(error.to_string().contains("PORTCULLIS_MASTER_KEY"), "{error}");
+    open(config(&home), 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_part_has_its_paths_and_the_rest_is_404() {
+    let portcullis = in_memory().await;
+    for (method, path, status) in [
+        (Method::GET, "/health", StatusCode::OK),
+        (Method::GET, "/ready", StatusCode::OK),
+        (Method::GET, "/", StatusCode::OK),
+        (Method::GET, "/login", StatusCode::OK),
+        (Method::GET, "/.well-known/oauth-authorization-server", StatusCode::OK),
+        (Method::GET, "/api/servers", StatusCode::UNAUTHORIZED),
+        (Method::GET, "/nothing", StatusCode::NOT_FOUND),
+        (Method::GET, "//", StatusCode::NOT_FOUND),
+        (Method::OPTIONS, "/nothing", StatusCode::NOT_FOUND),
+    ] {
+        let (answered, body) = ask(&portcullis, method.clone(), path, None).await;
+        assert_eq!(answered, status, "{method} {path}: {body}");
+    }
+    for path in ["/", "/health", "/login", "/nothing"] {
+        let (_, body) = ask(&portcullis, Method::HEAD, path, None).await;
+        assert_eq!(body, "", "{path}");
+    }
+    let (_, body) = ask(&portcullis, Method::GET, "/nothing", None).await;
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["error"], "not_found");
+}
+
+#[tokio::test]
+async fn expired_records_are_swept_batch_after_batch() {
+    let store = Arc::new(Memory::new());
+    let clock = Arc::new(ManualClock::at(Time(1_800_000_000)));
+    let portcullis = Portcullis::builder(Config::default())
+        .store(store.clone())
+        .clock(clock.clone())
+        .entropy(Arc::new(SeededEntropy::new(1)))
+        .password_cost(Cost::least())
+        .open()
+        .await
+        .unwrap();
+    assert_eq!(portcullis.sweep().await.unwrap(), 0);
+    for n in 0..600_u32 {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        let session = session(SessionId::new(id), clock.now());
+        let made =
+            (&*store as &dyn store::Store).commit(&Changes::create(Mark::new([1; 16]), &session)).await;
+        assert_eq!(made.unwrap(), store::Commit::Done);
+    }
+    clock.advance(400 * 86_400);
+    assert_eq!(portcullis.sweep().await.unwrap(), 600);
+}
+
+fn session(id: SessionId, now: Time) -> Session {
+    Session {
+        id,
+        digest: store::Digest::of(b"ses_"),
+        person: store::PersonId::parse("usr_1").unwrap(),
+        epoch: None,
+        auth_time: now,
+        amr: vec!["pwd".to_owned()],
+        expires: now.plus(60),
+    }
+}
+
+/// A clock that panics when it is told to.
+#[derive(Default)]
+struct Faulty(AtomicBool);
+
+impl Clock for Faulty {
+    fn now(&self) -> Time {
+        assert!(!self.0.load(Ordering::SeqCst), "the secret of a bug");
+        Time(1_800_000_000)
+    }
+}
+
+#[tokio::test]
+async fn a_bug_in_one_request_is_500_without_details_and_the_next_one_is_served() {
+    let clock = Arc::new(Faulty::default());
+    let own = AdminSecret::parse("sixteen characters").unwrap();
+    let config = Config { store: StoreKind::Memory, admin_key: Some(own), ..Config::default() };
+    let portcullis =
+        Portcullis::builder(config).clock(clock.clone()).password_cost(Cost::least()).open().await.unwrap();
+    let register = || {
+        let body = Bytes::from_static(br#"{"name":"a","resource_url":"https://a.example"}"#);
+        Request::post("/api/servers")
+            .header("authorization", "Bearer sixteen characters")
+            .header("content-type", "application/json")
+            .body(body)
+            .unwrap()
+    };
+    clock.0.store(true, Ordering::SeqCst);
+    let response = portcullis.serve(register(), Peer(None)).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let body = String::from_utf8(response.body().to_vec()).unwrap();
+    assert!(body.contains("server_error") && !body.contains("secret"), "{body}");
+    clock.0.store(false, Ordering::SeqCst);
+    assert_eq!(portcullis.serve(register(), Peer(None)).await.status(), StatusCode::CREATED);
+}

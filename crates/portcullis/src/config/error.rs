@@ -1,0 +1,133 @@
+//! What is wrong with a configuration. All of it is the operator's to mend, and is told before anything is started.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use oauth_types::{IssuerError, ScopeError};
+use thiserror::Error;
+
+use super::given::SettingName;
+
+/// Why the configuration cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration file {} cannot be read: {source}", .path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not TOML, or sets something that does not exist.
+    #[error("the configuration file {} is wrong: {source}", .path.display())]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+    /// A setting is wrong.
+    #[error("{name}: {fault}{}", Example { name: *name, value: example })]
+    Setting {
+        /// As the operator wrote it.
+        name: SettingName,
+        /// What is wrong.
+        fault: Fault,
+        /// A value that would do.
+        example: &'static str,
+    },
+    /// A secret is given both in a variable and in a file.
+    #[error("{variable} and {file} are both set; keep one of them")]
+    Twice {
+        /// The variable that holds the secret.
+        variable: String,
+        /// What names the file.
+        file: String,
+    },
+}
+
+/// What is wrong with a setting. It never quotes a secret.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Nothing in it.
+    #[error("it is empty; remove it to use the default")]
+    Empty,
+    /// Not UTF-8.
+    #[error("it is not UTF-8 text")]
+    NotText,
+    /// A line break at an end, often from the tool that wrote it.
+    #[error("it begins or ends with a line break")]
+    LineBreak,
+    /// A space at an end.
+    #[error("it begins or ends with a space")]
+    Space,
+    /// `https://auth.example.com/`
+    #[error("the URL ends with a slash; clients compare issuers letter by letter, so write it without")]
+    FinalSlash,
+    /// Not an issuer.
+    #[error("{0}")]
+    Issuer(#[from] IssuerError),
+    /// Not an address with a port.
+    #[error("it is not an IP address with a port")]
+    Address,
+    /// Not an address.
+    #[error("`{0}` is not an IP address")]
+    Proxy(String),
+    /// Something else than the few values that there are.
+    #[error("`{given}` is none of: {}", .known.join(", "))]
+    Choice {
+        /// What was written.
+        given: String,
+        /// What could have been.
+        known: &'static [&'static str],
+    },
+    /// Not a span of time.
+    #[error("it is not a time: a whole number followed by s, m, h or d")]
+    Time,
+    /// A time that is too short or too long.
+    #[error("it is {given} seconds; it must be {least} to {most}")]
+    Bounds {
+        /// Seconds.
+        given: i64,
+        /// Seconds.
+        least: i64,
+        /// Seconds.
+        most: i64,
+    },
+    /// Not scope tokens.
+    #[error("{0}")]
+    Scope(#[from] ScopeError),
+    /// Not a filter of log lines.
+    #[error("it is not a filter for log lines")]
+    Filter,
+    /// A key that could be guessed.
+    #[error("the admin key has {0} characters; it must have 16 or more")]
+    ShortKey(usize),
+    /// A key that no header can carry.
+    #[error("the admin key has a control character or a space at an end, which no header can carry")]
+    KeyCharacter,
+    /// Not 32 bytes.
+    #[error("the master key is not base64url of 32 bytes")]
+    MasterKey,
+    /// The file of a secret cannot be read.
+    #[error("the file cannot be read: {0}")]
+    File(#[from] io::Error),
+}
+
+struct Example<'a> {
+    name: SettingName,
+    value: &'a str,
+}
+
+impl fmt::Display for Example<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.value.is_empty() {
+            return Ok(());
+        }
+        write!(f, ". For example: {}", self.name.with(self.value))
+    }
+}

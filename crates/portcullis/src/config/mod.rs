@@ -1,0 +1,136 @@
+//! The configuration: a TOML file, then `PORTCULLIS_*` variables, then flags; what comes later holds.
+//!
+//! Every setting has one name: `code_lifetime` in the file, `PORTCULLIS_CODE_LIFETIME`, `--code-lifetime`. A bad one is
+//! refused before anything is started, with its name, what is wrong and an example.
+
+mod error;
+mod given;
+mod parse;
+mod secret;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use authz_core::{Lifetime, Policy};
+use oauth_types::Issuer;
+
+pub use self::error::{ConfigError, Fault};
+pub use self::given::{SettingName, Source};
+pub use self::secret::{AdminSecret, MasterKey, SHORTEST_ADMIN_KEY};
+pub use self::settings::Settings;
+
+/// Everything that an operator decides.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The public URL. `None` is `http://127.0.0.1` with the port that the server listens on.
+    pub issuer: Option<Issuer>,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Where the database and the master key are. Unused with [`StoreKind::Memory`].
+    pub data: PathBuf,
+    /// Where records are kept.
+    pub store: StoreKind,
+    /// The key that opens the administration. `None`: one is made on the first run.
+    pub admin_key: Option<AdminSecret>,
+    /// The master key. `None`: the one in the data folder.
+    pub master_key: Option<MasterKey>,
+    /// Lifetimes and what clients may do.
+    pub policy: Policy,
+    /// How long a person stays logged in with a browser: 30 days by default; from 5 minutes to 365 days when read by
+    /// [`Config::load`].
+    pub session: Lifetime,
+    /// Whether strangers may make themselves an account.
+    pub sign_up: bool,
+    /// Whether registrations, log-ins and sign-ups are limited.
+    pub limits: bool,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Which log lines are written: directives as of `tracing`'s filter.
+    pub log: String,
+}
+
+/// Where records are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// In a file of the data folder.
+    Sqlite,
+    /// Nowhere: they are gone when the server stops.
+    Memory,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors: one object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8414)),
+            trusted_proxies: Vec::new(),
+            data: PathBuf::from("portcullis-data"),
+            store: StoreKind::Sqlite,
+            admin_key: None,
+            master_key: None,
+            policy: Policy::default(),
+            session: Lifetime::days(30),
+            sign_up: true,
+            limits: true,
+            log_format: LogFormat::Text,
+            log: "info".to_owned(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the configuration: `flags` over the variables that `look_up` finds over `file`.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, in words for the operator.
+    pub fn load(
+        flags: Settings,
+        file: Option<&Path>,
+        look_up: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        let named = look_up(&given::variable("config")).map(PathBuf::from);
+        let of_file = match file.or(named.as_deref()) {
+            Some(path) => read_file(path)?,
+            None => Settings::default(),
+        };
+        let settings = flags.over(Settings::of_variables(look_up)?).over(of_file);
+        parse::config(&settings, look_up)
+    }
+
+    /// The issuer: the one that is set, or `http://127.0.0.1` with the port of `listening`, the address that was bound.
+    #[must_use]
+    pub fn issuer_at(&self, listening: SocketAddr) -> Option<Issuer> {
+        if let Some(issuer) = &self.issuer {
+            return Some(issuer.clone());
+        }
+        let host = match listening.ip() {
+            ip if ip.is_loopback() => ip,
+            _ => IpAddr::from([127, 0, 0, 1]),
+        };
+        Issuer::parse(&format!("http://{}", SocketAddr::new(host, listening.port()))).ok()
+    }
+}
+
+fn read_file(path: &Path) -> Result<Settings, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    toml::from_str(&text)
+        .map_err(|source| ConfigError::Malformed { path: path.to_owned(), source: Box::new(source) })
+}

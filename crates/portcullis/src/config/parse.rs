@@ -1,0 +1,210 @@
+//! From texts to a [`Config`].
+
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use authz_core::{Lifetime, OutOfBounds, Policy};
+use oauth_types::{Issuer, Scope};
+use tracing_subscriber::EnvFilter;
+
+use super::error::{ConfigError, Fault};
+use super::given::{Given, SettingName};
+use super::secret;
+use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source, StoreKind};
+
+pub(super) fn config(
+    settings: &Settings,
+    look_up: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Config, ConfigError> {
+    let default = Config::default();
+    let admin_key_file =
+        setting("admin_key_file", settings.admin_key_file.as_ref(), "/run/secrets/admin.key");
+    let master_key_file =
+        setting("master_key_file", settings.master_key_file.as_ref(), "/run/secrets/master.key");
+    admin_key_file.read(|text| Ok(PathBuf::from(text)))?;
+    master_key_file.read(|text| Ok(PathBuf::from(text)))?;
+    Ok(Config {
+        issuer: setting("issuer", settings.issuer.as_ref(), "https://auth.example.com").read(issuer)?,
+        listen: setting("listen", settings.listen.as_ref(), "127.0.0.1:8414")
+            .read(|text| text.parse::<SocketAddr>().map_err(|_| Fault::Address))?
+            .unwrap_or(default.listen),
+        trusted_proxies: setting("trusted_proxies", settings.trusted_proxies.as_ref(), "127.0.0.1,10.0.0.7")
+            .read(addresses)?
+            .unwrap_or(default.trusted_proxies),
+        data: setting("data", settings.data.as_ref(), "/var/lib/portcullis")
+            .read(|text| Ok(PathBuf::from(text)))?
+            .unwrap_or(default.data),
+        store: setting("store", settings.store.as_ref(), "sqlite")
+            .choose(&["sqlite", "memory"], [StoreKind::Sqlite, StoreKind::Memory])?
+            .unwrap_or(default.store),
+        admin_key: secret::read(
+            "admin_key",
+            "admin_key_file",
+            settings.admin_key_file.as_ref(),
+            look_up,
+            AdminSecret::parse,
+        )?,
+        master_key: secret::read(
+            "master_key",
+            "master_key_file",
+            settings.master_key_file.as_ref(),
+            look_up,
+            MasterKey::parse,
+        )?,
+        policy: policy(settings)?,
+        session: setting("session_lifetime", settings.session_lifetime.as_ref(), "30d")
+            .read(session)?
+            .unwrap_or(default.session),
+        sign_up: setting("sign_up", settings.sign_up.as_ref(), "closed")
+            .choose(&["open", "closed"], [true, false])?
+            .unwrap_or(default.sign_up),
+        limits: setting("limits", settings.limits.as_ref(), "on").switch()?.unwrap_or(default.limits),
+        log_format: setting("log_format", settings.log_format.as_ref(), "json")
+            .choose(&["text", "json"], [LogFormat::Text, LogFormat::Json])?
+            .unwrap_or(default.log_format),
+        log: setting("log", settings.log.as_ref(), "info,store=debug").read(filter)?.unwrap_or(default.log),
+    })
+}
+
+fn policy(settings: &Settings) -> Result<Policy, ConfigError> {
+    let access = setting("access_lifetime", settings.access_lifetime.as_ref(), "1h");
+    let idle = setting("refresh_idle_lifetime", settings.refresh_idle_lifetime.as_ref(), "30d");
+    let total = setting("refresh_total_lifetime", settings.refresh_total_lifetime.as_ref(), "180d");
+    let code = setting("code_lifetime", settings.code_lifetime.as_ref(), "60s");
+    let request = setting("request_lifetime", settings.request_lifetime.as_ref(), "10m");
+    let leeway = setting("refresh_leeway", settings.refresh_leeway.as_ref(), "30s");
+    let scopes = setting("scopes", settings.scopes.as_ref(), "files:read files:write");
+    let schemes = setting("private_use_schemes", settings.private_use_schemes.as_ref(), "on");
+
+    let mut policy = Policy::default();
+    policy.access = access.read(lifetime)?.unwrap_or(policy.access);
+    policy.refresh_idle = idle.read(lifetime)?.unwrap_or(policy.refresh_idle);
+    policy.refresh_total = total.read(lifetime)?.unwrap_or(policy.refresh_total);
+    policy.code = code.read(lifetime)?.unwrap_or(policy.code);
+    policy.request = request.read(lifetime)?.unwrap_or(policy.request);
+    policy.leeway = leeway.read(lifetime)?.unwrap_or(policy.leeway);
+    policy.own_scopes = scopes.read(|text| Ok(Scope::parse(text)?))?.unwrap_or_default();
+    policy.private_use_schemes = schemes.switch()?.unwrap_or(policy.private_use_schemes);
+
+    let by_name = [
+        ("access", access),
+        ("refresh_idle", idle),
+        ("refresh_total", total),
+        ("code", code),
+        ("request", request),
+        ("leeway", leeway),
+    ];
+    match policy.check() {
+        Ok(()) => Ok(policy),
+        Err(OutOfBounds { setting, given, least, most }) => {
+            // A default can be out of bounds too, by what another setting became: then it is named as a key.
+            let wrong =
+                by_name.iter().find(|(name, _)| *name == setting).map_or(access, |(_, setting)| *setting);
+            Err(wrong.error(Fault::Bounds { given, least, most }))
+        }
+    }
+}
+
+/// A setting that is being read.
+#[derive(Clone, Copy)]
+struct Setting<'a> {
+    key: &'static str,
+    given: Option<&'a Given>,
+    example: &'static str,
+}
+
+const fn setting<'a>(key: &'static str, given: Option<&'a Given>, example: &'static str) -> Setting<'a> {
+    Setting { key, given, example }
+}
+
+impl Setting<'_> {
+    fn read<T>(&self, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Result<Option<T>, ConfigError> {
+        let Some(given) = self.given else { return Ok(None) };
+        clean(&given.text).and_then(parse).map(Some).map_err(|fault| self.error(fault))
+    }
+
+    fn choose<T, const N: usize>(
+        &self,
+        known: &'static [&'static str; N],
+        values: [T; N],
+    ) -> Result<Option<T>, ConfigError> {
+        self.read(|text| {
+            let chosen = known.iter().zip(values).find(|(name, _)| **name == text);
+            chosen.map(|(_, value)| value).ok_or_else(|| Fault::Choice { given: text.to_owned(), known })
+        })
+    }
+
+    fn switch(&self) -> Result<Option<bool>, ConfigError> {
+        self.choose(&["on", "off"], [true, false])
+    }
+
+    fn error(&self, fault: Fault) -> ConfigError {
+        let source = self.given.map_or(Source::File, |given| given.source);
+        ConfigError::Setting { name: SettingName { key: self.key, source }, fault, example: self.example }
+    }
+}
+
+/// What is at the ends of a text was seldom meant: it is named, and never swallowed.
+fn clean(text: &str) -> Result<&str, Fault> {
+    let bare = text.trim();
+    if text.is_empty() {
+        Err(Fault::Empty)
+    } else if bare != text && text.starts_with(['\n', '\r']) | text.ends_with(['\n', '\r']) {
+        Err(Fault::LineBreak)
+    } else if bare != text {
+        Err(Fault::Space)
+    } else {
+        Ok(text)
+    }
+}
+
+fn issuer(text: &str) -> Result<Issuer, Fault> {
+    let issuer = Issuer::parse(text)?;
+    if text.ends_with('/') { Err(Fault::FinalSlash) } else { Ok(issuer) }
+}
+
+fn addresses(text: &str) -> Result<Vec<IpAddr>, Fault> {
+    text.split([' ', ','])
+        .filter(|address| !address.is_empty())
+        .map(|address| {
+            let address: IpAddr = address.parse().map_err(|_| Fault::Proxy(address.to_owned()))?;
+            Ok(address.to_canonical())
+        })
+        .collect()
+}
+
+/// `90` and `90s`, `15m`, `1h`, `30d`.
+fn lifetime(text: &str) -> Result<Lifetime, Fault> {
+    let (number, unit) = match text.strip_suffix(['s', 'm', 'h', 'd']) {
+        Some(number) => (number, &text[number.len()..]),
+        None => (text, "s"),
+    };
+    let seconds = match unit {
+        "d" => 86_400,
+        "h" => 3_600,
+        "m" => 60,
+        _ => 1,
+    };
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Fault::Time);
+    }
+    let number: u32 = number.parse().map_err(|_| Fault::Time)?;
+    number.checked_mul(seconds).map(Lifetime::seconds).ok_or(Fault::Time)
+}
+
+fn session(text: &str) -> Result<Lifetime, Fault> {
+    let (least, most) = (Lifetime::minutes(5), Lifetime::days(365));
+    let given = lifetime(text)?;
+    if (least..=most).contains(&given) {
+        return Ok(given);
+    }
+    Err(Fault::Bounds { given: given.as_seconds(), least: least.as_seconds(), most: most.as_seconds() })
+}
+
+fn filter(text: &str) -> Result<String, Fault> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(Fault::Filter),
+    }
+}

@@ -1,0 +1,134 @@
+//! The two secrets of an operator.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+
+use base64::Engine as _;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use store::Digest;
+use zeroize::Zeroizing;
+
+use super::error::{ConfigError, Fault};
+use super::given::{Given, SettingName, Source, variable};
+
+/// The fewest characters of an admin key that an operator chooses.
+pub const SHORTEST_ADMIN_KEY: usize = 16;
+
+/// The key that opens the administration, as its digest: the text is forgotten when it has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdminSecret(Digest);
+
+impl AdminSecret {
+    /// Reads a key: 16 characters or more, without control characters and without spaces at its ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Empty`], [`Fault::ShortKey`] or [`Fault::KeyCharacter`].
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        if text.is_empty() {
+            return Err(Fault::Empty);
+        }
+        if text.trim() != text || text.chars().any(char::is_control) {
+            return Err(Fault::KeyCharacter);
+        }
+        match text.chars().count() {
+            short if short < SHORTEST_ADMIN_KEY => Err(Fault::ShortKey(short)),
+            _ => Ok(Self(Digest::of(text.as_bytes()))),
+        }
+    }
+
+    /// Its digest.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.0
+    }
+}
+
+/// The key that seals what the database must not tell: 32 random bytes.
+#[derive(Clone)]
+pub struct MasterKey(Zeroizing<[u8; 32]>);
+
+impl MasterKey {
+    /// Made of these bytes, which must come from a cryptographically secure generator.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// Reads base64url of 32 bytes, with or without padding.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::MasterKey`].
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        let mut bytes = Zeroizing::new([0; 33]);
+        match BASE64.decode_slice(text, bytes.as_mut_slice()) {
+            Ok(32) => {
+                let mut key = Zeroizing::new([0; 32]);
+                key.copy_from_slice(&bytes[..32]);
+                Ok(Self(key))
+            }
+            Ok(_) | Err(_) => Err(Fault::MasterKey),
+        }
+    }
+
+    /// Its text.
+    pub(crate) fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(BASE64.encode(self.0.as_slice()))
+    }
+
+    /// Its bytes.
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MasterKey").finish_non_exhaustive()
+    }
+}
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A secret from its variable, or from the file that a setting names. A file ends its one line as files do; a variable
+/// that ends with a line break was filled by accident.
+pub(super) fn read<T>(
+    key: &'static str,
+    file_key: &'static str,
+    file: Option<&Given>,
+    look_up: &dyn Fn(&str) -> Option<OsString>,
+    parse: impl FnOnce(&str) -> Result<T, Fault>,
+) -> Result<Option<T>, ConfigError> {
+    let held = look_up(&variable(key));
+    match (held, file) {
+        (Some(_), Some(file)) => {
+            let file = SettingName { key: file_key, source: file.source }.to_string();
+            Err(ConfigError::Twice { variable: variable(key), file })
+        }
+        (Some(value), None) => {
+            let name = SettingName { key, source: Source::Variable };
+            let wrong = |fault| ConfigError::Setting { name, fault, example: "" };
+            let text = Zeroizing::new(value.into_string().map_err(|_| wrong(Fault::NotText))?);
+            match text.ends_with(['\n', '\r']) {
+                true => Err(wrong(Fault::LineBreak)),
+                false => parse(&text).map(Some).map_err(wrong),
+            }
+        }
+        (None, Some(file)) => {
+            let name = SettingName { key: file_key, source: file.source };
+            let wrong = |fault| ConfigError::Setting { name, fault, example: "" };
+            let text = Zeroizing::new(fs::read_to_string(&file.text).map_err(|error| wrong(error.into()))?);
+            let line = text.strip_suffix('\n').unwrap_or(&text);
+            parse(line.strip_suffix('\r').unwrap_or(line)).map(Some).map_err(wrong)
+        }
+        (None, None) => Ok(None),
+    }
+}

@@ -1,0 +1,212 @@
+use std::fs;
+
+use super::*;
+
+const NONE: &dyn Fn(&str) -> Option<OsString> = &|_| None;
+
+/// What is said about one setting in each of the three places.
+fn told(key: &str, value: &str) -> [String; 3] {
+    let flags = flags(&[&format!("--{}={value}", key.replace('_', "-"))]);
+    let by_flag = Config::load(flags, None, NONE);
+    let look_up = |name: &str| (name == given::variable(key)).then(|| OsString::from(value));
+    let by_variable = Config::load(Settings::default(), None, &look_up);
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("portcullis.toml");
+    fs::write(&file, toml_line(key, value)).unwrap();
+    let by_file = Config::load(Settings::default(), Some(&file), NONE);
+    [by_flag, by_variable, by_file].map(|loaded| match loaded {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    })
+}
+
+fn toml_line(key: &str, value: &str) -> String {
+    format!("{key} = {}\n", serde_json::Value::from(value))
+}
+
+fn flags(arguments: &[&str]) -> Settings {
+    #[derive(clap::Parser)]
+    struct Only {
+        #[command(flatten)]
+        settings: Settings,
+    }
+    let arguments = std::iter::once(&"portcullis").chain(arguments);
+    <Only as clap::Parser>::try_parse_from(arguments).unwrap().settings
+}
+
+fn with_variables(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let look_up =
+        |name: &str| variables.iter().find(|(own, _)| *own == name).map(|(_, value)| OsString::from(value));
+    Config::load(Settings::default(), None, &look_up)
+}
+
+#[test]
+fn a_bad_setting_is_refused_with_its_name_the_fault_and_an_example() {
+    for (key, value, fault) in [
+        ("issuer", "", "it is empty"),
+        ("issuer", "https://auth.example.com/", "ends with a slash"),
+        ("issuer", "https://auth.example.com\n", "line break"),
+        ("issuer", " https://auth.example.com", "begins or ends with a space"),
+        ("issuer", "http://auth.example.com", "an issuer is https, or http on 127.0.0.1"),
+        ("issuer", "https://auth.example.com?a=b", "no query"),
+        ("issuer", "https://auth.example.com#a", "no fragment"),
+        ("issuer", "https://user@auth.example.com", "no user name"),
+        ("issuer", "auth.example.com", "not an absolute URI"),
+        ("listen", "8414", "not an IP address with a port"),
+        ("listen", "localhost:8414", "not an IP address with a port"),
+        ("listen", "127.0.0.1:70000", "not an IP address with a port"),
+        ("trusted_proxies", "10.0.0.1,proxy", "`proxy` is not an IP address"),
+        ("data", "", "it is empty"),
+        ("data", "/var/lib\n", "line break"),
+        ("store", "postgres", "`postgres` is none of: sqlite, memory"),
+        ("admin_key_file", "/does/not/exist", "the file cannot be read"),
+        ("master_key_file", "/does/not/exist", "the file cannot be read"),
+        ("access_lifetime", "1 hour", "not a time"),
+        ("access_lifetime", "-1", "not a time"),
+        ("access_lifetime", "99999999999d", "not a time"),
+        ("access_lifetime", "5s", "it is 5 seconds; it must be 60 to 86400"),
+        ("access_lifetime", "2d", "must be 60 to 86400"),
+        ("refresh_idle_lifetime", "1m", "must be 3600 to"),
+        ("refresh_total_lifetime", "1d", "must be 2592000 to"),
+        ("code_lifetime", "1h", "must be 10 to 600"),
+        ("request_lifetime", "1s", "must be 60 to 3600"),
+        ("refresh_leeway", "10m", "must be 0 to 300"),
+        ("session_lifetime", "1m", "must be 300 to 31536000"),
+        ("scopes", "files:read \"x\"", "scope token"),
+        ("sign_up", "on", "`on` is none of: open, closed"),
+        ("private_use_schemes", "yes", "`yes` is none of: on, off"),
+        ("limits", "none", "`none` is none of: on, off"),
+        ("log_format", "xml", "`xml` is none of: text, json"),
+        ("log", "info,=,", "not a filter"),
+    ] {
+        let flag = format!("--{}", key.replace('_', "-"));
+        let names = [flag, given::variable(key), key.to_owned()];
+        for (told, name) in told(key, value).iter().zip(&names) {
+            assert!(told.starts_with(&format!("{name}: ")), "{key}={value:?}: {told:?} does not name {name}");
+            assert!(told.contains(fault), "{key}={value:?}: {told:?} does not say {fault:?}");
+            if !key.ends_with("key_file") {
+                assert!(told.contains(&format!(". For example: {name}")), "{key}={value:?}: {told:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_admin_key_is_refused_without_being_quoted() {
+    for (value, fault) in [
+        ("", "it is empty"),
+        ("short-secret", "has 12 characters; it must have 16"),
+        ("sixteen characters\n", "line break"),
+        (" sixteen characters", "space at an end"),
+        ("sixteen\u{7}characters", "control character"),
+    ] {
+        let told = with_variables(&[("PORTCULLIS_ADMIN_KEY", value)]).unwrap_err().to_string();
+        assert!(told.starts_with("PORTCULLIS_ADMIN_KEY: ") && told.contains(fault), "{value:?}: {told}");
+        assert!(value.is_empty() || !told.contains(value.trim()), "{told}");
+    }
+}
+
+#[test]
+fn the_master_key_is_32_bytes_in_base64url() {
+    let good = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    for text in [good.to_owned(), format!("{good}=")] {
+        let config = with_variables(&[("PORTCULLIS_MASTER_KEY", &text)]).unwrap();
+        let key = config.master_key.unwrap();
+        assert_eq!((key.bytes()[1], key.bytes()[31]), (1, 31));
+        assert_eq!(*key.text(), good);
+        assert!(!format!("{key:?}").contains("AAEC"));
+    }
+    for text in [
+        "",
+        "AAEC",
+        &format!("{good}AA"),
+        &format!("{good}\n"),
+        "++++AwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+    ] {
+        let told = with_variables(&[("PORTCULLIS_MASTER_KEY", text)]).unwrap_err().to_string();
+        assert!(told.starts_with("PORTCULLIS_MASTER_KEY: "), "{told}");
+    }
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_with_one_line_but_not_in_two_places() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("admin.key");
+    fs::write(&file, "sixteen characters\n").unwrap();
+    let path = file.to_str().unwrap();
+    let config = with_variables(&[("PORTCULLIS_ADMIN_KEY_FILE", path)]).unwrap();
+    assert_eq!(config.admin_key, Some(AdminSecret::parse("sixteen characters").unwrap()));
+
+    fs::write(&file, "sixteen characters\n\n").unwrap();
+    assert!(with_variables(&[("PORTCULLIS_ADMIN_KEY_FILE", path)]).is_err());
+
+    let both = [("PORTCULLIS_ADMIN_KEY_FILE", path), ("PORTCULLIS_ADMIN_KEY", "sixteen characters")];
+    let told = with_variables(&both).unwrap_err().to_string();
+    assert_eq!(told, "PORTCULLIS_ADMIN_KEY and PORTCULLIS_ADMIN_KEY_FILE are both set; keep one of them");
+}
+
+#[test]
+fn a_flag_holds_before_a_variable_and_a_variable_before_the_file() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("portcullis.toml");
+    fs::write(&file, "issuer = \"https://file.example\"\ncode_lifetime = \"1m\"\nlimits = false\nscopes = [\"a\", \"b\"]\naccess_lifetime = 120\n")
+        .unwrap();
+    let look_up = |name: &str| match name {
+        "PORTCULLIS_CONFIG" => Some(file.clone().into_os_string()),
+        "PORTCULLIS_ISSUER" => Some("https://variable.example".into()),
+        "PORTCULLIS_CODE_LIFETIME" => Some("2m".into()),
+        _ => None,
+    };
+    let config = Config::load(flags(&["--issuer", "https://flag.example"]), None, &look_up).unwrap();
+    assert_eq!(config.issuer.unwrap().as_str(), "https://flag.example");
+    assert_eq!(config.policy.code.as_seconds(), 120);
+    assert_eq!(config.policy.access.as_seconds(), 120);
+    assert_eq!(config.policy.own_scopes.as_str(), "a b");
+    assert!(!config.limits);
+}
+
+#[test]
+fn a_key_of_the_file_that_does_not_exist_is_named() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("portcullis.toml");
+    for (content, expected) in [
+        ("isuer = \"https://a.example\"", "`isuer`"),
+        ("admin_key = \"sixteen characters\"", "`admin_key`"),
+        ("[log]\nformat = \"json\"", "expected a text"),
+        ("issuer = ", "TOML parse error"),
+    ] {
+        fs::write(&file, content).unwrap();
+        let told = Config::load(Settings::default(), Some(&file), NONE).unwrap_err().to_string();
+        assert!(told.contains(expected) && told.contains("portcullis.toml"), "{content}: {told}");
+    }
+    let gone = folder.path().join("gone.toml");
+    let told = Config::load(Settings::default(), Some(&gone), NONE).unwrap_err().to_string();
+    assert!(told.contains("gone.toml cannot be read"), "{told}");
+}
+
+#[test]
+fn without_an_issuer_it_follows_the_address() {
+    let config = Config::load(Settings::default(), None, NONE).unwrap();
+    for (listening, issuer) in [
+        ("127.0.0.1:8414", "http://127.0.0.1:8414"),
+        ("127.0.0.1:41234", "http://127.0.0.1:41234"),
+        ("[::1]:8414", "http://[::1]:8414"),
+        ("0.0.0.0:80", "http://127.0.0.1:80"),
+    ] {
+        assert_eq!(config.issuer_at(listening.parse().unwrap()).unwrap().as_str(), issuer, "{listening}");
+    }
+    let set = with_variables(&[("PORTCULLIS_ISSUER", "https://auth.example.com/t1")]).unwrap();
+    assert_eq!(
+        set.issuer_at("127.0.0.1:1".parse().unwrap()).unwrap().as_str(),
+        "https://auth.example.com/t1"
+    );
+}
+
+#[test]
+fn the_defaults_need_no_configuration() {
+    let config = Config::load(Settings::default(), None, NONE).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8414");
+    assert_eq!(config.data, Path::new("portcullis-data"));
+    assert_eq!((config.store, config.sign_up, config.limits), (StoreKind::Sqlite, true, true));
+    assert!(config.admin_key.is_none() && config.master_key.is_none() && config.trusted_proxies.is_empty());
+}

@@ -1,0 +1,219 @@
+//! The data folder: the database, the master key, and the lock that keeps a second process out.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use ambient::Entropy;
+use thiserror::Error;
+
+use crate::config::MasterKey;
+
+/// A data folder that this process has to itself, as long as it keeps this value.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    // Unlocked by the operating system when it is closed, however this process ends.
+    _lock: File,
+}
+
+/// Why a data folder cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The folder, or a file in it, cannot be made, read or written.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process uses the folder.
+    #[error(
+        "another portcullis uses the data folder {}; stop it, or give this one a folder of its own with --data",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// There is a database but no key to it.
+    #[error(
+        "{} exists, but {} is gone: without the master key the database cannot be read. Put the file back, or set \
+         PORTCULLIS_MASTER_KEY to its content; to begin anew and lose everybody's log-ins, remove the database",
+        .database.display(), .key.display()
+    )]
+    KeyGone {
+        /// The database.
+        database: PathBuf,
+        /// Where its key should be.
+        key: PathBuf,
+    },
+    /// The file of the key is not what this program wrote.
+    #[error("{} is damaged: a master key is one line with base64url of 32 bytes", .0.display())]
+    KeyDamaged(PathBuf),
+}
+
+impl DataFolder {
+    /// Opens the folder at `path` and locks it; makes it, for its owner alone, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::InUse`] if another process has it, [`DataError::Io`] if it cannot be made or written.
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        make_folder(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+        let file = path.join("lock");
+        let io = |source| DataError::Io { path: file.clone(), source };
+        let lock = private().create(true).truncate(false).open(&file).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => Err(io(source)),
+        }
+    }
+
+    /// Where the database is, or will be.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.path.join("portcullis.db")
+    }
+
+    /// The master key of this folder; drawn from `entropy` and written if there is neither key nor database yet.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::KeyGone`] if there is a database without a key, [`DataError::KeyDamaged`] if the file holds none.
+    pub fn master_key(&self, entropy: &dyn Entropy) -> Result<MasterKey, DataError> {
+        let path = self.path.join("master.key");
+        let io = |source| DataError::Io { path: path.clone(), source };
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let text = zeroize::Zeroizing::new(text);
+                MasterKey::parse(text.trim_end()).map_err(|_| DataError::KeyDamaged(path.clone()))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let database = self.database();
+                if database.try_exists().map_err(io)? {
+                    return Err(DataError::KeyGone { database, key: path });
+                }
+                let key = MasterKey::new(entropy.draw());
+                write_whole(&self.path, &path, format!("{}\n", *key.text()).as_bytes()).map_err(io)?;
+                Ok(key)
+            }
+            Err(error) => Err(io(error)),
+        }
+    }
+}
+
+/// A file appears under its name with all of its content, or not at all. The lock keeps other writers out.
+fn write_whole(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = private().create_new(true).open(&unfinished)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    // The name is on the disk when the folder is; where folders cannot be opened, renaming is durable by itself.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use ambient::SeededEntropy;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn seeded() -> SeededEntropy {
+        SeededEntropy::new(1)
+    }
+
+    #[test]
+    fn the_first_run_makes_a_key_and_the_second_finds_it() {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("a").join("data");
+        let first = DataFolder::open(&path).unwrap().master_key(&seeded()).unwrap();
+        let again = DataFolder::open(&path).unwrap().master_key(&SeededEntropy::new(2)).unwrap();
+        assert_eq!(first.bytes(), again.bytes());
+        assert_ne!(first.bytes(), &[0; 32]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folder_and_key_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("data");
+        DataFolder::open(&path).unwrap().master_key(&seeded()).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o700);
+        assert_eq!(mode(&path.join("master.key")), 0o600);
+        assert_eq!(mode(&path.join("lock")), 0o600);
+    }
+
+    #[test]
+    fn a_database_without_its_key_is_not_started_over() {
+        let home = TempDir::new().unwrap();
+        let folder = DataFolder::open(home.path()).unwrap();
+        fs::write(folder.database(), "").unwrap();
+        let error = folder.master_key(&seeded()).unwrap_err();
+        assert!(matches!(error, DataError::KeyGone { .. }), "{error}");
+        assert!(error.to_string().contains("master.key is gone"), "{error}");
+        assert!(!home.path().join("master.key").exists());
+    }
+
+    #[test]
+    fn a_damaged_key_is_named_and_not_replaced() {
+        let home = TempDir::new().unwrap();
+        let folder = DataFolder::open(home.path()).unwrap();
+        fs::write(home.path().join("master.key"), "short\n").unwrap();
+        assert!(matches!(folder.master_key(&seeded()), Err(DataError::KeyDamaged(_))));
+        assert_eq!(fs::read_to_string(home.path().join("master.key")).unwrap(), "short\n");
+    }
+
+    #[test]
+    fn a_run_that_died_while_writing_the_key_is_forgotten() {
+        let home = TempDir::new().unwrap();
+        let folder = DataFolder::open(home.path()).unwrap();
+        fs::write(home.path().join("master.new"), "half").unwrap();
+        let key = folder.master_key(&seeded()).unwrap();
+        assert_eq!(folder.master_key(&SeededEntropy::new(2)).unwrap().bytes(), key.bytes());
+    }
+
+    #[test]
+    fn a_folder_serves_one_process_at_a_time() {
+        let home = TempDir::new().unwrap();
+        let first = DataFolder::open(home.path()).unwrap();
+        let error = DataFolder::open(home.path()).unwrap_err();
+        assert!(matches!(error, DataError::InUse(_)), "{error}");
+        assert!(error.to_string().contains("--data"), "{error}");
+        drop(first);
+        DataFolder::open(home.path()).unwrap();
+    }
+}

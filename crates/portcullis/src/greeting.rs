@@ -1,0 +1,125 @@
+//! What `portcullis serve` prints on stdout when it starts.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use oauth_types::Issuer;
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// What there is to say.
+#[derive(Debug)]
+pub struct Greeting<'a> {
+    /// The address that was bound.
+    pub listening: SocketAddr,
+    /// The public URL.
+    pub issuer: &'a Issuer,
+    /// The admin key, if it was made right now: it is shown this once.
+    pub new_admin_key: Option<&'a SecretString>,
+    /// Whether nothing is kept when the server stops.
+    pub forgetful: bool,
+}
+
+impl Greeting<'_> {
+    /// Says it: in one line, and on the first run what to do next as well.
+    ///
+    /// # Errors
+    ///
+    /// If `out` cannot be written to.
+    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { listening, issuer, .. } = self;
+        writeln!(
+            out,
+            "Portcullis {} listens on http://{listening}, issuer {issuer}",
+            env!("CARGO_PKG_VERSION")
+        )?;
+        if self.forgetful {
+            writeln!(out, "Everything is kept in memory and forgotten when it stops.")?;
+        }
+        if let Some(key) = self.new_admin_key {
+            self.next_steps(key.expose_secret(), out)?;
+        }
+        out.flush()
+    }
+
+    fn next_steps(&self, key: &str, out: &mut dyn Write) -> io::Result<()> {
+        let issuer = self.issuer;
+        let servers = issuer.endpoint("/api/servers");
+        let introspect = issuer.endpoint("/oauth/introspect");
+        write!(
+            out,
+            r#"
+The admin key, shown this once (only its digest is kept; PORTCULLIS_ADMIN_KEY replaces it):
+
+    {key}
+
+What to do next
+
+1. Register your MCP server; "resource_url" is the URL that its clients connect to:
+
+    curl -sS {servers} \
+      -H 'Authorization: Bearer {key}' \
+      -H 'Content-Type: application/json' \
+      -d '{{"name": "My MCP server", "resource_url": "http://127.0.0.1:3000/mcp", "scopes": ["mcp:tools"]}}'
+
+2. Let it serve this at http://127.0.0.1:3000/.well-known/oauth-protected-resource/mcp:
+
+    {{"resource": "http://127.0.0.1:3000/mcp",
+     "authorization_servers": ["{issuer}"],
+     "scopes_supported": ["mcp:tools"], "bearer_methods_supported": ["header"]}}
+
+3. Let it answer a request without a token with 401 and this header:
+
+    WWW-Authenticate: Bearer resource_metadata="http://127.0.0.1:3000/.well-known/oauth-protected-resource/mcp", scope="mcp:tools"
+
+4. Let it check each token with the "api_key" that step 1 answers; "active" must be true, and "aud" its own URL:
+
+    curl -sS {introspect} -H 'Authorization: Bearer sak_...' -d token=mat_...
+
+"#
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(key: Option<&SecretString>) -> String {
+        let issuer = Issuer::parse("https://auth.example.com").unwrap();
+        let listening = SocketAddr::from(([127, 0, 0, 1], 8414));
+        let mut out = Vec::new();
+        let greeting = Greeting { listening, issuer: &issuer, new_admin_key: key, forgetful: false };
+        greeting.print(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_first_run_shows_the_key_and_what_to_do_with_it() {
+        let key = SecretString::from("adm_example");
+        let text = printed(Some(&key));
+        for expected in [
+            "listens on http://127.0.0.1:8414",
+            "    adm_example\n",
+            "curl -sS https://auth.example.com/api/servers \\\n",
+            "'Authorization: Bearer adm_example'",
+            "\"authorization_servers\": [\"https://auth.example.com\"]",
+            "WWW-Authenticate: Bearer resource_metadata=",
+            "https://auth.example.com/oauth/introspect",
+        ] {
+            assert!(text.contains(expected), "{expected} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_body_of_the_curl_is_json_that_registers() {
+        let text = printed(Some(&SecretString::from("adm_example")));
+        let body = text.split("-d '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["resource_url"], "http://127.0.0.1:3000/mcp");
+    }
+
+    #[test]
+    fn later_runs_say_one_line() {
+        assert_eq!(printed(None).lines().count(), 1);
+    }
+}

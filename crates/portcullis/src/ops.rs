@@ -1,0 +1,282 @@
+//! For operators and the curious: is it alive, is it ready, what is it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_io::{Peer, Serve};
+use oauth_types::{Issuer, well_known};
+use serde_json::json;
+use store::Backend;
+
+use crate::answer;
+
+/// `/health`, `/ready` and the landing page at `/`.
+///
+/// Below the issuer's path, and at the root as well: what watches a server asks it directly.
+pub struct Ops {
+    issuer: Issuer,
+    store: Arc<dyn Backend>,
+}
+
+impl Ops {
+    /// For the server of this issuer over this store.
+    #[must_use]
+    pub fn new(issuer: Issuer, store: Arc<dyn Backend>) -> Self {
+        Self { issuer, store }
+    }
+
+    /// Whether a request path, the issuer's path included, is one of these.
+    #[must_use]
+    pub fn owns(&self, path: &str) -> bool {
+        self.place(path).is_some()
+    }
+
+    fn place(&self, path: &str) -> Option<Place> {
+        let below = self.issuer.strip(path).unwrap_or(path);
+        match below {
+            "/health" => Some(Place::Health),
+            "/ready" => Some(Place::Ready),
+            "/" => Some(Place::Landing),
+            _ => None,
+        }
+    }
+
+    async fn ready(&self) -> Response<Bytes> {
+        match self.store.ready().await {
+            Ok(()) => answer::json(StatusCode::OK, &json!({ "status": "ready" })),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "not ready: the store does not answer"
+                );
+                let body = json!({
+                    "status": "unavailable",
+                    "message": "The store cannot be reached, so nobody can log in or refresh a token now. See the log.",
+                });
+                answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
+            }
+        }
+    }
+
+    fn landing(&self) -> Response<Bytes> {
+        let mut page = LANDING.to_owned();
+        for (mark, text) in [
+            ("{version}", env!("CARGO_PKG_VERSION").to_owned()),
+            ("{metadata}", well_known::authorization_server(&self.issuer)),
+            ("{assets}", format!("{}/assets", self.issuer.path())),
+            ("{base}", self.issuer.endpoint("")),
+            ("{issuer}", self.issuer.to_string()),
+        ] {
+            page = page.replace(mark, &escaped(&text));
+        }
+        let mut response = answer::of_type(StatusCode::OK, "text/html; charset=utf-8", page);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        response
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Health,
+    Ready,
+    Landing,
+}
+
+#[async_trait]
+impl Serve for Ops {
+    async fn serve(&self, request: Request<Bytes>, _: Peer) -> Response<Bytes> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let body = json!({ "error": "invalid_request", "message": "This path takes GET." });
+            return answer::allowing(answer::json(StatusCode::METHOD_NOT_ALLOWED, &body), "GET, HEAD");
+        }
+        match self.place(request.uri().path()) {
+            Some(Place::Health) => {
+                let body =
+                    json!({ "status": "ok", "service": "portcullis", "version": env!("CARGO_PKG_VERSION") });
+                answer::json(StatusCode::OK, &body)
+            }
+            Some(Place::Ready) => self.ready().await,
+            Some(Place::Landing) => self.landing(),
+            None => answer::json(StatusCode::NOT_FOUND, &json!({ "error": "not_found" })),
+        }
+    }
+}
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The stylesheet and the icon are `identity`'s; without them the page is plain and complete.
+const LANDING: &str = r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Portcullis</title>
+<link rel="icon" href="{assets}/portcullis.svg" type="image/svg+xml">
+<link rel="stylesheet" href="{assets}/portcullis.css">
+</head>
+<body>
+<header><img src="{assets}/portcullis.svg" width="28" height="28" alt=""><span>{issuer}</span></header>
+<main>
+<h1>Portcullis</h1>
+<p>This is an OAuth 2.1 authorization server for Model Context Protocol servers. People log in here to let an MCP client
+use an MCP server on their behalf.</p>
+<h2>Connect an MCP server</h2>
+<ol>
+<li>The operator registers it: <code>POST {base}/api/servers</code> with the admin key.</li>
+<li>The MCP server names this issuer in its protected resource metadata (RFC 9728):
+<code>"authorization_servers": ["{issuer}"]</code></li>
+<li>It answers requests without a token with 401 and
+<code>WWW-Authenticate: Bearer resource_metadata="…"</code></li>
+<li>It checks tokens at <code>{base}/oauth/introspect</code> with the key that its registration gave.</li>
+</ol>
+<h2>Endpoints</h2>
+<ul>
+<li><a href="{metadata}">Metadata</a> names all of them, for clients</li>
+<li><code>{base}/oauth/authorize</code>, <code>{base}/oauth/token</code>, <code>{base}/oauth/register</code></li>
+<li><code>{base}/oauth/revoke</code>, <code>{base}/oauth/introspect</code>, <code>{base}/oauth/userinfo</code></li>
+<li><code>{base}/prm/{server_id}</code>: metadata of a registered MCP server</li>
+<li><code>{base}/health</code>, <code>{base}/ready</code></li>
+</ul>
+<p><small>Version {version}</small></p>
+</main>
+</body>
+</html>
+"#;
+
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            _ => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use ambient::Time;
+    use http::header::RETRY_AFTER;
+    use store::{
+        Changes, Claim, ClaimKind, Claimed, Commit, Filter, Inspect, Key, Kind, Look, Memory, Page, Row,
+        Seen, Store, StoreError,
+    };
+
+    use super::*;
+
+    /// A store that is away.
+    struct Away;
+
+    fn away<T>() -> Result<T, StoreError> {
+        Err(StoreError::unavailable("secret detail of the disk"))
+    }
+
+    #[async_trait]
+    impl Store for Away {
+        async fn read(&self, _: &Key) -> Result<Option<Row>, StoreError> {
+            away()
+        }
+        async fn look(&self, _: &Look) -> Result<Seen, StoreError> {
+            away()
+        }
+        async fn commit(&self, _: &Changes) -> Result<Commit, StoreError> {
+            away()
+        }
+        async fn claim(&self, _: &Claim<'_>) -> Result<Claimed, StoreError> {
+            away()
+        }
+        async fn holder(&self, _: ClaimKind, _: &str) -> Result<Option<(String, Time)>, StoreError> {
+            away()
+        }
+        async fn release(&self, _: ClaimKind, _: &str, _: &str) -> Result<(), StoreError> {
+            away()
+        }
+        async fn sweep(&self, _: Time, _: u32) -> Result<u32, StoreError> {
+            away()
+        }
+        async fn ready(&self) -> Result<(), StoreError> {
+            away()
+        }
+    }
+
+    #[async_trait]
+    impl Inspect for Away {
+        async fn list(&self, _: Kind, _: Filter<'_>, _: Option<&str>, _: u32) -> Result<Page, StoreError> {
+            away()
+        }
+    }
+
+    async fn ask(
+        store: Arc<dyn Backend>,
+        issuer: &str,
+        method: Method,
+        path: &str,
+    ) -> (Response<Bytes>, String) {
+        let ops = Ops::new(Issuer::parse(issuer).unwrap(), store);
+        assert!(ops.owns(path), "{path}");
+        let request = Request::builder().method(method).uri(path).body(Bytes::new()).unwrap();
+        let response = ops.serve(request, Peer(None)).await;
+        let body = String::from_utf8(response.body().to_vec()).unwrap();
+        (response, body)
+    }
+
+    const ISSUER: &str = "https://auth.example.com/t1";
+
+    #[tokio::test]
+    async fn health_says_who_it_is_and_asks_nobody() {
+        for path in ["/health", "/t1/health"] {
+            let (response, body) = ask(Arc::new(Away), ISSUER, Method::GET, path).await;
+            assert_eq!(response.status(), StatusCode::OK);
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!((&body["status"], &body["service"]), (&"ok".into(), &"portcullis".into()));
+            assert!(body["version"].is_string());
+        }
+    }
+
+    #[tokio::test]
+    async fn ready_asks_the_store() {
+        let (response, _) = ask(Arc::new(Memory::new()), ISSUER, Method::GET, "/ready").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let (response, body) = ask(Arc::new(Away), ISSUER, Method::GET, "/ready").await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(RETRY_AFTER));
+        assert!(!body.contains("secret detail"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn the_landing_page_names_the_issuer_and_runs_nothing() {
+        let (response, body) = ask(Arc::new(Memory::new()), ISSUER, Method::GET, "/t1/").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert!(body.contains("https://auth.example.com/t1/oauth/introspect"), "{body}");
+        assert!(
+            body.contains("https://auth.example.com/.well-known/oauth-authorization-server/t1"),
+            "{body}"
+        );
+        assert!(!body.contains("<script") && !body.contains("{base}"));
+        let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    }
+
+    #[tokio::test]
+    async fn another_method_is_405_with_allow() {
+        let (response, _) = ask(Arc::new(Memory::new()), ISSUER, Method::POST, "/health").await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()[http::header::ALLOW], "GET, HEAD");
+    }
+
+    #[test]
+    fn nothing_of_a_text_becomes_markup() {
+        assert_eq!(escaped("\"><script>'&"), "&quot;&gt;&lt;script&gt;&#39;&amp;");
+    }
+}

@@ -1,0 +1,226 @@
+//! The network: connections, their limits, and an end that cuts no request off.
+//!
+//! Plain HTTP/1.1. TLS and HTTP/2 are for the proxy before it.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::Request;
+use http_io::Serve;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Sleep, sleep, timeout};
+use tower::ServiceExt as _;
+
+/// How long the head of a request may take, and then its body; also how long an idle connection is kept.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long running requests may take after the server was told to stop.
+const GRACE: Duration = Duration::from_secs(30);
+/// Open connections; who comes then waits until one is closed.
+const MOST_CONNECTIONS: usize = 8192;
+/// The size of a request's head, in bytes.
+const LARGEST_HEAD: usize = 64 * 1024;
+
+/// Why there is no network.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// Somebody else listens there.
+    #[error(
+        "{0} is in use by another program, perhaps another portcullis. Stop that one (`ss -ltnp` names it), or choose \
+         another port: --listen {free}", free = SocketAddr::new(.0.ip(), .0.port().wrapping_add(1))
+    )]
+    InUse(SocketAddr),
+    /// The port is not for everybody.
+    #[error(
+        "this user may not listen on {0}; ports below 1024 need a privilege, so choose a higher one with --listen"
+    )]
+    Forbidden(SocketAddr),
+    /// This machine does not have the address.
+    #[error("{0} is not an address of this machine; choose one with --listen, for example 127.0.0.1:8414")]
+    NotOurs(SocketAddr),
+    /// Anything else.
+    #[error("cannot listen on {address}: {source}")]
+    Io {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Listens on `address`; port 0 takes any free one.
+///
+/// # Errors
+///
+/// [`BindError`] says what to do about it.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|source| {
+        if source.kind() == ErrorKind::AddrInUse {
+            BindError::InUse(address)
+        } else if source.kind() == ErrorKind::PermissionDenied {
+            BindError::Forbidden(address)
+        } else if source.kind() == ErrorKind::AddrNotAvailable {
+            BindError::NotOurs(address)
+        } else {
+            BindError::Io { address, source }
+        }
+    })
+}
+
+/// Serves until `stop` is ready. Then nobody is let in any more, requests that run are answered, for 30 seconds at the most,
+/// and it returns.
+///
+/// A head or a body that takes more than 30 seconds to arrive ends its connection.
+pub async fn serve(serve: Arc<dyn Serve>, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
+    let router = adapters_axum::mount(serve);
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, accept(&listener).await)
+        };
+        let (place, (stream, from)) = tokio::select! {
+            () = &mut stop => break,
+            next = next => next,
+        };
+        while connections.try_join_next().is_some() {}
+        let router = router.clone();
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .max_buf_size(LARGEST_HEAD)
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(move |request| router.clone().oneshot(of(request, from))),
+            );
+        let connection = graceful.watch(connection);
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%from, %error, "a connection broke");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    if timeout(GRACE, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests that were still running after 30 seconds were cut off");
+    }
+    connections.shutdown().await;
+}
+
+/// SIGTERM or SIGINT; Ctrl-C where there are no signals.
+///
+/// # Errors
+///
+/// If this process may not listen to signals.
+pub fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                // Answers are small and somebody waits for each.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%from, %error, "a connection broke");
+                }
+                return (stream, from);
+            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+                ) => {}
+            // Out of file descriptors, most likely: the next try would fail as well.
+            Err(error) => {
+                tracing::error!(%error, "cannot accept connections");
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+fn of(request: Request<Incoming>, from: SocketAddr) -> Request<Body> {
+    let mut request = request.map(|body| {
+        if body.is_end_stream() {
+            Body::empty()
+        } else {
+            Body::new(Hurried { body, late: Box::pin(sleep(PATIENCE)) })
+        }
+    });
+    request.extensions_mut().insert(ConnectInfo(from));
+    request
+}
+
+/// A body that must be here in time.
+struct Hurried {
+    body: Incoming,
+    late: Pin<Box<Sleep>>,
+}
+
+impl HttpBody for Hurried {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new))),
+            Poll::Pending => self
+                .late
+                .as_mut()
+                .poll(context)
+                .map(|()| Some(Err(axum::Error::new(io::Error::from(ErrorKind::TimedOut))))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests;

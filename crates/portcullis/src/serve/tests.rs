@@ -1,0 +1,112 @@
+use std::net::Ipv4Addr;
+
+use async_trait::async_trait;
+use http::{Response, StatusCode};
+use http_io::Peer;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+use super::*;
+
+/// Says that a request has come, and answers when it is told to.
+#[derive(Default)]
+struct Slow {
+    came: Notify,
+    go_on: Notify,
+}
+
+#[async_trait]
+impl Serve for Slow {
+    async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        if request.uri().path() == "/slow" {
+            self.came.notify_one();
+            self.go_on.notified().await;
+        }
+        let said = format!("{:?} {}", peer.0, request.body().len());
+        Response::builder().status(StatusCode::OK).body(Bytes::from(said)).unwrap()
+    }
+}
+
+struct Running {
+    address: SocketAddr,
+    slow: Arc<Slow>,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+async fn running() -> Running {
+    let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let slow = Arc::new(Slow::default());
+    let (stop, stopped) = oneshot::channel();
+    let stopped = async {
+        let _ = stopped.await;
+    };
+    let server = tokio::spawn(serve(slow.clone(), listener, stopped));
+    Running { address, slow, stop, server }
+}
+
+async fn connect(address: SocketAddr, head: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn rest(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_answered_after_the_server_was_told_to_stop() {
+    let Running { address, slow, stop, server } = running().await;
+    let idle = connect(address, "").await;
+    let busy = connect(address, "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    slow.came.notified().await;
+    stop.send(()).unwrap();
+    // Nobody is let in any more, and who asks for nothing is let go, while the other one still waits.
+    assert_eq!(rest(idle).await, "");
+    assert!(TcpStream::connect(address).await.is_err());
+    assert!(!server.is_finished());
+    slow.go_on.notify_one();
+    let answer = rest(busy).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("Some(127.0.0.1) 0"), "{answer}");
+    server.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_never_ends_does_not_keep_the_server_from_stopping() {
+    let Running { address, slow, stop, server } = running().await;
+    let busy = connect(address, "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    slow.came.notified().await;
+    stop.send(()).unwrap();
+    server.await.unwrap();
+    assert_eq!(rest(busy).await, "");
+    assert_eq!(Arc::strong_count(&slow), 1, "the store would stay open");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_or_body_that_does_not_arrive_holds_no_connection() {
+    let Running { address, stop, server, .. } = running().await;
+    for silent in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: a\r\n"] {
+        let answer = rest(connect(address, silent).await).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{silent:?}: {answer}");
+    }
+    let half = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf";
+    let answer = rest(connect(address, half).await).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    stop.send(()).unwrap();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_with_what_to_do() {
+    let first = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let address = first.local_addr().unwrap();
+    let told = bind(address).await.unwrap_err().to_string();
+    assert!(told.contains(&address.to_string()) && told.contains("--listen"), "{told}");
+    let told = bind("192.0.2.1:8414".parse().unwrap()).await.unwrap_err().to_string();
+    assert!(told.contains("not an address of this machine"), "{told}");
+}
