@@ -1,0 +1,136 @@
+//! The two cookies: who is logged in, and the token of the forms before that.
+
+use cookie::time::Duration;
+use cookie::{Cookie, SameSite};
+use http::{HeaderMap, HeaderValue, header};
+use oauth_types::Issuer;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::csrf::CsrfToken;
+
+/// Names and attributes of the cookies, by how the issuer is reached.
+///
+/// Over https both carry the `__Host-` prefix (RFC 6265bis section 4.1.3.2): no other host and no plain http connection can
+/// set them. On http, which an issuer can only be on this machine, browsers refuse the prefix, so the names are plain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cookies {
+    secure: bool,
+}
+
+impl Cookies {
+    pub(crate) fn of(issuer: &Issuer) -> Self {
+        Self { secure: issuer.is_https() }
+    }
+
+    /// The session text that the browser sent.
+    pub(crate) fn session(self, headers: &HeaderMap) -> Option<SecretString> {
+        read(headers, self.session_name()).map(SecretString::from)
+    }
+
+    /// Keeps a session text for so many seconds.
+    pub(crate) fn keep_session(self, text: &SecretString, seconds: i64) -> HeaderValue {
+        self.write(self.session_name(), text.expose_secret(), seconds)
+    }
+
+    /// Forgets the session text.
+    pub(crate) fn forget_session(self) -> HeaderValue {
+        self.write(self.session_name(), "", 0)
+    }
+
+    /// The token for forms before log-in that the browser sent.
+    pub(crate) fn form_token(self, headers: &HeaderMap) -> Option<CsrfToken> {
+        read(headers, self.form_name()).and_then(|text| CsrfToken::parse(&text))
+    }
+
+    /// Keeps a token for forms before log-in.
+    pub(crate) fn keep_form_token(self, token: CsrfToken) -> HeaderValue {
+        self.write(self.form_name(), &token.to_string(), FORM_SECONDS)
+    }
+
+    const fn session_name(self) -> &'static str {
+        if self.secure { "__Host-portcullis" } else { "portcullis" }
+    }
+
+    const fn form_name(self) -> &'static str {
+        if self.secure { "__Host-portcullis-form" } else { "portcullis-form" }
+    }
+
+    /// `Lax`: the way from a client to the consent page is a link from another site, and must bring the session along.
+    fn write(self, name: &'static str, value: &str, seconds: i64) -> HeaderValue {
+        let cookie = Cookie::build((name, value))
+            .path("/")
+            .secure(self.secure)
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .max_age(Duration::seconds(seconds));
+        // A value is base64url with a prefix, or empty: always legal in a header.
+        let mut header =
+            HeaderValue::try_from(cookie.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""));
+        header.set_sensitive(true);
+        header
+    }
+}
+
+/// How long a log-in page may stay open.
+const FORM_SECONDS: i64 = 3600;
+
+fn read(headers: &HeaderMap, name: &str) -> Option<String> {
+    let sent = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut cookies = sent.flat_map(Cookie::split_parse).filter_map(Result::ok);
+    cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use ambient::SeededEntropy;
+
+    use super::*;
+
+    fn cookies(issuer: &str) -> Cookies {
+        Cookies::of(&Issuer::parse(issuer).unwrap())
+    }
+
+    fn sent(values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (header::COOKIE, value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn over_https_both_cookies_are_bound_to_the_host() {
+        let https = cookies("https://as.example/tenant1");
+        let kept = https.keep_session(&"ses_x".into(), 60);
+        assert_eq!(kept, "__Host-portcullis=ses_x; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60");
+        assert!(kept.is_sensitive());
+        let token = CsrfToken::drawn(&SeededEntropy::new(1));
+        let kept = https.keep_form_token(token);
+        let expected =
+            format!("__Host-portcullis-form={token}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=3600");
+        assert_eq!(kept, expected.as_str());
+    }
+
+    #[test]
+    fn on_http_loopback_the_names_are_plain() {
+        let http = cookies("http://127.0.0.1:8414");
+        let kept = http.keep_session(&"ses_x".into(), 60);
+        assert_eq!(kept, "portcullis=ses_x; HttpOnly; SameSite=Lax; Path=/; Max-Age=60");
+        assert_eq!(http.forget_session(), "portcullis=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let https = cookies("https://as.example");
+        let headers = sent(&["a=b; portcullis=plain", "broken; __Host-portcullis=ses_x; c=d"]);
+        assert_eq!(
+            https.session(&headers).map(|text| text.expose_secret().to_owned()).as_deref(),
+            Some("ses_x")
+        );
+        assert!(https.session(&sent(&["portcullis=ses_x", "__Host-portcullis-form=y"])).is_none());
+    }
+
+    #[test]
+    fn a_form_token_that_is_none_is_absent() {
+        let https = cookies("https://as.example");
+        let token = CsrfToken::drawn(&SeededEntropy::new(1));
+        assert_eq!(https.form_token(&sent(&[&format!("__Host-portcullis-form={token}")])), Some(token));
+        assert_eq!(https.form_token(&sent(&["__Host-portcullis-form=1"])), None);
+    }
+}

@@ -1,0 +1,355 @@
+//! The pages' forms: what shows them, and what takes them.
+
+use authz_core::Stopped;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_io::Peer;
+use oauth_types::Form;
+use store::GrantId;
+
+use crate::entry::{Entered, Refused};
+use crate::identity::{Identity, START_AGAIN, Unserved};
+use crate::pages::consent::{ConsentPage, client_name};
+use crate::pages::moving_on::{Destination, MovingOn};
+use crate::pages::site::{Referrer, see_other};
+use crate::pages::{LogInPage, LoggedInPage, LoggedOutPage, SignUpPage};
+use crate::return_to::ReturnTo;
+use crate::session::LoggedIn;
+
+/// What came with a form, or with the request for one, and is shown again.
+#[derive(Default)]
+struct Typed<'f> {
+    name: &'f str,
+    email: &'f str,
+    return_to: Option<ReturnTo>,
+}
+
+/// A form that is not taken: its answer.
+type Untaken = Box<Response<Bytes>>;
+
+impl Identity {
+    pub(crate) async fn show_log_in(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
+        let Ok(query) = query(request) else { return Ok(self.malformed()) };
+        let Ok(typed) = self.typed(&query, "login_hint") else { return Ok(self.malformed()) };
+        if typed.return_to.is_none()
+            && let Some(session) = self.pages.logged_in(request.headers()).await?
+        {
+            return self.show_logged_in(&session).await;
+        }
+        Ok(self.log_in_page(request.headers(), &typed, StatusCode::OK, None))
+    }
+
+    pub(crate) async fn take_log_in(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        let form = match self.form(request) {
+            Ok(form) => form,
+            Err(answer) => return *answer,
+        };
+        let (Ok(typed), Ok(password)) = (self.typed(&form, "email"), form.one("password")) else {
+            return self.malformed();
+        };
+        if !self.repeats_token(request.headers(), &form) {
+            let alert = Some(TOO_OLD.to_owned());
+            return self.log_in_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
+        }
+        match self.log_in(request.headers(), peer, typed.email, password.unwrap_or_default()).await {
+            Ok(entered) => self.entered(&entered, typed.return_to.as_ref()),
+            Err(refused) => {
+                let page =
+                    self.log_in_page(request.headers(), &typed, refused.status(), Some(refused.words()));
+                retry_later(page, &refused)
+            }
+        }
+    }
+
+    pub(crate) fn show_sign_up(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
+        let Ok(query) = query(request) else { return Ok(self.malformed()) };
+        let Ok(typed) = self.typed(&query, "login_hint") else { return Ok(self.malformed()) };
+        if !self.sign_up {
+            let words = Refused::SignUpClosed.words();
+            return Ok(self.stop(StatusCode::FORBIDDEN, "No sign-up here", &words));
+        }
+        Ok(self.sign_up_page(request.headers(), &typed, StatusCode::OK, None))
+    }
+
+    pub(crate) async fn take_sign_up(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        let form = match self.form(request) {
+            Ok(form) => form,
+            Err(answer) => return *answer,
+        };
+        let (Ok(typed), Ok(password)) = (self.typed(&form, "email"), form.one("password")) else {
+            return self.malformed();
+        };
+        if !self.repeats_token(request.headers(), &form) {
+            let alert = Some(TOO_OLD.to_owned());
+            return self.sign_up_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
+        }
+        let name = Some(typed.name);
+        match self.sign_up(request.headers(), peer, name, typed.email, password.unwrap_or_default()).await {
+            Ok(entered) => self.entered(&entered, typed.return_to.as_ref()),
+            Err(refused) => {
+                let page =
+                    self.sign_up_page(request.headers(), &typed, refused.status(), Some(refused.words()));
+                retry_later(page, &refused)
+            }
+        }
+    }
+
+    pub(crate) async fn show_consent(
+        &self,
+        request: &Request<Bytes>,
+        grant: GrantId,
+    ) -> Result<Response<Bytes>, Unserved> {
+        let here = self.pages.site.path(&format!("/consent/{grant}"));
+        let Some(session) = self.pages.logged_in(request.headers()).await? else {
+            return Ok(see_other(&self.pages.log_in_address(&here, None)));
+        };
+        let pending = match self.server.pending(grant, &session.authentication).await {
+            Ok(pending) => pending,
+            Err(stopped) => return self.stopped(stopped),
+        };
+        let account = self.account_of(&session).await?;
+        let page = ConsentPage::new(&self.pages.site, &pending, &account, session.csrf);
+        Ok(self.pages.site.page(StatusCode::OK, Referrer::SameOrigin, &page))
+    }
+
+    pub(crate) async fn take_consent(
+        &self,
+        request: &Request<Bytes>,
+        grant: GrantId,
+    ) -> Result<Response<Bytes>, Unserved> {
+        let form = match self.form(request) {
+            Ok(form) => form,
+            Err(answer) => return Ok(*answer),
+        };
+        let (Ok(csrf), Ok(decision)) = (form.one("csrf"), form.one("decision")) else {
+            return Ok(self.malformed());
+        };
+        let Some(session) = self.pages.logged_in(request.headers()).await? else {
+            let here = self.pages.site.path(&format!("/consent/{grant}"));
+            let to = Destination::Here(self.pages.log_in_address(&here, None));
+            return Ok(self.move_on(&to, None));
+        };
+        if !session.csrf.is(csrf) {
+            return Ok(self.stop(StatusCode::FORBIDDEN, "This page is too old", START_AGAIN));
+        }
+        let who = &session.authentication;
+        let pending = match self.server.pending(grant, who).await {
+            Ok(pending) => pending,
+            // A second click on Allow, or a reload: the way on knows what became of the first, and gives nothing by itself.
+            Err(Stopped::Page(_)) if decision == Some("allow") => {
+                let to = Destination::Here(self.pages.site.path(&format!("/oauth/continue/{grant}")));
+                return Ok(self.move_on(&to, None));
+            }
+            Err(stopped) => return self.stopped(stopped),
+        };
+        let (answer, denied) = match decision {
+            Some("allow") => (self.server.approve(grant, who, &pending.request.scope).await, false),
+            Some("deny") => (self.server.deny(grant, who).await, true),
+            // Saying nothing is not saying yes.
+            Some(_) | None => return Ok(self.malformed()),
+        };
+        let to = match answer {
+            Ok(answer) if denied => Destination::answer(answer, &pending.request.redirect_uri),
+            Ok(answer) => Destination::path(answer),
+            Err(stopped) => return self.stopped(stopped),
+        };
+        Ok(match to {
+            Some(to) => self.move_on(&to, Some(client_name(&pending))),
+            None => self.stop(StatusCode::BAD_REQUEST, "This app cannot be reached", START_AGAIN),
+        })
+    }
+
+    pub(crate) async fn take_log_out(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
+        let form = match self.form(request) {
+            Ok(form) => form,
+            Err(answer) => return Ok(*answer),
+        };
+        let (Ok(csrf), Ok(typed)) = (form.one("csrf"), self.typed(&form, "email")) else {
+            return Ok(self.malformed());
+        };
+        if let Some(session) = self.pages.logged_in(request.headers()).await? {
+            if !session.csrf.is(csrf) {
+                return Ok(self.stop(
+                    StatusCode::FORBIDDEN,
+                    "This page is too old",
+                    "Go back, reload it, and try again.",
+                ));
+            }
+            self.pages.sessions.end(&session.authentication.session).await?;
+        }
+        let mut response = match &typed.return_to {
+            Some(to) => self.move_on(&Destination::Here(self.pages.log_in_address(to.as_str(), None)), None),
+            None => {
+                let page = LoggedOutPage { site: &self.pages.site };
+                self.pages.site.page(StatusCode::OK, Referrer::Nothing, &page)
+            }
+        };
+        response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_session());
+        Ok(response)
+    }
+
+    /// Cookie and way on for somebody who has come in.
+    fn entered(&self, entered: &Entered, return_to: Option<&ReturnTo>) -> Response<Bytes> {
+        let mut response = self.move_on(&Destination::after_log_in(&self.pages.site, return_to), None);
+        response.headers_mut().append(header::SET_COOKIE, self.session_cookie(entered));
+        response
+    }
+
+    pub(crate) fn session_cookie(&self, entered: &Entered) -> HeaderValue {
+        let seconds = self.pages.sessions.lifetime().as_seconds();
+        self.pages.cookies.keep_session(&entered.begun.text, seconds)
+    }
+
+    fn move_on(&self, to: &Destination, client: Option<&str>) -> Response<Bytes> {
+        let page = MovingOn::new(&self.pages.site, to, client);
+        self.pages.site.page(StatusCode::OK, Referrer::Nothing, &page)
+    }
+
+    async fn show_logged_in(&self, session: &LoggedIn) -> Result<Response<Bytes>, Unserved> {
+        let account = self.account_of(session).await?;
+        let page = LoggedInPage { site: &self.pages.site, account: &account, csrf: session.csrf };
+        Ok(self.pages.site.page(StatusCode::OK, Referrer::SameOrigin, &page))
+    }
+
+    /// How a page names who is logged in.
+    async fn account_of(&self, session: &LoggedIn) -> Result<String, Unserved> {
+        let person = &session.authentication.person;
+        let account = self.accounts.account(person).await?;
+        Ok(account.map_or_else(|| person.to_string(), |account| account.email))
+    }
+
+    fn log_in_page(
+        &self,
+        headers: &HeaderMap,
+        typed: &Typed<'_>,
+        status: StatusCode,
+        alert: Option<String>,
+    ) -> Response<Bytes> {
+        let site = &self.pages.site;
+        self.with_form_token(headers, |csrf| {
+            let page = LogInPage {
+                site,
+                action: site.path("/login"),
+                other: self.sign_up.then(|| keeping(site.path("/signup"), typed)),
+                csrf,
+                return_to: typed.return_to.as_ref(),
+                email: typed.email,
+                alert,
+            };
+            site.page(status, Referrer::SameOrigin, &page)
+        })
+    }
+
+    fn sign_up_page(
+        &self,
+        headers: &HeaderMap,
+        typed: &Typed<'_>,
+        status: StatusCode,
+        alert: Option<String>,
+    ) -> Response<Bytes> {
+        let site = &self.pages.site;
+        self.with_form_token(headers, |csrf| {
+            let page = SignUpPage {
+                site,
+                action: site.path("/signup"),
+                other: keeping(site.path("/login"), typed),
+                csrf,
+                return_to: typed.return_to.as_ref(),
+                name: typed.name,
+                email: typed.email,
+                alert,
+            };
+            site.page(status, Referrer::SameOrigin, &page)
+        })
+    }
+}
+
+/// Reading forms.
+impl Identity {
+    /// The form that came, if it comes from a page of ours and can be read at all.
+    fn form(&self, request: &Request<Bytes>) -> Result<Form, Untaken> {
+        if !self.pages.origin.is_source_of(request.headers()) {
+            let advice = "Open this server in a window of its own and try again from there.";
+            return Err(Box::new(self.stop(
+                StatusCode::FORBIDDEN,
+                "This form comes from somewhere else",
+                advice,
+            )));
+        }
+        if !is_content_type(request.headers(), "application/x-www-form-urlencoded") {
+            let advice = "Only forms of this server's own pages are read here.";
+            return Err(Box::new(self.stop(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "This is not a form",
+                advice,
+            )));
+        }
+        Form::parse(request.body()).map_err(|_| Box::new(self.malformed()))
+    }
+
+    fn malformed(&self) -> Response<Bytes> {
+        let advice = "Something is missing in it, or there twice. Go back and try again.";
+        self.stop(StatusCode::BAD_REQUEST, "This form cannot be read", advice)
+    }
+
+    /// What the form says besides secrets; the address is in `email`.
+    fn typed<'f>(&self, form: &'f Form, email: &str) -> Result<Typed<'f>, oauth_types::Repeated> {
+        let return_to = form.one("return_to")?;
+        Ok(Typed {
+            name: form.one("name")?.unwrap_or_default(),
+            email: form.one(email)?.filter(|email| email.len() <= LONGEST_SHOWN).unwrap_or_default(),
+            return_to: return_to.and_then(|text| ReturnTo::parse(text, &self.pages.issuer)),
+        })
+    }
+
+    /// Whether a form before log-in repeats the token of this browser.
+    fn repeats_token(&self, headers: &HeaderMap, form: &Form) -> bool {
+        let given = form.one("csrf").unwrap_or_default();
+        self.pages.cookies.form_token(headers).is_some_and(|token| token.is(given))
+    }
+
+    /// A page with the token of this browser, which is the one that it has already: two tabs may be open.
+    fn with_form_token(
+        &self,
+        headers: &HeaderMap,
+        page: impl FnOnce(crate::csrf::CsrfToken) -> Response<Bytes>,
+    ) -> Response<Bytes> {
+        let known = self.pages.cookies.form_token(headers);
+        let token = known.unwrap_or_else(|| self.pages.sessions.draw_form_token());
+        let mut response = page(token);
+        response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.keep_form_token(token));
+        response
+    }
+}
+
+/// Whether the body says that it is of this media type, parameters aside.
+pub(crate) fn is_content_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.and_then(|value| value.split(';').next()).unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case(wanted)
+}
+
+/// Adds `Retry-After`, where there is something to wait for.
+pub(crate) fn retry_later(mut response: Response<Bytes>, refused: &Refused) -> Response<Bytes> {
+    if let Some(seconds) = refused.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+const TOO_OLD: &str = "This page was open for too long, or cookies are off. Please try again.";
+
+/// What is longer was not typed.
+const LONGEST_SHOWN: usize = 254;
+
+fn query(request: &Request<Bytes>) -> Result<Form, oauth_types::FormError> {
+    Form::parse(request.uri().query().unwrap_or_default().as_bytes())
+}
+
+/// The address of the other form, with where to go on afterwards.
+fn keeping(path: String, typed: &Typed<'_>) -> String {
+    let Some(to) = &typed.return_to else { return path };
+    let query =
+        form_urlencoded::Serializer::new(String::new()).append_pair("return_to", to.as_str()).finish();
+    format!("{path}?{query}")
+}

@@ -1,0 +1,149 @@
+//! What people see. Every page works without a script, in light and dark, on a phone and on a desk.
+
+pub(crate) mod consent;
+pub(crate) mod moving_on;
+pub(crate) mod site;
+
+use std::sync::Arc;
+
+use askama::Template;
+use async_trait::async_trait;
+use authz_core::{Demands, Interaction, Page, Pending, Who};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use oauth_types::{ErrorCode, Issuer};
+use store::StoreError;
+
+use self::site::{Referrer, Site, see_other};
+use crate::cookie::Cookies;
+use crate::csrf::{CsrfToken, Origin};
+use crate::entry::RETRY_SECONDS;
+use crate::return_to::ReturnTo;
+use crate::session::{LoggedIn, Sessions};
+
+/// Asks people with pages of this server: the shipped [`Interaction`]. [`Identity`](crate::Identity) serves the pages.
+#[derive(Debug)]
+pub struct Pages {
+    pub(crate) issuer: Issuer,
+    pub(crate) site: Site,
+    pub(crate) cookies: Cookies,
+    pub(crate) origin: Origin,
+    pub(crate) sessions: Arc<Sessions>,
+}
+
+impl Pages {
+    /// Pages under the path of `issuer`, for the people of `sessions`.
+    #[must_use]
+    pub fn new(issuer: Issuer, sessions: Arc<Sessions>) -> Self {
+        let (site, cookies, origin) = (Site::of(&issuer), Cookies::of(&issuer), Origin::of(&issuer));
+        Self { issuer, site, cookies, origin, sessions }
+    }
+
+    /// Who is logged in with the browser that sent these headers.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot answer.
+    pub async fn logged_in(&self, headers: &HeaderMap) -> Result<Option<LoggedIn>, StoreError> {
+        match self.cookies.session(headers) {
+            Some(text) => self.sessions.find(&text).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The address of the log-in page that leads to `return_to` afterwards.
+    pub(crate) fn log_in_address(&self, return_to: &str, hint: Option<&str>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("return_to", return_to);
+        if let Some(hint) = hint {
+            query.append_pair("login_hint", hint);
+        }
+        format!("{}?{}", self.site.path("/login"), query.finish())
+    }
+}
+
+#[async_trait]
+impl Interaction for Pages {
+    async fn who(&self, request: &Request<Bytes>, demands: &Demands) -> Result<Who, StoreError> {
+        let person = self.logged_in(request.headers()).await?.map(|session| session.authentication);
+        let person = person.filter(|person| {
+            let too_old = demands.max_age.is_some_and(|most| self.sessions.is_older_than(person, most));
+            !demands.login && !too_old
+        });
+        Ok(match person {
+            Some(person) => Who::Person(person),
+            None if demands.silent => Who::Nobody,
+            None => {
+                let to = self.log_in_address(&demands.return_to, demands.login_hint.as_deref());
+                Who::Page(see_other(&to))
+            }
+        })
+    }
+
+    async fn ask(&self, _: &Request<Bytes>, pending: &Pending) -> Response<Bytes> {
+        see_other(&self.site.path(&format!("/consent/{}", pending.grant)))
+    }
+
+    fn show(&self, page: &Page) -> Response<Bytes> {
+        let shown = Stop { site: &self.site, title: page.title, advice: &page.advice, code: page.code };
+        let mut response = self.site.page(page.status, Referrer::Nothing, &shown);
+        if page.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        }
+        response
+    }
+}
+
+/// The log-in page.
+#[derive(Template)]
+#[template(path = "log_in.html")]
+pub(crate) struct LogInPage<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) action: String,
+    /// The way to the sign-up page, where there is one.
+    pub(crate) other: Option<String>,
+    pub(crate) csrf: CsrfToken,
+    pub(crate) return_to: Option<&'a ReturnTo>,
+    pub(crate) email: &'a str,
+    pub(crate) alert: Option<String>,
+}
+
+/// The sign-up page.
+#[derive(Template)]
+#[template(path = "sign_up.html")]
+pub(crate) struct SignUpPage<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) action: String,
+    pub(crate) other: String,
+    pub(crate) csrf: CsrfToken,
+    pub(crate) return_to: Option<&'a ReturnTo>,
+    pub(crate) name: &'a str,
+    pub(crate) email: &'a str,
+    pub(crate) alert: Option<String>,
+}
+
+/// For somebody who is logged in and wants nothing else.
+#[derive(Template)]
+#[template(path = "logged_in.html")]
+pub(crate) struct LoggedInPage<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) account: &'a str,
+    pub(crate) csrf: CsrfToken,
+}
+
+/// After log-out.
+#[derive(Template)]
+#[template(path = "logged_out.html")]
+pub(crate) struct LoggedOutPage<'a> {
+    pub(crate) site: &'a Site,
+}
+
+/// For somebody who cannot go on.
+#[derive(Template)]
+#[template(path = "stop.html")]
+struct Stop<'a> {
+    site: &'a Site,
+    title: &'a str,
+    advice: &'a str,
+    code: Option<ErrorCode>,
+}

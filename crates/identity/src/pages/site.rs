@@ -1,0 +1,140 @@
+//! What all pages share: addresses, headers, and the way from a template to a response.
+
+use askama::Template;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use oauth_types::Issuer;
+use store::Digest;
+
+/// Where the pages are and how they say who they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    /// The issuer's path: what every address on a page begins with.
+    pub(crate) base: String,
+    /// The issuer's host: a person can tell whose page it is.
+    pub(crate) host: String,
+    /// Changes when the stylesheet does.
+    pub(crate) style: String,
+}
+
+/// What a page tells the next one of its address. A page with a form must tell its own server, because a browser sends
+/// `Origin: null` with the POST of a page that tells nothing (Fetch standard, "append a request Origin header").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Referrer {
+    SameOrigin,
+    Nothing,
+}
+
+impl Site {
+    pub(crate) fn of(issuer: &Issuer) -> Self {
+        let host = issuer.origin().split("://").last().unwrap_or_default();
+        Self { base: issuer.path().to_owned(), host: host.to_owned(), style: version(STYLE) }
+    }
+
+    /// A path of this server, the issuer's own path in front.
+    pub(crate) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// The response that shows `template`.
+    pub(crate) fn page(
+        &self,
+        status: StatusCode,
+        referrer: Referrer,
+        template: &impl Template,
+    ) -> Response<Bytes> {
+        match template.render() {
+            Ok(html) => with_page_headers(status, referrer, Bytes::from(html)),
+            Err(error) => {
+                tracing::error!(%error, "a page cannot be rendered");
+                with_page_headers(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    referrer,
+                    Bytes::from_static(b"<!doctype html>"),
+                )
+            }
+        }
+    }
+}
+
+/// The answer to a request for the stylesheet or the icon. They change with the program only.
+pub(crate) fn asset(method: &Method, headers: &HeaderMap, path: &str) -> Option<Response<Bytes>> {
+    let (text, kind) = match path {
+        "/assets/portcullis.css" => (STYLE, "text/css; charset=utf-8"),
+        "/assets/portcullis.svg" => (ICON, "image/svg+xml"),
+        _ => return None,
+    };
+    let tag = format!("\"{}\"", version(text));
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let unchanged = known.flat_map(|value| value.split(',')).any(|value| value.trim() == tag);
+    let body =
+        if unchanged || method == Method::HEAD { Bytes::new() } else { Bytes::from_static(text.as_bytes()) };
+    let mut response = Response::new(body);
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // An icon is a document when it is opened alone; it has no business running anything.
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    Some(response)
+}
+
+/// Sends the browser on with a GET. Only ever the answer to a GET: Chromium holds the redirects that follow a form against the
+/// `form-action` of the form's page.
+pub(crate) fn see_other(to: &str) -> Response<Bytes> {
+    let mut response = with_page_headers(StatusCode::SEE_OTHER, Referrer::Nothing, Bytes::new());
+    // A path that was checked, or one of ours: legal in a header.
+    if let Ok(to) = HeaderValue::try_from(to) {
+        response.headers_mut().insert(header::LOCATION, to);
+    }
+    response
+}
+
+fn with_page_headers(status: StatusCode, referrer: Referrer, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in PAGE_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let referrer = match referrer {
+        Referrer::SameOrigin => "same-origin",
+        Referrer::Nothing => "no-referrer",
+    };
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static(referrer));
+    response
+}
+
+/// No script, no frame around it, no form that leads away, nothing kept.
+///
+/// There is no `Cross-Origin-Opener-Policy: same-origin`: it would cut a client that opened this page in a window of its own
+/// off from that window for good, and its callback page could not hand over the code.
+const PAGE_HEADERS: [(HeaderName, &str); 8] = [
+    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+    (header::CACHE_CONTROL, "no-store"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "unsafe-none"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
+];
+
+const STYLE: &str = include_str!("../../assets/portcullis.css");
+const ICON: &str = include_str!("../../assets/portcullis.svg");
+
+fn version(text: &str) -> String {
+    Digest::of(text.as_bytes()).to_string().chars().take(12).collect()
+}

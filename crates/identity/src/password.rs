@@ -1,0 +1,277 @@
+//! Passwords: their policy, their hashes, and what checking one costs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use ambient::Entropy;
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use secrecy::{ExposeSecret as _, SecretString};
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+/// A password that a person typed, at most 1024 bytes: enough for any sentence, too little to make hashing expensive.
+#[derive(Clone, Debug)]
+pub struct Password(SecretString);
+
+/// Why a password is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PasswordError {
+    /// Fewer than 10 bytes.
+    #[error("The password is too short: at least 10 characters.")]
+    TooShort,
+    /// More than 1024 bytes.
+    #[error("The password is too long: at most 1024 bytes.")]
+    TooLong,
+}
+
+impl Password {
+    /// A password that somebody chooses: 10 to 1024 bytes of anything (NIST SP 800-63B section 3.1.1.2: length counts,
+    /// rules about characters do not).
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`].
+    pub fn chosen(typed: &str) -> Result<Self, PasswordError> {
+        if typed.len() < SHORTEST { Err(PasswordError::TooShort) } else { Self::typed(typed) }
+    }
+
+    /// A password that somebody claims to be theirs: it may be older than the policy.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError::TooLong`]: nobody can have chosen it.
+    pub fn typed(typed: &str) -> Result<Self, PasswordError> {
+        if typed.len() > LONGEST { Err(PasswordError::TooLong) } else { Ok(Self(typed.into())) }
+    }
+}
+
+const SHORTEST: usize = 10;
+const LONGEST: usize = 1024;
+
+/// What one hash costs. The default is 19 MiB of memory, 2 passes, 1 lane.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cost(Params);
+
+/// A cost that Argon2 cannot have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("Argon2 needs at least 8 KiB of memory for each lane, one pass and one lane")]
+pub struct ImpossibleCost;
+
+impl Cost {
+    /// `memory` in KiB, `passes` over it, in so many `lanes`. RFC 9106 section 4 and the OWASP cheat sheet recommend values.
+    ///
+    /// # Errors
+    ///
+    /// [`ImpossibleCost`].
+    pub fn new(memory: u32, passes: u32, lanes: u32) -> Result<Self, ImpossibleCost> {
+        Params::new(memory, passes, lanes, None).map(Self).map_err(|_| ImpossibleCost)
+    }
+
+    /// The least that there is. **For tests only**: a stolen hash of it is a stolen password.
+    #[must_use]
+    pub fn least() -> Self {
+        Self::new(Params::MIN_M_COST, Params::MIN_T_COST, Params::MIN_P_COST).unwrap_or_default()
+    }
+}
+
+/// A stored hash, in PHC form, and a password under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verified {
+    /// It is another password.
+    Wrong,
+    /// It is the one.
+    Right,
+    /// It is the one, but the hash costs something else than hashes do now: make a new one.
+    RightUnderAnotherCost,
+}
+
+/// Why a password could not be hashed or checked: never the fault of who typed it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HashError {
+    /// The process is shutting down.
+    #[error("no thread is left to hash on")]
+    Stopping,
+    /// A stored hash does not read back.
+    #[error("a stored password hash is damaged")]
+    Damaged,
+}
+
+/// Hashes and checks passwords with Argon2id (RFC 9106), on threads of their own and on no more of them at once than there
+/// are cores: hashing must not starve the requests beside it.
+pub struct Passwords {
+    cost: Cost,
+    entropy: Arc<dyn Entropy>,
+    turns: Arc<Semaphore>,
+}
+
+impl Passwords {
+    /// New hashes cost `cost`; existing ones are replaced when their owner logs in.
+    #[must_use]
+    pub fn new(cost: Cost, entropy: Arc<dyn Entropy>) -> Self {
+        let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { cost, entropy, turns: Arc::new(Semaphore::new(cores)) }
+    }
+
+    /// The hash to store, in PHC form.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError::Stopping`].
+    pub async fn hash(&self, password: &Password) -> Result<String, HashError> {
+        let (argon2, password) = (self.argon2(), password.clone());
+        let salt = self.entropy.draw::<SALT>();
+        self.in_turn(move || {
+            let hash = argon2.hash_password_with_salt(password.0.expose_secret().as_bytes(), &salt);
+            hash.map(|hash| hash.to_string()).map_err(|_| HashError::Damaged)
+        })
+        .await
+    }
+
+    /// Whether `password` is the one under `hash`.
+    ///
+    /// Without a hash, for an address that nobody has, it takes the same time: an answer must not tell who has an account.
+    ///
+    /// # Errors
+    ///
+    /// [`HashError`].
+    pub async fn verify(&self, password: &Password, hash: Option<&str>) -> Result<Verified, HashError> {
+        let hash = match hash {
+            Some(hash) => PasswordHash::new(hash).map_err(|_| HashError::Damaged)?,
+            None => self.of_nobody()?,
+        };
+        let current = self.is_current(&hash);
+        let (argon2, password) = (self.argon2(), password.clone());
+        self.in_turn(move || {
+            Ok(match argon2.verify_password(password.0.expose_secret().as_bytes(), &hash) {
+                Ok(()) if current => Verified::Right,
+                Ok(()) => Verified::RightUnderAnotherCost,
+                Err(_) => Verified::Wrong,
+            })
+        })
+        .await
+    }
+
+    /// A hash of the current cost that no known password has: its output is drawn, not computed.
+    fn of_nobody(&self) -> Result<PasswordHash, HashError> {
+        let parts = || {
+            argon2::password_hash::Result::Ok(PasswordHash {
+                algorithm: Algorithm::Argon2id.ident(),
+                version: Some(Version::default().into()),
+                params: ParamsString::try_from(&self.cost.0)?,
+                salt: Some(Salt::new(&self.entropy.draw::<SALT>())?),
+                hash: Some(Output::new(&self.entropy.draw::<{ Params::DEFAULT_OUTPUT_LEN }>())?),
+            })
+        };
+        parts().map_err(|_| HashError::Damaged)
+    }
+
+    fn is_current(&self, hash: &PasswordHash) -> bool {
+        let Ok(params) = Params::try_from(hash) else { return false };
+        let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+        hash.algorithm == Algorithm::Argon2id.ident()
+            && hash.version == Some(Version::default().into())
+            && costs(&params) == costs(&self.cost.0)
+    }
+
+    fn argon2(&self) -> Argon2<'static> {
+        Argon2::new(Algorithm::Argon2id, Version::default(), self.cost.0.clone())
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
+    ) -> Result<T, HashError> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| HashError::Stopping)?;
+        let working = tokio::task::spawn_blocking(move || {
+            // Held by the work, not by the request: one that is broken off goes on hashing.
+            let _turn = turn;
+            work()
+        });
+        working.await.map_err(|_| HashError::Stopping)?
+    }
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").field("cost", &self.cost).finish_non_exhaustive()
+    }
+}
+
+/// RFC 9106 section 3.1: 16 bytes are recommended for password hashing.
+const SALT: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use ambient::SeededEntropy;
+
+    use super::*;
+
+    fn passwords(cost: Cost) -> Passwords {
+        Passwords::new(cost, Arc::new(SeededEntropy::new(1)))
+    }
+
+    #[test]
+    fn the_policy_counts_bytes_and_nothing_else() {
+        assert_eq!(Password::chosen("123456789").err(), Some(PasswordError::TooShort));
+        assert!(Password::chosen("1234567890").is_ok());
+        assert!(Password::chosen(&"x".repeat(1024)).is_ok());
+        assert_eq!(Password::chosen(&"x".repeat(1025)).err(), Some(PasswordError::TooLong));
+        assert_eq!(Password::typed(&"x".repeat(1025)).err(), Some(PasswordError::TooLong));
+        assert!(Password::typed("short").is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_password_is_recognised_and_another_is_not() {
+        let passwords = passwords(Cost::least());
+        let mine = Password::chosen("correct horse").unwrap();
+        let hash = passwords.hash(&mine).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$"), "{hash}");
+        assert_eq!(passwords.verify(&mine, Some(&hash)).await.unwrap(), Verified::Right);
+        let other = Password::chosen("correct horsf").unwrap();
+        assert_eq!(passwords.verify(&other, Some(&hash)).await.unwrap(), Verified::Wrong);
+    }
+
+    #[tokio::test]
+    async fn one_password_has_two_hashes() {
+        let passwords = passwords(Cost::least());
+        let mine = Password::chosen("correct horse").unwrap();
+        assert_ne!(passwords.hash(&mine).await.unwrap(), passwords.hash(&mine).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_is_to_be_replaced() {
+        let old = passwords(Cost::least());
+        let new = passwords(Cost::new(16, 2, 1).unwrap());
+        let mine = Password::chosen("correct horse").unwrap();
+        let hash = old.hash(&mine).await.unwrap();
+        assert_eq!(new.verify(&mine, Some(&hash)).await.unwrap(), Verified::RightUnderAnotherCost);
+    }
+
+    #[tokio::test]
+    async fn nobody_has_no_password_and_costs_the_same() {
+        let passwords = passwords(Cost::default());
+        let mine = Password::chosen("correct horse").unwrap();
+        assert_eq!(passwords.verify(&mine, None).await.unwrap(), Verified::Wrong);
+        let nobody = passwords.of_nobody().unwrap();
+        assert!(passwords.is_current(&nobody), "{nobody}");
+        let somebody = passwords.hash(&mine).await.unwrap();
+        assert_eq!(nobody.to_string().len(), somebody.len());
+    }
+
+    #[tokio::test]
+    async fn a_damaged_hash_is_our_fault() {
+        let mine = Password::typed("x").unwrap();
+        let result = passwords(Cost::least()).verify(&mine, Some("sha256:abc")).await;
+        assert!(matches!(result, Err(HashError::Damaged)), "{result:?}");
+    }
+
+    #[test]
+    fn debug_shows_no_password() {
+        let shown = format!("{:?}", Password::chosen("correct horse"));
+        assert!(!shown.contains("horse"), "{shown}");
+    }
+}

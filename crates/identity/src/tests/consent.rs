@@ -1,0 +1,187 @@
+//! The consent page and what follows it.
+
+use http::StatusCode;
+
+use super::*;
+
+const LOOPBACK: &str = "http://127.0.0.1:4455/callback";
+
+#[tokio::test]
+async fn the_page_says_who_asks_for_what_and_where_it_goes() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let (_, page) =
+        browser.reach_consent(&world.request(LOOPBACK, "files.read files.write openid email", "s")).await;
+    let page = html(&page);
+    for said in [
+        "<bdi class=\"claim\">Notebook</bdi>",
+        "Unverified name.",
+        "<bdi>Files of the team</bdi>",
+        "<code>https://mcp.example/files</code>",
+        "<bdi>Read your files</bdi> <code>files.read</code>",
+        "<li><bdi>files.write</bdi></li>",
+        "<bdi>Recognise you when you come back</bdi> <code>openid</code>",
+        "<bdi>See your email address</bdi>",
+        "An app on this computer",
+        "<code>127.0.0.1</code>",
+        "just started it from an app on this computer",
+        "<bdi>ada@example.com</bdi>",
+        "Not you?",
+    ] {
+        assert!(page.contains(said), "{said} is not in {page}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_without_a_scope_is_said_too() {
+    let world = Plan { userinfo: UserInfoDetail::Full, ..Plan::default() }.build().await;
+    let (_, page) = world.browser().reach_consent(&world.request(LOOPBACK, "files.read", "s")).await;
+    assert!(html(&page).contains("See your name and email address"), "{}", html(&page));
+}
+
+#[tokio::test]
+async fn each_kind_of_redirect_is_named_by_what_receives_it() {
+    for (redirect, said) in [
+        ("https://app.example:8443/cb", "<bdi>app.example</bdi>"),
+        ("cursor://anysphere.cursor-mcp/oauth/callback", "<bdi>The app that handles cursor://</bdi>"),
+        ("com.example.app:/callback", "<bdi>The app that handles com.example.app:</bdi>"),
+    ] {
+        let world = Plan { redirect, provenance: Provenance::Administrator, ..Plan::default() }.build().await;
+        let (_, page) = world.browser().reach_consent(&world.request(redirect, "files.read", "s")).await;
+        assert!(html(&page).contains(said), "{}", html(&page));
+        assert!(!html(&page).contains("Unverified name"), "an administrator vouches for it");
+    }
+}
+
+#[tokio::test]
+async fn g20_enter_means_allow_and_deny_needs_no_field() {
+    let world = world().await;
+    let (path, page) = world.browser().reach_consent(&world.request(LOOPBACK, "files.read", "s")).await;
+    let page = html(&page);
+    let form =
+        page.split(&format!("action=\"/tenant1{path}\"")).nth(1).unwrap().split("</form>").next().unwrap();
+    let (allow, deny) = (form.find(">Allow</button>").unwrap(), form.find(">Deny</button>").unwrap());
+    assert!(allow < deny, "Enter presses the first button");
+    assert!(form.contains("value=\"deny\" formnovalidate>Deny"), "{form}");
+    // The grant's id is in the address; the token is all that the form carries (WA-1).
+    assert_eq!(form.matches("<input").count(), 1);
+    assert!(form.contains("<input type=\"hidden\" name=\"csrf\""), "{form}");
+}
+
+#[tokio::test]
+async fn allow_leads_to_a_code_with_state_and_iss() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let (path, page) = browser.reach_consent(&world.request(LOOPBACK, "files.read", "a b")).await;
+    let csrf = field(&page, "csrf");
+    let response = browser.post(&path, &[("csrf", &csrf), ("decision", "allow")]).await;
+    let way = moves_to(&response);
+    assert!(way.starts_with("/tenant1/oauth/continue/"), "{way}");
+    assert!(html(&response).contains("Taking you back to Notebook"));
+    let client = location(&browser.visit(&way).await);
+    assert!(client.starts_with(&format!("{LOOPBACK}?")) && client.contains("code=code_"), "{client}");
+    assert!(
+        client.contains("state=a+b") && client.contains("iss=https%3A%2F%2Fas.example%2Ftenant1"),
+        "{client}"
+    );
+
+    // A second click on Allow leads the same way, to the same code.
+    let again = browser.post(&path, &[("csrf", &csrf), ("decision", "allow")]).await;
+    assert_eq!(location(&browser.visit(&moves_to(&again)).await), client);
+    let late = browser.post(&path, &[("csrf", &csrf), ("decision", "deny")]).await;
+    assert!(late.status().is_client_error(), "{}", html(&late));
+}
+
+#[tokio::test]
+async fn deny_tells_the_client() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let (path, page) = browser.reach_consent(&world.request(LOOPBACK, "files.read", "xyz")).await;
+    let response = browser.post(&path, &[("csrf", &field(&page, "csrf")), ("decision", "deny")]).await;
+    let client = moves_to(&response);
+    assert!(client.starts_with(&format!("{LOOPBACK}?")), "{client}");
+    assert!(
+        client.contains("error=access_denied") && client.contains("state=xyz") && client.contains("iss="),
+        "{client}"
+    );
+    assert_eq!(browser.open(&path).await.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn saying_nothing_or_something_else_is_not_consent() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let (path, page) = browser.reach_consent(&world.request(LOOPBACK, "files.read", "s")).await;
+    let csrf = field(&page, "csrf");
+    for fields in [
+        &[("csrf", &*csrf)][..],
+        &[("csrf", &*csrf), ("decision", "yes")],
+        &[("csrf", &*csrf), ("decision", "")],
+    ] {
+        assert_eq!(browser.post(&path, fields).await.status(), StatusCode::BAD_REQUEST);
+    }
+    for csrf in ["", "x"] {
+        let response = browser.post(&path, &[("csrf", csrf), ("decision", "allow")]).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    }
+    // G2: what else is in the form is not read.
+    let fields = [
+        ("csrf", &*csrf),
+        ("decision", "deny"),
+        ("redirect_uri", "https://evil.example"),
+        ("client_id", "x"),
+    ];
+    assert!(moves_to(&browser.post(&path, &fields).await).starts_with(LOOPBACK));
+}
+
+#[tokio::test]
+async fn another_person_or_another_session_is_not_asked() {
+    let world = world().await;
+    let (path, _) = world.browser().reach_consent(&world.request(LOOPBACK, "files.read", "s")).await;
+    let mut nobody = world.browser();
+    let to = location(&nobody.open(&path).await);
+    assert!(to.starts_with("/tenant1/login?return_to=%2Ftenant1%2Fconsent%2F"), "{to}");
+    let moved = moves_to(&nobody.post(&path, &[("csrf", "x"), ("decision", "allow")]).await);
+    assert_eq!(moved, to);
+
+    let mut eve = world.browser();
+    eve.sign_up("eve@example.com").await;
+    let csrf = field(&eve.open("/login").await, "csrf");
+    assert!(eve.open(&path).await.status().is_client_error());
+    let denied = eve.post(&path, &[("csrf", &csrf), ("decision", "deny")]).await;
+    assert!(denied.status().is_client_error());
+    let allowed = eve.post(&path, &[("csrf", &csrf), ("decision", "allow")]).await;
+    let way = eve.visit(&moves_to(&allowed)).await;
+    assert!(way.status().is_client_error() && !way.headers().contains_key("location"), "{}", html(&way));
+}
+
+#[tokio::test]
+async fn not_you_logs_out_and_asks_whoever_comes_next() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let (path, page) = browser.reach_consent(&world.request(LOOPBACK, "files.read", "a&b")).await;
+    let fields = [("csrf", field(&page, "csrf")), ("return_to", field(&page, "return_to"))];
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let log_in = moves_to(&browser.post("/logout", &fields).await);
+    assert!(log_in.starts_with("/tenant1/login?return_to="), "{log_in}");
+
+    let page = browser.visit(&log_in.replace("/login", "/signup")).await;
+    let (csrf, return_to) = (field(&page, "csrf"), field(&page, "return_to"));
+    let fields = [("name", "Eve"), ("email", "eve@example.com"), ("password", PASSWORD)];
+    let fields = [&fields[..], &[("csrf", &*csrf), ("return_to", &*return_to)]].concat();
+    let back = moves_to(&browser.post("/signup", &fields).await);
+    let consent = location(&browser.visit(&back).await);
+    assert_ne!(consent, format!("/tenant1{path}"));
+    let page = html(&browser.visit(&consent).await);
+    assert!(page.contains("eve@example.com") && page.contains("Notebook"), "{page}");
+}
+
+#[tokio::test]
+async fn a_request_that_never_was_is_a_page() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_up("ada@example.com").await;
+    assert_eq!(browser.open("/consent/nonsense").await.status(), StatusCode::NOT_FOUND);
+    let gone = browser.open("/consent/AAAAAAAAAAAAAAAAAAAAAA").await;
+    assert!(gone.status().is_client_error(), "{}", html(&gone));
+}

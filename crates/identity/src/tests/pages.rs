@@ -1,0 +1,232 @@
+//! What holds of every page.
+
+use authz_core::{Interaction as _, Page};
+use http::StatusCode;
+use oauth_types::ErrorCode;
+
+use super::*;
+
+/// Each page once, with `"><script>` wherever somebody else's text can get in.
+async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
+    let plan = Plan {
+        client_name: EVIL,
+        server_name: EVIL,
+        description: EVIL,
+        redirect: "https://app.example/cb",
+        ..Plan::default()
+    };
+    let world = plan.build().await;
+    let mut browser = world.browser();
+    let email = "\"><script>alert(1)</script>@example.com";
+    let hint = form_urlencoded::Serializer::new(String::new()).append_pair("login_hint", email).finish();
+    let log_in = browser.open(&format!("/login?{hint}&return_to=/tenant1/%22%3E%3Cscript%3E")).await;
+    let sign_up = browser.open(&format!("/signup?{hint}")).await;
+    let csrf = field(&sign_up, "csrf");
+    let fields = [("csrf", &*csrf), ("name", EVIL), ("email", email), ("password", "short")];
+    let sign_up_again = browser.post("/signup", &fields).await;
+    let wrong = browser.post("/login", &fields).await;
+    let to = ("return_to", "/tenant1/\"><script>alert(1)</script>");
+    let signed_up =
+        browser.post("/signup", &[fields[0], fields[1], fields[2], ("password", PASSWORD), to]).await;
+    let logged_in = browser.open("/login").await;
+    let redirect = "https://app.example/cb";
+    let consent_path =
+        location(&browser.visit(&world.request(redirect, "files.read files.write", EVIL)).await);
+    let consent = browser.visit(&consent_path).await;
+    let csrf = field(&consent, "csrf");
+    let consent_path = consent_path.strip_prefix("/tenant1").unwrap();
+    let denied = browser.post(consent_path, &[("csrf", &csrf), ("decision", "deny")]).await;
+    let logged_out = browser.post("/logout", &[("csrf", &csrf)]).await;
+    let error =
+        world.pages.show(&Page::new(StatusCode::BAD_REQUEST, Some(ErrorCode::InvalidRequest), "Title", EVIL));
+    let from_elsewhere = browser.post_with("/login", &fields, &[("origin", "null")]).await;
+    let wrong_method = browser.post_with("/assets/portcullis.css", &[], &[]).await;
+    world.store.unplug(true);
+    browser.jar = [("__Host-portcullis".to_owned(), sessions_text())].into();
+    let unavailable = browser.open("/login").await;
+    vec![
+        ("log_in", log_in),
+        ("sign_up", sign_up),
+        ("sign_up_again", sign_up_again),
+        ("wrong_password", wrong),
+        ("moving_on", signed_up),
+        ("logged_in", logged_in),
+        ("consent", consent),
+        ("moving_on_to_client", denied),
+        ("logged_out", logged_out),
+        ("error", error),
+        ("from_elsewhere", from_elsewhere),
+        ("wrong_method", wrong_method),
+        ("unavailable", unavailable),
+    ]
+}
+
+fn sessions_text() -> String {
+    use secrecy::ExposeSecret as _;
+    let text = authz_core::TokenText::random(authz_core::TokenKind::Session, [1; 16], [2; 32]).expose();
+    text.expose_secret().to_owned()
+}
+
+#[tokio::test]
+async fn g3_nothing_that_somebody_else_wrote_becomes_markup() {
+    for (name, page) in every_page().await {
+        let html = html(&page);
+        assert!(!html.contains("<script"), "{name}: {html}");
+        let carries = !matches!(name, "logged_out" | "from_elsewhere" | "wrong_method" | "unavailable");
+        let escaped = html.contains("&#60;script&#62;") || html.contains("%3Cscript%3E");
+        assert_eq!(escaped, carries, "{name}: {html}");
+    }
+}
+
+#[tokio::test]
+async fn no_page_needs_what_the_policy_forbids() {
+    for (name, page) in every_page().await {
+        let html = html(&page);
+        for forbidden in [" style=", "<style", " onclick", " onsubmit", "javascript:", "http://", "data:"] {
+            assert!(!html.contains(forbidden), "{name} has {forbidden}: {html}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn wa_21_every_page_has_the_headers() {
+    let policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+                  base-uri 'none'";
+    for (name, page) in every_page().await {
+        let headers = page.headers();
+        for (header, expected) in [
+            ("content-type", "text/html; charset=utf-8"),
+            ("content-security-policy", policy),
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("access-control-allow-origin", ""),
+        ] {
+            assert_eq!(header_of(headers, header), expected, "{name}: {header}");
+        }
+        assert!(header_of(headers, "permissions-policy").contains("camera=()"), "{name}");
+        // With `no-referrer`, a browser sends `Origin: null` along with the page's forms, and they would be refused.
+        let expected = if html(&page).contains("<form") { "same-origin" } else { "no-referrer" };
+        assert_eq!(header_of(headers, "referrer-policy"), expected, "{name}");
+        // Anything else here would cut a client's popup off from its opener.
+        assert_eq!(header_of(headers, "cross-origin-opener-policy"), "unsafe-none", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_can_be_read_by_everybody() {
+    for (name, page) in every_page().await {
+        let html = html(&page);
+        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
+        assert!(
+            html.contains("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"),
+            "{name}"
+        );
+        assert_eq!(html.matches("<h1>").count(), 1, "{name}");
+        assert!(!html.contains("<title></title>"), "{name}");
+        for label in html.split("<label for=\"").skip(1) {
+            let id = label.split('"').next().unwrap();
+            assert!(html.contains(&format!(" id=\"{id}\"")), "{name}: {id}");
+        }
+        for described in html.split("aria-describedby=\"").skip(1) {
+            for id in described.split('"').next().unwrap().split(' ') {
+                assert!(html.contains(&format!(" id=\"{id}\"")), "{name}: {id}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn labels_and_buttons_have_their_names() {
+    let pages: BTreeMap<_, _> =
+        every_page().await.into_iter().map(|(name, page)| (name, html(&page))).collect();
+    for (name, texts) in [
+        ("log_in", &[">Email</label>", ">Password</label>", ">Log in</button>"][..]),
+        ("sign_up", &[">Name</label>", ">Email</label>", ">Password</label>", ">Sign up</button>"]),
+        ("consent", &[">Allow</button>", ">Deny</button>"]),
+        ("logged_in", &[">Log out</button>"]),
+    ] {
+        for text in texts {
+            assert!(pages[name].contains(text), "{name}: {text}");
+        }
+    }
+    for (name, tokens) in [
+        ("log_in", &["username", "current-password"][..]),
+        ("sign_up", &["name", "username", "new-password"]),
+    ] {
+        for token in tokens {
+            assert!(pages[name].contains(&format!("autocomplete=\"{token}\"")), "{name}: {token}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_wrong_method_is_told_the_right_ones() {
+    let world = world().await;
+    let mut browser = world.browser();
+    for (method, path, allow) in [
+        ("PUT", "/login", "GET, HEAD, POST"),
+        ("DELETE", "/consent/AAAAAAAAAAAAAAAAAAAAAA", "GET, HEAD, POST"),
+        ("GET", "/logout", "POST"),
+        ("GET", "/auth/login", "POST"),
+        ("POST", "/assets/portcullis.css", "GET, HEAD"),
+    ] {
+        let request =
+            Request::builder().method(method).uri(format!("/tenant1{path}")).body(Bytes::new()).unwrap();
+        let response = browser.send(request).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        assert_eq!(header_of(response.headers(), "allow"), allow, "{method} {path}");
+    }
+    let head = Request::builder().method("HEAD").uri("/tenant1/login").body(Bytes::new()).unwrap();
+    let response = browser.send(head).await;
+    assert_eq!((response.status(), response.body().len()), (StatusCode::OK, 0));
+}
+
+#[tokio::test]
+async fn the_paths_are_below_the_issuer_and_nowhere_else() {
+    let world = world().await;
+    for path in
+        ["/tenant1/login", "/tenant1/signup", "/tenant1/consent/x", "/tenant1/auth/login", "/tenant1/logout"]
+    {
+        assert!(world.identity.owns(path), "{path}");
+    }
+    for path in [
+        "/login",
+        "/tenant10/login",
+        "/tenant1",
+        "/tenant1/",
+        "/tenant1/oauth/authorize",
+        "/tenant1/consent/",
+    ] {
+        assert_eq!(world.identity.owns(path), path == "/tenant1/consent/", "{path}");
+    }
+    let request = Request::builder().uri("/login").body(Bytes::new()).unwrap();
+    assert_eq!(world.identity.serve(request, Peer::default()).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_stylesheet_is_cached_until_it_changes() {
+    let world = world().await;
+    let mut browser = world.browser();
+    for (path, kind) in [("portcullis.css", "text/css; charset=utf-8"), ("portcullis.svg", "image/svg+xml")] {
+        let first = browser.open(&format!("/assets/{path}")).await;
+        assert_eq!(header_of(first.headers(), "content-type"), kind);
+        let tag = header_of(first.headers(), "etag").to_owned();
+        let again =
+            Request::builder().uri(format!("/tenant1/assets/{path}")).header(header::IF_NONE_MATCH, &tag);
+        let again = browser.send(again.body(Bytes::new()).unwrap()).await;
+        assert_eq!((again.status(), again.body().len()), (StatusCode::NOT_MODIFIED, 0));
+    }
+    let style = browser.open("/assets/portcullis.css").await;
+    let version = header_of(style.headers(), "etag").trim_matches('"').to_owned();
+    assert!(html(&browser.open("/login").await).contains(&format!("/assets/portcullis.css?v={version}")));
+}
+
+#[tokio::test]
+async fn on_this_machine_everything_works_over_http() {
+    let world = Plan { issuer: "http://127.0.0.1:8414", ..Plan::default() }.build().await;
+    let mut browser = world.browser();
+    assert_eq!(moves_to(&browser.sign_up("ada@example.com").await), "/login");
+    assert!(browser.jar.contains_key("portcullis") && browser.jar.contains_key("portcullis-form"));
+    assert!(html(&browser.open("/login").await).contains("You are logged in"));
+}
