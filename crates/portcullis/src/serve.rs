@@ -2,20 +2,20 @@
 //!
 //! Plain HTTP/1.1. TLS and HTTP/2 are for the proxy before it.
 
+mod patience;
+
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
-use bytes::Bytes;
 use http::Request;
 use http_io::Serve;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,11 +24,11 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
-/// How long the head of a request may take, and then its body; also how long an idle connection is kept.
-const PATIENCE: Duration = Duration::from_secs(30);
+use self::patience::{Drained, Hurried, PATIENCE};
+
 /// How long running requests may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(30);
 /// Open connections; who comes then waits until one is closed.
@@ -86,7 +86,8 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 /// Serves until `stop` is ready. Then nobody is let in any more, requests that run are answered, for 30 seconds at the most,
 /// and it returns.
 ///
-/// A head or a body that takes more than 30 seconds to arrive ends its connection.
+/// A head or a body that takes more than 30 seconds to arrive ends its connection, and so does an answer of which nothing is
+/// taken for as long.
 pub async fn serve(serve: Arc<dyn Serve>, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
     let router = adapters_axum::mount(serve);
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
@@ -109,7 +110,7 @@ pub async fn serve(serve: Arc<dyn Serve>, listener: TcpListener, stop: impl Futu
             .header_read_timeout(PATIENCE)
             .max_buf_size(LARGEST_HEAD)
             .serve_connection(
-                TokioIo::new(stream),
+                Drained::new(TokioIo::new(stream)),
                 service_fn(move |request| router.clone().oneshot(of(request, from))),
             );
         let connection = graceful.watch(connection);
@@ -178,48 +179,10 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 fn of(request: Request<Incoming>, from: SocketAddr) -> Request<Body> {
-    let mut request = request.map(|body| {
-        if body.is_end_stream() {
-            Body::empty()
-        } else {
-            Body::new(Hurried { body, late: Box::pin(sleep(PATIENCE)) })
-        }
-    });
+    let mut request =
+        request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(Hurried::new(body)) });
     request.extensions_mut().insert(ConnectInfo(from));
     request
-}
-
-/// A body that must be here in time.
-struct Hurried {
-    body: Incoming,
-    late: Pin<Box<Sleep>>,
-}
-
-impl HttpBody for Hurried {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new))),
-            Poll::Pending => self
-                .late
-                .as_mut()
-                .poll(context)
-                .map(|()| Some(Err(axum::Error::new(io::Error::from(ErrorKind::TimedOut))))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

@@ -196,6 +196,7 @@ async fn a_client_is_removed_once() {
         provenance: Provenance::Dynamic,
         server: None,
         registered: Time(0),
+        kept_until: None,
         standing: Standing::default(),
         metadata: serde_json::from_str("{}").unwrap(),
     };

@@ -175,3 +175,31 @@ async fn a_bug_in_one_request_is_500_without_details_and_the_next_one_is_served(
     clock.0.store(false, Ordering::SeqCst);
     assert_eq!(portcullis.serve(register(), Peer(None)).await.status(), StatusCode::CREATED);
 }
+
+#[tokio::test]
+async fn a_database_that_is_gone_is_503_and_back_again_when_it_is_back() {
+    let home = TempDir::new().unwrap();
+    let portcullis = open(config(&home), 1).await.unwrap();
+    let key = portcullis.new_admin_key().unwrap().expose_secret().to_owned();
+    let folder = home.path().join("data");
+    let away = home.path().join("away");
+    let register = || {
+        Request::post("/api/servers")
+            .header("authorization", format!("Bearer {key}"))
+            .header("content-type", "application/json")
+            .body(Bytes::from_static(br#"{"name":"a","resource_url":"https://a.example"}"#))
+            .unwrap()
+    };
+    std::fs::rename(&folder, &away).unwrap();
+    for request in [register(), Request::get("/ready").body(Bytes::new()).unwrap()] {
+        let response = portcullis.serve(request, Peer(None)).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key("retry-after"));
+        let body = String::from_utf8(response.body().to_vec()).unwrap();
+        assert!(!body.contains("sqlite") && !body.contains("data"), "{body}");
+    }
+    assert_eq!(ask(&portcullis, Method::GET, "/health", None).await.0, StatusCode::OK);
+    std::fs::rename(&away, &folder).unwrap();
+    assert_eq!(ask(&portcullis, Method::GET, "/ready", None).await.0, StatusCode::OK);
+    assert_eq!(portcullis.serve(register(), Peer(None)).await.status(), StatusCode::CREATED);
+}

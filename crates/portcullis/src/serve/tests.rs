@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_io::Peer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -8,6 +9,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::*;
+
+/// More than the buffers of a connection take.
+const LARGE: usize = 32 * 1024 * 1024;
 
 /// Says that a request has come, and answers when it is told to.
 #[derive(Default)]
@@ -22,6 +26,9 @@ impl Serve for Slow {
         if request.uri().path() == "/slow" {
             self.came.notify_one();
             self.go_on.notified().await;
+        }
+        if request.uri().path() == "/large" {
+            return Response::new(Bytes::from(vec![b'a'; LARGE]));
         }
         let said = format!("{:?} {}", peer.0, request.body().len());
         Response::builder().status(StatusCode::OK).body(Bytes::from(said)).unwrap()
@@ -97,6 +104,20 @@ async fn a_head_or_body_that_does_not_arrive_holds_no_connection() {
     let half = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf";
     let answer = rest(connect(address, half).await).await;
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    stop.send(()).unwrap();
+    server.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_reads_holds_no_connection() {
+    let Running { address, stop, server, .. } = running().await;
+    let mut stream = connect(address, "GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    // Time that is paused goes on when everybody waits.
+    sleep(PATIENCE * 2).await;
+    let mut read = Vec::new();
+    // Cut off, by an end or by a reset.
+    let _ = stream.read_to_end(&mut read).await;
+    assert!(read.starts_with(b"HTTP/1.1 200") && read.len() < LARGE, "{}", read.len());
     stop.send(()).unwrap();
     server.await.unwrap();
 }
