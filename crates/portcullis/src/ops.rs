@@ -67,6 +67,7 @@ impl Ops {
             ("{version}", env!("CARGO_PKG_VERSION").to_owned()),
             ("{metadata}", well_known::authorization_server(&self.issuer)),
             ("{assets}", format!("{}/assets", self.issuer.path())),
+            ("{path}", self.issuer.path().to_owned()),
             ("{base}", self.issuer.endpoint("")),
             ("{issuer}", self.issuer.to_string()),
         ] {
@@ -138,10 +139,10 @@ use an MCP server on their behalf.</p>
 <h2>Endpoints</h2>
 <ul>
 <li><a href="{metadata}">Metadata</a> names all of them, for clients</li>
-<li><code>{base}/oauth/authorize</code>, <code>{base}/oauth/token</code>, <code>{base}/oauth/register</code></li>
-<li><code>{base}/oauth/revoke</code>, <code>{base}/oauth/introspect</code>, <code>{base}/oauth/userinfo</code></li>
-<li><code>{base}/prm/{server_id}</code>: metadata of a registered MCP server</li>
-<li><code>{base}/health</code>, <code>{base}/ready</code></li>
+<li><code>{path}/oauth/authorize</code>, <code>{path}/oauth/token</code>, <code>{path}/oauth/register</code></li>
+<li><code>{path}/oauth/revoke</code>, <code>{path}/oauth/introspect</code>, <code>{path}/oauth/userinfo</code></li>
+<li><code>{path}/prm/{server_id}</code>: metadata of a registered MCP server</li>
+<li><code>{path}/health</code>, <code>{path}/ready</code></li>
 </ul>
 <p><small>Version {version}</small></p>
 </main>
@@ -263,7 +264,8 @@ mod tests {
             body.contains("https://auth.example.com/.well-known/oauth-authorization-server/t1"),
             "{body}"
         );
-        assert!(!body.contains("<script") && !body.contains("{base}"));
+        assert!(body.contains("<code>/t1/oauth/token</code>"), "{body}");
+        assert!(!body.contains("<script") && !body.contains("{base}") && !body.contains("{path}"));
         let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     }
