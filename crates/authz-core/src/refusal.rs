@@ -126,6 +126,9 @@ pub enum Refusal {
     /// A used code came again with its right verifier: the grant has ended.
     #[error("a used code was replayed")]
     CodeReplayed,
+    /// Its client or its person may not act, or everything that they had was ended.
+    #[error("something is held against the client or the person of the code")]
+    CodeOver,
     /// The remembered consent that stood in for asking was taken back.
     #[error("the consent was withdrawn")]
     ConsentWithdrawn,
@@ -279,6 +282,7 @@ impl Refusal {
             | Self::CodeOfAnotherClient
             | Self::VerifierMismatch
             | Self::CodeReplayed
+            | Self::CodeOver
             | Self::ConsentWithdrawn => (Code::InvalidGrant, BAD, CODE),
             Self::RedirectUriMismatch => {
                 (Code::InvalidGrant, BAD, "redirect_uri differs from the one of the authorization request.")

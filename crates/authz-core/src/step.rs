@@ -47,6 +47,12 @@ impl<T> Step<T> {
         self
     }
 
+    /// Under which guard it writes, if it does.
+    #[cfg(test)]
+    pub(crate) fn guard(&self) -> Option<store::Guard> {
+        self.changes.as_ref().map(Changes::guard)
+    }
+
     /// Commits, tells the events, and only then gives the outcome.
     ///
     /// # Errors

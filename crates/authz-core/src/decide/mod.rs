@@ -29,6 +29,8 @@ pub mod register;
 pub mod revoke;
 pub mod scope;
 pub mod target;
+#[cfg(test)]
+mod tests;
 
 use ambient::Time;
 use store::{GrantId, Mark, Nonce};

@@ -90,7 +90,7 @@ fn may_redeem(
     }
     let party = &coded.party;
     if !client.client().standing.upholds(party.client_epoch) || !facts.person.upholds(party.person_epoch) {
-        return Err(Refusal::GrantOver);
+        return Err(Refusal::CodeOver);
     }
     let stands = |consent: &Found<store::Consent>| consent.record.covers(&coded.request.scope);
     if coded.remembered.is_some() && !facts.consent.as_ref().is_some_and(stands) {
