@@ -71,29 +71,39 @@ pub(crate) fn client_name(pending: &Pending) -> &str {
     claimed.filter(|name| !name.is_empty()).unwrap_or(pending.client.id.as_str())
 }
 
+/// The resource's own scopes first, in the order in which it lists them; then the rest. What userinfo tells whatever the
+/// scopes is said once, whether it was asked for or not.
 fn permissions<'a>(scope: &'a Scope, server: &'a Server) -> Vec<Permission<'a>> {
-    let described = |token: &str| {
-        let entry = server.scopes.iter().find(|entry| entry.name == token)?;
-        entry.description.as_deref().filter(|words| !words.trim().is_empty())
+    let told = |token: &str| match server.userinfo {
+        UserInfoDetail::Full => matches!(token, "profile" | "email"),
+        UserInfoDetail::Scoped => false,
     };
-    let mut all: Vec<_> = scope
-        .iter()
-        .map(|token| match described(token).or_else(|| standard(token)) {
-            Some(words) => Permission { words, scope: Some(token) },
-            None => Permission { words: token, scope: None },
+    let listed = server.scopes.iter().filter(|entry| scope.contains(&entry.name));
+    let mut all: Vec<_> = listed
+        .map(|entry| {
+            let described = entry.description.as_deref().filter(|words| !words.trim().is_empty());
+            permission(&entry.name, described.or_else(|| standard(&entry.name)))
         })
         .collect();
-    let named = ["profile", "email"].iter().all(|token| scope.contains(token));
+    let others = scope.iter().filter(|token| server.scope_names().all(|name| name != *token));
+    all.extend(others.filter(|token| !told(token)).map(|token| permission(token, standard(token))));
     match server.userinfo {
-        UserInfoDetail::Full if !named => {
+        UserInfoDetail::Full => {
             all.push(Permission { words: "See your name and email address", scope: None })
         }
-        UserInfoDetail::Full | UserInfoDetail::Scoped => {}
-    }
-    if all.is_empty() {
-        all.push(Permission { words: "Use the server on your behalf", scope: None });
+        UserInfoDetail::Scoped if all.is_empty() => {
+            all.push(Permission { words: "Use the server on your behalf", scope: None });
+        }
+        UserInfoDetail::Scoped => {}
     }
     all
+}
+
+fn permission<'a>(token: &'a str, words: Option<&'a str>) -> Permission<'a> {
+    match words {
+        Some(words) => Permission { words, scope: Some(token) },
+        None => Permission { words: token, scope: None },
+    }
 }
 
 /// The scopes that are the server's own (OpenID Connect Core sections 5.4 and 11).

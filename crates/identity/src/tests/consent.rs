@@ -33,10 +33,31 @@ async fn the_page_says_who_asks_for_what_and_where_it_goes() {
 }
 
 #[tokio::test]
-async fn what_is_told_without_a_scope_is_said_too() {
-    let world = Plan { userinfo: UserInfoDetail::Full, ..Plan::default() }.build().await;
-    let (_, page) = world.browser().reach_consent(&world.request(LOOPBACK, "files.read", "s")).await;
-    assert!(html(&page).contains("See your name and email address"), "{}", html(&page));
+async fn what_is_told_without_a_scope_is_said_once() {
+    for scope in ["files.read", "files.read email profile"] {
+        let world = Plan { userinfo: UserInfoDetail::Full, ..Plan::default() }.build().await;
+        let (_, page) = world.browser().reach_consent(&world.request(LOOPBACK, scope, "s")).await;
+        let page = html(&page);
+        assert!(page.contains("<bdi>See your name and email address</bdi>"), "{page}");
+        assert_eq!(
+            (page.matches("your name").count(), page.matches("email address").count()),
+            (1, 1),
+            "{page}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_resources_own_scopes_come_first() {
+    let world = world().await;
+    let (_, page) =
+        world.browser().reach_consent(&world.request(LOOPBACK, "email files.read openid", "s")).await;
+    let page = html(&page);
+    let at = |words: &str| page.find(words).unwrap();
+    assert!(
+        at("Read your files") < at("See your email") && at("See your email") < at("Recognise you"),
+        "{page}"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A whole server in memory, and a browser at it.
 
 mod consent;
+mod contrast;
 mod entry;
 mod json;
 mod pages;
