@@ -183,7 +183,7 @@ impl dyn Store + '_ {
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find).
+    /// If the store cannot be read, or a record is damaged or newer than this program.
     pub async fn facts(&self, about: Use<'_>) -> Result<Facts, StoreError> {
         let beside = about.beside();
         match (about.grant, beside) {

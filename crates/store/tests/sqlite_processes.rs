@@ -126,7 +126,12 @@ async fn write_until_full(place: &Path) {
             Err(other) => panic!("{other:?}"),
         }
     }
-    assert!(store.ready().await.is_err());
+    // What little room is left takes a few probes.
+    let mut ready = 0;
+    while store.ready().await.is_ok() {
+        ready += 1;
+        assert!(ready < 100, "it says that it is ready, and is not");
+    }
     for name in &written {
         assert!(store.read(&Key::new(Kind::AdminKey, name)).await.unwrap().is_some(), "{name}");
     }
