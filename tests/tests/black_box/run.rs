@@ -1,0 +1,206 @@
+//! The ways to run the server, and the worlds that cases begin with.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use ambient::{ManualClock, SeededEntropy, Time};
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use http_io::{BODY_LIMIT, Peer, Serve, body_too_large};
+use identity::Cost;
+use oauth_types::{ClientId, Issuer};
+use portcullis::config::AdminSecret;
+use portcullis::{Config, Portcullis};
+use store::{Backend, Changes, Commit, Found, Mark, Memory, Provenance, Sqlite, Store};
+use tempfile::TempDir;
+use testkit::browser::Browser;
+use testkit::client::{Client, ResourceServer};
+use testkit::world::{Switched, World};
+use tower::ServiceExt as _;
+
+/// Makes a test of each case, over each way to run the server.
+macro_rules! stamp {
+    ($($case:ident),+ $(,)?) => {
+        stamp!(@ bare_memory(bare, memory) $($case)+);
+        stamp!(@ bare_sqlite(bare, sqlite) $($case)+);
+        stamp!(@ axum_memory(axum, memory) $($case)+);
+        stamp!(@ axum_sqlite(axum, sqlite) $($case)+);
+    };
+    (@ $name:ident($mount:ident, $store:ident) $($case:ident)+) => {
+        mod $name {
+            use crate::run::{$mount, $store, test};
+            $(
+                #[test]
+                fn $case() {
+                    test($mount, $store, |run| Box::pin(super::$case(run)));
+                }
+            )+
+        }
+    };
+}
+
+/// One way to run the server. Cases do not look inside.
+#[derive(Clone, Copy)]
+pub(crate) struct Run {
+    mount: Mount,
+    open: Open,
+}
+
+type Mount = fn(Arc<dyn Serve>) -> Arc<dyn Serve>;
+type Open = fn() -> (Arc<dyn Backend>, Option<TempDir>);
+type Case = fn(Run) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// Runs a case.
+pub(crate) fn test(mount: Mount, open: Open, case: Case) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(case(Run { mount, open }));
+}
+
+/// No framework. Whoever calls a [`Serve`] keeps to the limit of bodies.
+pub(crate) fn bare(serve: Arc<dyn Serve>) -> Arc<dyn Serve> {
+    Arc::new(Limited(serve))
+}
+
+/// Mounted in axum, as from a connection.
+pub(crate) fn axum(serve: Arc<dyn Serve>) -> Arc<dyn Serve> {
+    Arc::new(Mounted(adapters_axum::mount(serve)))
+}
+
+/// Nothing is kept.
+pub(crate) fn memory() -> (Arc<dyn Backend>, Option<TempDir>) {
+    (Arc::new(Memory::new()), None)
+}
+
+/// Kept in a file.
+pub(crate) fn sqlite() -> (Arc<dyn Backend>, Option<TempDir>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&folder.path().join("portcullis.db")).unwrap();
+    (Arc::new(store), Some(folder))
+}
+
+struct Limited(Arc<dyn Serve>);
+
+#[async_trait]
+impl Serve for Limited {
+    async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        if request.body().len() > BODY_LIMIT { body_too_large() } else { self.0.serve(request, peer).await }
+    }
+}
+
+struct Mounted(axum::Router);
+
+#[async_trait]
+impl Serve for Mounted {
+    async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        let mut request = request.map(Body::from);
+        if let Some(address) = peer.0 {
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 49152)));
+        }
+        let (head, body) = self.0.clone().oneshot(request).await.unwrap().into_parts();
+        Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+}
+
+/// The issuer where a case does not care.
+pub(crate) const ISSUER: &str = "https://as.example";
+
+/// The moment at which every world begins.
+pub(crate) const BEGINNING: Time = Time(1_800_000_000);
+
+const ADMIN_KEY: &str = "the admin key of a test";
+
+impl Run {
+    /// A server as it comes, at [`ISSUER`].
+    pub(crate) async fn world(self) -> Sut {
+        self.with(|_| ()).await
+    }
+
+    /// A server as it comes, at another issuer.
+    pub(crate) async fn at(self, issuer: &str) -> Sut {
+        self.with(|config| config.issuer = Some(Issuer::parse(issuer).unwrap())).await
+    }
+
+    /// A server that is configured in another way.
+    pub(crate) async fn with(self, change: impl FnOnce(&mut Config)) -> Sut {
+        let mut config = Config {
+            issuer: Some(Issuer::parse(ISSUER).unwrap()),
+            admin_key: Some(AdminSecret::parse(ADMIN_KEY).unwrap()),
+            ..Config::default()
+        };
+        change(&mut config);
+        let issuer = config.issuer.clone().unwrap();
+        let (backend, folder) = (self.open)();
+        let store = Arc::new(Switched::over(backend));
+        let clock = Arc::new(ManualClock::at(BEGINNING));
+        let portcullis = Portcullis::builder(config)
+            .clock(clock.clone())
+            .entropy(Arc::new(SeededEntropy::new(1)))
+            .password_cost(Cost::least())
+            .store(store.clone())
+            .open()
+            .await
+            .unwrap();
+        let serve = (self.mount)(Arc::new(portcullis));
+        Sut { world: World { serve, issuer, clock, admin_key: ADMIN_KEY.to_owned(), store }, _folder: folder }
+    }
+
+    /// A server with one registered resource, a public client, and somebody who is logged in.
+    pub(crate) async fn stage(self) -> Stage {
+        Stage::of(self.world().await).await
+    }
+}
+
+/// The server under test.
+pub(crate) struct Sut {
+    world: World,
+    // Behind the world: the file is closed before its folder goes.
+    _folder: Option<TempDir>,
+}
+
+impl Deref for Sut {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl Sut {
+    /// An administrator vouches for a client. There is no way over HTTP yet.
+    pub(crate) async fn vouch_for(&self, client: &Client) {
+        let store: &dyn Store = &*self.store;
+        let found: Found<store::Client> =
+            store.find(ClientId::parse(&client.id).unwrap()).await.unwrap().unwrap();
+        let vouched = store::Client { provenance: Provenance::Administrator, ..found.record.clone() };
+        let changes = Changes::replace(Mark::new([7; 16]), &found, &vouched);
+        assert_eq!(store.commit(&changes).await.unwrap(), Commit::Done);
+    }
+}
+
+/// What most cases begin with.
+pub(crate) struct Stage {
+    /// The server under test.
+    pub(crate) world: Sut,
+    /// `https://mcp.example.com/mcp`, with the scopes `files:read` (its default) and `files:write`.
+    pub(crate) server: ResourceServer,
+    /// A public client that is called back over https.
+    pub(crate) client: Client,
+    /// Somebody who is logged in.
+    pub(crate) ada: Browser,
+}
+
+impl Stage {
+    /// At a world that is already there.
+    pub(crate) async fn of(world: Sut) -> Self {
+        let server = ResourceServer::usual(&world).await;
+        let client = Client::public(&world).await;
+        let ada = world.person("ada@example.com").await;
+        Self { world, server, client, ada }
+    }
+}
