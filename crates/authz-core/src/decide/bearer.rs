@@ -2,7 +2,9 @@
 
 use ambient::Time;
 use oauth_types::{Audience, IntrospectionResponse, Issuer, UserInfo};
-use store::{Access, Facts, Grant, GrantId, Live, PersonId, Server, ServerId, Stage, Status, Subject};
+use store::{
+    Access, Facts, Grant, GrantId, Live, PersonId, Server, ServerId, Stage, Status, Subject, UserInfoDetail,
+};
 
 use super::scope::with_implied;
 use crate::Refusal;
@@ -95,27 +97,36 @@ pub fn introspect(valid: Option<Valid<'_>>, server: &Server, issuer: &Issuer) ->
     response
 }
 
+/// The `username` of an introspection: the e-mail address, where userinfo would tell it, too.
+#[must_use]
+pub fn username(valid: Valid<'_>, server: &Server, profile: Option<&Profile>) -> Option<String> {
+    profile.filter(|_| tells(valid, server, "email")).and_then(|profile| profile.email.clone())
+}
+
 /// What userinfo tells whoever holds the token. `aud`, `scope` and `client_id` are there so that no resource server can be
 /// fooled by a token that is meant for another.
 #[must_use]
 pub fn user_info(valid: Valid<'_>, server: &Server, profile: Option<&Profile>) -> UserInfo {
-    let scope = &valid.access.scope;
-    let tells = |needed: &str| match server.userinfo {
-        store::UserInfoDetail::Full => true,
-        store::UserInfoDetail::Scoped => scope.contains(needed),
-    };
     let mut info = UserInfo::new(valid.sub());
     info.aud = Some(Audience::One(valid.live.target.resource.to_string()));
-    info.scope = Some(scope.clone());
+    info.scope = Some(valid.access.scope.clone());
     info.client_id = Some(valid.grant.client.clone());
     if let Some(profile) = profile {
-        if tells("profile") {
+        if tells(valid, server, "profile") {
             info.name.clone_from(&profile.name);
         }
-        if tells("email") && profile.email.is_some() {
+        if tells(valid, server, "email") && profile.email.is_some() {
             info.email.clone_from(&profile.email);
             info.email_verified = Some(profile.email_verified);
         }
     }
     info
+}
+
+/// Whether `server` learns about the person what `scope` stands for: by its registration, or because the person allowed it.
+fn tells(valid: Valid<'_>, server: &Server, scope: &str) -> bool {
+    match server.userinfo {
+        UserInfoDetail::Full => true,
+        UserInfoDetail::Scoped => valid.access.scope.contains(scope),
+    }
 }

@@ -6,7 +6,7 @@ use store::{GrantId, ServerId, Use};
 
 use super::{Engine, Unavailable};
 use crate::Refusal;
-use crate::decide::bearer::{authenticate_server, introspect, user_info, valid};
+use crate::decide::bearer::{authenticate_server, introspect, user_info, username, valid};
 use crate::seam::{Profile, Wanted};
 use crate::text::TokenText;
 
@@ -27,8 +27,11 @@ pub(crate) async fn introspection(
     };
     let valid = text.and_then(|text| valid(&text, &facts, engine.clock.now()));
     let mut response = introspect(valid, server, &engine.issuer);
-    if let Some(person) = valid.filter(|_| response.active).and_then(|valid| valid.person()) {
-        response.username = engine.people.profile(person).await?.and_then(|profile| profile.email);
+    if let Some(valid) = valid.filter(|_| response.active)
+        && let Some(person) = valid.person()
+    {
+        let profile = engine.people.profile(person).await?;
+        response.username = username(valid, server, profile.as_ref());
     }
     Ok(Ok(response))
 }
