@@ -66,6 +66,16 @@ async fn as12_a_redirect_uri_matches_byte_for_byte_or_is_a_page(run: Run) {
     }
 }
 
+/// AS-12: no patterns: a star in a registered URI stands for itself.
+async fn as12_a_star_in_a_registered_uri_is_no_pattern(run: Run) {
+    let Stage { world, mut ada, .. } = run.stage().await;
+    let client = Client::register(&world, metadata("none", "https://client.example/*")).await;
+    for other in ["https://client.example/callback", "https://client.example/", "https://client.example/x/*"] {
+        let page = open(&world, &mut ada, &client.asking().with("redirect_uri", other)).await.page();
+        assert_eq!(page.answer.status(), 400, "{other}");
+    }
+}
+
 /// AS-12, G17: a loopback redirect may come on another port, but on no other path, query or host.
 async fn g17_a_loopback_redirect_may_have_another_port_and_nothing_else(run: Run) {
     let Stage { world, mut ada, .. } = run.stage().await;
@@ -141,6 +151,7 @@ async fn as13_private_use_schemes_can_be_switched_off(run: Run) {
 }
 
 stamp! {
+    as12_a_star_in_a_registered_uri_is_no_pattern,
     g11_an_unknown_client_is_a_page_and_no_redirect,
     as12_a_redirect_uri_matches_byte_for_byte_or_is_a_page,
     g17_a_loopback_redirect_may_have_another_port_and_nothing_else,
