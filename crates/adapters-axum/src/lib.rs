@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use http_io::{BODY_LIMIT, Peer, Serve, body_too_large};
+use tracing::Instrument as _;
 
 /// A router that hands every request, whatever its path and method, to `serve`.
 ///
@@ -21,24 +22,33 @@ use http_io::{BODY_LIMIT, Peer, Serve, body_too_large};
 ///
 /// A body longer than [`BODY_LIMIT`] is answered 413 and a body that breaks off 400; neither reaches `serve`. The
 /// [`Peer`] is known where the router is served with `into_make_service_with_connect_info::<SocketAddr>()`.
+///
+/// What reaches `serve` runs to its end, on the tokio runtime that polls the router, even if the client hangs up before:
+/// otherwise a commit could happen without the step that follows it. A panic in it is answered 500.
 pub fn mount(serve: Arc<dyn Serve>) -> Router {
     Router::new().fallback(move |request: Request<Body>| {
         let serve = Arc::clone(&serve);
-        async move { answer(&*serve, request).await.map(Body::from) }
+        async move { answer(serve, request).await.map(Body::from) }
     })
 }
 
-async fn answer(serve: &dyn Serve, request: Request<Body>) -> Response<Bytes> {
+async fn answer(serve: Arc<dyn Serve>, request: Request<Body>) -> Response<Bytes> {
     let peer = peer(&request);
     if announces_too_much(&request) {
         return body_too_large();
     }
     let (head, body) = request.into_parts();
     match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(whole) => serve.serve(Request::from_parts(head, whole.to_bytes()), peer).await,
+        Ok(whole) => to_its_end(serve, Request::from_parts(head, whole.to_bytes()), peer).await,
         Err(error) if error.is::<LengthLimitError>() => body_too_large(),
         Err(_) => broken_off(),
     }
+}
+
+/// The connection's own future is dropped where it stands when the client hangs up; a task of its own is not.
+async fn to_its_end(serve: Arc<dyn Serve>, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+    let running = tokio::spawn(async move { serve.serve(request, peer).await }.in_current_span());
+    running.await.unwrap_or_else(|_| failed())
 }
 
 fn peer(request: &Request<Body>) -> Peer {
@@ -57,10 +67,19 @@ fn announces_too_much(request: &Request<Body>) -> bool {
 }
 
 fn broken_off() -> Response<Bytes> {
+    let body = br#"{"error":"invalid_request","error_description":"The body broke off."}"#;
+    json(StatusCode::BAD_REQUEST, body)
+}
+
+fn failed() -> Response<Bytes> {
     let body =
-        Bytes::from_static(br#"{"error":"invalid_request","error_description":"The body broke off."}"#);
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::BAD_REQUEST;
+        br#"{"error":"server_error","error_description":"This is a bug of the server; its log says more."}"#;
+    json(StatusCode::INTERNAL_SERVER_ERROR, body)
+}
+
+fn json(status: StatusCode, body: &'static [u8]) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(body));
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
@@ -79,6 +98,7 @@ mod tests {
     use futures_util::stream;
     use http::Method;
     use http_body_util::Full;
+    use tokio::sync::Notify;
     use tower::ServiceExt;
 
     use super::*;
@@ -174,5 +194,47 @@ mod tests {
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         assert!(!response.headers().contains_key("x-said"));
+    }
+
+    /// Says that it began, waits, and says that it ended; or panics.
+    #[derive(Default)]
+    struct Slow {
+        began: Notify,
+        go_on: Notify,
+        ended: Notify,
+    }
+
+    #[async_trait]
+    impl Serve for Slow {
+        async fn serve(&self, request: Request<Bytes>, _: Peer) -> Response<Bytes> {
+            assert_ne!(request.uri().path(), "/bug", "the secret of a bug");
+            self.began.notify_one();
+            self.go_on.notified().await;
+            self.ended.notify_one();
+            Response::new(Bytes::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_does_not_cancel_what_it_asked_for() {
+        let slow = Arc::new(Slow::default());
+        let request = Request::post("/").body(Body::empty()).unwrap();
+        let mut asked = Box::pin(mount(slow.clone()).oneshot(request));
+        tokio::select! {
+            _ = &mut asked => panic!("nobody told it to go on"),
+            () = slow.began.notified() => {}
+        }
+        drop(asked);
+        slow.go_on.notify_one();
+        slow.ended.notified().await;
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_500_without_details() {
+        let slow = Arc::new(Slow::default());
+        let response = mount(slow).oneshot(Request::get("/bug").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(!String::from_utf8_lossy(&body).contains("secret"));
     }
 }

@@ -3,6 +3,7 @@
 //! Plain HTTP/1.1. TLS and HTTP/2 are for the proxy before it.
 
 mod patience;
+mod running;
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -28,6 +29,7 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
 use self::patience::{Drained, Hurried, PATIENCE};
+use self::running::Running;
 
 /// How long running requests may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -84,12 +86,12 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 }
 
 /// Serves until `stop` is ready. Then nobody is let in any more, requests that run are answered, for 30 seconds at the most,
-/// and it returns.
+/// and it returns. A client that hangs up ends no request: those whose client is gone are waited for as well.
 ///
 /// A head or a body that takes more than 30 seconds to arrive ends its connection, and so does an answer of which nothing is
 /// taken for as long.
 pub async fn serve(serve: Arc<dyn Serve>, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
-    let router = adapters_axum::mount(serve);
+    let (router, mut running) = Running::mount(serve);
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -121,11 +123,16 @@ pub async fn serve(serve: Arc<dyn Serve>, listener: TcpListener, stop: impl Futu
             drop(place);
         });
     }
-    drop(listener);
-    if timeout(GRACE, graceful.shutdown()).await.is_err() {
+    drop((listener, router));
+    let answered = async {
+        graceful.shutdown().await;
+        running.ended().await;
+    };
+    if timeout(GRACE, answered).await.is_err() {
         tracing::warn!("requests that were still running after 30 seconds were cut off");
     }
     connections.shutdown().await;
+    running.cut().await;
 }
 
 /// SIGTERM or SIGINT; Ctrl-C where there are no signals.

@@ -18,6 +18,7 @@ const LARGE: usize = 32 * 1024 * 1024;
 struct Slow {
     came: Notify,
     go_on: Notify,
+    done: Notify,
 }
 
 #[async_trait]
@@ -26,6 +27,7 @@ impl Serve for Slow {
         if request.uri().path() == "/slow" {
             self.came.notify_one();
             self.go_on.notified().await;
+            self.done.notify_one();
         }
         if request.uri().path() == "/large" {
             return Response::new(Bytes::from(vec![b'a'; LARGE]));
@@ -81,6 +83,31 @@ async fn a_request_in_flight_is_answered_after_the_server_was_told_to_stop() {
     let answer = rest(busy).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("Some(127.0.0.1) 0"), "{answer}");
     server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_whose_client_is_gone_runs_to_its_end_and_the_server_waits_for_it() {
+    let Running { address, slow, stop, server } = running().await;
+    for _ in 0..2 {
+        let busy = connect(address, "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        slow.came.notified().await;
+        drop(busy);
+    }
+    // Two others come and go: by then the server has seen that nobody is there.
+    for _ in 0..2 {
+        rest(connect(address, "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await).await;
+    }
+    slow.go_on.notify_one();
+    slow.done.notified().await;
+    stop.send(()).unwrap();
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!server.is_finished(), "one of them still runs");
+    slow.go_on.notify_one();
+    slow.done.notified().await;
+    server.await.unwrap();
+    assert_eq!(Arc::strong_count(&slow), 1, "the store would stay open");
 }
 
 #[tokio::test(start_paused = true)]
