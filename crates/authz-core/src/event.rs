@@ -123,6 +123,15 @@ pub enum Event {
         /// From where.
         from: Option<IpAddr>,
     },
+    /// A person's request ended on a page, because it could not go on and must not be redirected.
+    Stopped {
+        /// At which endpoint.
+        endpoint: &'static str,
+        /// What the page says.
+        title: &'static str,
+        /// From where.
+        from: Option<IpAddr>,
+    },
     /// A limit was hit.
     Limited {
         /// Which.
@@ -159,6 +168,7 @@ impl Events for Traced {
             | Event::RefreshRepeated { .. }
             | Event::GrantRevoked { .. }
             | Event::AccessTokenRevoked { .. }
+            | Event::Stopped { .. }
             | Event::Refused { .. } => tracing::info!(target: "portcullis::event", ?event),
         }
     }

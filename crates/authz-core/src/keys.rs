@@ -8,7 +8,7 @@ use seal::Seal;
 use store::{Changes, Commit, Found, KeyList, KeyState, Mark, SealedKey, Store, StoreError};
 use thiserror::Error;
 
-use crate::Keyring;
+use crate::{Keyring, Unavailable};
 
 const PURPOSE: &str = "token";
 /// How long a process does without the list after it has read it, in seconds: a stranger who makes up key numbers must not
@@ -66,29 +66,28 @@ impl Keys {
     }
 
     /// The keys, read again if `number` is not among those that this process knows.
-    pub(crate) async fn knowing(&self, number: u16) -> Result<Arc<Keyring>, StoreError> {
+    pub(crate) async fn knowing(&self, number: u16) -> Result<Arc<Keyring>, Unavailable> {
         let ring = self.current();
         if ring.knows(number) { Ok(ring) } else { self.read_again().await }
     }
 
     /// The keys, read again unless that was done just now.
-    pub(crate) async fn read_again(&self) -> Result<Arc<Keyring>, StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// A list that cannot be read says nothing about a token: the caller answers 503, not `invalid_grant`.
+    pub(crate) async fn read_again(&self) -> Result<Arc<Keyring>, Unavailable> {
         let now = self.clock.now();
-        {
-            let mut last = self.last_read.lock();
-            if now.since(*last) < PATIENCE {
-                return Ok(self.current());
-            }
-            *last = now;
+        if (0..PATIENCE).contains(&now.since(*self.last_read.lock())) {
+            return Ok(self.current());
         }
-        if let Some(Found { record, .. }) = self.store.find::<KeyList>(PURPOSE).await? {
-            match unseal(&record, &self.seal) {
-                Ok(ring) => *self.ring.write() = Arc::new(ring),
-                Err(error) => {
-                    tracing::error!(%error, "the list of token keys cannot be opened; going on with the known ones")
-                }
-            }
-        }
+        let found = self.store.find::<KeyList>(PURPOSE).await?.ok_or(Unavailable::KeyUnknown)?;
+        let ring = unseal(&found.record, &self.seal).map_err(|error| {
+            tracing::error!(%error, "the list of token keys cannot be opened");
+            Unavailable::KeyUnknown
+        })?;
+        *self.ring.write() = Arc::new(ring);
+        *self.last_read.lock() = now;
         Ok(self.current())
     }
 }

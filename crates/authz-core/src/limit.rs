@@ -37,6 +37,7 @@ impl Counted {
             Limit::Registration => Rate { most: 60, window: 60 },
             Limit::LogIn => Rate { most: 30, window: 60 },
             Limit::LogInAccount => Rate { most: 10, window: 300 },
+            Limit::LogInAnywhere => Rate { most: 100, window: 300 },
             Limit::SignUp => Rate { most: 20, window: 600 },
             Limit::Requests => Rate { most: 32, window: 600 },
         }

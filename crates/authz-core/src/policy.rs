@@ -89,6 +89,9 @@ impl Default for Policy {
     }
 }
 
+/// The longest that a grant may live, in seconds: five years.
+pub(crate) const LONGEST_GRANT: i64 = 5 * 365 * 86_400;
+
 /// The scopes that are the server's own, accepted at every resource (OpenID Connect Core section 5.4, and
 /// section 11 for `offline_access`).
 const STANDARD_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
@@ -110,7 +113,7 @@ impl Policy {
         let bounds = [
             ("access", self.access, self.leeway.0.max(60), 86_400),
             ("refresh_idle", self.refresh_idle, 3_600, 365 * 86_400),
-            ("refresh_total", self.refresh_total, self.refresh_idle.0, 5 * 365 * 86_400),
+            ("refresh_total", self.refresh_total, self.refresh_idle.0, LONGEST_GRANT),
             ("code", self.code, 10, 600),
             ("request", self.request, 60, 3_600),
             ("leeway", self.leeway, 0, 300),

@@ -152,6 +152,9 @@ pub enum Refusal {
     /// The previous generation came again within the leeway, asking for something else.
     #[error("a repeated refresh asks for something else")]
     RepeatDiffers,
+    /// The resource server of the grant was removed: the client must ask for another.
+    #[error("the resource server of the grant was removed")]
+    TargetGone,
     /// More scope than the grant has.
     #[error("the scope exceeds the grant")]
     ScopeExceedsGrant,
@@ -296,6 +299,7 @@ impl Refusal {
             | Self::GrantExpired
             | Self::RefreshOfAnotherClient
             | Self::RefreshReplayed
+            | Self::TargetGone
             | Self::RepeatDiffers => (Code::InvalidGrant, BAD, REFRESH),
             Self::ScopeExceedsGrant => (Code::InvalidScope, BAD, "The scope exceeds what was granted."),
             Self::TokenInvalid => {

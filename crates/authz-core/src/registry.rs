@@ -12,11 +12,15 @@ use store::{
 use thiserror::Error;
 
 use crate::decide::target::among;
+use crate::policy::LONGEST_GRANT;
 use crate::seam::{Resources, Wanted};
 use crate::text::{TokenKind, TokenText};
 
 /// How often a write is tried again that lost a race with an administrator.
 const ATTEMPTS: u32 = 8;
+
+/// How long an index entry without a record is left to whoever made it, in seconds.
+const UNFINISHED: i64 = 600;
 
 /// Registers resource servers and finds them again.
 #[derive(Clone)]
@@ -163,6 +167,8 @@ impl Registry {
             };
             let mut tombstone = found.record.clone();
             tombstone.standing.status = Status::Deleted;
+            // Longer than any grant that names it, or its grants would find nothing held against it.
+            tombstone.kept_until = Some(self.clock.now().plus(LONGEST_GRANT));
             if self.store().commit(&Changes::replace(self.mark(), &found, &tombstone)).await? == Commit::Done
             {
                 return Ok(true);
@@ -178,7 +184,8 @@ impl Registry {
 
     /// Enters a server into the index of its origin.
     async fn enter(&self, server: &Server) -> Result<(), RegisterError> {
-        let entry = OriginEntry { server: server.id, resource: server.resource.clone() };
+        let now = self.clock.now();
+        let entry = OriginEntry { server: server.id, resource: server.resource.clone(), since: now };
         for _ in 0..ATTEMPTS {
             let index = self.store().find::<OriginIndex>(server.resource.origin()).await?;
             let entries = index.as_ref().map(|index| index.record.entries.as_slice()).unwrap_or_default();
@@ -186,9 +193,8 @@ impl Registry {
             let mut kept: Vec<_> =
                 entries.iter().filter(|one| !one.resource.names_same(&server.resource)).cloned().collect();
             for one in same {
-                // An entry without a record was left by a crash, or is just being registered by somebody else, who then loses
-                // nothing but the alias: the record decides.
-                if self.found(&one.server).await?.is_some() {
+                // An entry without a record belongs to somebody who is just registering, or was left by a crash.
+                if now.since(one.since) < UNFINISHED || self.found(&one.server).await?.is_some() {
                     return Err(RegisterError::ResourceTaken(one.server));
                 }
             }
@@ -276,5 +282,61 @@ impl Resources for Registry {
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ambient::{ManualClock, SeededEntropy, Time};
+    use store::Memory;
+
+    use super::*;
+
+    fn registry(store: &Arc<Memory>, clock: &Arc<ManualClock>, seed: u64) -> Registry {
+        Registry::new(store.clone(), clock.clone(), Arc::new(SeededEntropy::new(seed)))
+    }
+
+    fn new(resource: &str) -> NewServer {
+        NewServer {
+            name: "Files".to_owned(),
+            resource: Resource::parse(resource).unwrap(),
+            scopes: Vec::new(),
+            owner_email: None,
+            userinfo: UserInfoDetail::Full,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_resource_is_registered_once_however_it_is_spelt() {
+        let (store, clock) = (Arc::new(Memory::new()), Arc::new(ManualClock::at(Time(1_000))));
+        let registry = registry(&store, &clock, 1);
+        let (server, _) = registry.register(new("https://mcp.example/mcp")).await.unwrap();
+        for alias in ["https://mcp.example/mcp", "https://MCP.example:443/mcp/"] {
+            let refused = registry.register(new(alias)).await;
+            assert!(
+                matches!(refused, Err(RegisterError::ResourceTaken(id)) if id == server.id),
+                "{refused:?}"
+            );
+        }
+        assert!(registry.remove(&server.id).await.unwrap());
+        assert!(registry.register(new("https://mcp.example/mcp")).await.is_ok());
+    }
+
+    /// An entry whose record is still to come belongs to somebody; ten minutes later it is what a crash left behind.
+    #[tokio::test]
+    async fn an_entry_without_a_record_is_taken_over_when_it_is_old() {
+        let (store, clock) = (Arc::new(Memory::new()), Arc::new(ManualClock::at(Time(1_000))));
+        let registry = registry(&store, &clock, 2);
+        let id = ServerId::new([7; 16]);
+        let resource = Resource::parse("https://mcp.example/mcp").unwrap();
+        let entries = vec![OriginEntry { server: id, resource: resource.clone(), since: Time(1_000) }];
+        let index = OriginIndex { origin: resource.origin(), entries };
+        let done = store.commit(&Changes::create(Mark::new([1; 16]), &index)).await.unwrap();
+        assert_eq!(done, Commit::Done);
+        clock.advance(599);
+        let refused = registry.register(new("https://mcp.example/mcp")).await;
+        assert!(matches!(refused, Err(RegisterError::ResourceTaken(taken)) if taken == id), "{refused:?}");
+        clock.advance(1);
+        assert!(registry.register(new("https://mcp.example/mcp")).await.is_ok());
     }
 }

@@ -155,8 +155,11 @@ pub enum Limit {
     Registration,
     /// Log-ins, by address.
     LogIn,
-    /// Failed log-ins, by account.
+    /// Log-ins, by account and address, whether they succeed or not.
     LogInAccount,
+    /// Log-ins, by account, from wherever: against guessing from many addresses. Far above what one person does, because it locks out
+    /// the person, too.
+    LogInAnywhere,
     /// Sign-ups, by address.
     SignUp,
     /// Requests that wait for consent, by session.
@@ -171,6 +174,7 @@ impl Limit {
             Self::Registration => "registration",
             Self::LogIn => "log_in",
             Self::LogInAccount => "log_in_account",
+            Self::LogInAnywhere => "log_in_anywhere",
             Self::SignUp => "sign_up",
             Self::Requests => "requests",
         }

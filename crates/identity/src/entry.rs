@@ -52,7 +52,8 @@ impl Identity {
         // Counted before the password is looked at, right or wrong: if only failures were refused, a guesser could go on
         // beyond the limit until one succeeds. Known addresses and others count alike.
         let account = Digest::of(email.as_str().as_bytes()).to_string();
-        self.may(Limit::LogInAccount, peer, &account).await?;
+        self.may(Limit::LogInAccount, peer, &format!("{account} {}", address_key(peer.0))).await?;
+        self.may(Limit::LogInAnywhere, peer, &account).await?;
         let account = self.accounts.recognise(&email, &password).await?.ok_or(Refused::Wrong)?;
         self.enter(headers, account).await
     }

@@ -11,7 +11,7 @@ use crate::entry::{Entered, Refused};
 use crate::identity::{Identity, START_AGAIN, Unserved};
 use crate::pages::consent::{ConsentPage, client_name};
 use crate::pages::moving_on::{Destination, MovingOn};
-use crate::pages::site::{Referrer, see_other};
+use crate::pages::site::Referrer;
 use crate::pages::{LogInPage, LoggedInPage, LoggedOutPage, SignUpPage};
 use crate::return_to::ReturnTo;
 use crate::session::LoggedIn;
@@ -99,9 +99,8 @@ impl Identity {
         request: &Request<Bytes>,
         grant: GrantId,
     ) -> Result<Response<Bytes>, Unserved> {
-        let here = self.pages.site.path(&format!("/consent/{grant}"));
         let Some(session) = self.pages.logged_in(request.headers()).await? else {
-            return Ok(see_other(&self.pages.log_in_address(&here, None)));
+            return Ok(self.logged_out_meanwhile());
         };
         let pending = match self.server.pending(grant, &session.authentication).await {
             Ok(pending) => pending,
@@ -125,9 +124,7 @@ impl Identity {
             return Ok(self.malformed());
         };
         let Some(session) = self.pages.logged_in(request.headers()).await? else {
-            let here = self.pages.site.path(&format!("/consent/{grant}"));
-            let to = Destination::Here(self.pages.log_in_address(&here, None));
-            return Ok(self.move_on(&to, None));
+            return Ok(self.logged_out_meanwhile());
         };
         if !session.csrf.is(csrf) {
             return Ok(self.stop(StatusCode::FORBIDDEN, "This page is too old", START_AGAIN));
@@ -186,6 +183,11 @@ impl Identity {
         };
         response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_session());
         Ok(response)
+    }
+
+    /// A request belongs to the session that it was started in, so a new log-in would not lead back to it.
+    fn logged_out_meanwhile(&self) -> Response<Bytes> {
+        self.stop(StatusCode::FORBIDDEN, "You are no longer logged in", START_AGAIN)
     }
 
     /// Cookie and way on for somebody who has come in.

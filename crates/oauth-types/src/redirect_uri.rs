@@ -16,9 +16,9 @@ pub struct RedirectUri(Arc<str>);
 /// The three ways back to a client (RFC 8252 section 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RedirectKind {
-    /// An https URL.
+    /// An https URL of another machine.
     Https,
-    /// http on `127.0.0.1`, `[::1]` or `localhost`.
+    /// http or https on `127.0.0.1`, `[::1]` or `localhost`: whatever listens there may be any program of the machine.
     Loopback,
     /// A scheme of the client's own, such as `com.example.app:/callback`.
     PrivateUse,
@@ -88,7 +88,9 @@ impl RedirectUri {
     /// Which of the three ways this is.
     #[must_use]
     pub fn kind(&self) -> RedirectKind {
-        kind_of(self.0.split(':').next().unwrap_or_default())
+        let kind = kind_of(self.0.split(':').next().unwrap_or_default());
+        let local = kind == RedirectKind::Https && self.host().is_some_and(is_loopback);
+        if local { RedirectKind::Loopback } else { kind }
     }
 
     /// The host as it stands in the text, an IPv6 address with its brackets; a private-use URI may have none.
@@ -100,7 +102,7 @@ impl RedirectUri {
 
     /// Whether this URI, which a request names, is the one registered.
     ///
-    /// Byte for byte; or, on loopback, with another port only: native clients take whichever is free (RFC 8252
+    /// Byte for byte; or, by http on loopback, with another port only: native clients take whichever is free (RFC 8252
     /// section 7.3). `localhost` and `127.0.0.1` are not exchanged.
     #[must_use]
     pub fn matches(&self, registered: &Self) -> bool {
@@ -113,6 +115,7 @@ impl RedirectUri {
         match (Uri::parse(&self.0), Uri::parse(&registered.0)) {
             (Ok(mine), Ok(theirs)) => {
                 mine.scheme == theirs.scheme
+                    && mine.scheme.eq_ignore_ascii_case("http")
                     && self.host() == registered.host()
                     && mine.path == theirs.path
                     && mine.query == theirs.query
@@ -315,5 +318,17 @@ mod tests {
         }
         assert_eq!(RedirectUri::parse("https://a.example/cb")?.with_query(&[]), "https://a.example/cb");
         Ok(())
+    }
+
+    /// Whatever listens on loopback may be any program of the machine, with a certificate or without. The port may vary by http
+    /// alone: RFC 8252 section 7.3 speaks of nothing else.
+    #[test]
+    fn https_on_loopback_is_loopback_and_keeps_its_port() {
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            let uri = |port: u16| RedirectUri::parse(&format!("https://{host}:{port}/cb")).unwrap();
+            assert_eq!(uri(8443).kind(), RedirectKind::Loopback);
+            assert!(uri(8443).matches(&uri(8443)));
+            assert!(!uri(8443).matches(&uri(9443)));
+        }
     }
 }

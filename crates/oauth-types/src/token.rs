@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use crate::metadata::or_default;
-use crate::{ErrorCode, Form, OAuthError, Resource, Scope};
+use crate::{ErrorCode, Form, OAuthError, Scope};
 
 /// The client credentials that may come in a body (RFC 6749 section 2.3.1).
 #[derive(Clone, Debug, Default)]
@@ -44,8 +44,8 @@ pub struct CodeRequest {
     pub redirect_uri: Option<String>,
     /// `code_verifier`, as it came (RFC 7636 section 4.5).
     pub verifier: Option<SecretString>,
-    /// RFC 8707 section 2.2.
-    pub resource: Option<Resource>,
+    /// RFC 8707 section 2.2, as it came: what is wrong with it is told to a client that has proved who it is.
+    pub resource: Vec<String>,
 }
 
 /// A refresh token to exchange.
@@ -53,18 +53,17 @@ pub struct CodeRequest {
 pub struct RefreshRequest {
     /// The refresh token.
     pub refresh_token: SecretString,
-    /// A narrower scope for the next access token; absent means all that was granted.
-    pub scope: Option<Scope>,
-    /// RFC 8707 section 2.2.
-    pub resource: Option<Resource>,
+    /// A narrower scope for the next access token, as it came; absent means all that was granted.
+    pub scope: Option<String>,
+    /// RFC 8707 section 2.2, as it came.
+    pub resource: Vec<String>,
 }
 
 impl TokenRequest {
     /// Reads a token request. Client authentication is not looked at: see [`ClientCredentials`].
     ///
     /// # Errors
-    /// `invalid_request` for a repeated or missing parameter, `unsupported_grant_type`, `invalid_scope`, and
-    /// `invalid_target` for a malformed `resource` or two different ones. Unknown parameters are ignored.
+    /// `invalid_request` for a repeated or missing parameter, and `unsupported_grant_type`. Unknown parameters are ignored.
     pub fn from_form(form: &Form) -> Result<Self, OAuthError> {
         refuse_repeated(form)?;
         match required(form, "grant_type")? {
@@ -72,17 +71,12 @@ impl TokenRequest {
                 code: SecretString::from(required(form, "code")?),
                 redirect_uri: form.all("redirect_uri").next().map(str::to_owned),
                 verifier: form.all("code_verifier").next().map(SecretString::from),
-                resource: the_resource(form)?,
+                resource: form.all("resource").map(str::to_owned).collect(),
             })),
             "refresh_token" => Ok(Self::RefreshToken(RefreshRequest {
                 refresh_token: SecretString::from(required(form, "refresh_token")?),
-                scope: form
-                    .all("scope")
-                    .next()
-                    .map(Scope::parse)
-                    .transpose()
-                    .map_err(|error| OAuthError::new(ErrorCode::InvalidScope, error.to_string()))?,
-                resource: the_resource(form)?,
+                scope: form.all("scope").next().map(str::to_owned),
+                resource: form.all("resource").map(str::to_owned).collect(),
             })),
             _ => Err(OAuthError::new(
                 ErrorCode::UnsupportedGrantType,
@@ -201,23 +195,6 @@ pub(crate) fn required<'a>(form: &'a Form, name: &'a str) -> Result<&'a str, OAu
         .ok_or_else(|| OAuthError::new(ErrorCode::InvalidRequest, format!("the parameter {name} is missing")))
 }
 
-/// One grant has one resource: naming it twice is fine, naming two is not.
-fn the_resource(form: &Form) -> Result<Option<Resource>, OAuthError> {
-    let mut first: Option<Resource> = None;
-    for text in form.all("resource") {
-        let resource = Resource::parse(text)
-            .map_err(|error| OAuthError::new(ErrorCode::InvalidTarget, error.to_string()))?;
-        match &first {
-            None => first = Some(resource),
-            Some(first) if first.names_same(&resource) => {}
-            Some(_) => {
-                return Err(OAuthError::new(ErrorCode::InvalidTarget, "a token is for one resource only"));
-            }
-        }
-    }
-    Ok(first)
-}
-
 /// A name comes from the other side and may be as long as the body.
 fn shortened(name: &str) -> String {
     name.chars().take(64).collect()
@@ -252,12 +229,12 @@ mod tests {
         assert_eq!(request.code.expose_secret(), "SplxlOBeZQQYbYS6WxSbIA");
         assert_eq!(request.redirect_uri.as_deref(), Some("https://a.example/cb"));
         assert_eq!(request.verifier.unwrap().expose_secret(), "dBjftJeZ4CVP");
-        assert_eq!(request.resource, Resource::parse("https://mcp.example.com/mcp").ok());
+        assert_eq!(request.resource, ["https://mcp.example.com/mcp"]);
 
         let Ok(TokenRequest::AuthorizationCode(bare)) = read("grant_type=authorization_code&code=a") else {
             panic!("not a code request")
         };
-        assert!(bare.redirect_uri.is_none() && bare.verifier.is_none() && bare.resource.is_none());
+        assert!(bare.redirect_uri.is_none() && bare.verifier.is_none() && bare.resource.is_empty());
     }
 
     /// RFC 6749 section 6.
@@ -269,8 +246,8 @@ mod tests {
             panic!("not a refresh request")
         };
         assert_eq!(request.refresh_token.expose_secret(), "tGzv3JOkF0XG5Qx2TlKWIA");
-        assert_eq!(request.scope, Scope::parse("a b").ok());
-        assert_eq!(request.resource, None);
+        assert_eq!(request.scope.as_deref(), Some("b a"));
+        assert!(request.resource.is_empty());
     }
 
     /// AS-29, AS-34.
@@ -298,19 +275,17 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_grant_and_a_malformed_scope_have_codes_of_their_own() {
+    fn an_unknown_grant_has_a_code_of_its_own() {
         assert_eq!(refused("grant_type=password&username=a").0, ErrorCode::UnsupportedGrantType);
-        let scope = "grant_type=refresh_token&refresh_token=a&scope=%22";
-        assert_eq!(refused(scope).0, ErrorCode::InvalidScope);
     }
 
-    /// AS-25: one grant, one resource.
+    /// A replayed token must be found out before anybody complains of the parameters beside it.
     #[test]
-    fn two_different_resources_are_an_invalid_target() {
-        let start = "grant_type=refresh_token&refresh_token=a&resource=https://a.example/mcp";
-        assert_eq!(refused(&format!("{start}&resource=https://b.example/mcp")).0, ErrorCode::InvalidTarget);
-        assert_eq!(refused(&format!("{start}%23fragment")).0, ErrorCode::InvalidTarget);
-        assert!(read(&format!("{start}&resource=https://a.example/mcp/")).is_ok());
+    fn scope_and_resource_are_kept_as_they_came() {
+        let text = "grant_type=refresh_token&refresh_token=a&scope=%22&resource=ftp://x&resource=y";
+        let Ok(TokenRequest::RefreshToken(request)) = read(text) else { panic!("not a refresh request") };
+        assert_eq!(request.scope.as_deref(), Some("\""));
+        assert_eq!(request.resource, ["ftp://x", "y"]);
     }
 
     /// RFC 6749 section 5.1, AS-33.

@@ -66,6 +66,8 @@ pub struct Seen {
     pub person: Option<Row>,
     /// The consent that it names.
     pub consent: Option<Row>,
+    /// The resource server that it names.
+    pub server: Option<Row>,
     /// The one more.
     pub beside: Option<Row>,
 }

@@ -14,7 +14,7 @@ pub struct Use<'a> {
     pub grant: Option<&'a GrantId>,
     /// The client that is asking; without one, the facts hold the grant's own.
     pub client: Option<&'a ClientId>,
-    /// The resource server that is asking. Not together with a client.
+    /// The resource server that is asking; without one, the facts hold the grant's own. Not together with a client.
     pub server: Option<&'a ServerId>,
 }
 
@@ -36,7 +36,7 @@ pub struct Facts {
     pub person: Standing,
     /// The remembered consent that the grant was born from.
     pub consent: Option<Found<Consent>>,
-    /// The resource server that is asking.
+    /// The resource server that is asking, or else the one that the grant is for.
     pub server: Option<Found<Server>>,
 }
 
@@ -47,7 +47,8 @@ impl Facts {
         }
         let beside = seen.beside.as_ref();
         let client = if about.client.is_some() { beside } else { seen.client.as_ref() };
-        let server = if about.client.is_none() && about.server.is_some() { beside } else { None };
+        let asking = about.client.is_none() && about.server.is_some();
+        let server = if asking { beside } else { seen.server.as_ref() };
         let person = decode::<PersonStanding>(seen.person.as_ref())?;
         Ok(Self {
             grant: decode(seen.record.as_ref())?,

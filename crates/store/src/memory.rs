@@ -47,11 +47,13 @@ impl Store for Memory {
         let tables = self.0.read();
         let row = |key: Option<&Key>| key.and_then(|key| tables.rows.get(key)).cloned();
         let record = row(Some(&look.record));
-        let [client, person, consent] = record.as_ref().map(|row| row.links.keys()).unwrap_or_default();
+        let [client, person, consent, server] =
+            record.as_ref().map(|row| row.links.keys()).unwrap_or_default();
         Ok(Seen {
             client: row(client.as_ref()),
             person: row(person.as_ref()),
             consent: row(consent.as_ref()),
+            server: row(server.as_ref()),
             beside: row(look.beside.as_ref()),
             record,
         })

@@ -96,14 +96,21 @@ pub struct Links {
     pub person: Option<String>,
     /// A [`Kind::Consent`].
     pub consent: Option<String>,
+    /// A [`Kind::Server`].
+    pub server: Option<String>,
 }
 
 impl Links {
     /// The keys that these name.
     #[must_use]
-    pub fn keys(&self) -> [Option<Key>; 3] {
+    pub fn keys(&self) -> [Option<Key>; 4] {
         let key = |kind, id: &Option<String>| id.as_ref().map(|id| Key::new(kind, id));
-        [key(Kind::Client, &self.client), key(Kind::Person, &self.person), key(Kind::Consent, &self.consent)]
+        [
+            key(Kind::Client, &self.client),
+            key(Kind::Person, &self.person),
+            key(Kind::Consent, &self.consent),
+            key(Kind::Server, &self.server),
+        ]
     }
 }
 

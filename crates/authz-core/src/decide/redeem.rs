@@ -7,7 +7,7 @@ use store::{Access, Changes, Coded, Facts, Found, Grant, Lasting, Live, SpentCod
 
 use super::client::Authenticated;
 use super::issue::{Issued, enlist, tokens};
-use super::{Drawn, Setting};
+use super::{Drawn, Setting, target};
 use crate::keyring::seed_digest;
 use crate::text::{TokenKind, TokenText};
 use crate::{Event, Refusal, Step};
@@ -89,7 +89,9 @@ fn may_redeem(
         return Err(Refusal::CodeOfAnotherClient);
     }
     let party = &coded.party;
-    if !client.client().standing.upholds(party.client_epoch) || !facts.person.upholds(party.person_epoch) {
+    let upheld =
+        client.client().standing.upholds(party.client_epoch) && facts.person.upholds(party.person_epoch);
+    if !upheld || target::is_gone(facts) {
         return Err(Refusal::CodeOver);
     }
     let stands = |consent: &Found<store::Consent>| consent.record.covers(&coded.request.scope);
@@ -100,7 +102,7 @@ fn may_redeem(
     if request.redirect_uri.as_deref().is_some_and(|sent| sent != coded.request.redirect_uri.as_str()) {
         return Err(Refusal::RedirectUriMismatch);
     }
-    if request.resource.as_ref().is_some_and(|named| !coded.request.target.is_named_by(named)) {
+    if target::named(&request.resource)?.is_some_and(|named| !coded.request.target.is_named_by(&named)) {
         return Err(Refusal::TargetMismatch);
     }
     Ok(())

@@ -7,7 +7,7 @@ use store::{Access, Changes, Facts, Found, Grant, Lasting, Live, Stage, Why};
 
 use super::client::Authenticated;
 use super::issue::{Issued, enlist, tokens};
-use super::{Drawn, Setting};
+use super::{Drawn, Setting, target};
 use crate::keyring::{Genuine, seed_digest};
 use crate::{Event, Refusal, Step};
 
@@ -84,6 +84,9 @@ impl Place<'_> {
         {
             return Err(Refusal::GrantOver);
         }
+        if target::is_gone(facts) {
+            return Err(Refusal::TargetGone);
+        }
         if setting.now >= *idle_end.min(final_end) {
             return Err(Refusal::GrantExpired);
         }
@@ -92,14 +95,15 @@ impl Place<'_> {
 
     /// The scope that is asked for: all of the grant's, or less.
     fn asked(&self, request: &RefreshRequest) -> Result<Scope, Refusal> {
-        let scope = request.scope.as_ref().filter(|scope| !scope.is_empty()).unwrap_or(&self.live.scope);
+        let scope = Scope::parse(request.scope.as_deref().unwrap_or_default())
+            .map_err(|_| Refusal::ScopeMalformed)?;
         if !scope.is_subset_of(&self.live.scope) {
             return Err(Refusal::ScopeExceedsGrant);
         }
-        if request.resource.as_ref().is_some_and(|named| !self.live.target.is_named_by(named)) {
+        if target::named(&request.resource)?.is_some_and(|named| !self.live.target.is_named_by(&named)) {
             return Err(Refusal::TargetMismatch);
         }
-        Ok(scope.clone())
+        Ok(if scope.is_empty() { self.live.scope.clone() } else { scope })
     }
 
     fn rotate(&self, request: &RefreshRequest, setting: Setting<'_>, drawn: &Drawn) -> Step<Issued> {

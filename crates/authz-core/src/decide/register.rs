@@ -16,10 +16,10 @@ const MOST_REDIRECT_URIS: usize = 16;
 /// The longest `client_name`, in characters.
 const LONGEST_NAME: usize = 200;
 /// The longest metadata that is kept, in bytes of JSON.
-const LONGEST_METADATA: usize = 16 * 1024;
+const LONGEST_METADATA: usize = 8 * 1024;
 
 /// How long a client is kept that registered itself and that nobody has consented to yet.
-const UNUSED: Lifetime = Lifetime::days(30);
+const UNUSED: Lifetime = Lifetime::days(2);
 
 /// Until when a client is kept that registered itself and was consented to at `now`: as long as any grant of it can live, and the time of
 /// an unused one.
@@ -125,7 +125,7 @@ fn check_size(metadata: &ClientMetadata) -> Result<(), OAuthError> {
     }
     let size = serde_json::to_vec(metadata).map_or(usize::MAX, |json| json.len());
     if size > LONGEST_METADATA {
-        return Err(invalid("The metadata may have 16384 bytes at most."));
+        return Err(invalid("The metadata may have 8192 bytes at most."));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Which resource a request means (RFC 8707).
 
 use oauth_types::Resource;
-use store::{Client, OriginEntry, ServerId};
+use store::{Client, Facts, OriginEntry, ServerId, Status};
 
 use crate::Refusal;
 use crate::seam::Wanted;
@@ -12,13 +12,31 @@ use crate::seam::Wanted;
 ///
 /// One grant, one resource: two different ones, or a text that is no resource identifier, is `invalid_target`.
 pub fn wanted(resource: &[String], client: &Client) -> Result<Wanted, Refusal> {
-    let Some((first, more)) = resource.split_first() else {
-        return Ok(client.server.map_or(Wanted::TheOnly, Wanted::Registered));
-    };
-    if more.iter().any(|other| other != first) {
-        return Err(Refusal::TargetMalformed);
+    let unnamed = || client.server.map_or(Wanted::TheOnly, Wanted::Registered);
+    Ok(named(resource)?.map_or_else(unnamed, Wanted::Named))
+}
+
+/// The resource that `resource` parameters name, if there are any. The same one may be named twice.
+///
+/// # Errors
+///
+/// [`Refusal::TargetMalformed`] for two different ones, or a text that is no resource identifier.
+pub fn named(resource: &[String]) -> Result<Option<Resource>, Refusal> {
+    let mut named: Option<Resource> = None;
+    for text in resource {
+        let this = Resource::parse(text).map_err(|_| Refusal::TargetMalformed)?;
+        if named.as_ref().is_some_and(|first| !first.names_same(&this)) {
+            return Err(Refusal::TargetMalformed);
+        }
+        named = named.or(Some(this));
     }
-    Resource::parse(first).map(Wanted::Named).map_err(|_| Refusal::TargetMalformed)
+    Ok(named)
+}
+
+/// Whether the resource server of a grant was removed or blocked. One that the store does not know is its consumer's own.
+#[must_use]
+pub fn is_gone(facts: &Facts) -> bool {
+    facts.server.as_ref().is_some_and(|server| server.record.status != Status::Active)
 }
 
 /// Which of an origin's servers a resource identifier names.

@@ -5,6 +5,7 @@ use http::{Request, Response};
 use oauth_types::{AuthorizationRequest, Form, Scope};
 use store::{Client, Consent, Facts, Found, Grant, GrantId, PersonStanding, Server, Stage, Use};
 
+use super::consent::keep_client;
 use super::run::{Rule, run};
 use super::{Engine, Stopped, Unavailable};
 use crate::decide::authorize::{
@@ -16,7 +17,7 @@ use crate::decide::{Drawn, Setting, scope, target};
 use crate::page::Page;
 use crate::seam::{Authentication, Demands, Limit, Pending, Who};
 use crate::step::Settled;
-use crate::{Refusal, Step};
+use crate::{Event, Refusal, Step};
 
 /// What the browser gets.
 pub(crate) enum Next {
@@ -147,9 +148,14 @@ async fn entered(
     let keys = engine.keys.current();
     let present = Present { who, standing, known: known.as_ref() };
     let prompt = sound.checked.prompt;
-    let stored = remembered(&request, present, prompt).is_none() && !prompt.none;
+    let remembered = remembered(&request, present, prompt).is_some();
+    let stored = remembered || !prompt.none;
     if stored && engine.limiter.may(Limit::Requests, &who.session.to_string()).await.is_err() {
+        engine.events.tell(&Event::Limited { limit: Limit::Requests.as_str(), from: None });
         return Ok(Next::To(redirectable.refuse(Refusal::TooManyRequests)));
+    }
+    if remembered {
+        keep_client(engine, client).await?;
     }
     let step = enter(request, client, present, prompt, engine.setting(&keys), &engine.draw());
     match step.settle(engine.store(), &*engine.events).await? {

@@ -1,11 +1,12 @@
 //! A person answers.
 
+use ambient::Time;
 use oauth_types::Scope;
 use store::{Changes, Client, Consent, Facts, Found, Grant, GrantId, Server, Stage, Use};
 
 use super::authorize::pending_of;
 use super::run::{Rule, run};
-use super::{Engine, Stopped};
+use super::{Engine, Stopped, Unavailable};
 use crate::decide::consent::{Approved, Review, approve, deny, remember, requested};
 use crate::decide::register::kept_until;
 use crate::decide::{Drawn, Setting};
@@ -45,11 +46,13 @@ pub(crate) async fn approved(
     let found = facts.grant.ok_or(Refusal::RequestGone)?;
     // Read before the grant is written: a withdrawal in between makes the write below stale, and it stays withdrawn.
     let reviewed = reviewed(engine, &found, who).await?;
+    if let Some(client) = &reviewed.client {
+        keep_client(engine, client).await?;
+    }
     let rule = Approve { grant, who, scope, reviewed: &reviewed };
     let approved = run(engine, &rule).await??;
     if let (Approved::Now, Some(server)) = (approved, &reviewed.server) {
         remember_consent(engine, &found.record, server, who, scope, reviewed.known.as_ref()).await?;
-        keep_client(engine, &found.record).await?;
     }
     Ok(format!("{}/oauth/continue/{grant}", engine.issuer.path()))
 }
@@ -104,14 +107,20 @@ async fn remember_consent(
     Ok(())
 }
 
-/// A client that registered itself is kept longer once somebody has consented to it. Housekeeping: a stale write is left.
-async fn keep_client(engine: &Engine, grant: &Grant) -> Result<(), Stopped> {
-    let Some(found) = engine.store().find::<Client>(&grant.client).await? else {
+/// A client that registered itself is kept as long as the grant that it is about to get may live. Before the grant is
+/// written: kept for nothing is the harmless half.
+pub(crate) async fn keep_client(engine: &Engine, client: &Client) -> Result<(), Unavailable> {
+    let until = kept_until(&engine.policy, engine.clock.now());
+    let due = |kept: Time| until.since(kept) > WORTH_A_WRITE;
+    if !client.kept_until.is_some_and(due) {
+        return Ok(());
+    }
+    let Some(found) = engine.store().find::<Client>(&client.id).await? else {
         return Ok(());
     };
-    let until = kept_until(&engine.policy, engine.clock.now());
-    if found.record.kept_until.is_some_and(|kept| until.since(kept) > WORTH_A_WRITE) {
+    if found.record.kept_until.is_some_and(due) {
         let kept = Client { kept_until: Some(until), ..found.record.clone() };
+        // Stale: somebody else keeps or deletes it.
         let _: store::Commit =
             engine.store().commit(&Changes::replace(engine.draw().mark, &found, &kept)).await?;
     }

@@ -57,6 +57,9 @@ fn parse(body: &[u8]) -> Result<ClientMetadata, OAuthError> {
     };
     let value: Value = serde_json::from_slice(body).map_err(|_| malformed())?;
     let object = value.as_object().ok_or_else(malformed)?;
+    if depth(&value) > DEEPEST {
+        return Err(malformed());
+    }
     // A text would pass for a list in a language that looks for substrings; say which member it is.
     let list_of_texts =
         |value: &Value| value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
@@ -71,10 +74,38 @@ fn parse(body: &[u8]) -> Result<ClientMetadata, OAuthError> {
     })
 }
 
+/// How deep the metadata may be nested. Stored within a record it is deeper, and must still read back.
+const DEEPEST: usize = 16;
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or_default(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
 async fn server(engine: &Engine, named: &Value) -> Result<Option<ServerId>, Unavailable> {
     let Some(id) = named.as_str().and_then(|text| ServerId::parse(text).ok()) else {
         return Ok(None);
     };
     let server = engine.resources.find(&Wanted::Registered(id)).await?;
     Ok(server.map(|server| server.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_that_is_nested_too_deep_is_refused() {
+        let nested = |depth: usize| {
+            let value = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            parse(format!(r#"{{"redirect_uris":["https://a.example/cb"],"x":{value}}}"#).as_bytes())
+        };
+        assert!(nested(DEEPEST - 1).is_ok());
+        for depth in [DEEPEST, 125, 5_000] {
+            assert_eq!(nested(depth).unwrap_err().error, ErrorCode::InvalidClientMetadata, "{depth}");
+        }
+    }
 }

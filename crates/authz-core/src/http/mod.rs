@@ -3,6 +3,8 @@
 mod endpoint;
 mod reply;
 
+use std::error::Error;
+
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -68,8 +70,10 @@ async fn answer(
             return reply::document(metadata.to_json());
         }
         Endpoint::ProtectedResource(server) => return protected_resource(engine, server).await,
-        Endpoint::Authorize => return page(engine, authorize_form(engine, request).await),
-        Endpoint::Continue(grant) => return page(engine, continued(engine, request, grant).await),
+        Endpoint::Authorize => return page(engine, endpoint, authorize_form(engine, request).await, peer),
+        Endpoint::Continue(grant) => {
+            return page(engine, endpoint, continued(engine, request, grant).await, peer);
+        }
         Endpoint::Token => tokens(engine, request).await,
         Endpoint::Revoke => revoke(engine, request).await,
         Endpoint::Introspect => introspect(engine, request).await,
@@ -85,7 +89,7 @@ async fn answer(
         }
         Err(Failure::Malformed(error)) => reply::malformed(&error),
         Err(Failure::Unavailable(error)) => {
-            tracing::error!(endpoint = endpoint.name(), %error, "cannot answer");
+            tracing::error!(endpoint = endpoint.name(), error = &error as &dyn Error, "cannot answer");
             reply::unavailable()
         }
     }
@@ -192,7 +196,7 @@ async fn protected_resource(engine: &Engine, server: &str) -> Response<Bytes> {
         Ok(Some(server)) => reply::document(metadata::protected_resource(&server, &engine.issuer).to_json()),
         Ok(None) => reply::not_found(),
         Err(error) => {
-            tracing::error!(%error, "cannot read a server");
+            tracing::error!(error = &error as &dyn Error, "cannot read a server");
             reply::unavailable()
         }
     }
@@ -220,13 +224,17 @@ async fn continued(engine: &Engine, request: &Request<Bytes>, grant: &str) -> Re
 }
 
 /// The answer to a browser.
-fn page(engine: &Engine, next: Result<Next, Stopped>) -> Response<Bytes> {
+fn page(engine: &Engine, endpoint: &Endpoint, next: Result<Next, Stopped>, peer: Peer) -> Response<Bytes> {
     match next {
         Ok(Next::To(location)) => reply::see_other(&location),
         Ok(Next::Respond(response)) => response,
-        Err(Stopped::Page(page)) => engine.interaction.show(&page),
+        Err(Stopped::Page(page)) => {
+            let (endpoint, title) = (endpoint.name(), page.title);
+            engine.events.tell(&Event::Stopped { endpoint, title, from: peer.0 });
+            engine.interaction.show(&page)
+        }
         Err(Stopped::Unavailable(error)) => {
-            tracing::error!(%error, "cannot answer a browser");
+            tracing::error!(error = &error as &dyn Error, "cannot answer a browser");
             let mut response = engine.interaction.show(&reply::unavailable_page());
             reply::retry_after(&mut response, reply::PATIENCE);
             response

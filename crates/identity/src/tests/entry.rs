@@ -244,16 +244,23 @@ async fn a_closed_sign_up_is_closed_everywhere() {
 async fn guessing_is_limited_by_address_and_by_account() {
     let world = world().await;
     world.browser().sign_up("ada@example.com").await;
-    let mut browser = world.browser();
-    for number in 0..10 {
-        browser.peer = Peer(Some([192, 0, 2, number].into()));
-        assert_eq!(
-            browser.log_in("ada@example.com", "another password").await.status(),
-            StatusCode::UNAUTHORIZED
-        );
+    let mut guesser = world.browser();
+    guesser.peer = Peer(Some([198, 51, 100, 1].into()));
+    for _ in 0..10 {
+        let response = guesser.log_in("ada@example.com", "another password").await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     }
-    // From anywhere, and even with the right password: a guesser is not told that it is right.
-    let refused = browser.log_in(" ADA@example.com", PASSWORD).await;
+    // Even with the right password: a guesser is not told that it is right.
+    let refused = guesser.log_in(" ADA@example.com", PASSWORD).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    // From elsewhere Ada herself still comes in.
+    assert_eq!(world.browser().log_in("ada@example.com", PASSWORD).await.status(), StatusCode::OK);
+    // Many addresses together are stopped, too.
+    for number in 2..=90 {
+        guesser.peer = Peer(Some([198, 51, 100, number].into()));
+        let _: Response<Bytes> = guesser.log_in("ada@example.com", "another password").await;
+    }
+    let refused = world.browser().log_in("ada@example.com", PASSWORD).await;
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(header_of(refused.headers(), "retry-after"), "200");
     assert!(html(&refused).contains("Try again in 4 minutes"), "{}", html(&refused));

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, Kind, Links, PersonId, Record, ServerId};
 
+/// How long a consent is remembered that nobody gave again, in seconds: 400 days. Whoever comes later is asked once more.
+const KEPT: i64 = 400 * 86_400;
+
 /// A remembered consent: this person lets this client do this at this resource.
 ///
 /// Forgetting writes [`withdrawn`](Self::withdrawn) and never deletes: a code born from the consent looks here once more
@@ -50,7 +53,16 @@ impl Record for Consent {
         Self::id_of(&self.person, &self.client, &self.server)
     }
 
+    fn sweep(&self) -> Option<Time> {
+        Some(self.given.plus(KEPT))
+    }
+
     fn links(&self) -> Links {
-        Links { client: Some(self.client.to_string()), person: Some(self.person.to_string()), consent: None }
+        Links {
+            client: Some(self.client.to_string()),
+            person: Some(self.person.to_string()),
+            consent: None,
+            server: Some(self.server.to_string()),
+        }
     }
 }

@@ -285,7 +285,14 @@ impl Record for Grant {
             Stage::Coded(coded) => coded.remembered.clone(),
             Stage::Requested(_) | Stage::Live(_) | Stage::Ended(_) => None,
         };
-        Links { client: Some(self.client.to_string()), person, consent }
+        let server = match &self.stage {
+            Stage::Requested(requested) => Some(&requested.request.target),
+            Stage::Coded(coded) => Some(&coded.request.target),
+            Stage::Live(live) => Some(&live.target),
+            Stage::Ended(_) => None,
+        };
+        let server = server.map(|target| target.server.to_string());
+        Links { client: Some(self.client.to_string()), person, consent, server }
     }
 
     fn is_final(&self) -> bool {

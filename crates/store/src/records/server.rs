@@ -91,6 +91,8 @@ pub struct OriginEntry {
     pub server: ServerId,
     /// Its resource identifier.
     pub resource: Resource,
+    /// When it was entered.
+    pub since: Time,
 }
 
 impl Record for OriginIndex {

@@ -23,12 +23,14 @@ macro_rules! columns {
             $table,
             ".person, ",
             $table,
-            ".consent"
+            ".consent, ",
+            $table,
+            ".server"
         )
     };
 }
 
-const COLUMNS: usize = 7;
+const COLUMNS: usize = 8;
 
 /// One statement, so one moment. The links are those of the record as this very read sees it.
 const LOOK: &str = concat!(
@@ -41,12 +43,15 @@ const LOOK: &str = concat!(
     ", ",
     columns!("consent"),
     ", ",
+    columns!("server"),
+    ", ",
     columns!("beside"),
     " FROM (SELECT 1)
       LEFT JOIN records AS record ON record.kind = ?1 AND record.id = ?2
       LEFT JOIN records AS client ON client.kind = 'client' AND client.id = record.client
       LEFT JOIN records AS person ON person.kind = 'person' AND person.id = record.person
       LEFT JOIN records AS consent ON consent.kind = 'consent' AND consent.id = record.consent
+      LEFT JOIN records AS server ON server.kind = 'server' AND server.id = record.server
       LEFT JOIN records AS beside ON beside.kind = ?3 AND beside.id = ?4"
 );
 
@@ -72,12 +77,14 @@ pub(super) fn look(connection: &Connection, look: &Look) -> Result<Seen, Fault> 
     ))?;
     let Some(row) = rows.next()? else { return Ok(Seen::default()) };
     let record = decode(row, 0, Some(look.record.clone()))?;
-    let [client, person, consent] = record.as_ref().map(|record| record.links.keys()).unwrap_or_default();
+    let [client, person, consent, server] =
+        record.as_ref().map(|record| record.links.keys()).unwrap_or_default();
     Ok(Seen {
         client: decode(row, COLUMNS, client)?,
         person: decode(row, 2 * COLUMNS, person)?,
         consent: decode(row, 3 * COLUMNS, consent)?,
-        beside: decode(row, 4 * COLUMNS, look.beside.clone())?,
+        server: decode(row, 4 * COLUMNS, server)?,
+        beside: decode(row, 5 * COLUMNS, look.beside.clone())?,
         record,
     })
 }
@@ -152,8 +159,8 @@ pub(super) fn version(connection: &Connection, key: &Key) -> Result<Option<Versi
 pub(super) fn insert(connection: &Connection, row: &Row) -> Result<(), Fault> {
     write(
         connection,
-        "INSERT INTO records (kind, id, marks, ended, body, sweep, client, person, consent)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO records (kind, id, marks, ended, body, sweep, client, person, consent, server)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         row,
     )
 }
@@ -161,7 +168,8 @@ pub(super) fn insert(connection: &Connection, row: &Row) -> Result<(), Fault> {
 pub(super) fn update(connection: &Connection, row: &Row) -> Result<(), Fault> {
     write(
         connection,
-        "UPDATE records SET marks = ?3, ended = ?4, body = ?5, sweep = ?6, client = ?7, person = ?8, consent = ?9
+        "UPDATE records
+         SET marks = ?3, ended = ?4, body = ?5, sweep = ?6, client = ?7, person = ?8, consent = ?9, server = ?10
          WHERE kind = ?1 AND id = ?2",
         row,
     )
@@ -178,6 +186,7 @@ fn write(connection: &Connection, sql: &str, row: &Row) -> Result<(), Fault> {
         row.links.client,
         row.links.person,
         row.links.consent,
+        row.links.server,
     ])?;
     Ok(())
 }
@@ -195,6 +204,11 @@ fn decode(row: &rusqlite::Row<'_>, at: usize, key: Option<Key>) -> Result<Option
         ended: row.get(at + 1)?,
         body: row.get(at + 2)?,
         sweep: row.get::<_, Option<i64>>(at + 3)?.map(Time),
-        links: Links { client: row.get(at + 4)?, person: row.get(at + 5)?, consent: row.get(at + 6)? },
+        links: Links {
+            client: row.get(at + 4)?,
+            person: row.get(at + 5)?,
+            consent: row.get(at + 6)?,
+            server: row.get(at + 7)?,
+        },
     }))
 }

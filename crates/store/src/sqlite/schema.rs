@@ -22,6 +22,7 @@ const STEPS: [&str; 1] = ["
         client  TEXT,
         person  TEXT,
         consent TEXT,
+        server  TEXT,
         PRIMARY KEY (kind, id)
     ) STRICT;
     CREATE INDEX records_sweep ON records (sweep) WHERE sweep IS NOT NULL;

@@ -97,16 +97,17 @@ pub async fn the_verdict_table(store: Subject) {
 
 /// Nothing of a row is lost or mixed up, by [`read`](crate::Store::read), [`look`](crate::Store::look) or a listing.
 pub async fn every_column_reads_back(store: Subject) {
-    let links = |client: &str, person: &str, consent: &str| Links {
+    let links = |client: &str, person: &str, consent: &str, server: &str| Links {
         client: Some(client.to_owned()),
         person: Some(person.to_owned()),
         consent: Some(consent.to_owned()),
+        server: Some(server.to_owned()),
     };
     let whole = Sample::new(Kind::Grant, "whole").body("{\"a\":\"\\u0000 \n\"}").sweep(FUTURE).ended();
-    let whole = whole.client("the client").person("the person").consent("the consent");
+    let whole = whole.client("the client").person("the person").consent("the consent").server("the server");
     let bare = Sample::new(Kind::Grant, "bare").body("");
     for (sample, links) in
-        [(&whole, links("the client", "the person", "the consent")), (&bare, Links::default())]
+        [(&whole, links("the client", "the person", "the consent", "the server")), (&bare, Links::default())]
     {
         let mark = created(&store, sample).await;
         let expected = Some(Row { marks: Marks::first(mark), links, ..sample.row.clone() });

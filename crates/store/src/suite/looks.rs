@@ -10,9 +10,9 @@ fn body_of(row: Option<&Row>) -> Option<&str> {
     row.map(|row| row.body.as_str())
 }
 
-/// The client, the person and the consent that it names, if they are there, and the one beside.
+/// The client, the person, the consent and the server that it names, if they are there, and the one beside.
 pub async fn a_look_sees_what_the_record_names(store: Subject) {
-    let grant = Sample::new(Kind::Grant, "g").body("grant").client("c").person("p").consent("n");
+    let grant = Sample::new(Kind::Grant, "g").body("grant").client("c").person("p").consent("n").server("r");
     let server = Sample::new(Kind::Server, "s").body("server");
     created(&store, &grant).await;
     created(&store, &server).await;
@@ -21,18 +21,27 @@ pub async fn a_look_sees_what_the_record_names(store: Subject) {
     let seen = store.look(&look_at(&grant, Some(&server))).await.unwrap();
     assert_eq!(body_of(seen.record.as_ref()), Some("grant"));
     assert_eq!(body_of(seen.beside.as_ref()), Some("server"));
-    assert!(seen.client.is_none() && seen.person.is_none() && seen.consent.is_none(), "{seen:?}");
-    for (kind, id, body) in
-        [(Kind::Client, "c", "client"), (Kind::Person, "p", "person"), (Kind::Consent, "n", "consent")]
-    {
+    assert!(
+        seen.client.is_none() && seen.person.is_none() && seen.consent.is_none() && seen.server.is_none(),
+        "{seen:?}"
+    );
+    for (kind, id, body) in [
+        (Kind::Client, "c", "client"),
+        (Kind::Person, "p", "person"),
+        (Kind::Consent, "n", "consent"),
+        (Kind::Server, "r", "resource"),
+    ] {
         created(&store, &Sample::new(kind, id).body(body)).await;
     }
     let seen = store.look(&look_at(&grant, None)).await.unwrap();
-    let rows = [&seen.record, &seen.client, &seen.person, &seen.consent, &seen.beside];
+    let rows = [&seen.record, &seen.client, &seen.person, &seen.consent, &seen.server, &seen.beside];
     let bodies = rows.map(|row| body_of(row.as_ref()));
-    assert_eq!(bodies, [Some("grant"), Some("client"), Some("person"), Some("consent"), None]);
+    assert_eq!(
+        bodies,
+        [Some("grant"), Some("client"), Some("person"), Some("consent"), Some("resource"), None]
+    );
     let keys: Vec<_> = rows.into_iter().flatten().map(|row| format!("{:?}", row.key)).collect();
-    assert_eq!(keys, ["grant:g", "client:c", "person:p", "consent:n"]);
+    assert_eq!(keys, ["grant:g", "client:c", "person:p", "consent:n", "server:r"]);
 }
 
 /// What is beside does not depend on what is not there.

@@ -141,6 +141,11 @@ impl Sample {
         self
     }
 
+    fn server(mut self, id: &str) -> Self {
+        self.row.links.server = Some(id.to_owned());
+        self
+    }
+
     /// One write of it, under a mark of its own.
     fn under(&self, guard: Guard) -> Changes {
         self.under_as(guard, mark())

@@ -218,7 +218,7 @@ impl Room {
             code: self.code().expose(),
             redirect_uri: Some(CALLBACK.to_owned()),
             verifier: Some(SecretString::from(VERIFIER)),
-            resource: Some(resource(RESOURCE)),
+            resource: vec![RESOURCE.to_owned()],
         }
     }
 
@@ -274,7 +274,11 @@ fn asked() -> AuthorizationRequest {
 }
 
 fn refreshing() -> RefreshRequest {
-    RefreshRequest { refresh_token: SecretString::from("not read by the rule"), scope: None, resource: None }
+    RefreshRequest {
+        refresh_token: SecretString::from("not read by the rule"),
+        scope: None,
+        resource: Vec::new(),
+    }
 }
 
 /// A public client that has named itself.

@@ -65,7 +65,7 @@ const UNUSED: &[Fault] = &[
     ),
     (
         "another resource",
-        |case| case.request.resource = Some(resource("https://mcp.example/other")),
+        |case| case.request.resource = vec!["https://mcp.example/other".to_owned()],
         Refusal::TargetMismatch,
         Written::Nothing,
     ),
@@ -181,8 +181,8 @@ fn a_code_is_redeemed_by_its_client_with_its_verifier() {
     let changes: [fn(&mut Case); 6] = [
         |_| {},
         |case| case.request.redirect_uri = None,
-        |case| case.request.resource = None,
-        |case| case.request.resource = Some(resource("https://MCP.example:443/mcp/")),
+        |case| case.request.resource = Vec::new(),
+        |case| case.request.resource = vec!["https://MCP.example:443/mcp/".to_owned()],
         |case| case.room.now = NOW.plus(59),
         |case| {
             withdraw(case);

@@ -100,7 +100,11 @@ fn of_several_faults_the_first_is_told() {
         ("another client", |case| case.client.id = another_client().id, Refusal::RefreshOfAnotherClient),
         ("a blocked person", |case| case.room.facts.person.status = Status::Blocked, Refusal::GrantOver),
         ("expired", |case| case.room.now = case.room.now.plus(30 * 86_400), Refusal::GrantExpired),
-        ("a scope too wide", |case| case.request.scope = Some(scope("admin")), Refusal::ScopeExceedsGrant),
+        (
+            "a scope too wide",
+            |case| case.request.scope = Some("admin".to_owned()),
+            Refusal::ScopeExceedsGrant,
+        ),
     ];
     for (first, (what, _, refusal)) in faults.iter().enumerate() {
         // The same for a current token and for one that would end the grant; the number comes before the scope.
@@ -191,7 +195,7 @@ fn each_answer_tells_what_happened() {
 #[test]
 fn a_refused_request_from_ahead_adopts_nothing() {
     let mut case = Case::presenting(7);
-    case.request.scope = Some(scope("admin"));
+    case.request.scope = Some("admin".to_owned());
     let decided = case.weigh();
     assert_eq!(decided.written(), Written::Nothing);
     assert_eq!(decided.refusal(), Some(Refusal::ScopeExceedsGrant));
@@ -217,19 +221,22 @@ fn a_repeated_refresh_gets_the_same_tokens() {
 #[test]
 fn a_repeated_refresh_must_ask_for_the_same() {
     use Answer::{Refused, Repeats};
-    let asks: [(Option<Scope>, Option<Resource>, Answer); 8] = [
+    let asks: [(Option<&str>, Option<&str>, Answer); 10] = [
         (None, None, Repeats(5)),
-        (Some(scope("write read")), None, Repeats(5)),
-        (Some(Scope::empty()), None, Repeats(5)),
-        (None, Some(resource(RESOURCE)), Repeats(5)),
-        (None, Some(resource("https://mcp.example/mcp/")), Repeats(5)),
-        (Some(scope("read")), None, Refused(Refusal::RepeatDiffers)),
-        (Some(scope("admin")), None, Refused(Refusal::RepeatDiffers)),
-        (None, Some(resource("https://mcp.example")), Refused(Refusal::RepeatDiffers)),
+        (Some("write read"), None, Repeats(5)),
+        (Some(""), None, Repeats(5)),
+        (None, Some(RESOURCE), Repeats(5)),
+        (None, Some("https://mcp.example/mcp/"), Repeats(5)),
+        (Some("read"), None, Refused(Refusal::RepeatDiffers)),
+        (Some("admin"), None, Refused(Refusal::RepeatDiffers)),
+        (Some("\""), None, Refused(Refusal::RepeatDiffers)),
+        (None, Some("https://mcp.example"), Refused(Refusal::RepeatDiffers)),
+        (None, Some("ftp://x"), Refused(Refusal::RepeatDiffers)),
     ];
     for (scope, resource, expected) in asks {
         let mut case = Case::presenting(4);
-        (case.request.scope, case.request.resource) = (scope.clone(), resource.clone());
+        case.request.scope = scope.map(str::to_owned);
+        case.request.resource = resource.map(str::to_owned).into_iter().collect();
         assert_eq!(answer(&case.weigh()), expected, "{scope:?} {resource:?}");
     }
 }
@@ -258,7 +265,7 @@ fn the_leeway_closes_when_it_is_over() {
 #[test]
 fn a_narrower_scope_does_not_narrow_the_grant() {
     let mut case = Case::presenting(5);
-    case.request.scope = Some(scope("read"));
+    case.request.scope = Some("read".to_owned());
     let decided = case.weigh();
     assert_eq!(decided.outcome.as_ref().unwrap().scope, scope("read"));
     let Some(Stage::Live(live)) = decided.after.map(|after| after.record.stage) else { panic!("not live") };
@@ -269,10 +276,10 @@ fn a_narrower_scope_does_not_narrow_the_grant() {
 #[test]
 fn more_scope_or_another_resource_never_rotates() {
     let mut case = Case::presenting(5);
-    case.request.scope = Some(scope("read admin"));
+    case.request.scope = Some("read admin".to_owned());
     assert_eq!(answer(&case.weigh()), Answer::Refused(Refusal::ScopeExceedsGrant));
     let mut case = Case::presenting(5);
-    case.request.resource = Some(resource("https://mcp.example/other"));
+    case.request.resource = vec!["https://mcp.example/other".to_owned()];
     assert_eq!(answer(&case.weigh()), Answer::Refused(Refusal::TargetMismatch));
 }
 
@@ -327,4 +334,19 @@ fn expired_access_tokens_are_forgotten_at_the_next_refresh() {
     let decided = case.weigh();
     let Some(Stage::Live(live)) = decided.after.map(|after| after.record.stage) else { panic!("not live") };
     assert_eq!(live.access.iter().map(|access| access.number).collect::<Vec<_>>(), [6]);
+}
+
+/// Its resource server was removed: a client that went on refreshing would never ask for another.
+#[test]
+fn a_grant_whose_server_is_gone_is_over() {
+    for (status, expected) in [
+        (Status::Active, Answer::Rotates(6)),
+        (Status::Blocked, Answer::Refused(Refusal::TargetGone)),
+        (Status::Deleted, Answer::Refused(Refusal::TargetGone)),
+    ] {
+        let mut case = Case::presenting(5);
+        let record = Server { status, ..server() };
+        case.room.facts.server = Some(Found { record, mark: Mark::new([0; 16]) });
+        assert_eq!(answer(&case.weigh()), expected, "{status:?}");
+    }
 }

@@ -30,7 +30,7 @@ fn a_request_means_one_resource() {
 #[test]
 fn an_identifier_is_found_exactly_or_by_an_alias_that_is_clear() {
     let id = |n| ServerId::new([n; 16]);
-    let entry = |n, text| OriginEntry { server: id(n), resource: resource(text) };
+    let entry = |n, text| OriginEntry { server: id(n), resource: resource(text), since: NOW };
     let one = [entry(1, "https://mcp.example/mcp")];
     let two = [entry(1, "https://mcp.example/mcp"), entry(2, "https://mcp.example/other")];
     let with_root = [entry(1, "https://mcp.example"), entry(2, "https://mcp.example/mcp")];

@@ -51,7 +51,8 @@ fn after(refusal: Refusal) -> Option<Refusal> {
         GrantExpired => RefreshOfAnotherClient,
         RefreshOfAnotherClient => RefreshReplayed,
         RefreshReplayed => RepeatDiffers,
-        RepeatDiffers => ScopeExceedsGrant,
+        RepeatDiffers => TargetGone,
+        TargetGone => ScopeExceedsGrant,
         ScopeExceedsGrant => TokenInvalid,
         TokenInvalid => TokenMissing,
         TokenMissing => ServerKeyWrong,
@@ -101,8 +102,15 @@ fn refusals_of_a_secret_look_the_same() {
         CodeOver,
         ConsentWithdrawn,
     ];
-    let refreshes =
-        [RefreshForged, GrantOver, GrantExpired, RefreshOfAnotherClient, RefreshReplayed, RepeatDiffers];
+    let refreshes = [
+        RefreshForged,
+        GrantOver,
+        GrantExpired,
+        RefreshOfAnotherClient,
+        RefreshReplayed,
+        RepeatDiffers,
+        TargetGone,
+    ];
     for same in [&codes[..], &refreshes] {
         let wires: Vec<_> = same.iter().map(|refusal| refusal.wire()).collect();
         assert!(wires.iter().all(|wire| *wire == wires[0]), "{same:?}");
@@ -170,6 +178,7 @@ GrantExpired: 400 invalid_grant The refresh token is invalid, expired or revoked
 RefreshOfAnotherClient: 400 invalid_grant The refresh token is invalid, expired or revoked. Start a new authorization request.
 RefreshReplayed: 400 invalid_grant The refresh token is invalid, expired or revoked. Start a new authorization request.
 RepeatDiffers: 400 invalid_grant The refresh token is invalid, expired or revoked. Start a new authorization request.
+TargetGone: 400 invalid_grant The refresh token is invalid, expired or revoked. Start a new authorization request.
 ScopeExceedsGrant: 400 invalid_scope The scope exceeds what was granted.
 TokenInvalid: 401 invalid_token The access token is invalid, expired or revoked.
 TokenMissing: 401 invalid_token Send an access token as Authorization: Bearer.
