@@ -70,7 +70,8 @@ async fn as12_a_redirect_uri_matches_byte_for_byte_or_is_a_page(run: Run) {
 async fn as12_a_star_in_a_registered_uri_is_no_pattern(run: Run) {
     let Stage { world, mut ada, .. } = run.stage().await;
     let client = Client::register(&world, metadata("none", "https://client.example/*")).await;
-    for other in ["https://client.example/callback", "https://client.example/", "https://client.example/x/*"] {
+    for other in ["https://client.example/callback", "https://client.example/", "https://client.example/x/*"]
+    {
         let page = open(&world, &mut ada, &client.asking().with("redirect_uri", other)).await.page();
         assert_eq!(page.answer.status(), 400, "{other}");
     }
