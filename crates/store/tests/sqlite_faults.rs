@@ -165,27 +165,64 @@ async fn removed_is_unavailable_until_a_file_is_there() {
     store.ready().await.unwrap();
 }
 
+/// What the log of a server would say.
+fn sources(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
 #[cfg(unix)]
 #[tokio::test]
-async fn a_new_empty_file_is_taken() {
-    for first_to_come in ["a reader", "a writer", "a probe"] {
-        let (_folder, path) = place();
-        let store = Sqlite::open(&path).unwrap();
-        assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
-        assert!(read(&store, 1).await.is_some());
-        // The log stays behind: it must not be played into the new file.
-        fs::remove_file(&path).unwrap();
-        fs::write(&path, "").unwrap();
-        match first_to_come {
-            "a reader" => assert_eq!(read(&store, 1).await, None),
-            "a writer" => assert_eq!(create(&store, 3).await.unwrap(), Commit::Done),
-            _ => store.ready().await.unwrap(),
+async fn another_database_is_not_taken_before_the_store_is_opened_again() {
+    for other in ["an empty file", "another instance", "another instance, all else removed"] {
+        for first_to_come in ["a reader", "a writer", "a probe"] {
+            let (folder, path) = place();
+            let store = Sqlite::open(&path).unwrap();
+            assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
+            assert!(read(&store, 1).await.is_some());
+            let (away, new) = (folder.path().join("away.db"), folder.path().join("new.db"));
+            match other {
+                "an empty file" => fs::write(&new, "").unwrap(),
+                _ => assert_eq!(create(&Sqlite::open(&new).unwrap(), 7).await.unwrap(), Commit::Done),
+            }
+            // The log stays behind: it must be played into no other file, and its own may come back to it.
+            fs::rename(&path, &away).unwrap();
+            fs::rename(&new, &path).unwrap();
+            let alone = other.ends_with("removed");
+            if alone {
+                fs::remove_file(path.with_extension("db-wal")).unwrap();
+                fs::remove_file(path.with_extension("db-shm")).unwrap();
+            }
+            let before = fs::read(&path).unwrap();
+            let refused = match first_to_come {
+                "a reader" => store.read(&Key::new(Kind::AdminKey, 1)).await.map(|_| ()),
+                "a writer" => create(&store, 3).await.map(|_| ()),
+                _ => store.ready().await,
+            };
+            let told = sources(&refused.unwrap_err());
+            assert!(told.contains("another database is at this path; restart"), "{other}: {told}");
+            assert!(is_unavailable(create(&store, 2).await), "{other}");
+            assert!(is_unavailable(store.read(&Key::new(Kind::AdminKey, 7)).await), "{other}");
+            assert_eq!(fs::read(&path).unwrap(), before, "{other}: it was left alone");
+
+            fs::rename(&path, &new).unwrap();
+            fs::rename(&away, &path).unwrap();
+            let kept = read(&store, 1).await.is_some();
+            assert!(kept || alone, "{other}: the same instance is back");
+            assert_eq!(create(&store, 2).await.unwrap(), Commit::Done);
+            assert_eq!(read(&store, 7).await, None);
+            drop(store);
+
+            fs::rename(&new, &path).unwrap();
+            let store = Sqlite::open(&path).unwrap();
+            assert_eq!(read(&store, 1).await, None, "{other}");
+            assert_eq!(create(&store, 2).await.unwrap(), Commit::Done);
         }
-        assert_eq!(read(&store, 1).await, None, "{first_to_come}");
-        assert_eq!(create(&store, 2).await.unwrap(), Commit::Done);
-        drop(store);
-        let store = Sqlite::open(&path).unwrap();
-        assert!(read(&store, 2).await.is_some(), "{first_to_come}");
     }
 }
 

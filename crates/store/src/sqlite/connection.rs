@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Fault;
 use super::file::{self, FileId};
-use super::schema;
+use super::schema::{self, Instance};
 
 /// How long a write waits for another process that holds the lock. Writers hold it for milliseconds.
 const WRITER_WAITS: Duration = Duration::from_secs(1);
@@ -30,11 +30,14 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// To write: brings the tables up to date first.
-    pub(super) fn to_write(path: &Path) -> Result<Self, Fault> {
+    /// To write: brings the tables up to date first. Of what is not the `wanted` database, nothing is changed.
+    pub(super) fn to_write(path: &Path, wanted: Option<&Instance>) -> Result<Self, Fault> {
         let mut opened = Self::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_WAITS)?;
         let connection = &mut opened.connection;
         schema::refuse_foreign(connection)?;
+        if wanted.is_some() && Instance::of(connection)?.as_ref() != wanted {
+            return Err(Fault::Another);
+        }
         let mode: String =
             connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
         if mode != "wal" {
@@ -70,6 +73,14 @@ impl Opened {
         Ok(Self { connection, file, log: None })
     }
 
+    /// Which database the file at `path` is, by itself: the log beside it is not looked at.
+    pub(super) fn instance_without_log(path: &Path) -> Result<Option<Instance>, Fault> {
+        let access = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let connection =
+            Connection::open_with_flags(file::immutable(path), access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        Instance::of(&connection)
+    }
+
     /// Whether its path still leads to its file.
     pub(super) fn is_still_at(&self, path: &Path) -> Result<(), Fault> {
         if FileId::of(path)? == self.file { Ok(()) } else { Err(Fault::Moved) }
@@ -85,7 +96,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         file::create_if_absent(&path).unwrap();
-        let Opened { connection: writer, file, .. } = Opened::to_write(&path).unwrap();
+        let Opened { connection: writer, file, .. } = Opened::to_write(&path, None).unwrap();
         let reader = Opened::to_read(&path, file).unwrap().connection;
         let synchronous: i64 = writer.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
         assert_eq!(synchronous, 2, "2 is FULL");

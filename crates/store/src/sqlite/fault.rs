@@ -16,6 +16,8 @@ pub(super) enum Fault {
     Io(#[source] io::Error),
     #[error("the database file was replaced by another")]
     Moved,
+    #[error("another database is at this path; restart to use it, or put the one before it back")]
+    Another,
     #[error("the file belongs to another program")]
     Foreign,
     #[error("the file system allows no write-ahead log")]
@@ -36,9 +38,13 @@ impl Fault {
             Self::Damaged(kind) => {
                 StoreError::Damaged { kind: kind.as_str(), source: Box::new(Arc::clone(self)) }
             }
-            Self::Sqlite(_) | Self::Io(_) | Self::Moved | Self::Foreign | Self::NoLog | Self::Stopped => {
-                StoreError::unavailable(Arc::clone(self))
-            }
+            Self::Sqlite(_)
+            | Self::Io(_)
+            | Self::Moved
+            | Self::Another
+            | Self::Foreign
+            | Self::NoLog
+            | Self::Stopped => StoreError::unavailable(Arc::clone(self)),
         }
     }
 
@@ -51,9 +57,13 @@ impl Fault {
                 error.sqlite_error_code().is_some_and(|code| busy.contains(&code))
             }
             Self::Damaged(_) => true,
-            Self::Io(_) | Self::Moved | Self::Foreign | Self::NoLog | Self::Stopped | Self::Newer { .. } => {
-                false
-            }
+            Self::Io(_)
+            | Self::Moved
+            | Self::Another
+            | Self::Foreign
+            | Self::NoLog
+            | Self::Stopped
+            | Self::Newer { .. } => false,
         }
     }
 }

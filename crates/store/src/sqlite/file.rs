@@ -54,6 +54,35 @@ pub(super) fn log_of(path: &Path) -> PathBuf {
     beside(path, "-wal")
 }
 
+/// The URI by which SQLite reads the file at `path` and nothing beside it (`immutable`).
+pub(super) fn immutable(path: &Path) -> OsString {
+    // An empty authority, so that no path begins like one.
+    let mut uri = OsString::from(if path.is_absolute() { "file://" } else { "file:" });
+    uri.push(escaped(path));
+    uri.push("?immutable=1");
+    uri
+}
+
+/// What means something else in a URI. The bytes of a path need not be text.
+#[cfg(unix)]
+fn escaped(path: &Path) -> OsString {
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    let mut bytes = Vec::new();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => bytes.extend_from_slice(format!("%{byte:02x}").as_bytes()),
+            other => bytes.push(*other),
+        }
+    }
+    OsString::from_vec(bytes)
+}
+
+#[cfg(not(unix))]
+fn escaped(path: &Path) -> OsString {
+    let path = path.to_string_lossy().replace('\\', "/");
+    path.replace('%', "%25").replace('?', "%3f").replace('#', "%23").into()
+}
+
 /// Removes the log, and its index, that a database left behind which is no longer at `path`.
 pub(super) fn remove_log(path: &Path) -> Result<(), Fault> {
     for leftover in [log_of(path), beside(path, "-shm")] {
@@ -69,4 +98,20 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_no_other_path_as_a_uri() {
+        for (path, uri) in [
+            ("/a b/100%?#.db", "file:///a b/100%25%3f%23.db?immutable=1"),
+            ("//a/store.db", "file:////a/store.db?immutable=1"),
+            ("store.db", "file:store.db?immutable=1"),
+        ] {
+            assert_eq!(immutable(Path::new(path)), uri);
+        }
+    }
 }

@@ -40,8 +40,8 @@ const SWEPT_TOGETHER: u32 = 128;
 /// A store in one SQLite file.
 ///
 /// Locked, full, read-only or gone, the database makes it answer [`StoreError::Unavailable`]; it works again when the cause
-/// is gone. A file that is removed is not made anew, but one that somebody puts in its place is taken, an empty one included.
-/// Several processes may open one file. Dropping it finishes the writes that wait, and blocks until they are on the disk.
+/// is gone. A file that is removed is not made anew. A backup of it that somebody puts in its place is taken; any other
+/// database, an empty file included, is not before [`Sqlite::open`] is called again. Several processes may open one file. Dropping it finishes the writes that wait, and blocks until they are on the disk.
 pub struct Sqlite {
     readers: Readers,
     // Gone only while this is dropped.
@@ -79,7 +79,7 @@ impl Sqlite {
         read: impl Fn(&Connection) -> Result<T, Fault> + Send,
     ) -> Result<T, StoreError> {
         match self.readers.with(&read) {
-            // Another file, perhaps an empty one: the writer makes it fit to be read.
+            // Another file: the writer knows whether it may be read, and makes it fit.
             Err(Fault::Moved | Fault::Io(_)) => {
                 self.write(Probe).await?;
                 Ok(self.readers.with(&read)?)

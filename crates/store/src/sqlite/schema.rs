@@ -1,6 +1,6 @@
 //! The tables, and how older ones become them.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::fault::Fault;
 
@@ -42,9 +42,31 @@ const STEPS: [&str; 1] = ["
         count INTEGER NOT NULL
     ) STRICT;
     INSERT INTO probes VALUES (1, 0);
+    CREATE TABLE instance (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        id  BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO instance VALUES (1, randomblob(16));
 "];
 
 const KNOWN: u32 = STEPS.len() as u32;
+
+/// Which database a file is: drawn when its tables are made, and the same in every backup of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Instance(Vec<u8>);
+
+impl Instance {
+    /// The one that `connection` is to; none if there are no tables yet.
+    pub(super) fn of(connection: &Connection) -> Result<Option<Self>, Fault> {
+        let made = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'instance'";
+        match connection.query_row(made, (), |row| row.get(0))? {
+            0 => Ok(None),
+            _ => Ok(connection
+                .query_row("SELECT id FROM instance", (), |row| row.get(0).map(Self))
+                .optional()?),
+        }
+    }
+}
 
 /// Refuses, before anything is changed, what is not ours or not yet ours.
 pub(super) fn refuse_foreign(connection: &Connection) -> Result<(), Fault> {
@@ -70,6 +92,10 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Fault> {
         transaction.pragma_update(None, "application_id", APPLICATION)?;
     }
     transaction.commit()?;
+    if found < KNOWN {
+        // Into the file itself: without its log it must say which database it is.
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::connection::Opened;
 use super::fault::Fault;
 use super::file::{self, FileId};
+use super::schema::Instance;
 use super::work::Work;
 use crate::StoreError;
 
@@ -78,13 +79,16 @@ pub(super) struct Writer {
     opened: Option<Opened>,
     log: Option<FileId>,
     prepared: Prepared,
+    // No other is written to before this process starts again: what it knows, it knows of this one.
+    instance: Instance,
 }
 
 impl Writer {
     pub(super) fn open(path: &Path) -> Result<Self, Fault> {
-        let opened = Opened::to_write(path)?;
+        let opened = Opened::to_write(path, None)?;
+        let instance = Instance::of(&opened.connection)?.ok_or(Fault::Foreign)?;
         let prepared = Prepared(Arc::new(Mutex::new(opened.file)));
-        Ok(Self { path: path.to_owned(), log: opened.log, opened: Some(opened), prepared })
+        Ok(Self { path: path.to_owned(), log: opened.log, opened: Some(opened), prepared, instance })
     }
 
     pub(super) fn prepared(&self) -> Prepared {
@@ -143,9 +147,13 @@ impl Writer {
         // The log of a database that was replaced would be played into its successor, and ruin it.
         let replaced = FileId::of(&self.path)? != self.prepared.file();
         if replaced && self.log.is_some() && FileId::of(&file::log_of(&self.path)).ok() == self.log {
+            // Its database may still come back to it.
+            if Opened::instance_without_log(&self.path)?.as_ref() != Some(&self.instance) {
+                return Err(Fault::Another);
+            }
             file::remove_log(&self.path)?;
         }
-        let opened = Opened::to_write(&self.path)?;
+        let opened = Opened::to_write(&self.path, Some(&self.instance))?;
         self.log = opened.log;
         *self.prepared.0.lock() = opened.file;
         Ok(opened)
