@@ -148,6 +148,30 @@ async fn bc02_the_default_paths_of_2025_03_26_serve_the_whole_flow(run: Run) {
     assert_eq!(world.post("/token", &redeeming, &[]).await.status(), 200);
 }
 
+/// Clients of every revision of MCP name it in a header; those of 2025-03-26 name no resource.
+async fn clients_of_every_revision_of_mcp_get_the_whole_flow(run: Run) {
+    let Stage { world, server, mut ada, .. } = run.stage().await;
+    for revision in ["2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"] {
+        let named = [("mcp-protocol-version", revision)];
+        let metadata = "/.well-known/oauth-authorization-server";
+        let metadata = world.send(request(Method::GET, metadata, &named, Bytes::new())).await.json();
+        let local = |name: &str| metadata[name].as_str().unwrap().strip_prefix(ISSUER).unwrap().to_owned();
+        let mut client = Client::public(&world).await;
+        client.resource = (revision != "2025-03-26").then(|| RESOURCE.to_owned());
+        let url = format!("{}?{}", local("authorization_endpoint"), client.asking().to_query());
+        let page = ada.open(&url).await.page();
+        let (_, callback) = ada.press(&page.form("Allow"), "Allow").await.callback();
+        assert_eq!(callback.one("iss"), metadata["issuer"].as_str(), "{revision}");
+        let redeeming = client.redeeming(callback.one("code").unwrap());
+        let redeeming =
+            client.resource.iter().fold(redeeming, |form, resource| form.and("resource", resource));
+        let tokens = Tokens::of(&world.post(&local("token_endpoint"), &redeeming, &named).await);
+        assert!(server.accepts(&world, &tokens.access).await, "{revision}");
+        let next = world.post(&local("token_endpoint"), &client.refreshing(&tokens.refresh), &named).await;
+        assert_eq!(next.status(), 200, "{revision}");
+    }
+}
+
 /// Every endpoint answers other methods with 405 and names its own.
 async fn a_wrong_method_is_405_with_allow(run: Run) {
     let Stage { world, server, .. } = run.stage().await;
@@ -272,6 +296,7 @@ stamp! {
     g15_the_document_of_a_server_names_its_issuer_and_its_own_scopes,
     g15_offline_access_is_in_the_servers_metadata_and_not_in_the_resources,
     bc02_the_default_paths_of_2025_03_26_serve_the_whole_flow,
+    clients_of_every_revision_of_mcp_get_the_whole_flow,
     a_wrong_method_is_405_with_allow,
     head_answers_as_get_does_without_a_body_and_starts_nothing,
     an_unknown_path_is_404_in_json,

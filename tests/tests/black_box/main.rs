@@ -27,5 +27,6 @@ mod remembered;
 mod replay;
 mod resources;
 mod revoke;
+mod secrets;
 mod sessions;
 mod token;
