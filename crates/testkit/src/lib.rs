@@ -3,6 +3,7 @@
 //! For `tests/`, `fuzz/` and `crates/*/tests/`, never for unit tests: their crate would be compiled twice. Nothing of it is
 //! shipped.
 
+pub mod bare;
 pub mod browser;
 pub mod client;
 pub mod faults;
