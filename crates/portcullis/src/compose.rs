@@ -2,7 +2,6 @@
 
 mod builder;
 
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +26,7 @@ use tracing::Instrument as _;
 pub use self::builder::{Builder, OpenError};
 use crate::admin::Admin;
 use crate::answer;
-use crate::config::Config;
+use crate::config::{Config, Network};
 use crate::data::DataFolder;
 use crate::ops::Ops;
 use crate::peer::sender;
@@ -43,7 +42,7 @@ pub struct Portcullis {
     store: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    trusted_proxies: Vec<IpAddr>,
+    trusted_proxies: Vec<Network>,
     new_admin_key: Option<SecretString>,
     // Dropped last: while it is here no other process opens the store.
     _data: Option<DataFolder>,
@@ -53,6 +52,8 @@ pub struct Portcullis {
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How many of them at once, so that nobody waits long behind it.
 const SWEPT_AT_ONCE: u32 = 256;
+/// How much of a path is logged, in characters. Whoever sends a request chooses it, and the log is kept.
+const LOGGED_PATH: usize = 200;
 /// The name that a request has in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -150,8 +151,9 @@ impl Serve for Portcullis {
         let id = URL_SAFE_NO_PAD.encode(self.entropy.draw::<9>());
         let peer = sender(peer, request.headers(), &self.trusted_proxies);
         // The query holds codes and hints; only the path is for the log.
-        let span =
-            tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+        let (method, path) =
+            (shortened(request.method().as_str(), 20), shortened(request.uri().path(), LOGGED_PATH));
+        let span = tracing::info_span!("request", id, method, path);
         async move {
             let (began, head) = (Instant::now(), *request.method() == Method::HEAD);
             let mut response = self.guarded(request, peer).await;
@@ -168,6 +170,21 @@ impl Serve for Portcullis {
         .instrument(span)
         .await
     }
+}
+
+/// The first `most` characters of a text of strangers, in one line.
+fn shortened(text: &str, most: usize) -> String {
+    let mut short = String::new();
+    for character in text.chars().take(most) {
+        match character.is_control() {
+            true => short.extend(character.escape_default()),
+            false => short.push(character),
+        }
+    }
+    if text.chars().nth(most).is_some() {
+        short.push('…');
+    }
+    short
 }
 
 #[cfg(test)]

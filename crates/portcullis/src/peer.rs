@@ -5,20 +5,24 @@ use std::net::{IpAddr, SocketAddr};
 use http::HeaderMap;
 use http_io::Peer;
 
+use crate::config::Network;
+
 /// The sender of a request that `peer` delivered.
 ///
 /// `X-Forwarded-For` is read from its end, as far as the addresses are of `trusted` proxies: each has appended who it got
-/// the request from. The first other address is the sender. Of an untrusted peer the header is not looked at: anybody can
-/// write it.
-pub(crate) fn sender(peer: Peer, headers: &HeaderMap, trusted: &[IpAddr]) -> Peer {
+/// the request from. The first other address is the sender. An entry that is no address ends the reading, and nothing that
+/// the sender wrote on its left changes what the proxies wrote on its right. Of an untrusted peer the header is not looked
+/// at: anybody can write it.
+pub(crate) fn sender(peer: Peer, headers: &HeaderMap, trusted: &[Network]) -> Peer {
     let Some(mut known) = peer.0.map(|address| address.to_canonical()) else { return peer };
+    // Entry by entry as bytes: one line may hold what a stranger wrote, in any bytes, and what a proxy appended.
     let lines = headers.get_all("x-forwarded-for").iter().rev();
-    let entries = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+    let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     for entry in entries {
-        if !trusted.contains(&known) {
+        if !trusted.iter().any(|network| network.contains(known)) {
             break;
         }
-        match address(entry.trim()) {
+        match str::from_utf8(entry).ok().and_then(|entry| address(entry.trim())) {
             Some(before) => known = before,
             None => break,
         }
@@ -40,10 +44,15 @@ mod tests {
     use super::*;
 
     fn seen(peer: &str, forwarded: &[&str]) -> String {
-        let trusted = ["10.0.0.1", "10.0.0.2", "::1"].map(|address| address.parse().unwrap());
+        let lines: Vec<&[u8]> = forwarded.iter().map(|line| line.as_bytes()).collect();
+        seen_in(peer, &lines)
+    }
+
+    fn seen_in(peer: &str, forwarded: &[&[u8]]) -> String {
+        let trusted = ["10.0.0.1", "10.0.0.2", "10.1.0.0/16", "::1"].map(|address| address.parse().unwrap());
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append("x-forwarded-for", HeaderValue::from_str(line).unwrap());
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());
         }
         let sender = sender(Peer(Some(peer.parse().unwrap())), &headers, &trusted);
         sender.0.unwrap().to_string()
@@ -59,6 +68,8 @@ mod tests {
             ("10.0.0.1", &["203.0.113.66, 198.51.100.1, 10.0.0.2"], "198.51.100.1"),
             ("10.0.0.1", &["198.51.100.1", "10.0.0.2"], "198.51.100.1"),
             ("10.0.0.1", &["10.0.0.2"], "10.0.0.2"),
+            ("10.1.2.3", &["198.51.100.1, 10.1.255.255"], "198.51.100.1"),
+            ("10.2.0.1", &["198.51.100.1"], "10.2.0.1"),
             ("10.0.0.1", &["198.51.100.1, nonsense"], "10.0.0.1"),
             ("::ffff:10.0.0.1", &["198.51.100.1:4711"], "198.51.100.1"),
             ("::1", &["[2001:db8::7]:443"], "2001:db8::7"),
@@ -66,6 +77,21 @@ mod tests {
         ] {
             assert_eq!(seen(peer, forwarded), expected, "{peer} {forwarded:?}");
         }
+    }
+
+    #[test]
+    fn no_bytes_that_the_sender_writes_hide_it() {
+        for line in [
+            &b"\xff, 198.51.100.1"[..],
+            b"\xff\xfe,, ,198.51.100.1",
+            b"caf\xc3\xa9, 198.51.100.1",
+            b"\xe2, 198.51.100.1 , 10.0.0.2",
+            b"unknown, 198.51.100.1",
+            b", 198.51.100.1",
+        ] {
+            assert_eq!(seen_in("10.0.0.1", &[line]), "198.51.100.1", "{line:?}");
+        }
+        assert_eq!(seen_in("10.0.0.1", &[b"\xff", b"198.51.100.1"]), "198.51.100.1");
     }
 
     #[test]

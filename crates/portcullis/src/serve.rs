@@ -5,6 +5,7 @@
 mod patience;
 mod running;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -12,9 +13,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
-use http::Request;
+use http::{Request, Response, StatusCode};
 use http_io::Serve;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -36,7 +38,7 @@ const GRACE: Duration = Duration::from_secs(30);
 /// Open connections; who comes then waits until one is closed.
 const MOST_CONNECTIONS: usize = 8192;
 /// The size of a request's head, in bytes.
-const LARGEST_HEAD: usize = 64 * 1024;
+const LARGEST_HEAD: usize = 32 * 1024;
 
 /// Why there is no network.
 #[derive(Debug, Error)]
@@ -113,7 +115,7 @@ pub async fn serve(serve: Arc<dyn Serve>, listener: TcpListener, stop: impl Futu
             .max_buf_size(LARGEST_HEAD)
             .serve_connection(
                 Drained::new(TokioIo::new(stream)),
-                service_fn(move |request| router.clone().oneshot(of(request, from))),
+                service_fn(move |request| answer(router.clone(), request, from)),
             );
         let connection = graceful.watch(connection);
         connections.spawn(async move {
@@ -183,6 +185,27 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
             }
         }
     }
+}
+
+async fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    from: SocketAddr,
+) -> Result<Response<Body>, Infallible> {
+    // hyper ends a head only after it has read up to twice what it may buffer.
+    if length_of_head(&request) > LARGEST_HEAD {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Ok(response);
+    }
+    router.oneshot(of(request, from)).await
+}
+
+fn length_of_head(request: &Request<Incoming>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let fields: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    request.method().as_str().len() + target + fields
 }
 
 fn of(request: Request<Incoming>, from: SocketAddr) -> Request<Body> {

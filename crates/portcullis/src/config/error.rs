@@ -74,8 +74,8 @@ pub enum Fault {
     /// Not an address with a port.
     #[error("it is not an IP address with a port")]
     Address,
-    /// Not an address.
-    #[error("`{0}` is not an IP address")]
+    /// Neither an address nor a network.
+    #[error("`{0}` is not an IP address and not a network such as 10.0.0.0/8")]
     Proxy(String),
     /// Something else than the few values that there are.
     #[error("`{given}` is none of: {}", .known.join(", "))]

@@ -5,6 +5,7 @@
 
 mod error;
 mod given;
+mod network;
 mod parse;
 mod secret;
 mod settings;
@@ -21,6 +22,7 @@ use oauth_types::Issuer;
 
 pub use self::error::{ConfigError, Fault};
 pub use self::given::{SettingName, Source};
+pub use self::network::Network;
 pub use self::secret::{AdminSecret, MasterKey, SHORTEST_ADMIN_KEY};
 pub use self::settings::Settings;
 
@@ -32,7 +34,7 @@ pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
     /// Whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
     /// Where the database and the master key are. Unused with [`StoreKind::Memory`].
     pub data: PathBuf,
     /// Where records are kept.

@@ -1,7 +1,7 @@
 //! From texts to a [`Config`].
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use authz_core::{Lifetime, OutOfBounds, Policy};
@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName};
 use super::secret;
-use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source, StoreKind};
+use super::{AdminSecret, Config, LogFormat, MasterKey, Network, Settings, Source, StoreKind};
 
 pub(super) fn config(
     settings: &Settings,
@@ -29,9 +29,13 @@ pub(super) fn config(
         listen: setting("listen", settings.listen.as_ref(), "127.0.0.1:8414")
             .read(|text| text.parse::<SocketAddr>().map_err(|_| Fault::Address))?
             .unwrap_or(default.listen),
-        trusted_proxies: setting("trusted_proxies", settings.trusted_proxies.as_ref(), "127.0.0.1,10.0.0.7")
-            .read(addresses)?
-            .unwrap_or(default.trusted_proxies),
+        trusted_proxies: setting(
+            "trusted_proxies",
+            settings.trusted_proxies.as_ref(),
+            "127.0.0.1,10.0.0.0/8",
+        )
+        .read(networks)?
+        .unwrap_or(default.trusted_proxies),
         data: setting("data", settings.data.as_ref(), "/var/lib/portcullis")
             .read(|text| Ok(PathBuf::from(text)))?
             .unwrap_or(default.data),
@@ -164,14 +168,8 @@ fn issuer(text: &str) -> Result<Issuer, Fault> {
     if text.ends_with('/') { Err(Fault::FinalSlash) } else { Ok(issuer) }
 }
 
-fn addresses(text: &str) -> Result<Vec<IpAddr>, Fault> {
-    text.split([' ', ','])
-        .filter(|address| !address.is_empty())
-        .map(|address| {
-            let address: IpAddr = address.parse().map_err(|_| Fault::Proxy(address.to_owned()))?;
-            Ok(address.to_canonical())
-        })
-        .collect()
+fn networks(text: &str) -> Result<Vec<Network>, Fault> {
+    text.split([' ', ',']).filter(|network| !network.is_empty()).map(str::parse).collect()
 }
 
 /// `90` and `90s`, `15m`, `1h`, `30d`.

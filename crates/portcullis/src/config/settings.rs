@@ -46,8 +46,8 @@ settings! {
     /// [variable: PORTCULLIS_LISTEN] [default: 127.0.0.1:8414]
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Address")]
     listen,
-    /// The proxies before this server, by address: what they write into X-Forwarded-For is believed. Separated by spaces
-    /// or commas
+    /// The proxies before this server, by address or network (10.0.0.0/8): what they write into X-Forwarded-For is believed.
+    /// Separated by spaces or commas
     ///
     /// [variable: PORTCULLIS_TRUSTED_PROXIES] [default: none]
     #[arg(long, value_name = "ADDRESSES", help_heading = "Address")]

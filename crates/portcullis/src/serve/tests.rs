@@ -135,6 +135,18 @@ async fn a_head_or_body_that_does_not_arrive_holds_no_connection() {
     server.await.unwrap();
 }
 
+#[tokio::test]
+async fn a_head_of_more_than_32_kib_is_431() {
+    let Running { address, stop, server, .. } = running().await;
+    for (length, status) in [(31 * 1024, "HTTP/1.1 200"), (33 * 1024, "HTTP/1.1 431")] {
+        let head = format!("GET /{} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", "a".repeat(length));
+        let answer = rest(connect(address, &head).await).await;
+        assert!(answer.starts_with(status), "{length}: {answer}");
+    }
+    stop.send(()).unwrap();
+    server.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_nobody_reads_holds_no_connection() {
     let Running { address, stop, server, .. } = running().await;
