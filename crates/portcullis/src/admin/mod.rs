@@ -7,6 +7,9 @@
 //! | `GET`, `DELETE /api/servers/{server_id}` | shows one, removes one |
 //! | `DELETE /api/clients/{client_id}` | removes a client, and with it all that it may do |
 //!
+//! `POST /api/servers` takes `callback_urls`, which older registration scripts send, and ignores it: clients register their
+//! redirect URIs themselves.
+//!
 //! Not for browsers: no CORS, no cookies. Errors are RFC 9457 problem documents.
 
 mod problem;

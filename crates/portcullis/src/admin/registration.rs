@@ -3,7 +3,7 @@
 use authz_core::NewServer;
 use oauth_types::{Issuer, Resource, Scope};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use store::{ScopeEntry, UserInfoDetail};
 
 use super::problem::Invalid;
@@ -52,6 +52,9 @@ struct Asked {
     owner_email: Option<String>,
     #[serde(default)]
     userinfo: UserInfoDetail,
+    // Older scripts send it; clients register their redirect URIs themselves.
+    #[serde(default, rename = "callback_urls")]
+    _callback_urls: IgnoredAny,
 }
 
 /// A scope: its name alone, or all that can be said of it.
@@ -179,6 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn callback_urls_of_older_scripts_change_nothing() {
+        let with =
+            |more: &str| parsed(&format!(r#"{{"name":"Files","resource_url":"https://a.example"{more}}}"#));
+        let without = format!("{:?}", with("").unwrap());
+        for value in ["null", "[]", r#"["https://a.example/callback"]"#] {
+            let server = with(&format!(r#","callback_urls":{value}"#)).unwrap();
+            assert_eq!(format!("{server:?}"), without, "{value}");
+        }
+    }
+
+    #[test]
     fn every_member_has_its_rule_and_the_answer_names_it() {
         let with = |more: &str| format!(r#"{{"name":"Files","resource_url":"https://a.example"{more}}}"#);
         let many: Vec<String> = (0..101).map(|n| format!("\"s{n}\"")).collect();
@@ -196,7 +210,7 @@ mod tests {
             (r#"{"name":"Files","resource_url":"files"}"#.to_owned(), "resource_url cannot be used"),
             (r#"{"name":"Files","resource_url":"https://a.example#x"}"#.to_owned(), "fragment"),
             (r#"{"name":"Files","resource_url":"http://a.example"}"#.to_owned(), "must be https"),
-            (with(r#","callback_urls":[]"#), "callback_urls"),
+            (with(r#","callback_url":[]"#), "callback_url"),
             (with(r#","userinfo":"some""#), "userinfo".trim_end_matches("userinfo")),
             (with(r#","owner_email":"nobody""#), "owner_email"),
             (with(r#","scopes":"read""#), "scopes".trim_end_matches("scopes")),
