@@ -159,6 +159,7 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
         listening,
         issuer: portcullis.issuer(),
         new_admin_key: portcullis.new_admin_key(),
+        first_run: portcullis.is_first_run(),
         forgetful,
     };
     greeting.print(out)?;

@@ -44,6 +44,7 @@ pub struct Portcullis {
     entropy: Arc<dyn Entropy>,
     trusted_proxies: Vec<Network>,
     new_admin_key: Option<SecretString>,
+    first_run: bool,
     // Dropped last: while it is here no other process opens the store.
     _data: Option<DataFolder>,
 }
@@ -83,6 +84,12 @@ impl Portcullis {
     #[must_use]
     pub const fn new_admin_key(&self) -> Option<&SecretString> {
         self.new_admin_key.as_ref()
+    }
+
+    /// Whether no server has used its store before.
+    #[must_use]
+    pub const fn is_first_run(&self) -> bool {
+        self.first_run
     }
 
     /// Removes expired records every minute, for as long as it is polled.

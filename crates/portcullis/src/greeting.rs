@@ -15,6 +15,8 @@ pub struct Greeting<'a> {
     pub issuer: &'a Issuer,
     /// The admin key, if it was made right now: it is shown this once.
     pub new_admin_key: Option<&'a SecretString>,
+    /// Whether no server has used the store before.
+    pub first_run: bool,
     /// Whether nothing is kept when the server stops.
     pub forgetful: bool,
 }
@@ -36,28 +38,33 @@ impl Greeting<'_> {
             writeln!(out, "Everything is kept in memory and forgotten when it stops.")?;
         }
         if let Some(key) = self.new_admin_key {
-            self.next_steps(key.expose_secret(), out)?;
+            let key = key.expose_secret();
+            writeln!(
+                out,
+                "\nThe admin key, shown this once (only its digest is kept; PORTCULLIS_ADMIN_KEY replaces it):\n\n    {key}"
+            )?;
+            self.next_steps(&format!("'Authorization: Bearer {key}'"), out)?;
+        } else if self.first_run {
+            // The operator's own key is not repeated: this may end in a log.
+            writeln!(out, "\nThe admin key is the one that you set, below as $PORTCULLIS_ADMIN_KEY.")?;
+            self.next_steps("\"Authorization: Bearer $PORTCULLIS_ADMIN_KEY\"", out)?;
         }
         out.flush()
     }
 
-    fn next_steps(&self, key: &str, out: &mut dyn Write) -> io::Result<()> {
+    fn next_steps(&self, authorization: &str, out: &mut dyn Write) -> io::Result<()> {
         let issuer = self.issuer;
         let servers = issuer.endpoint("/api/servers");
         let introspect = issuer.endpoint("/oauth/introspect");
         write!(
             out,
             r#"
-The admin key, shown this once (only its digest is kept; PORTCULLIS_ADMIN_KEY replaces it):
-
-    {key}
-
 What to do next
 
 1. Register your MCP server; "resource_url" is the URL that its clients connect to:
 
     curl -sS {servers} \
-      -H 'Authorization: Bearer {key}' \
+      -H {authorization} \
       -H 'Content-Type: application/json' \
       -d '{{"name": "My MCP server", "resource_url": "http://127.0.0.1:3000/mcp", "scopes": ["mcp:tools"]}}'
 
@@ -84,11 +91,12 @@ What to do next
 mod tests {
     use super::*;
 
-    fn printed(key: Option<&SecretString>) -> String {
+    fn printed(key: Option<&SecretString>, first_run: bool) -> String {
         let issuer = Issuer::parse("https://auth.example.com").unwrap();
         let listening = SocketAddr::from(([127, 0, 0, 1], 8414));
         let mut out = Vec::new();
-        let greeting = Greeting { listening, issuer: &issuer, new_admin_key: key, forgetful: false };
+        let greeting =
+            Greeting { listening, issuer: &issuer, new_admin_key: key, first_run, forgetful: false };
         greeting.print(&mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
@@ -96,7 +104,7 @@ mod tests {
     #[test]
     fn the_first_run_shows_the_key_and_what_to_do_with_it() {
         let key = SecretString::from("adm_example");
-        let text = printed(Some(&key));
+        let text = printed(Some(&key), true);
         for expected in [
             "listens on http://127.0.0.1:8414",
             "    adm_example\n",
@@ -111,8 +119,21 @@ mod tests {
     }
 
     #[test]
+    fn the_first_run_with_an_own_key_shows_what_to_do_with_it_and_not_the_key() {
+        let text = printed(None, true);
+        for expected in [
+            "    curl -sS https://auth.example.com/api/servers \\\n",
+            "      -H \"Authorization: Bearer $PORTCULLIS_ADMIN_KEY\" \\\n",
+            "https://auth.example.com/oauth/introspect",
+        ] {
+            assert!(text.contains(expected), "{expected} is missing in\n{text}");
+        }
+        assert!(!text.contains("shown this once"), "{text}");
+    }
+
+    #[test]
     fn the_body_of_the_curl_is_json_that_registers() {
-        let text = printed(Some(&SecretString::from("adm_example")));
+        let text = printed(Some(&SecretString::from("adm_example")), true);
         let body = text.split("-d '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(body["resource_url"], "http://127.0.0.1:3000/mcp");
@@ -120,6 +141,6 @@ mod tests {
 
     #[test]
     fn later_runs_say_one_line() {
-        assert_eq!(printed(None).lines().count(), 1);
+        assert_eq!(printed(None, false).lines().count(), 1);
     }
 }

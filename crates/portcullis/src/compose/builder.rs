@@ -11,8 +11,8 @@ use identity::{Accounts, Cost, Identity, Pages, Sessions};
 use seal::{Seal, SealError};
 use secrecy::SecretString;
 use store::{
-    AccountStore, AdminKey, Backend, Changes, Commit, Digest, Found, Mark, Memory, MemoryCounters, Sqlite,
-    Store, StoreError,
+    AccountStore, AdminKey, Backend, Changes, Commit, Digest, Filter, Found, Kind, Mark, Memory,
+    MemoryCounters, Sqlite, Store, StoreError,
 };
 use thiserror::Error;
 
@@ -145,6 +145,8 @@ impl Builder {
             }
         };
         let records = &stores.records;
+        // Every server that opens a store makes its token keys first.
+        let first_run = records.list(Kind::Keys, Filter::All, None, 1).await?.rows.is_empty();
         let seal = Seal::new(MASTER_KEY, [(MASTER_KEY, *master_key.bytes())])?;
         let keys =
             Keys::open(records.clone(), seal, clock.clone(), entropy.clone()).await.map_err(|error| {
@@ -188,6 +190,7 @@ impl Builder {
             entropy,
             trusted_proxies: config.trusted_proxies,
             new_admin_key,
+            first_run,
             _data: data,
         })
     }

@@ -59,6 +59,16 @@ async fn the_first_run_makes_an_admin_key_and_later_runs_keep_it() {
 }
 
 #[tokio::test]
+async fn the_first_run_is_known_with_a_key_of_the_operator_as_well() {
+    let home = TempDir::new().unwrap();
+    let own = || Config { admin_key: AdminSecret::parse("sixteen characters").ok(), ..config(&home) };
+    let first = open(own(), 1).await.unwrap();
+    assert!(first.is_first_run() && first.new_admin_key().is_none());
+    drop(first);
+    assert!(!open(own(), 2).await.unwrap().is_first_run());
+}
+
+#[tokio::test]
 async fn one_data_folder_is_for_one_process() {
     let home = TempDir::new().unwrap();
     let first = open(config(&home), 1).await.unwrap();
