@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use thiserror::Error;
 use tokio::runtime::Runtime;
 
 use crate::compose::{OpenError, Portcullis};
-use crate::config::{Config, ConfigError, Settings, StoreKind};
+use crate::config::{Config, ConfigError, Settings, StoreKind, UnknownVariable};
 use crate::greeting::Greeting;
 use crate::serve::{self, BindError};
 use crate::telemetry::{self, TelemetryError};
@@ -88,10 +89,25 @@ impl RunError {
     }
 }
 
+/// The variables that the process was started with.
+#[derive(Clone, Copy)]
+pub struct Environment<'a> {
+    /// The value of one.
+    pub look_up: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The names of all.
+    pub names: &'a dyn Fn() -> Vec<OsString>,
+}
+
+impl fmt::Debug for Environment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").finish_non_exhaustive()
+    }
+}
+
 /// Does what the command line says, and answers with the status to end with.
 pub fn main(
     arguments: impl IntoIterator<Item = OsString>,
-    look_up: &dyn Fn(&str) -> Option<OsString>,
+    environment: &Environment<'_>,
     out: &mut dyn Write,
     errors: &mut dyn Write,
 ) -> ExitCode {
@@ -107,7 +123,12 @@ pub fn main(
         }
     };
     let Command::Serve(serve) = command_line.command;
-    match run(serve, look_up, out) {
+    // Before the configuration: what is wrong with that may be the name of a variable.
+    let unknown = UnknownVariable::among((environment.names)());
+    for variable in &unknown {
+        let _ = writeln!(errors, "portcullis: {variable}");
+    }
+    match run(serve, environment, &unknown, out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If nobody reads this, the status still tells.
@@ -134,11 +155,15 @@ fn sentence(error: &dyn std::error::Error) -> String {
 
 fn run(
     serve: Serve,
-    look_up: &dyn Fn(&str) -> Option<OsString>,
+    environment: &Environment<'_>,
+    unknown: &[UnknownVariable],
     out: &mut dyn Write,
 ) -> Result<(), RunError> {
-    let config = Config::load(serve.settings, serve.config.as_deref(), look_up)?;
+    let config = Config::load(serve.settings, serve.config.as_deref(), environment.look_up)?;
     telemetry::start(&config)?;
+    for variable in unknown {
+        tracing::warn!("{variable}");
+    }
     Runtime::new()?.block_on(run_server(config, out))
 }
 
@@ -206,8 +231,10 @@ mod tests {
             let look_up = |name: &str| {
                 variables.iter().find(|(own, _)| *own == name).map(|(_, value)| OsString::from(value))
             };
+            let names = || variables.iter().map(|(name, _)| OsString::from(name)).collect();
             let arguments = ["portcullis", "serve"].iter().chain(arguments).map(OsString::from);
-            let code = main(arguments, &look_up, &mut out, &mut errors);
+            let environment = Environment { look_up: &look_up, names: &names };
+            let code = main(arguments, &environment, &mut out, &mut errors);
             assert!(out.is_empty());
             (format!("{code:?}"), String::from_utf8(errors).unwrap())
         };
@@ -219,5 +246,10 @@ mod tests {
         let (code, told) = run(&[], &[("PORTCULLIS_ADMIN_KEY", "")]);
         assert_eq!(code, two);
         assert!(told.contains("PORTCULLIS_ADMIN_KEY"), "{told}");
+        let (code, told) = run(&["--limits", "no"], &[("PORTCULLIS_SIGNUP", "closed"), ("HOME", "/")]);
+        assert_eq!(code, two);
+        let lines: Vec<&str> = told.lines().collect();
+        assert!(lines[0].ends_with("did you mean PORTCULLIS_SIGN_UP?"), "{told}");
+        assert!(lines.len() == 2 && lines[1].starts_with("portcullis: --limits"), "{told}");
     }
 }

@@ -1,7 +1,8 @@
 //! The configuration: a TOML file, then `PORTCULLIS_*` variables, then flags; what comes later holds.
 //!
 //! Every setting has one name: `code_lifetime` in the file, `PORTCULLIS_CODE_LIFETIME`, `--code-lifetime`. A bad one is
-//! refused before anything is started, with its name, what is wrong and an example.
+//! refused before anything is started, with its name, what is wrong and an example. A variable that sets nothing is told
+//! ([`UnknownVariable`]) and not refused: orchestrators make such names too.
 
 mod error;
 mod given;
@@ -11,6 +12,7 @@ mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use std::ffi::OsString;
 use std::fs;
@@ -25,6 +27,7 @@ pub use self::given::{SettingName, Source};
 pub use self::network::Network;
 pub use self::secret::{AdminSecret, MasterKey, SHORTEST_ADMIN_KEY};
 pub use self::settings::Settings;
+pub use self::unknown::UnknownVariable;
 
 /// Everything that an operator decides.
 #[derive(Clone, Debug)]

@@ -18,7 +18,6 @@ macro_rules! settings {
 
         impl Settings {
             /// The keys of all settings.
-            #[cfg(test)]
             pub(crate) const KEYS: &[&str] = &[$(stringify!($key),)+];
 
             /// What the environment sets.
