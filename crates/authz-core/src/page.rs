@@ -31,6 +31,12 @@ impl Page {
         Self { status, code, title, advice: advice.into() }
     }
 
+    /// Nothing went wrong: the client has redeemed its code.
+    pub(crate) fn connected() -> Self {
+        let advice = "The application has what it needs. You can close this page.";
+        Self::new(StatusCode::OK, None, "Already connected", advice)
+    }
+
     pub(crate) fn bad(code: ErrorCode, title: &'static str, advice: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Some(code), title, advice)
     }

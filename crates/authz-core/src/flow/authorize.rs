@@ -208,21 +208,12 @@ pub(crate) async fn continued(
     };
     match run(engine, &Return { grant, who: &who, engine }).await?? {
         Proceed::ToClient(location) => Ok(Next::To(location)),
-        Proceed::Connected => Err(connected().into()),
+        Proceed::Connected => Err(Page::connected().into()),
         Proceed::Ask(grant) => {
             let pending = super::consent::pending(engine, grant, &who).await?;
             Ok(Next::Respond(engine.interaction.ask(http, &pending).await))
         }
     }
-}
-
-fn connected() -> Page {
-    Page::new(
-        http::StatusCode::OK,
-        None,
-        "Already connected",
-        "The application has what it needs. You can close this page.",
-    )
 }
 
 struct Return<'a> {
