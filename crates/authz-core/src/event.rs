@@ -132,6 +132,11 @@ pub enum Event {
         /// From where.
         from: Option<IpAddr>,
     },
+    /// Somebody came to the administration with a wrong key.
+    AdministrationRefused {
+        /// From where.
+        from: Option<IpAddr>,
+    },
     /// A limit was hit.
     Limited {
         /// Which.
@@ -159,6 +164,7 @@ impl Events for Traced {
             | Event::RefreshReplayed { .. }
             | Event::StoreWentBack { .. }
             | Event::AccessTokenDropped { .. }
+            | Event::AdministrationRefused { .. }
             | Event::Limited { .. } => tracing::warn!(target: "portcullis::event", ?event),
             Event::ClientRegistered { .. }
             | Event::Consented { .. }

@@ -40,6 +40,7 @@ impl Counted {
             Limit::LogInAnywhere => Rate { most: 100, window: 300 },
             Limit::SignUp => Rate { most: 20, window: 600 },
             Limit::Requests => Rate { most: 32, window: 600 },
+            Limit::Administration => Rate { most: 10, window: 60 },
         }
     }
 }

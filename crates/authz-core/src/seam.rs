@@ -164,6 +164,8 @@ pub enum Limit {
     SignUp,
     /// Requests that wait for consent, by session.
     Requests,
+    /// Wrong admin keys, by address.
+    Administration,
 }
 
 impl Limit {
@@ -177,6 +179,7 @@ impl Limit {
             Self::LogInAnywhere => "log_in_anywhere",
             Self::SignUp => "sign_up",
             Self::Requests => "requests",
+            Self::Administration => "administration",
         }
     }
 }

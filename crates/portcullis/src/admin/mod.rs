@@ -12,20 +12,26 @@
 //!
 //! Not for browsers: no CORS, no cookies. Errors are RFC 9457 problem documents.
 
+mod gate;
 mod problem;
 mod registration;
 
+use std::sync::Arc;
+
+use ambient::{Clock, SystemClock};
 use async_trait::async_trait;
-use authz_core::Registry;
+use authz_core::{Events, Limiter, Registry, Traced, Unlimited};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_io::{Peer, Serve};
 use oauth_types::{ClientId, Issuer};
+use parking_lot::Mutex;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use store::{Digest, ScopeEntry, Server, ServerId, UserInfoDetail};
 
+use self::gate::Gate;
 use self::problem::{Invalid, Problem};
 use crate::answer;
 
@@ -33,7 +39,7 @@ use crate::answer;
 pub struct Admin {
     issuer: Issuer,
     registry: Registry,
-    key: Digest,
+    gate: Gate,
 }
 
 /// The most servers of one page of the list, and how many there are if nobody says.
@@ -42,8 +48,30 @@ const PAGE: u32 = 100;
 impl Admin {
     /// The administration of `registry`, for whoever holds the key that `key` is the digest of.
     #[must_use]
-    pub const fn new(issuer: Issuer, registry: Registry, key: Digest) -> Self {
-        Self { issuer, registry, key }
+    pub fn new(issuer: Issuer, registry: Registry, key: Digest) -> Self {
+        let gate = Gate {
+            key,
+            limiter: Arc::new(Unlimited),
+            clock: Arc::new(SystemClock),
+            events: Arc::new(Traced),
+            shut_out: Mutex::default(),
+        };
+        Self { issuer, registry, gate }
+    }
+
+    /// Limits wrong keys by address; without it they are not. An address beyond the limit is answered 429 until the limiter
+    /// takes it again by `clock`, with the right key as well.
+    #[must_use]
+    pub fn limiter(mut self, limiter: Arc<dyn Limiter>, clock: Arc<dyn Clock>) -> Self {
+        (self.gate.limiter, self.gate.clock) = (limiter, clock);
+        self
+    }
+
+    /// Who is told of wrong keys. Without it they are written to the log.
+    #[must_use]
+    pub fn events(mut self, events: Arc<dyn Events>) -> Self {
+        self.gate.events = events;
+        self
     }
 
     /// Whether a request path, the issuer's path included, is of the administration.
@@ -52,9 +80,9 @@ impl Admin {
         self.issuer.strip(path).is_some_and(|path| path == "/api" || path.starts_with("/api/"))
     }
 
-    async fn answer(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Problem> {
+    async fn answer(&self, request: &Request<Bytes>, peer: Peer) -> Result<Response<Bytes>, Problem> {
         // Before anything of the request is looked at: a stranger learns nothing and costs nothing.
-        self.admit(request)?;
+        self.gate.admit(request, peer).await?;
         let path = self.issuer.strip(request.uri().path()).unwrap_or_default();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match (segments.as_slice(), request.method()) {
@@ -68,16 +96,6 @@ impl Admin {
             (["api", "clients", _], _) => Err(Problem::WrongMethod("DELETE")),
             (_, _) => Err(Problem::NoSuchPath),
         }
-    }
-
-    /// Two headers are one too many: a proxy may have looked at the other.
-    fn admit(&self, request: &Request<Bytes>) -> Result<(), Problem> {
-        let mut values = request.headers().get_all(AUTHORIZATION).iter();
-        let key = match (values.next(), values.next()) {
-            (Some(value), None) => bearer(value.as_bytes()).ok_or(Problem::NoKey)?,
-            (None, _) | (Some(_), Some(_)) => return Err(Problem::NoKey),
-        };
-        if self.key.is_of(key) { Ok(()) } else { Err(Problem::WrongKey) }
     }
 
     async fn register(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Problem> {
@@ -156,8 +174,8 @@ impl Admin {
 
 #[async_trait]
 impl Serve for Admin {
-    async fn serve(&self, request: Request<Bytes>, _: Peer) -> Response<Bytes> {
-        self.answer(&request).await.unwrap_or_else(|problem| {
+    async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        self.answer(&request, peer).await.unwrap_or_else(|problem| {
             if let Problem::Unavailable(error) = &problem {
                 tracing::error!(
                     error = error as &dyn std::error::Error,
@@ -195,13 +213,6 @@ impl Cursor {
         }
         Ok(cursor)
     }
-}
-
-/// What follows `Bearer` in any case (RFC 9110 section 11.1). An operator's key may have characters that RFC 6750 does not
-/// know, so it is taken as it is.
-fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, key) = value.split_at_checked(7)?;
-    (scheme.eq_ignore_ascii_case(b"bearer ")).then(|| key.trim_ascii()).filter(|key| !key.is_empty())
 }
 
 fn is_json(request: &Request<Bytes>) -> bool {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use authz_core::RegisterError;
 use bytes::Bytes;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use oauth_types::ResourceError;
 use serde_json::{Value, json};
@@ -19,6 +19,11 @@ pub(super) enum Problem {
     NoKey,
     /// Another key than the admin key.
     WrongKey,
+    /// Too many wrong keys from this address.
+    TooMany {
+        /// Seconds.
+        retry_after: i64,
+    },
     /// Nothing here.
     NoSuchPath,
     /// Another method is meant; these are possible.
@@ -87,6 +92,9 @@ impl Problem {
                 let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
                 response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             }
+            Self::TooMany { retry_after } => {
+                response.headers_mut().insert(RETRY_AFTER, (*retry_after).into());
+            }
             Self::WrongMethod(methods) => return answer::allowing(response, methods),
             Self::Unavailable(_) => return answer::later(response),
             Self::NoSuchPath | Self::NotJson | Self::Invalid(_) | Self::Unknown(_) | Self::Taken(_) => {}
@@ -97,6 +105,7 @@ impl Problem {
     const fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NoKey | Self::WrongKey => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
             Self::NoSuchPath | Self::Unknown(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request"),
@@ -133,6 +142,9 @@ impl fmt::Display for Problem {
         match self {
             Self::NoKey => f.write_str("This needs the admin key, as Authorization: Bearer."),
             Self::WrongKey => f.write_str("This is not the admin key."),
+            Self::TooMany { retry_after } => {
+                write!(f, "Too many wrong keys came from your address. Try again in {retry_after} seconds.")
+            }
             Self::NoSuchPath => f.write_str("There is nothing at this path."),
             Self::WrongMethod(methods) => write!(f, "This path takes {methods}."),
             Self::NotJson => f.write_str("The body must be JSON, with Content-Type: application/json."),

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
 use ambient::{ManualClock, SeededEntropy, Time};
+use authz_core::{Counted, Event};
+use http::header::AUTHORIZATION;
 use oauth_types::RedirectUri;
-use store::{Changes, Client, ClientAuth, Mark, Memory, Provenance, Standing, Store};
+use store::{Changes, Client, ClientAuth, Mark, Memory, MemoryCounters, Provenance, Standing, Store};
 
 use super::*;
 
@@ -162,6 +164,68 @@ async fn without_the_admin_key_nothing_is_looked_at() {
             assert_eq!(body["error"], "unauthorized");
         }
     }
+}
+
+#[derive(Default)]
+struct Told(Mutex<Vec<Event>>);
+
+impl Events for Told {
+    fn tell(&self, event: &Event) {
+        self.0.lock().push(event.clone());
+    }
+}
+
+/// Guesses are told and limited by address; the right key is not counted, and does not help beyond the limit.
+#[tokio::test]
+async fn wrong_keys_are_told_and_limited_by_address() {
+    let Sut { admin, store: _store } = sut();
+    let clock = Arc::new(ManualClock::at(Time(600)));
+    let told = Arc::new(Told::default());
+    let counted = Arc::new(Counted::new(Arc::new(MemoryCounters::default()), clock.clone()));
+    let admin = admin.limiter(counted, clock.clone()).events(told.clone());
+    let ask = async |from: &str, key: &str| {
+        let request =
+            Request::get("/api/servers").header(AUTHORIZATION, format!("Bearer {key}")).body(Bytes::new());
+        let from = Peer(Some(from.parse().unwrap()));
+        let response = admin.serve(request.unwrap(), from).await;
+        let retry = response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        (response.status().as_u16(), retry)
+    };
+    for _ in 0..50 {
+        assert_eq!(ask("203.0.113.1", KEY).await, (200, None));
+    }
+    for number in 1..=10 {
+        assert_eq!(ask("203.0.113.1", "a guess").await, (401, None), "{number}");
+        assert_eq!(ask("203.0.113.1", KEY).await, (200, None));
+    }
+    clock.advance(20);
+    for key in ["a guess", "a guess", KEY] {
+        assert_eq!(ask("203.0.113.1", key).await, (429, Some("40".to_owned())));
+    }
+    assert_eq!(ask("203.0.113.2", KEY).await, (200, None));
+    clock.advance(40);
+    assert_eq!(ask("203.0.113.1", KEY).await, (200, None));
+
+    let from = Some("203.0.113.1".parse().unwrap());
+    let mut expected = vec![Event::AdministrationRefused { from }; 11];
+    expected.push(Event::Limited { limit: "administration", from });
+    assert_eq!(*told.0.lock(), expected);
+}
+
+#[tokio::test]
+async fn a_key_that_comes_too_often_gets_a_problem_document() {
+    let mut sut = sut();
+    let clock = Arc::new(ManualClock::at(Time(600)));
+    sut.admin =
+        sut.admin.limiter(Arc::new(Counted::new(Arc::new(MemoryCounters::default()), clock.clone())), clock);
+    let wrong =
+        || Request::get("/api/servers").header(AUTHORIZATION, "Bearer a guess").body(Bytes::new()).unwrap();
+    for _ in 0..10 {
+        assert_eq!(sut.send(wrong()).await.0.status(), StatusCode::UNAUTHORIZED);
+    }
+    let (response, body) = sut.send(wrong()).await;
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(body["error"], "too_many_requests");
 }
 
 #[tokio::test]

@@ -178,12 +178,13 @@ impl Builder {
             .resources(Arc::new(registry.clone()))
             .build()?;
         let server = Arc::new(server);
-        let identity =
-            Identity::new(pages, accounts, server.clone()).limiter(limiter).taking_sign_ups(config.sign_up);
+        let identity = Identity::new(pages, accounts, server.clone())
+            .limiter(limiter.clone())
+            .taking_sign_ups(config.sign_up);
         Ok(Portcullis {
             server,
             identity,
-            admin: Admin::new(issuer.clone(), registry, admin_key),
+            admin: Admin::new(issuer.clone(), registry, admin_key).limiter(limiter, clock.clone()),
             ops: Ops::new(issuer, records.clone()),
             store: records.clone(),
             clock,

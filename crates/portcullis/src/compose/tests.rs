@@ -253,3 +253,16 @@ fn what_is_logged_of_a_path_is_one_line() {
     assert_eq!(shortened("/é/b", 2), "/é…");
     assert_eq!(shortened("/é", 2), "/é");
 }
+
+#[tokio::test]
+async fn the_admin_key_cannot_be_guessed_without_end() {
+    let portcullis = in_memory().await;
+    for _ in 0..10 {
+        assert_eq!(
+            ask(&portcullis, Method::GET, "/api/servers", Some("a guess")).await.0,
+            StatusCode::UNAUTHORIZED
+        );
+    }
+    let (status, _) = ask(&portcullis, Method::GET, "/api/servers", Some("a guess")).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+}

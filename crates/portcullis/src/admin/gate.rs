@@ -1,0 +1,84 @@
+//! Lets in whoever holds the admin key, and slows those who guess at it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ambient::{Clock, Time};
+use authz_core::{Event, Events, Limit, Limiter, address_key};
+use bytes::Bytes;
+use http::Request;
+use http::header::AUTHORIZATION;
+use http_io::Peer;
+use parking_lot::Mutex;
+use store::Digest;
+
+use super::problem::Problem;
+
+/// How many addresses are kept out at the most, before those for whom it is longest over make room.
+const MOST_SHUT_OUT: usize = 10_000;
+
+pub(super) struct Gate {
+    pub(super) key: Digest,
+    pub(super) limiter: Arc<dyn Limiter>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: Arc<dyn Events>,
+    // Until when. Beyond the limit the right key does not help either: else the limit would slow nobody.
+    pub(super) shut_out: Mutex<BTreeMap<String, Time>>,
+}
+
+impl Gate {
+    /// Only wrong keys are counted: no number of right ones shuts anybody out.
+    pub(super) async fn admit(&self, request: &Request<Bytes>, peer: Peer) -> Result<(), Problem> {
+        let key = sent_key(request).ok_or(Problem::NoKey)?;
+        let address = address_key(peer.0);
+        if let Some(retry_after) = self.shut_out_for(&address) {
+            return Err(Problem::TooMany { retry_after });
+        }
+        if self.key.is_of(key) {
+            return Ok(());
+        }
+        self.events.tell(&Event::AdministrationRefused { from: peer.0 });
+        match self.limiter.may(Limit::Administration, &address).await {
+            Ok(()) => Err(Problem::WrongKey),
+            Err(too_many) => {
+                self.events.tell(&Event::Limited { limit: Limit::Administration.as_str(), from: peer.0 });
+                self.shut_out(address, too_many.retry_after);
+                Err(Problem::TooMany { retry_after: too_many.retry_after })
+            }
+        }
+    }
+
+    fn shut_out_for(&self, address: &str) -> Option<i64> {
+        let until = *self.shut_out.lock().get(address)?;
+        Some(until.since(self.clock.now())).filter(|seconds| *seconds > 0)
+    }
+
+    fn shut_out(&self, address: String, seconds: i64) {
+        let now = self.clock.now();
+        let mut shut_out = self.shut_out.lock();
+        if shut_out.len() >= MOST_SHUT_OUT {
+            shut_out.retain(|_, until| *until > now);
+            if shut_out.len() >= MOST_SHUT_OUT {
+                // As the counters do: forgetting lets a few more guesses through, growing without end would be the attack.
+                shut_out.clear();
+            }
+        }
+        shut_out.insert(address, now.plus(seconds));
+    }
+}
+
+/// Two headers are one too many: a proxy may have looked at the other.
+fn sent_key(request: &Request<Bytes>) -> Option<&[u8]> {
+    let mut values = request.headers().get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => bearer(value.as_bytes()),
+        (None, _) | (Some(_), Some(_)) => None,
+    }
+}
+
+/// What follows `Bearer` in any case (RFC 9110 section 11.1). An operator's key may have characters that RFC 6750 does not
+/// know, so it is taken as it is.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, key) = value.split_at_checked(7)?;
+    (scheme.eq_ignore_ascii_case(b"bearer ")).then(|| key.trim_ascii()).filter(|key| !key.is_empty())
+}
