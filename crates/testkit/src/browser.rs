@@ -21,7 +21,6 @@ use crate::world::{Answer, Params, request};
 pub struct Browser {
     serve: Arc<dyn Serve>,
     origin: String,
-    peer: IpAddr,
     cookies: BTreeMap<String, String>,
     /// The `Set-Cookie` headers that came, newest last.
     pub set: Vec<String>,
@@ -78,18 +77,10 @@ impl Browser {
         Self {
             serve,
             origin: issuer.origin().to_owned(),
-            peer: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)),
             cookies: BTreeMap::new(),
             set: Vec::new(),
             trail: Vec::new(),
         }
-    }
-
-    /// The same cookies at another machine.
-    #[must_use]
-    pub fn at(mut self, peer: IpAddr) -> Self {
-        self.peer = peer;
-        self
     }
 
     /// What the cookie of this name holds.
@@ -160,7 +151,8 @@ impl Browser {
                 self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request.headers_mut().insert(header::COOKIE, cookies.join("; ").parse().unwrap());
         }
-        let answer = Answer(self.serve.serve(request, Peer(Some(self.peer))).await);
+        let answer =
+            Answer(self.serve.serve(request, Peer(Some(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7))))).await);
         for cookie in answer.headers("set-cookie") {
             self.keep(cookie);
         }

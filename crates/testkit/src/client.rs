@@ -66,10 +66,6 @@ impl Client {
     }
 
     /// Its authorization request.
-    ///
-    /// # Panics
-    ///
-    /// If its verifier is none.
     #[must_use]
     pub fn asking(&self) -> Params {
         let verifier = Verifier::parse(&self.verifier);
