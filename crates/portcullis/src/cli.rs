@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::compose::{OpenError, Portcullis};
 use crate::config::{Config, ConfigError, Settings, StoreKind, UnknownVariable};
 use crate::greeting::Greeting;
-use crate::serve::{self, BindError};
+use crate::serve::{self, BindError, Room};
 use crate::telemetry::{self, TelemetryError};
 
 /// OAuth 2.1 for MCP servers: people log in here, MCP clients get their tokens here, MCP servers ask here
@@ -178,6 +178,7 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
         );
     }
     config.issuer = config.issuer_at(listening);
+    let room = Room::of_this_process().with_proxies(&config.trusted_proxies);
     let forgetful = config.store == StoreKind::Memory;
     let portcullis = Arc::new(Portcullis::open(config).await?);
     let greeting = Greeting {
@@ -191,7 +192,7 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
     tracing::info!(%listening, issuer = %portcullis.issuer(), "started");
 
     let sweeper = tokio::spawn(Arc::clone(&portcullis).keep_sweeping());
-    serve::serve(Arc::clone(&portcullis) as Arc<dyn http_io::Serve>, listener, stop).await;
+    serve::serve(Arc::clone(&portcullis) as Arc<dyn http_io::Serve>, listener, room, stop).await;
     sweeper.abort();
     // An aborted task holds its part of the store until it is joined.
     let _ = sweeper.await;

@@ -3,6 +3,7 @@
 //! Plain HTTP/1.1. TLS and HTTP/2 are for the proxy before it.
 
 mod patience;
+mod room;
 mod running;
 
 use std::convert::Infallible;
@@ -24,19 +25,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt as _;
 
 use self::patience::{Drained, Hurried, PATIENCE};
+use self::room::Guests;
+pub use self::room::Room;
 use self::running::Running;
 
 /// How long running requests may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(30);
-/// Open connections; who comes then waits until one is closed.
-const MOST_CONNECTIONS: usize = 8192;
 /// The size of a request's head, in bytes.
 const LARGEST_HEAD: usize = 32 * 1024;
 
@@ -87,27 +87,41 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     })
 }
 
-/// Serves until `stop` is ready. Then nobody is let in any more, requests that run are answered, for 30 seconds at the most,
+/// Serves until `stop` is ready, no more connections at once than there is `room` for. Then nobody is let in any more, requests that run are answered, for 30 seconds at the most,
 /// and it returns. A client that hangs up ends no request: those whose client is gone are waited for as well.
 ///
 /// A head or a body that takes more than 30 seconds to arrive ends its connection, and so does an answer of which nothing is
 /// taken for as long.
-pub async fn serve(serve: Arc<dyn Serve>, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
+pub async fn serve(
+    serve: Arc<dyn Serve>,
+    listener: TcpListener,
+    room: Room,
+    stop: impl Future<Output = ()> + Send,
+) {
     let (router, mut running) = Running::mount(serve);
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let guests = Guests::of(room);
+    let mut complaints = Complaints::default();
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
         let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, accept(&listener).await)
+            let place = guests.place().await;
+            (place, accept(|| listener.accept(), &mut complaints).await)
         };
         let (place, (stream, from)) = tokio::select! {
             () = &mut stop => break,
             next = next => next,
         };
         while connections.try_join_next().is_some() {}
+        let Some(guest) = guests.seat(from.ip(), place) else {
+            tracing::debug!(%from, "this address has enough connections");
+            continue;
+        };
+        // Answers are small and somebody waits for each.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%from, %error, "a connection broke");
+        }
         let router = router.clone();
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -122,7 +136,7 @@ pub async fn serve(serve: Arc<dyn Serve>, listener: TcpListener, stop: impl Futu
             if let Err(error) = connection.await {
                 tracing::debug!(%from, %error, "a connection broke");
             }
-            drop(place);
+            drop(guest);
         });
     }
     drop((listener, router));
@@ -163,26 +177,38 @@ pub fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn accept<C, F: Future<Output = io::Result<C>>>(
+    next: impl Fn() -> F,
+    complaints: &mut Complaints,
+) -> C {
     loop {
-        match listener.accept().await {
-            Ok((stream, from)) => {
-                // Answers are small and somebody waits for each.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%from, %error, "a connection broke");
-                }
-                return (stream, from);
-            }
+        match next().await {
+            Ok(connection) => return connection,
             Err(error)
                 if matches!(
                     error.kind(),
                     ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
                 ) => {}
-            // Out of file descriptors, most likely: the next try would fail as well.
+            // Out of file descriptors or memory, most likely: the next try would fail as well.
             Err(error) => {
-                tracing::error!(%error, "cannot accept connections");
+                complaints.about(&error);
                 sleep(Duration::from_secs(1)).await;
             }
+        }
+    }
+}
+
+/// Says once a minute what is told every second.
+#[derive(Default)]
+struct Complaints {
+    last: Option<Instant>,
+}
+
+impl Complaints {
+    fn about(&mut self, error: &io::Error) {
+        if self.last.is_none_or(|last| last.elapsed() >= Duration::from_secs(60)) {
+            self.last = Some(Instant::now());
+            tracing::error!(%error, "cannot accept connections");
         }
     }
 }

@@ -24,12 +24,6 @@ impl Network {
     }
 }
 
-impl From<IpAddr> for Network {
-    fn from(address: IpAddr) -> Self {
-        Self { first: bits(address), mask: u128::MAX }
-    }
-}
-
 impl FromStr for Network {
     type Err = Fault;
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_io::Peer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
@@ -45,6 +46,10 @@ struct Running {
 }
 
 async fn running() -> Running {
+    running_in(Room::of(1000)).await
+}
+
+async fn running_in(room: Room) -> Running {
     let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
     let slow = Arc::new(Slow::default());
@@ -52,7 +57,7 @@ async fn running() -> Running {
     let stopped = async {
         let _ = stopped.await;
     };
-    let server = tokio::spawn(serve(slow.clone(), listener, stopped));
+    let server = tokio::spawn(serve(slow.clone(), listener, room, stopped));
     Running { address, slow, stop, server }
 }
 
@@ -159,6 +164,97 @@ async fn an_answer_that_nobody_reads_holds_no_connection() {
     assert!(read.starts_with(b"HTTP/1.1 200") && read.len() < LARGE, "{}", read.len());
     stop.send(()).unwrap();
     server.await.unwrap();
+}
+
+const ASK: &str = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+
+/// What comes back, nothing if the server hangs up before.
+async fn asked(mut stream: TcpStream) -> String {
+    let mut read = Vec::new();
+    let _ = stream.write_all(ASK.as_bytes()).await;
+    let _ = stream.read_to_end(&mut read).await;
+    String::from_utf8(read).unwrap()
+}
+
+// Only there the whole of 127.0.0.0/8 is this machine.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn one_host_with_idle_connections_shuts_nobody_else_out() {
+    let room = Room { places: 8, each: 3, free: Vec::new() };
+    let Running { address, stop, server, .. } = running_in(room).await;
+    let mut idle = Vec::new();
+    for _ in 0..40 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    for beyond in idle.drain(3..) {
+        assert_eq!(rest(beyond).await, "", "hung up on");
+    }
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind(SocketAddr::from(([127, 0, 0, 2], 0))).unwrap();
+    let answer = asked(other.connect(address).await.unwrap()).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(asked(TcpStream::connect(address).await.unwrap()).await, "");
+    // Who lets one go may have another.
+    drop(idle.pop());
+    while asked(TcpStream::connect(address).await.unwrap()).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn this_machine_may_take_all_places_and_who_comes_then_waits() {
+    let Running { address, stop, server, .. } = running_in(Room::of(100)).await;
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let waits = tokio::spawn(asked(TcpStream::connect(address).await.unwrap()));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!waits.is_finished());
+    drop(idle.pop());
+    let answer = waits.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stop.send(()).unwrap();
+    server.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_file_descriptors_it_neither_spins_nor_floods_the_log() {
+    let (tries, began) = (std::cell::Cell::new(0), Instant::now());
+    let next = || {
+        tries.set(tries.get() + 1);
+        let answer = match tries.get() {
+            1..=600 => Err(io::Error::from_raw_os_error(24)),
+            _ => Ok("connection"),
+        };
+        std::future::ready(answer)
+    };
+    let lines = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let writer = Arc::clone(&lines);
+    let log = tracing_subscriber::fmt().with_writer(move || Lines(Arc::clone(&writer))).finish();
+    let guard = tracing::subscriber::set_default(log);
+    assert_eq!(accept(next, &mut Complaints::default()).await, "connection");
+    drop(guard);
+    assert!(began.elapsed() >= Duration::from_secs(600));
+    let text = String::from_utf8(lines.lock().clone()).unwrap();
+    assert_eq!(text.lines().count(), 10, "{text}");
+}
+
+struct Lines(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test]
