@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use ambient::{Clock, Entropy};
+use ambient::{Clock, Entropy, Time};
 use async_trait::async_trait;
 use oauth_types::{ClientId, Resource, Scope};
+use parking_lot::Mutex;
 use store::{
     Backend, Changes, Client, Commit, Filter, Found, Kind, Mark, OriginEntry, OriginIndex, Record,
     ScopeEntry, Server, ServerId, Status, Store, StoreError, UserInfoDetail,
@@ -19,6 +20,11 @@ use crate::text::{TokenKind, TokenText};
 /// How often a write is tried again that lost a race with an administrator.
 const ATTEMPTS: u32 = 8;
 
+/// How many servers are read at once.
+const READ_TOGETHER: u32 = 100;
+/// How long the list of all scopes is good for, in seconds: whoever makes up scopes must not make the server read all servers for each.
+const SCOPES_KEPT: i64 = 10;
+
 /// How long an index entry without a record is left to whoever made it, in seconds.
 const UNFINISHED: i64 = 600;
 
@@ -28,6 +34,14 @@ pub struct Registry {
     store: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    scopes: Arc<Mutex<Option<Scopes>>>,
+}
+
+/// All scopes that there are, as of a moment. Only whether a scope is dropped or refused depends on it.
+#[derive(Clone, Debug)]
+struct Scopes {
+    all: Scope,
+    read: Time,
 }
 
 /// A resource server to be registered.
@@ -64,7 +78,7 @@ impl Registry {
     /// Over this store.
     #[must_use]
     pub fn new(store: Arc<dyn Backend>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { store, clock, entropy }
+        Self { store, clock, entropy, scopes: Arc::default() }
     }
 
     /// Registers a server. The text is its key, which is nowhere else and cannot be read again.
@@ -85,11 +99,15 @@ impl Registry {
             userinfo: new.userinfo,
             status: Status::Active,
             registered: self.clock.now(),
+            kept_until: None,
         };
         // Index entry before record: the index may name what is not there, and never misses what is.
         self.enter(&server).await?;
         match self.store().commit(&Changes::create(self.mark(), &server)).await? {
-            Commit::Done => Ok((server, key)),
+            Commit::Done => {
+                self.forget_scopes();
+                Ok((server, key))
+            }
             Commit::Stale => Err(RegisterError::Busy),
         }
     }
@@ -116,7 +134,7 @@ impl Registry {
         let mut servers = Vec::new();
         let mut after = after.map(ToOwned::to_owned);
         loop {
-            let page = self.store.list(Kind::Server, Filter::All, after.as_deref(), at_most.max(1)).await?;
+            let page = self.store.list(Kind::Server, Filter::All, after.as_deref(), READ_TOGETHER).await?;
             after = page.rows.last().map(|row| row.key.id.clone());
             for row in &page.rows {
                 let server = Found::<Server>::decode(row)?.record;
@@ -144,9 +162,12 @@ impl Registry {
             let Some(found) = self.found(id).await? else {
                 return Ok(false);
             };
-            let tombstone = Server { status: Status::Deleted, keys: Vec::new(), ..found.record.clone() };
+            let kept_until = Some(self.clock.now().plus(LONGEST_GRANT));
+            let tombstone =
+                Server { status: Status::Deleted, keys: Vec::new(), kept_until, ..found.record.clone() };
             if self.store().commit(&Changes::replace(self.mark(), &found, &tombstone)).await? == Commit::Done
             {
+                self.forget_scopes();
                 self.leave(&found.record).await?;
                 return Ok(true);
             }
@@ -233,6 +254,11 @@ impl Registry {
         self.store().commit(&changes).await
     }
 
+    /// What this process knows of scopes is out of date.
+    fn forget_scopes(&self) {
+        *self.scopes.lock() = None;
+    }
+
     fn store(&self) -> &dyn Store {
         &*self.store
     }
@@ -263,19 +289,25 @@ impl Resources for Registry {
     }
 
     async fn known(&self, scope: &Scope) -> Result<Scope, StoreError> {
-        let mut known = Scope::default();
+        let now = self.clock.now();
+        let kept = self.scopes.lock().clone().filter(|kept| (0..SCOPES_KEPT).contains(&now.since(kept.read)));
+        if let Some(kept) = kept {
+            return Ok(scope.intersection(&kept.all));
+        }
+        let mut all = Scope::default();
         let mut after: Option<String> = None;
         loop {
-            let (servers, more) = self.servers(after.as_deref(), 100).await?;
-            for server in &servers {
-                let here = Scope::from_tokens(server.scope_names()).unwrap_or_default();
-                known = known.union(&scope.intersection(&here));
-            }
+            let (servers, more) = self.servers(after.as_deref(), READ_TOGETHER).await?;
+            let names = servers.iter().flat_map(Server::scope_names);
+            all = all.union(&Scope::from_tokens(names).unwrap_or_default());
             after = servers.last().map(Record::id);
-            if !more || known == *scope {
-                return Ok(known);
+            if !more {
+                break;
             }
         }
+        let known = scope.intersection(&all);
+        *self.scopes.lock() = Some(Scopes { all, read: now });
+        Ok(known)
     }
 }
 

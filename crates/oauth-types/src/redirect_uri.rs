@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::text::{parsed_text, text_type};
-use crate::uri::{Authority, Fault, Uri, Web, is_loopback};
+use crate::uri::{Authority, Fault, Uri, Web, is_loopback, is_this_machine};
 
 /// Where a client wants its answers, in exactly the text it was given.
 ///
@@ -18,7 +18,8 @@ pub struct RedirectUri(Arc<str>);
 pub enum RedirectKind {
     /// An https URL of another machine.
     Https,
-    /// http or https on `127.0.0.1`, `[::1]` or `localhost`: whatever listens there may be any program of the machine.
+    /// http on `127.0.0.1`, `[::1]` or `localhost`, or https on any name of this machine: whatever listens there may be any program
+    /// of it.
     Loopback,
     /// A scheme of the client's own, such as `com.example.app:/callback`.
     PrivateUse,
@@ -68,7 +69,9 @@ impl RedirectUri {
             RedirectKind::Loopback if is_loopback(Web::parse(text)?.host) => {}
             RedirectKind::Loopback => return Err(RedirectUriError::NotLoopback),
             RedirectKind::PrivateUse => {
-                if FORBIDDEN.iter().any(|scheme| uri.scheme.eq_ignore_ascii_case(scheme)) {
+                let scheme = uri.scheme.to_ascii_lowercase();
+                // `ms-…` are handlers of Windows, and there are many.
+                if FORBIDDEN.contains(&&*scheme) || scheme.starts_with("ms-") {
                     return Err(RedirectUriError::Scheme);
                 }
                 if uri.authority.unwrap_or_default().is_empty() && uri.path.is_empty() {
@@ -89,7 +92,7 @@ impl RedirectUri {
     #[must_use]
     pub fn kind(&self) -> RedirectKind {
         let kind = kind_of(self.0.split(':').next().unwrap_or_default());
-        let local = kind == RedirectKind::Https && self.host().is_some_and(is_loopback);
+        let local = kind == RedirectKind::Https && self.host().is_some_and(is_this_machine);
         if local { RedirectKind::Loopback } else { kind }
     }
 
@@ -122,6 +125,13 @@ impl RedirectUri {
             }
             (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
         }
+    }
+
+    /// Whether its query has a parameter of one of these names.
+    #[must_use]
+    pub fn has_query_of(&self, names: &[&str]) -> bool {
+        let query = self.0.split_once('?').map(|(_, query)| query).unwrap_or_default();
+        form_urlencoded::parse(query.as_bytes()).any(|(name, _)| names.contains(&&*name))
     }
 
     /// The URI with `pairs` added to its query, form-encoded; what was there is retained (RFC 6749 section 3.1.2).
@@ -175,6 +185,7 @@ const FORBIDDEN: &[&str] = &[
     "android-app",
     "blob",
     "chrome",
+    "chrome-extension",
     "data",
     "feed",
     "file",
@@ -183,13 +194,23 @@ const FORBIDDEN: &[&str] = &[
     "ftps",
     "gopher",
     "intent",
+    "itms",
+    "itms-apps",
+    "itms-services",
     "jar",
     "javascript",
+    "ldap",
+    "ldaps",
     "livescript",
     "mailto",
+    "market",
     "mhtml",
     "mocha",
+    "moz-extension",
     "resource",
+    "safari-web-extension",
+    "search",
+    "search-ms",
     "sftp",
     "sms",
     "smb",

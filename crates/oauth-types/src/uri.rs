@@ -1,5 +1,7 @@
 //! RFC 3986 URIs as slices of their text. `Url` is asked what a browser would see, never what to print.
 
+use std::net::IpAddr;
+
 use url::Url;
 
 /// The longest URI that is taken, in bytes.
@@ -126,6 +128,21 @@ impl<'a> Web<'a> {
 /// Whether `host` is one of the three names of this machine that redirects and development issuers may use.
 pub(crate) fn is_loopback(host: &str) -> bool {
     host == "127.0.0.1" || host == "[::1]" || host.eq_ignore_ascii_case("localhost")
+}
+
+/// Whether `host` is this machine, by whatever name: the three above, the rest of 127.0.0.0/8, the unspecified addresses, and what
+/// RFC 6761 section 6.3 says of `localhost`.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let numbered = name.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&name);
+    match numbered.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_unspecified(),
+        Ok(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
+            Some(address) => address.is_loopback() || address.is_unspecified(),
+            None => address.is_loopback() || address.is_unspecified(),
+        },
+        Err(_) => name == "localhost" || name.ends_with(".localhost"),
+    }
 }
 
 fn characters_are_legal(text: &[u8]) -> bool {

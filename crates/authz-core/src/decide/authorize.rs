@@ -21,6 +21,8 @@ use crate::{Event, Refusal, Step};
 
 /// The longest `state` that is kept and echoed, in bytes.
 const LONGEST_STATE: usize = 2048;
+/// The longest `login_hint`, `acr_values` or `prompt`, in bytes: all of them go through the log-in and back.
+const LONGEST_HINT: usize = 512;
 
 /// A redirect URI that was matched against the registered ones of a client, and what every answer to it carries.
 #[derive(Clone, Debug)]
@@ -180,6 +182,10 @@ pub fn check(asked: &AuthorizationRequest, form: &Form) -> Result<Checked, Refus
     if asked.state.as_ref().is_some_and(|state| state.len() > LONGEST_STATE) {
         return Err(Refusal::StateTooLong);
     }
+    let hints = [&asked.login_hint, &asked.acr_values, &asked.prompt];
+    if hints.into_iter().flatten().any(|hint| hint.len() > LONGEST_HINT) {
+        return Err(Refusal::ParameterMalformed);
+    }
     match asked.response_type.as_deref() {
         Some("code") => {}
         Some(_) => return Err(Refusal::ResponseTypeUnsupported),
@@ -260,12 +266,12 @@ pub enum Entered {
 
 /// The remembered consent that stands in for asking, if one does.
 ///
-/// Only where the answer goes to https: whoever listens on a loopback port or has claimed a private-use scheme could pass
+/// Only where the answer goes to the very https address that the person was shown before: whoever listens on a loopback port or has claimed a private-use scheme could pass
 /// for the client (OAuth 2.1 section 7.3.1).
 #[must_use]
 pub fn remembered<'a>(request: &Request, present: Present<'a>, prompt: Prompt) -> Option<&'a Consent> {
     let assured = request.redirect_uri.kind() == RedirectKind::Https && !prompt.consent;
-    present.known.filter(|known| assured && known.covers(&request.scope))
+    present.known.filter(|known| assured && known.covers(&request.scope, &request.redirect_uri))
 }
 
 /// Enters the state machine: a grant is born *coded* if a remembered consent stands in for asking, else *requested*.

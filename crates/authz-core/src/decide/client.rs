@@ -84,6 +84,8 @@ pub fn authenticate<'a>(
     }
     let secret = match (&client.auth, &credentials.proof) {
         (ClientAuth::Public, Proof::None) => None,
+        // Some HTTP libraries send the header whenever they have an id.
+        (ClientAuth::Public, Proof::Basic(secret)) if secret.expose_secret().is_empty() => None,
         (ClientAuth::Secret { .. }, Proof::None) => return Err(Refusal::SecretMissing),
         (
             ClientAuth::Secret { method: SecretMethod::Basic | SecretMethod::Either, digest },

@@ -1,8 +1,8 @@
 //! A person says yes or no.
 
-use oauth_types::{Issuer, Scope};
+use oauth_types::{ClientId, Issuer, Scope};
 use store::{
-    Changes, Client, Coded, Consent, Facts, Found, Grant, PersonId, Requested, Server, Stage, Standing,
+    Changes, Client, Coded, Consent, Facts, Found, Grant, Request, Requested, Server, Stage, Standing,
     Status, Subject, Why,
 };
 
@@ -86,7 +86,7 @@ pub fn approve(
     }
     let grant = &found.record;
     let coded = Coded {
-        request: store::Request { scope: scope.clone(), ..asked.request.clone() },
+        request: Request { scope: scope.clone(), ..asked.request.clone() },
         party: asked.party.clone(),
         nonce: drawn.nonce,
         number: 1,
@@ -136,26 +136,36 @@ fn may_approve(
     Ok(())
 }
 
-/// The consent to remember after a yes to `scope`: what was agreed to before, if it was not taken back, and this.
+/// The consent to remember after a yes to `scope` of `request`: what was agreed to before, if it was not taken back, and this.
 #[must_use]
 pub fn remember(
-    person: &PersonId,
-    grant: &Grant,
-    target: &Server,
+    who: &Authentication,
+    client: &ClientId,
+    request: &Request,
     scope: &Scope,
     known: Option<&Consent>,
     setting: Setting<'_>,
 ) -> Consent {
-    let before = known.filter(|known| known.withdrawn.is_none()).map(|known| &known.scope);
+    let before = known.filter(|known| known.withdrawn.is_none());
+    let mut redirect_uris = before.map(|before| before.redirect_uris.clone()).unwrap_or_default();
+    redirect_uris.retain(|uri| *uri != request.redirect_uri);
+    // The newest last; beyond the bound the one that was agreed to longest ago is asked about again.
+    redirect_uris.push(request.redirect_uri.clone());
+    let surplus = redirect_uris.len().saturating_sub(MOST_REMEMBERED);
+    redirect_uris.drain(..surplus);
     Consent {
-        person: person.clone(),
-        client: grant.client.clone(),
-        server: target.id,
-        scope: before.map_or_else(|| scope.clone(), |before| before.union(scope)),
+        person: who.person.clone(),
+        client: client.clone(),
+        server: request.target.server,
+        scope: before.map_or_else(|| scope.clone(), |before| before.scope.union(scope)),
+        redirect_uris,
         given: setting.now,
         withdrawn: None,
     }
 }
+
+/// How many redirect URIs of a client a consent remembers.
+const MOST_REMEMBERED: usize = 16;
 
 /// The person says no: the grant ends, and the client is told.
 pub fn deny(

@@ -94,7 +94,8 @@ fn may_redeem(
     if !upheld || target::is_gone(facts) {
         return Err(Refusal::CodeOver);
     }
-    let stands = |consent: &Found<store::Consent>| consent.record.covers(&coded.request.scope);
+    let store::Request { scope, redirect_uri, .. } = &coded.request;
+    let stands = |consent: &Found<store::Consent>| consent.record.covers(scope, redirect_uri);
     if coded.remembered.is_some() && !facts.consent.as_ref().is_some_and(stands) {
         return Err(Refusal::ConsentWithdrawn);
     }

@@ -11,6 +11,8 @@ use store::{Client, ClientAuth, Provenance, SecretMethod, ServerId, Standing};
 use crate::text::{TokenKind, TokenText};
 use crate::{Lifetime, Policy};
 
+/// The parameters of an authorization response. A redirect URI that brings one of its own would have the client read that.
+const ANSWER: &[&str] = &["code", "state", "iss", "error", "error_description", "error_uri"];
 /// How many redirect URIs a client may register.
 const MOST_REDIRECT_URIS: usize = 16;
 /// The longest `client_name`, in characters.
@@ -119,8 +121,14 @@ fn check_size(metadata: &ClientMetadata) -> Result<(), OAuthError> {
         if name.chars().count() > LONGEST_NAME {
             return Err(invalid("client_name may have 200 characters at most."));
         }
-        if name.chars().any(|character| character.is_control() || is_bidi_control(character)) {
-            return Err(invalid("client_name has control characters."));
+        if name.chars().any(is_deceptive) {
+            return Err(invalid("client_name has control or invisible characters."));
+        }
+        // Joiners are part of many scripts, and nothing by themselves.
+        let shows =
+            |character: char| !character.is_whitespace() && !matches!(character, '\u{200c}' | '\u{200d}');
+        if !name.is_empty() && !name.chars().any(shows) {
+            return Err(invalid("client_name is blank."));
         }
     }
     let size = serde_json::to_vec(metadata).map_or(usize::MAX, |json| json.len());
@@ -130,9 +138,20 @@ fn check_size(metadata: &ClientMetadata) -> Result<(), OAuthError> {
     Ok(())
 }
 
-/// Characters that turn the direction of what follows: a name could rewrite the sentence that it stands in.
-const fn is_bidi_control(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Characters that nobody sees, or that turn the direction of what follows: a name of them could pass for none, or rewrite the sentence
+/// that it stands in.
+fn is_deceptive(character: char) -> bool {
+    let invisible = matches!(
+        character,
+        '\u{00ad}' | '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}'
+            | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+    );
+    let turning = matches!(
+        character,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    character.is_control() || invisible || turning
 }
 
 fn method(name: Option<&str>) -> Result<Option<SecretMethod>, OAuthError> {
@@ -182,19 +201,27 @@ fn redirect_uris(
         let uri = RedirectUri::parse(text).map_err(|error| refuse(text, &error.to_string()))?;
         // A client that keeps a secret is a web application; one that named no method has not said so.
         let native = public || metadata.token_endpoint_auth_method.is_none();
+        if uri.has_query_of(ANSWER) {
+            return Err(refuse(text, "its query names a parameter of the answer"));
+        }
         match uri.kind() {
             RedirectKind::Https | RedirectKind::Loopback => {}
-            RedirectKind::PrivateUse if policy.private_use_schemes && native => {}
+            RedirectKind::PrivateUse if native => {}
             RedirectKind::PrivateUse => {
-                return Err(refuse(
-                    text,
-                    "a scheme of one's own is for native public clients, and may be switched off",
-                ));
+                return Err(refuse(text, "a scheme of one's own is for native public clients"));
             }
         }
-        if !uris.contains(&uri) {
+        // Switched off, the other ways back of the same client still work.
+        let served = policy.private_use_schemes || uri.kind() != RedirectKind::PrivateUse;
+        if served && !uris.contains(&uri) {
             uris.push(uri);
         }
+    }
+    if uris.is_empty() {
+        return Err(OAuthError::new(
+            ErrorCode::InvalidRedirectUri,
+            "redirect_uris must name an https or loopback URI; schemes of one's own are switched off here.",
+        ));
     }
     Ok(uris)
 }

@@ -104,12 +104,9 @@ async fn unsound(
 
 fn demands(engine: &Engine, asked: &AuthorizationRequest, checked: &Checked) -> Demands {
     let login = checked.prompt.login || checked.max_age == Some(0);
-    let mut again = asked.clone();
-    if login {
-        // Met by the log-in that leads back here; asked again it would never end.
-        again.prompt = checked.prompt.consent.then(|| "consent".to_owned());
-        again.max_age = None;
-    }
+    // Whoever comes back has just logged in: asked for again, that would never end.
+    let prompt = checked.prompt.consent.then(|| "consent".to_owned());
+    let again = AuthorizationRequest { prompt, max_age: None, ..asked.clone() };
     Demands {
         silent: checked.prompt.none,
         login,

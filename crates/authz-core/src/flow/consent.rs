@@ -51,8 +51,8 @@ pub(crate) async fn approved(
     }
     let rule = Approve { grant, who, scope, reviewed: &reviewed };
     let approved = run(engine, &rule).await??;
-    if let (Approved::Now, Some(server)) = (approved, &reviewed.server) {
-        remember_consent(engine, &found.record, server, who, scope, reviewed.known.as_ref()).await?;
+    if approved == Approved::Now {
+        remember_consent(engine, &found.record, who, scope, reviewed.known.as_ref()).await?;
     }
     Ok(format!("{}/oauth/continue/{grant}", engine.issuer.path()))
 }
@@ -90,14 +90,16 @@ async fn reviewed(engine: &Engine, found: &Found<Grant>, who: &Authentication) -
 async fn remember_consent(
     engine: &Engine,
     grant: &Grant,
-    server: &Server,
     who: &Authentication,
     scope: &Scope,
     known: Option<&Found<Consent>>,
 ) -> Result<(), Stopped> {
+    let Stage::Requested(asked) = &grant.stage else {
+        return Ok(());
+    };
     let keys = engine.keys.current();
-    let setting = engine.setting(&keys);
-    let consent = remember(&who.person, grant, server, scope, known.map(|known| &known.record), setting);
+    let before = known.map(|known| &known.record);
+    let consent = remember(who, &grant.client, &asked.request, scope, before, engine.setting(&keys));
     let mark = engine.draw().mark;
     let changes = match known {
         Some(known) => Changes::replace(mark, known, &consent),

@@ -1,7 +1,7 @@
 //! What a person has agreed to.
 
 use ambient::Time;
-use oauth_types::{ClientId, Scope};
+use oauth_types::{ClientId, RedirectUri, Scope};
 use serde::{Deserialize, Serialize};
 
 use crate::{Digest, Kind, Links, PersonId, Record, ServerId};
@@ -23,6 +23,10 @@ pub struct Consent {
     pub server: ServerId,
     /// To what.
     pub scope: Scope,
+    /// Where the answers went that the person was shown. A client registers many addresses and a person reads one at a time: what they
+    /// agreed to for one is not agreed to for another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirect_uris: Vec<RedirectUri>,
     /// When last.
     pub given: Time,
     /// When it was taken back.
@@ -38,10 +42,12 @@ impl Consent {
         Digest::of(format!("{person}\n{client}\n{server}").as_bytes()).to_string()
     }
 
-    /// Whether it stands in for asking about `scope`.
+    /// Whether it stands in for asking about `scope`, with the answer to `redirect_uri`.
     #[must_use]
-    pub fn covers(&self, scope: &Scope) -> bool {
-        self.withdrawn.is_none() && scope.is_subset_of(&self.scope)
+    pub fn covers(&self, scope: &Scope, redirect_uri: &RedirectUri) -> bool {
+        self.withdrawn.is_none()
+            && scope.is_subset_of(&self.scope)
+            && self.redirect_uris.contains(redirect_uri)
     }
 }
 

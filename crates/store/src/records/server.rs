@@ -28,6 +28,9 @@ pub struct Server {
     pub status: Status,
     /// When it was registered.
     pub registered: Time,
+    /// Until when it is kept once it is deleted: longer than any grant that names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_until: Option<Time>,
 }
 
 /// A scope of a resource server.
@@ -70,6 +73,10 @@ impl Record for Server {
 
     fn id(&self) -> String {
         self.id.to_string()
+    }
+
+    fn sweep(&self) -> Option<Time> {
+        self.kept_until
     }
 }
 

@@ -174,6 +174,7 @@ fn consent(text: &str, withdrawn: Option<Time>) -> Consent {
         client: client().id,
         server: server().id,
         scope: scope(text),
+        redirect_uris: vec![uri(CALLBACK), uri("http://127.0.0.1/cb"), uri("com.example.app:/cb")],
         given: NOW,
         withdrawn,
     }
@@ -212,6 +213,9 @@ fn a_remembered_consent_stands_in_only_where_it_may() {
         ("less", CALLBACK, Some(&less), Prompt::default(), false),
         ("withdrawn", CALLBACK, Some(&withdrawn), Prompt::default(), false),
         ("prompt=consent", CALLBACK, Some(&covers), asks_again, false),
+        // One client registers both: a consent to the one that was shown says nothing of the other.
+        ("another address", "https://evil.example/cb", Some(&covers), Prompt::default(), false),
+        ("loopback by https", "https://localhost/cb", Some(&covers), Prompt::default(), false),
         ("loopback", "http://127.0.0.1/cb", Some(&covers), Prompt::default(), false),
         ("localhost", "http://localhost:8080/cb", Some(&covers), Prompt::default(), false),
         ("a private-use scheme", "com.example.app:/cb", Some(&covers), Prompt::default(), false),

@@ -200,14 +200,37 @@ fn a_consent_is_remembered_with_what_was_agreed_before_unless_it_was_taken_back(
         client: client().id,
         server: server().id,
         scope: scope("write"),
+        redirect_uris: vec![uri("https://app.example/other")],
         given: Time(0),
         withdrawn,
     };
-    for (known, expected) in
-        [(None, "read"), (Some(before(None)), "read write"), (Some(before(Some(NOW))), "read")]
-    {
+    let Stage::Requested(asked) = &room.grant().stage else { panic!("{:?}", room.grant()) };
+    let (this, both) = (vec![uri(CALLBACK)], vec![uri("https://app.example/other"), uri(CALLBACK)]);
+    for (known, expected, uris) in [
+        (None, "read", &this),
+        (Some(before(None)), "read write", &both),
+        (Some(before(Some(NOW))), "read", &this),
+    ] {
+        let client = client().id;
         let consent =
-            remember(&person(), room.grant(), &server(), &scope("read"), known.as_ref(), room.setting());
+            remember(&ada(), &client, &asked.request, &scope("read"), known.as_ref(), room.setting());
         assert_eq!((consent.scope, consent.given, consent.withdrawn), (scope(expected), NOW, None));
+        assert_eq!(consent.redirect_uris, *uris);
+    }
+}
+
+#[test]
+fn a_consent_remembers_so_many_addresses_and_no_more() {
+    let room = Room::requested();
+    let Stage::Requested(asked) = &room.grant().stage else { panic!("{:?}", room.grant()) };
+    let mut known: Option<Consent> = None;
+    for n in 0..40 {
+        let mut request = asked.request.clone();
+        request.redirect_uri = uri(&format!("https://app.example/{n}"));
+        let consent =
+            remember(&ada(), &client().id, &request, &scope("read"), known.as_ref(), room.setting());
+        assert!(consent.covers(&scope("read"), &request.redirect_uri));
+        assert!(consent.redirect_uris.len() <= 16);
+        known = Some(consent);
     }
 }

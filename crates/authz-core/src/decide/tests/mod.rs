@@ -107,7 +107,13 @@ fn server() -> Server {
         userinfo: UserInfoDetail::Full,
         status: Status::Active,
         registered: NOW,
+        kept_until: None,
     }
+}
+
+/// A redirect URI, as text.
+fn uri(text: &str) -> RedirectUri {
+    RedirectUri::parse(text).unwrap()
 }
 
 /// The random values of an attempt; another `n`, other values.

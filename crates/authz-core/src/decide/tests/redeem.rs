@@ -115,6 +115,7 @@ fn consent(withdrawn: Option<Time>) -> Found<Consent> {
         client: client().id,
         server: server().id,
         scope: scope("read write"),
+        redirect_uris: vec![uri(CALLBACK)],
         given: NOW,
         withdrawn,
     };
