@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_io::Peer;
+use http_io::{Peer, has_content_type};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::entry::{Entered, Refused};
-use crate::forms::{is_content_type, retry_later};
+use crate::forms::retry_later;
 use crate::identity::Identity;
 
 #[derive(Deserialize)]
@@ -90,7 +90,7 @@ impl Identity {
         if !self.pages.origin.is_source_of(request.headers()) {
             return Err(Malformed::Origin);
         }
-        let is_json = is_content_type(request.headers(), "application/json");
+        let is_json = has_content_type(request.headers(), "application/json");
         if is_json || no_body { Ok(()) } else { Err(Malformed::MediaType) }
     }
 

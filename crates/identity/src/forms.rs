@@ -3,7 +3,7 @@
 use authz_core::Stopped;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_io::Peer;
+use http_io::{Peer, has_content_type};
 use oauth_types::Form;
 use store::GrantId;
 
@@ -278,7 +278,7 @@ impl Identity {
                 advice,
             )));
         }
-        if !is_content_type(request.headers(), "application/x-www-form-urlencoded") {
+        if !has_content_type(request.headers(), "application/x-www-form-urlencoded") {
             let advice = "Only forms of this server's own pages are read here.";
             return Err(Box::new(self.stop(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -322,13 +322,6 @@ impl Identity {
         response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.keep_form_token(token));
         response
     }
-}
-
-/// Whether the body says that it is of this media type, parameters aside.
-pub(crate) fn is_content_type(headers: &HeaderMap, wanted: &str) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = value.and_then(|value| value.split(';').next()).unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case(wanted)
 }
 
 /// Adds `Retry-After`, where there is something to wait for.

@@ -191,8 +191,8 @@ impl Identity {
         let page = Page::new(
             StatusCode::SERVICE_UNAVAILABLE,
             Some(ErrorCode::TemporarilyUnavailable),
-            "Not right now",
-            "The server cannot reach what it needs. Try again in a moment.",
+            "This does not work at the moment",
+            "Try again in a few seconds.",
         );
         self.pages.show(&page)
     }

@@ -8,7 +8,7 @@ use std::error::Error;
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http_io::{Peer, Serve};
+use http_io::{Peer, Serve, has_content_type};
 use oauth_types::{
     Authorization, Challenge, ErrorCode, Form, IntrospectionRequest, OAuthError, RevocationRequest,
     TokenRequest,
@@ -248,12 +248,6 @@ fn form(request: &Request<Bytes>) -> Result<Form, OAuthError> {
         return Err(refuse("Send the parameters as application/x-www-form-urlencoded."));
     }
     Form::parse(request.body()).map_err(|_| refuse("The parameters are malformed."))
-}
-
-fn has_content_type(headers: &HeaderMap, expected: &str) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = value.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case(expected)
 }
 
 /// The one `Authorization` header, if there is one.

@@ -283,6 +283,8 @@ async fn without_a_store_it_is_503_and_it_recovers() {
     let csrf = field(&browser.open("/login?return_to=%2Ftenant1%2F").await, "csrf");
     let fields = [("csrf", &*csrf), ("name", "Ada"), ("email", "ada@example.com"), ("password", PASSWORD)];
     world.store.unplug(true);
+    let page = html(&browser.open("/login").await);
+    assert!(page.contains("This does not work at the moment"), "the words of every other endpoint: {page}");
     for response in [
         browser.open("/login").await,
         browser.open("/consent/AAAAAAAAAAAAAAAAAAAAAA").await,
