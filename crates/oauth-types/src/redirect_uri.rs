@@ -352,4 +352,35 @@ mod tests {
             assert!(!uri(8443).matches(&uri(9443)));
         }
     }
+
+    #[test]
+    fn https_on_any_name_of_this_machine_is_loopback() {
+        for host in
+            ["127.0.0.2", "127.1.2.3", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "localhost.", "app.localhost"]
+        {
+            let Ok(uri) = RedirectUri::parse(&format!("https://{host}/cb")) else { continue };
+            assert_eq!(uri.kind(), RedirectKind::Loopback, "{host}");
+        }
+        for host in ["127.0.0.1.example.com", "localhost.example", "mylocalhost", "128.0.0.1"] {
+            assert_eq!(
+                RedirectUri::parse(&format!("https://{host}/cb")).unwrap().kind(),
+                RedirectKind::Https,
+                "{host}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_scheme_that_belongs_to_the_system_is_refused() {
+        for text in [
+            "ms-msdt:/id",
+            "MS-settings:/",
+            "search-ms:query=x",
+            "ldap://a.example/",
+            "itms-services://x",
+            "market://x",
+        ] {
+            assert_eq!(RedirectUri::parse(text), Err(RedirectUriError::Scheme), "{text}");
+        }
+    }
 }

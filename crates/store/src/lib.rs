@@ -38,7 +38,7 @@ pub use memory::Memory;
 pub use records::account::{Account, AccountStore, Created};
 pub use records::admin::AdminKey;
 pub use records::client::{Client, ClientAuth, Provenance, SecretMethod};
-pub use records::consent::Consent;
+pub use records::consent::{Agreed, Consent};
 pub use records::grant::{
     Access, Coded, Ended, Grant, Lasting, Live, MOST_ACCESS_TOKENS, Party, Request, Requested, SpentCode,
     Stage, Subject, Target, Why,

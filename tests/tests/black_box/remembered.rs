@@ -51,6 +51,19 @@ async fn px01_a_consent_counts_for_this_person_client_resource_and_scope_only(ru
     assert!(!asked(open(&world, &mut ada, &client.asking().and("scope", "files:read")).await));
 }
 
+/// AS-47, AS-53: a yes to the address that the person was shown is no yes to another one that the same client registered.
+async fn as53_a_consent_counts_for_the_address_that_was_shown_only(run: Run) {
+    let Stage { world, mut ada, .. } = run.stage().await;
+    let mut registration = metadata("none", CALLBACK);
+    registration["redirect_uris"] = json!([CALLBACK, "https://elsewhere.example/cb"]);
+    let client = Client::register(&world, registration).await;
+    client.connect(&world, &mut ada).await;
+    open(&world, &mut ada, &client.asking()).await.away();
+    let elsewhere = client.asking().with("redirect_uri", "https://elsewhere.example/cb");
+    let page = open(&world, &mut ada, &elsewhere).await.page();
+    assert_eq!(page.form("Allow").buttons.len(), 2);
+}
+
 /// What was agreed to adds up.
 async fn consents_add_up(run: Run) {
     let Stage { world, client, mut ada, .. } = run.stage().await;
@@ -88,6 +101,7 @@ stamp! {
     the_second_request_over_https_is_not_asked,
     as23_a_native_client_is_always_asked,
     px01_a_consent_counts_for_this_person_client_resource_and_scope_only,
+    as53_a_consent_counts_for_the_address_that_was_shown_only,
     consents_add_up,
     a_denial_is_asked_again,
     a_consent_is_remembered_in_another_browser,

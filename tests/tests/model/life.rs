@@ -446,8 +446,10 @@ pub(crate) fn consent(bare: &Bare, withdrawn: Option<ambient::Time>) -> Consent 
         person: ada().person,
         client: id(Party::Own),
         server: bare.resources[0].0.id,
-        scope: Scope::parse("read write").unwrap(),
-        redirect_uris: vec![oauth_types::RedirectUri::parse(CALLBACK).unwrap()],
+        agreed: vec![store::Agreed {
+            redirect_uri: oauth_types::RedirectUri::parse(CALLBACK).unwrap(),
+            scope: Scope::parse("read write").unwrap(),
+        }],
         given: BEGINNING,
         withdrawn,
     }

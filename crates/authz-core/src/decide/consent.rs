@@ -2,8 +2,8 @@
 
 use oauth_types::{ClientId, Issuer, Scope};
 use store::{
-    Changes, Client, Coded, Consent, Facts, Found, Grant, Request, Requested, Server, Stage, Standing,
-    Status, Subject, Why,
+    Agreed, Changes, Client, Coded, Consent, Facts, Found, Grant, Request, Requested, Server, Stage,
+    Standing, Status, Subject, Why,
 };
 
 use super::authorize::Redirectable;
@@ -146,19 +146,19 @@ pub fn remember(
     known: Option<&Consent>,
     setting: Setting<'_>,
 ) -> Consent {
-    let before = known.filter(|known| known.withdrawn.is_none());
-    let mut redirect_uris = before.map(|before| before.redirect_uris.clone()).unwrap_or_default();
-    redirect_uris.retain(|uri| *uri != request.redirect_uri);
+    let known = known.filter(|known| known.withdrawn.is_none());
+    let mut agreed = known.map(|known| known.agreed.clone()).unwrap_or_default();
+    let here = agreed.iter().position(|agreed| agreed.redirect_uri == request.redirect_uri);
+    let before = here.map(|here| agreed.remove(here).scope).unwrap_or_default();
     // The newest last; beyond the bound the one that was agreed to longest ago is asked about again.
-    redirect_uris.push(request.redirect_uri.clone());
-    let surplus = redirect_uris.len().saturating_sub(MOST_REMEMBERED);
-    redirect_uris.drain(..surplus);
+    agreed.push(Agreed { redirect_uri: request.redirect_uri.clone(), scope: before.union(scope) });
+    let surplus = agreed.len().saturating_sub(MOST_REMEMBERED);
+    agreed.drain(..surplus);
     Consent {
         person: who.person.clone(),
         client: client.clone(),
         server: request.target.server,
-        scope: before.map_or_else(|| scope.clone(), |before| before.scope.union(scope)),
-        redirect_uris,
+        agreed,
         given: setting.now,
         withdrawn: None,
     }

@@ -22,16 +22,24 @@ pub struct Consent {
     /// Where.
     pub server: ServerId,
     /// To what.
-    pub scope: Scope,
-    /// Where the answers went that the person was shown. A client registers many addresses and a person reads one at a time: what they
-    /// agreed to for one is not agreed to for another.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub redirect_uris: Vec<RedirectUri>,
+    pub agreed: Vec<Agreed>,
     /// When last.
     pub given: Time,
     /// When it was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<Time>,
+}
+
+/// What was agreed to for one way back to the client.
+///
+/// A client registers many addresses, and a person is shown the one that the answer goes to: what they agree to for it is not agreed
+/// to for another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreed {
+    /// Where the answer went.
+    pub redirect_uri: RedirectUri,
+    /// What the client may do.
+    pub scope: Scope,
 }
 
 impl Consent {
@@ -45,9 +53,8 @@ impl Consent {
     /// Whether it stands in for asking about `scope`, with the answer to `redirect_uri`.
     #[must_use]
     pub fn covers(&self, scope: &Scope, redirect_uri: &RedirectUri) -> bool {
-        self.withdrawn.is_none()
-            && scope.is_subset_of(&self.scope)
-            && self.redirect_uris.contains(redirect_uri)
+        let agreed = self.agreed.iter().find(|agreed| agreed.redirect_uri == *redirect_uri);
+        self.withdrawn.is_none() && agreed.is_some_and(|agreed| scope.is_subset_of(&agreed.scope))
     }
 }
 

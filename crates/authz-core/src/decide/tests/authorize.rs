@@ -173,8 +173,9 @@ fn consent(text: &str, withdrawn: Option<Time>) -> Consent {
         person: person(),
         client: client().id,
         server: server().id,
-        scope: scope(text),
-        redirect_uris: vec![uri(CALLBACK), uri("http://127.0.0.1/cb"), uri("com.example.app:/cb")],
+        agreed: [CALLBACK, "http://127.0.0.1/cb", "com.example.app:/cb"]
+            .map(|text_of_uri| Agreed { redirect_uri: uri(text_of_uri), scope: scope(text) })
+            .into(),
         given: NOW,
         withdrawn,
     }

@@ -199,23 +199,29 @@ fn a_consent_is_remembered_with_what_was_agreed_before_unless_it_was_taken_back(
         person: person(),
         client: client().id,
         server: server().id,
-        scope: scope("write"),
-        redirect_uris: vec![uri("https://app.example/other")],
+        agreed: vec![
+            Agreed { redirect_uri: uri(CALLBACK), scope: scope("write") },
+            Agreed { redirect_uri: uri("https://app.example/other"), scope: scope("admin") },
+        ],
         given: Time(0),
         withdrawn,
     };
     let Stage::Requested(asked) = &room.grant().stage else { panic!("{:?}", room.grant()) };
-    let (this, both) = (vec![uri(CALLBACK)], vec![uri("https://app.example/other"), uri(CALLBACK)]);
-    for (known, expected, uris) in [
-        (None, "read", &this),
-        (Some(before(None)), "read write", &both),
-        (Some(before(Some(NOW))), "read", &this),
+    // What was agreed to for another address stays there.
+    for (known, here, elsewhere) in [
+        (None, "read", ""),
+        (Some(before(None)), "read write", "admin"),
+        (Some(before(Some(NOW))), "read", ""),
     ] {
         let client = client().id;
         let consent =
             remember(&ada(), &client, &asked.request, &scope("read"), known.as_ref(), room.setting());
-        assert_eq!((consent.scope, consent.given, consent.withdrawn), (scope(expected), NOW, None));
-        assert_eq!(consent.redirect_uris, *uris);
+        assert_eq!((consent.given, consent.withdrawn), (NOW, None));
+        let at = |text| {
+            let here = consent.agreed.iter().find(|agreed| agreed.redirect_uri == uri(text));
+            here.map(|agreed| agreed.scope.clone()).unwrap_or_default()
+        };
+        assert_eq!((at(CALLBACK), at("https://app.example/other")), (scope(here), scope(elsewhere)));
     }
 }
 
@@ -230,7 +236,7 @@ fn a_consent_remembers_so_many_addresses_and_no_more() {
         let consent =
             remember(&ada(), &client().id, &request, &scope("read"), known.as_ref(), room.setting());
         assert!(consent.covers(&scope("read"), &request.redirect_uri));
-        assert!(consent.redirect_uris.len() <= 16);
+        assert!(consent.agreed.len() <= 16);
         known = Some(consent);
     }
 }

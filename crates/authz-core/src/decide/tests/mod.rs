@@ -21,9 +21,9 @@ use oauth_types::{
 };
 use secrecy::SecretString;
 use store::{
-    Changes, Client, ClientAuth, Commit, Facts, Found, Grant, GrantId, Guard, Live, Mark, Memory, Nonce,
-    PersonId, Provenance, ScopeEntry, Server, ServerId, SessionId, Stage, Standing, Status, Store as _,
-    UserInfoDetail,
+    Agreed, Changes, Client, ClientAuth, Commit, Facts, Found, Grant, GrantId, Guard, Live, Mark, Memory,
+    Nonce, PersonId, Provenance, ScopeEntry, Server, ServerId, SessionId, Stage, Standing, Status,
+    Store as _, UserInfoDetail,
 };
 use zeroize::Zeroizing;
 

@@ -114,8 +114,7 @@ fn consent(withdrawn: Option<Time>) -> Found<Consent> {
         person: person(),
         client: client().id,
         server: server().id,
-        scope: scope("read write"),
-        redirect_uris: vec![uri(CALLBACK)],
+        agreed: vec![Agreed { redirect_uri: uri(CALLBACK), scope: scope("read write") }],
         given: NOW,
         withdrawn,
     };

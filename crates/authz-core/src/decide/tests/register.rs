@@ -129,6 +129,11 @@ fn grant_and_response_types_are_narrowed_to_what_is_served() {
 /// A name is read by people who decide by it.
 #[test]
 fn a_name_that_could_rewrite_the_page_is_refused() {
+    for name in ["\u{3164}", "\u{200b}\u{2060}", "\u{200d}", "   ", "a\u{2028}b", "a\u{61c}b", "a\u{e0041}b"]
+    {
+        let metadata = json!({"redirect_uris": [CALLBACK], "client_name": name});
+        assert_eq!(registering(metadata).err(), Some(ErrorCode::InvalidClientMetadata), "{name:?}");
+    }
     for name in ["a\u{202e}b", "a\u{2066}b", "a\nb", "a\u{0}b", "\u{200f}", &"x".repeat(201)] {
         let metadata = json!({"redirect_uris": [CALLBACK], "client_name": name});
         assert_eq!(registering(metadata).err(), Some(ErrorCode::InvalidClientMetadata), "{name:?}");
@@ -137,6 +142,16 @@ fn a_name_that_could_rewrite_the_page_is_refused() {
         let metadata = json!({"redirect_uris": [CALLBACK], "client_name": name});
         assert!(registering(metadata).is_ok(), "{name}");
     }
+}
+
+/// A callback that reads the first of two would read the redirect URI's own `code` or `iss` (RFC 9207).
+#[test]
+fn a_redirect_uri_brings_no_parameter_of_the_answer() {
+    for parameter in ["code", "state", "iss", "error", "error_description", "i%73s"] {
+        let metadata = json!({"redirect_uris": [format!("https://app.example/cb?x=1&{parameter}=y")]});
+        assert_eq!(registering(metadata).err(), Some(ErrorCode::InvalidRedirectUri), "{parameter}");
+    }
+    assert!(registering(json!({"redirect_uris": ["https://app.example/cb?tenant=code"]})).is_ok());
 }
 
 #[test]
