@@ -32,7 +32,7 @@ async fn register(world: &World, body: &Value) -> Answer {
 
 /// Without the key nothing is looked at: not the path, not the method, not the body.
 async fn without_the_key_every_path_is_401(run: Run) {
-    let world = run.world().await;
+    let world = run.with(|config| config.limits = false).await;
     let server = ResourceServer::usual(&world).await;
     let of_server = format!("Bearer {}", server.key);
     let longer = format!("Bearer {}x", world.admin_key);

@@ -132,6 +132,26 @@ async fn requests_that_wait_for_consent_are_limited_by_session(run: Run) {
     open(&world, &mut ada, &client.asking()).await.page();
 }
 
+/// AS-4: guesses at the admin key are limited by address; the right key does not help beyond the limit.
+async fn as04_guesses_at_the_admin_key_are_limited_by_address(run: Run) {
+    let world = run.world().await;
+    let ask = async |address: &str, key: &str| {
+        let headers = [("authorization", format!("Bearer {key}"))];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let request = request(Method::GET, "/api/servers", &headers, bytes::Bytes::new());
+        world.send_from(request, address.parse().unwrap()).await
+    };
+    for _ in 0..10 {
+        assert_eq!(ask("203.0.113.1", "wrong").await.status(), 401);
+    }
+    for key in ["wrong", &world.admin_key] {
+        assert_limited(&ask("203.0.113.1", key).await, 60);
+    }
+    assert_eq!(ask("203.0.113.2", &world.admin_key).await.status(), 200);
+    world.clock.advance(60);
+    assert_eq!(ask("203.0.113.1", &world.admin_key).await.status(), 200);
+}
+
 /// A stranger cannot shift the blame: only a proxy that the operator named is believed.
 async fn only_a_trusted_proxy_names_the_sender(run: Run) {
     let proxied = run.with(|config| config.trusted_proxies = vec!["10.0.0.1".parse().unwrap()]).await;
@@ -165,6 +185,7 @@ stamp! {
     as04_the_limit_does_not_tell_which_accounts_there_are,
     as04_log_ins_are_limited_by_address,
     sign_ups_are_limited_by_address,
+    as04_guesses_at_the_admin_key_are_limited_by_address,
     requests_that_wait_for_consent_are_limited_by_session,
     only_a_trusted_proxy_names_the_sender,
     limits_can_be_switched_off,

@@ -108,6 +108,10 @@ async fn as50_what_is_not_served_is_invalid_client_metadata(run: Run) {
         ("response_types", json!(["token"])),
         ("response_types", json!("code")),
         ("client_name", json!(7)),
+        ("client_name", json!("   ")),
+        ("client_name", json!("\u{200d}")),
+        ("client_name", json!("Claude\u{202e}gnihsihp")),
+        ("client_name", json!("two\nlines")),
         ("client_name", json!("n".repeat(201))),
         ("filler", json!("x".repeat(17 * 1024))),
     ] {
