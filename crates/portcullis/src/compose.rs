@@ -160,7 +160,7 @@ impl Serve for Portcullis {
         // The query holds codes and hints; only the path is for the log.
         let (method, path) =
             (shortened(request.method().as_str(), 20), shortened(request.uri().path(), LOGGED_PATH));
-        let span = tracing::info_span!("request", id, method, path);
+        let span = tracing::info_span!("request", id, %method, path);
         async move {
             let (began, head) = (Instant::now(), *request.method() == Method::HEAD);
             let mut response = self.guarded(request, peer).await;
