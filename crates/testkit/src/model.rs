@@ -159,6 +159,7 @@ pub struct Model {
     kept: Vec<Stage>,
     client: Standing,
     person: Standing,
+    server_blocked: bool,
     consented: bool,
     /// Those that somebody has seen; one is made when Ada says yes, and seen when her browser goes on.
     codes: Vec<CodeName>,
@@ -185,6 +186,7 @@ impl Model {
             kept: Vec::new(),
             client: Standing::default(),
             person: Standing::default(),
+            server_blocked: false,
             consented: remembered,
             codes: if remembered { vec![code] } else { Vec::new() },
             made: u32::from(remembered),
@@ -225,6 +227,7 @@ impl Model {
             | Operation::BlockClient(_)
             | Operation::DeleteClient
             | Operation::BlockPerson(_)
+            | Operation::BlockServer(_)
             | Operation::EndAllOfClient
             | Operation::EndAllOfPerson
             | Operation::Withdraw
@@ -245,6 +248,7 @@ impl Model {
             Operation::BlockClient(blocked) if !self.client.deleted => self.client.blocked = blocked,
             Operation::DeleteClient => self.client.deleted = true,
             Operation::BlockPerson(blocked) => self.person.blocked = blocked,
+            Operation::BlockServer(blocked) => self.server_blocked = blocked,
             Operation::EndAllOfClient => self.client.epoch += 1,
             Operation::EndAllOfPerson => self.person.epoch += 1,
             Operation::Withdraw => self.consented = false,
@@ -279,6 +283,12 @@ impl Model {
         let Stage::Live(live) = &self.stage else { return None };
         let listed = live.access.iter().find(|access| access.of == token && access.expires > self.now)?;
         (self.client.upholds(0) && self.person.upholds(0)).then_some((listed.scope, listed.expires))
+    }
+
+    /// Whether the resource server that grants are for may act.
+    #[must_use]
+    pub fn server_is_known(&self) -> bool {
+        !self.server_blocked
     }
 
     fn authenticated(&self, party: Party) -> Result<(), Refusal> {

@@ -21,7 +21,7 @@ impl Model {
         if self.now >= until {
             return Expected::refused(Refusal::RequestGone);
         }
-        if !self.client.upholds(0) {
+        if !self.client.upholds(0) || self.server_blocked {
             return Expected::refused(Refusal::RequestOutdated);
         }
         if !self.person.upholds(0) {
@@ -58,6 +58,7 @@ impl Model {
             }
             // The page asks about what may still be answered.
             Stage::Requested { until } if self.now >= until => Expected::refused(Refusal::RequestGone),
+            Stage::Requested { .. } if self.server_blocked => Expected::refused(Refusal::RequestOutdated),
             Stage::Requested { .. } => Expected::answer(Answer::Asked),
             Stage::Live(_) => Expected::answer(Answer::Connected),
             Stage::Coded { code, expires, .. } if self.now < expires => self.seen(code),
@@ -93,7 +94,7 @@ impl Model {
                     Some(Refusal::CodeExpired)
                 } else if party == Party::Other {
                     Some(Refusal::CodeOfAnotherClient)
-                } else if !self.client.upholds(0) || !self.person.upholds(0) {
+                } else if !self.client.upholds(0) || !self.person.upholds(0) || self.server_blocked {
                     Some(Refusal::CodeOver)
                 } else if remembered && !self.consented {
                     Some(Refusal::ConsentWithdrawn)
@@ -162,6 +163,9 @@ impl Model {
         }
         if !self.client.upholds(0) || !self.person.upholds(0) {
             return Expected::refused(Refusal::GrantOver);
+        }
+        if self.server_blocked {
+            return Expected::refused(Refusal::TargetGone);
         }
         if self.now >= live.idle_end.min(live.final_end) {
             return Expected::refused(Refusal::GrantExpired);
@@ -258,6 +262,9 @@ impl Model {
         let Some(token) = token.of_or_forged(&self.generations) else {
             return Expected::answer(Answer::Nothing);
         };
+        if self.server_blocked && !by_other {
+            return Expected::refused(Refusal::ServerKeyWrong);
+        }
         Expected::answer(match token.and_then(|token| self.valid(token)) {
             Some((scope, expires)) if !by_other => Answer::Active { scope, expires },
             Some(_) | None => Answer::Inactive,
@@ -268,7 +275,7 @@ impl Model {
         let Some(token) = token.of_or_forged(&self.generations) else {
             return Expected::answer(Answer::Nothing);
         };
-        match token.and_then(|token| self.valid(token)) {
+        match token.and_then(|token| self.valid(token)).filter(|_| !self.server_blocked) {
             Some((scope, expires)) => Expected::answer(Answer::Active { scope, expires }),
             None => Expected::refused(Refusal::TokenInvalid),
         }

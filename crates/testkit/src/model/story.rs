@@ -1,5 +1,6 @@
 //! Stories: what may happen to a grant, drawn at random and shrunk to a few lines.
 
+use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -86,6 +87,8 @@ pub enum Operation {
     DeleteClient,
     /// An administrator blocks Ada, or no longer.
     BlockPerson(bool),
+    /// An administrator blocks the resource server, or no longer.
+    BlockServer(bool),
     /// All grants of the client end.
     EndAllOfClient,
     /// All grants of Ada end.
@@ -190,43 +193,63 @@ pub struct Beginning {
     pub remembered: bool,
 }
 
-/// How a story may begin.
-pub fn beginnings() -> impl Strategy<Value = Beginning> {
-    (select(vec![30, 0]), weighted(9, true, false), any::<bool>())
+/// A story of at most so many operations. Most begin as a client without a fault does: else few would get far.
+pub fn stories(at_most: usize) -> impl Strategy<Value = (Beginning, Vec<Operation>)> {
+    let faultless = [
+        Operation::Approve { scope: Asked::All, elsewhere: false },
+        Operation::Continue { elsewhere: false },
+        Operation::Redeem {
+            code: Shown::Back(0),
+            party: Party::Own,
+            verifier: Verified::Right,
+            redirect: Named::Same,
+            resource: Named::Same,
+        },
+    ];
+    let begun = prop_oneof![3 => Just(0), 1 => Just(2), 4 => Just(3_usize)];
+    (beginnings(), begun, vec(operations(), 1..at_most)).prop_map(move |(beginning, begun, operations)| {
+        (beginning, faultless[..begun].iter().copied().chain(operations).collect())
+    })
+}
+
+fn beginnings() -> impl Strategy<Value = Beginning> {
+    (weighted(4, 30, 0), weighted(9, true, false), any::<bool>())
         .prop_map(|(leeway, refreshable, remembered)| Beginning { leeway, refreshable, remembered })
 }
 
-/// What may happen next. Mostly what a client without a fault does: else no story gets far.
-pub fn operations() -> impl Strategy<Value = Operation> {
+fn operations() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        4 => (weighted(3, Asked::All, Asked::Less), weighted(9, false, true)).prop_map(|(scope, elsewhere)| Operation::Approve { scope, elsewhere }),
+        2 => (weighted(3, Asked::All, Asked::Less), weighted(4, false, true)).prop_map(|(scope, elsewhere)| Operation::Approve { scope, elsewhere }),
         1 => Just(Operation::Approve { scope: Asked::More, elsewhere: false }),
         1 => weighted(3, false, true).prop_map(|elsewhere| Operation::Deny { elsewhere }),
-        5 => weighted(9, false, true).prop_map(|elsewhere| Operation::Continue { elsewhere }),
-        10 => (shown(), party(), verified(), named(), named())
+        3 => weighted(6, false, true).prop_map(|elsewhere| Operation::Continue { elsewhere }),
+        4 => (shown(), party(), verified(), named(), named())
             .prop_map(|(code, party, verifier, redirect, resource)| Operation::Redeem { code, party, verifier, redirect, resource }),
-        20 => (shown(), party(), asked(), named())
+        30 => (shown(), party(), asked(), named())
             .prop_map(|(token, party, scope, resource)| Operation::Refresh { token, party, scope, resource }),
         2 => (shown(), party()).prop_map(|(token, party)| Operation::RevokeAccess { token, party }),
         1 => (shown(), party()).prop_map(|(token, party)| Operation::RevokeRefresh { token, party }),
         2 => (shown(), any::<bool>()).prop_map(|(token, by_other)| Operation::Introspect { token, by_other }),
         2 => shown().prop_map(|token| Operation::UserInfo { token }),
-        8 => waits(),
-        2 => happenings(),
-        3 => prop_oneof![Just(Operation::Keep), shown().prop_map(|to| Operation::GoBack { to })],
+        10 => waits(),
+        3 => happenings(),
+        4 => Just(Operation::Keep),
+        5 => shown().prop_map(|to| Operation::GoBack { to }),
     ]
 }
 
+/// What is held against somebody is mostly taken back: else no story gets far.
 fn happenings() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        3 => any::<bool>().prop_map(Operation::BlockClient),
+        9 => weighted(2, false, true).prop_map(Operation::BlockClient),
+        9 => weighted(2, false, true).prop_map(Operation::BlockPerson),
+        9 => weighted(2, false, true).prop_map(Operation::BlockServer),
         1 => Just(Operation::DeleteClient),
-        3 => any::<bool>().prop_map(Operation::BlockPerson),
         1 => Just(Operation::EndAllOfClient),
         1 => Just(Operation::EndAllOfPerson),
-        2 => Just(Operation::Withdraw),
-        3 => Just(Operation::ConsentAgain),
-        2 => Just(Operation::Sweep),
+        3 => Just(Operation::Withdraw),
+        6 => Just(Operation::ConsentAgain),
+        6 => Just(Operation::Sweep),
     ]
 }
 
@@ -234,7 +257,7 @@ fn happenings() -> impl Strategy<Value = Operation> {
 fn waits() -> impl Strategy<Value = Operation> {
     let short = vec![1, 29, 30, 31, 59, 60, 61];
     let long = vec![300, 599, 600, 601, 1200, 3599, 3600, 86_400, 30 * 86_400 - 1, 30 * 86_400, 90 * 86_400];
-    prop_oneof![3 => select(short), 1 => select(long)].prop_map(|seconds| Operation::Wait { seconds })
+    prop_oneof![9 => select(short), 1 => select(long)].prop_map(|seconds| Operation::Wait { seconds })
 }
 
 fn shown() -> impl Strategy<Value = Shown> {
