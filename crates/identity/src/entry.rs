@@ -37,7 +37,7 @@ pub(crate) enum Refused {
 }
 
 impl Identity {
-    /// Logs in with what was typed, and ends the session that the browser had.
+    /// Logs in with what was typed.
     pub(crate) async fn log_in(
         &self,
         headers: &HeaderMap,
@@ -79,11 +79,9 @@ impl Identity {
     }
 
     async fn enter(&self, headers: &HeaderMap, account: Account) -> Result<Entered, Refused> {
-        let begun = self.pages.sessions.begin(&account.person).await?.ok_or(Refused::Closed)?;
-        // A log-in gets a session of its own: whoever planted or saw the one before has nothing.
-        if let Some(before) = self.pages.logged_in(headers).await? {
-            self.pages.sessions.end(&before.authentication.session).await?;
-        }
+        let before = self.pages.cookies.session(headers);
+        let begun = self.pages.sessions.begin_after(before.as_ref(), &account.person).await?;
+        let begun = begun.ok_or(Refused::Closed)?;
         Ok(Entered { account, begun })
     }
 

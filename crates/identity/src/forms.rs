@@ -1,15 +1,12 @@
 //! The pages' forms: what shows them, and what takes them.
 
-use authz_core::Stopped;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
 use oauth_types::Form;
-use store::GrantId;
 
 use crate::entry::{Entered, Refused};
-use crate::identity::{Identity, START_AGAIN, Unserved};
-use crate::pages::consent::{ConsentPage, client_name};
+use crate::identity::{Identity, Unserved};
 use crate::pages::moving_on::{Destination, MovingOn};
 use crate::pages::site::Referrer;
 use crate::pages::{LogInPage, LoggedInPage, LoggedOutPage, SignUpPage};
@@ -25,7 +22,7 @@ struct Typed<'f> {
 }
 
 /// A form that is not taken: its answer.
-type Untaken = Box<Response<Bytes>>;
+pub(crate) type Untaken = Box<Response<Bytes>>;
 
 impl Identity {
     pub(crate) async fn show_log_in(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
@@ -94,68 +91,6 @@ impl Identity {
         }
     }
 
-    pub(crate) async fn show_consent(
-        &self,
-        request: &Request<Bytes>,
-        grant: GrantId,
-    ) -> Result<Response<Bytes>, Unserved> {
-        let Some(session) = self.pages.logged_in(request.headers()).await? else {
-            return Ok(self.logged_out_meanwhile());
-        };
-        let pending = match self.server.pending(grant, &session.authentication).await {
-            Ok(pending) => pending,
-            Err(stopped) => return self.stopped(stopped),
-        };
-        let account = self.account_of(&session).await?;
-        let page = ConsentPage::new(&self.pages.site, &pending, &account, session.csrf);
-        Ok(self.pages.site.page(StatusCode::OK, Referrer::SameOrigin, &page))
-    }
-
-    pub(crate) async fn take_consent(
-        &self,
-        request: &Request<Bytes>,
-        grant: GrantId,
-    ) -> Result<Response<Bytes>, Unserved> {
-        let form = match self.form(request) {
-            Ok(form) => form,
-            Err(answer) => return Ok(*answer),
-        };
-        let (Ok(csrf), Ok(decision)) = (form.one("csrf"), form.one("decision")) else {
-            return Ok(self.malformed());
-        };
-        let Some(session) = self.pages.logged_in(request.headers()).await? else {
-            return Ok(self.logged_out_meanwhile());
-        };
-        if !session.csrf.is(csrf) {
-            return Ok(self.stop(StatusCode::FORBIDDEN, "This page is too old", START_AGAIN));
-        }
-        let who = &session.authentication;
-        let pending = match self.server.pending(grant, who).await {
-            Ok(pending) => pending,
-            // A second click on Allow, or a reload: the way on knows what became of the first, and gives nothing by itself.
-            Err(Stopped::Page(_)) if decision == Some("allow") => {
-                let to = Destination::Here(self.pages.site.path(&format!("/oauth/continue/{grant}")));
-                return Ok(self.move_on(&to, None));
-            }
-            Err(stopped) => return self.stopped(stopped),
-        };
-        let (answer, denied) = match decision {
-            Some("allow") => (self.server.approve(grant, who, &pending.request.scope).await, false),
-            Some("deny") => (self.server.deny(grant, who).await, true),
-            // Saying nothing is not saying yes.
-            Some(_) | None => return Ok(self.malformed()),
-        };
-        let to = match answer {
-            Ok(answer) if denied => Destination::answer(answer, &pending.request.redirect_uri),
-            Ok(answer) => Destination::path(answer),
-            Err(stopped) => return self.stopped(stopped),
-        };
-        Ok(match to {
-            Some(to) => self.move_on(&to, Some(client_name(&pending))),
-            None => self.stop(StatusCode::BAD_REQUEST, "This app cannot be reached", START_AGAIN),
-        })
-    }
-
     pub(crate) async fn take_log_out(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
         let form = match self.form(request) {
             Ok(form) => form,
@@ -185,11 +120,6 @@ impl Identity {
         Ok(response)
     }
 
-    /// A request belongs to the session that it was started in, so a new log-in would not lead back to it.
-    fn logged_out_meanwhile(&self) -> Response<Bytes> {
-        self.stop(StatusCode::FORBIDDEN, "You are no longer logged in", START_AGAIN)
-    }
-
     /// Cookie and way on for somebody who has come in.
     fn entered(&self, entered: &Entered, return_to: Option<&ReturnTo>) -> Response<Bytes> {
         let mut response = self.move_on(&Destination::after_log_in(&self.pages.site, return_to), None);
@@ -202,7 +132,7 @@ impl Identity {
         self.pages.cookies.keep_session(&entered.begun.text, seconds)
     }
 
-    fn move_on(&self, to: &Destination, client: Option<&str>) -> Response<Bytes> {
+    pub(crate) fn move_on(&self, to: &Destination, client: Option<&str>) -> Response<Bytes> {
         let page = MovingOn::new(&self.pages.site, to, client);
         self.pages.site.page(StatusCode::OK, Referrer::Nothing, &page)
     }
@@ -214,7 +144,7 @@ impl Identity {
     }
 
     /// How a page names who is logged in.
-    async fn account_of(&self, session: &LoggedIn) -> Result<String, Unserved> {
+    pub(crate) async fn account_of(&self, session: &LoggedIn) -> Result<String, Unserved> {
         let person = &session.authentication.person;
         let account = self.accounts.account(person).await?;
         Ok(account.map_or_else(|| person.to_string(), |account| account.email))
@@ -269,7 +199,7 @@ impl Identity {
 /// Reading forms.
 impl Identity {
     /// The form that came, if it comes from a page of ours and can be read at all.
-    fn form(&self, request: &Request<Bytes>) -> Result<Form, Untaken> {
+    pub(crate) fn form(&self, request: &Request<Bytes>) -> Result<Form, Untaken> {
         if !self.pages.origin.is_source_of(request.headers()) {
             let advice = "Open this server in a window of its own and try again from there.";
             return Err(Box::new(self.stop(
@@ -289,7 +219,7 @@ impl Identity {
         Form::parse(request.body()).map_err(|_| Box::new(self.malformed()))
     }
 
-    fn malformed(&self) -> Response<Bytes> {
+    pub(crate) fn malformed(&self) -> Response<Bytes> {
         let advice = "Something is missing in it, or there twice. Go back and try again.";
         self.stop(StatusCode::BAD_REQUEST, "This form cannot be read", advice)
     }

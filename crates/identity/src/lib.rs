@@ -15,13 +15,14 @@
 //! | what | where |
 //! |---|---|
 //! | the pages as an [`Interaction`](authz_core::Interaction): [`Pages`] | `pages` |
-//! | serving them, and `/auth/*`: [`Identity`] | `identity`, `forms`, `api` |
+//! | serving them, and `/auth/*`: [`Identity`] | `identity`, `forms`, `consent`, `api` |
 //! | who may come in: limits, names for each refusal | `entry` |
 //! | accounts: [`Accounts`], a [`People`](authz_core::People) | `people` |
 //! | Argon2id (RFC 9106): [`Passwords`] | `password` |
 //! | sessions: [`Sessions`]; cookies (RFC 6265bis); forged forms | `session`, `cookie`, `csrf` |
 
 mod api;
+mod consent;
 mod cookie;
 mod csrf;
 mod email;

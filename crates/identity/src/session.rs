@@ -51,9 +51,43 @@ impl Sessions {
         Self { lifetime, ..self }
     }
 
-    /// Begins a session of somebody who has just proved who they are; `None` if they are blocked or deleted.
+    /// Begins a session of somebody who has just proved who they are, with a browser that sent the text `before`; `None` if
+    /// they are blocked or deleted.
     ///
-    /// The caller ends the browser's session before it, if there is one, after this: never the other way round.
+    /// The text is always a new one: whoever planted or saw the one before has nothing. A session of the same person keeps its
+    /// id, because the requests that wait for their answer belong to it; one of somebody else ends.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot answer. The session before may go on then.
+    pub async fn begin_after(
+        &self,
+        before: Option<&SecretString>,
+        person: &PersonId,
+    ) -> Result<Option<Begun>, StoreError> {
+        let before = match before {
+            Some(text) => self.held_with(text).await?,
+            None => None,
+        };
+        match before {
+            None => self.begin(person).await,
+            Some(found) if found.record.person == *person => match self.renew(&found).await? {
+                Some(begun) => Ok(Some(begun)),
+                // Renewed or ended by a rival: the text before opens nothing any more, so there is nothing to end.
+                None => self.begin(person).await,
+            },
+            Some(found) => {
+                let begun = self.begin(person).await?;
+                if begun.is_some() {
+                    self.end(&found.record.id).await?;
+                }
+                Ok(begun)
+            }
+        }
+    }
+
+    /// Begins a session of somebody who has just proved who they are, with a browser that had none; `None` if they are blocked
+    /// or deleted.
     ///
     /// # Errors
     ///
@@ -89,6 +123,14 @@ impl Sessions {
     ///
     /// If the store cannot answer.
     pub async fn find(&self, text: &SecretString) -> Result<Option<LoggedIn>, StoreError> {
+        Ok(self.held_with(text).await?.map(|session| LoggedIn {
+            authentication: authentication(&session.record),
+            csrf: CsrfToken::of_session(text.expose_secret()),
+        }))
+    }
+
+    /// The living session that this text opens.
+    async fn held_with(&self, text: &SecretString) -> Result<Option<Found<Session>>, StoreError> {
         let Ok(token) = TokenText::parse(text.expose_secret()) else { return Ok(None) };
         if token.kind != TokenKind::Session {
             return Ok(None);
@@ -100,13 +142,25 @@ impl Sessions {
         };
         let person = seen.person.as_ref().map(Found::<PersonStanding>::decode).transpose()?;
         let standing = person.map(|found| found.record.standing).unwrap_or_default();
-        let session = session.record;
-        let proved = session.digest.is(&token.digest());
-        let lives = session.expires > self.clock.now() && standing.upholds(session.epoch);
-        Ok((proved && lives).then(|| LoggedIn {
-            authentication: authentication(&session),
-            csrf: CsrfToken::of_session(text.expose_secret()),
-        }))
+        let proved = session.record.digest.is(&token.digest());
+        let lives = session.record.expires > self.clock.now() && standing.upholds(session.record.epoch);
+        Ok((proved && lives).then_some(session))
+    }
+
+    /// The same session from now on, under a new text; `None` if somebody else has written it since it was read.
+    async fn renew(&self, found: &Found<Session>) -> Result<Option<Begun>, StoreError> {
+        let now = self.clock.now();
+        let text = TokenText::random(TokenKind::Session, *found.record.id.as_bytes(), self.entropy.draw());
+        let session = Session {
+            digest: text.digest(),
+            auth_time: now,
+            expires: now.plus(self.lifetime.as_seconds()),
+            ..found.record.clone()
+        };
+        Ok(match self.store.commit(&Changes::replace(self.mark(), found, &session)).await? {
+            Commit::Done => Some(Begun { authentication: authentication(&session), text: text.expose() }),
+            Commit::Stale => None,
+        })
     }
 
     /// Ends a session. One that is over already stays so.
@@ -152,7 +206,7 @@ impl fmt::Debug for Sessions {
     }
 }
 
-/// A session is written when it begins and when it ends, so a rival can only have ended it.
+/// A session is written when it begins, when its person logs in again, and when it ends: rivals are few.
 const TRIES: u8 = 3;
 
 fn authentication(session: &Session) -> Authentication {
@@ -212,6 +266,48 @@ mod tests {
         let access = begun.text.expose_secret().replacen("ses_", "mat_", 1);
         for text in ["", "ses_", "garbage", &access] {
             assert!(sessions.find(&text.into()).await.unwrap().is_none(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_person_goes_on_in_the_same_session_under_a_new_text() {
+        let World { sessions, clock, .. } = world();
+        let first = sessions.begin(&ada()).await.unwrap().unwrap();
+        clock.advance(60);
+        let second = sessions.begin_after(Some(&first.text), &ada()).await.unwrap().unwrap();
+        assert_eq!(second.authentication.session, first.authentication.session);
+        assert_eq!(second.authentication.auth_time, Time(1_000_060));
+        assert!(sessions.find(&first.text).await.unwrap().is_none(), "the text before is dead");
+        clock.advance(sessions.lifetime().as_seconds() - 1);
+        assert!(sessions.find(&second.text).await.unwrap().is_some(), "it lasts from the second log-in on");
+
+        // The text before is nobody's: a planted one is never taken over.
+        let third = sessions.begin_after(Some(&first.text), &ada()).await.unwrap().unwrap();
+        assert_ne!(third.authentication.session, first.authentication.session);
+        assert!(sessions.find(&second.text).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn another_person_gets_a_session_of_their_own_and_the_one_before_ends() {
+        let World { sessions, .. } = world();
+        let adas = sessions.begin(&ada()).await.unwrap().unwrap();
+        let bo = PersonId::parse("usr_bo").unwrap();
+        let bos = sessions.begin_after(Some(&adas.text), &bo).await.unwrap().unwrap();
+        assert_ne!(bos.authentication.session, adas.authentication.session);
+        assert_eq!(sessions.find(&bos.text).await.unwrap().unwrap().authentication.person, bo);
+        assert!(sessions.find(&adas.text).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn of_two_log_ins_at_once_both_come_in() {
+        let World { sessions, .. } = world();
+        let before = sessions.begin(&ada()).await.unwrap().unwrap();
+        let found = sessions.held_with(&before.text).await.unwrap().unwrap();
+        let winner = sessions.renew(&found).await.unwrap().unwrap();
+        assert!(sessions.renew(&found).await.unwrap().is_none());
+        let loser = sessions.begin_after(Some(&before.text), &ada()).await.unwrap().unwrap();
+        for begun in [winner, loser] {
+            assert!(sessions.find(&begun.text).await.unwrap().is_some());
         }
     }
 

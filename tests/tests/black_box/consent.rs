@@ -114,6 +114,19 @@ async fn a_consent_without_the_token_of_its_session_is_refused(run: Run) {
     assert_eq!(client.redeem(&world, callback.one("code").unwrap()).await.status(), 200);
 }
 
+/// Two log-in pages were open: the second log-in goes on in the session of the first, and what was asked there is asked once more.
+async fn a_second_log_in_keeps_what_waits_for_consent(run: Run) {
+    let Stage { world, client, mut ada, .. } = run.stage().await;
+    let page = consent(&world, &client, &mut ada).await;
+    let log_in = open(&world, &mut ada, &client.asking().and("prompt", "login")).await.page().form("Log in");
+    let log_in = log_in.fill("Email", "ada@example.com").fill("Password", testkit::world::PASSWORD);
+    ada.press(&log_in, "Log in").await.page();
+    let again = ada.press(&page.form("Allow"), "Allow").await.page();
+    assert_eq!((again.answer.status(), again.html.texts("main").join(" ").contains("once more")), (403, true));
+    let (_, callback) = ada.press(&again.form("Allow"), "Allow").await.callback();
+    assert_eq!(client.redeem(&world, callback.one("code").unwrap()).await.status(), 200);
+}
+
 /// PX-3: a page of another origin cannot send it, even with the right token.
 async fn a_consent_from_another_origin_is_refused(run: Run) {
     let Stage { world, client, mut ada, .. } = run.stage().await;
@@ -280,6 +293,7 @@ stamp! {
     the_form_carries_the_grant_a_token_and_nothing_of_the_request,
     g02_changed_and_added_fields_change_nothing,
     a_consent_without_the_token_of_its_session_is_refused,
+    a_second_log_in_keeps_what_waits_for_consent,
     a_consent_from_another_origin_is_refused,
     the_request_of_another_session_can_neither_be_seen_nor_answered,
     as19_a_denial_goes_back_as_access_denied,

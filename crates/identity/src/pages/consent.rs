@@ -21,6 +21,7 @@ pub(crate) struct ConsentPage<'a> {
     permissions: Vec<Permission<'a>>,
     back: Back<'a>,
     account: &'a str,
+    alert: Option<&'a str>,
     action: String,
     csrf: CsrfToken,
     /// The request again, for somebody else to log in and answer it. It is validated as if new.
@@ -44,7 +45,13 @@ struct Back<'a> {
 }
 
 impl<'a> ConsentPage<'a> {
-    pub(crate) fn new(site: &'a Site, pending: &'a Pending, account: &'a str, csrf: CsrfToken) -> Self {
+    pub(crate) fn new(
+        site: &'a Site,
+        pending: &'a Pending,
+        account: &'a str,
+        csrf: CsrfToken,
+        alert: Option<&'a str>,
+    ) -> Self {
         let request = &pending.request;
         Self {
             site,
@@ -58,6 +65,7 @@ impl<'a> ConsentPage<'a> {
             permissions: permissions(&request.scope, &pending.server),
             back: back(&request.redirect_uri),
             account,
+            alert,
             action: site.path(&format!("/consent/{}", pending.grant)),
             csrf,
             again: again(site, pending),

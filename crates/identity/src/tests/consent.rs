@@ -142,6 +142,7 @@ async fn saying_nothing_or_something_else_is_not_consent() {
         assert_eq!(browser.post(&path, fields).await.status(), StatusCode::BAD_REQUEST);
     }
     for csrf in ["", "x"] {
+        // Shown again: somebody who forges this sees nothing of it.
         let response = browser.post(&path, &[("csrf", csrf), ("decision", "allow")]).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
     }
@@ -153,6 +154,43 @@ async fn saying_nothing_or_something_else_is_not_consent() {
         ("client_id", "x"),
     ];
     assert!(moves_to(&browser.post(&path, &fields).await).starts_with(LOOPBACK));
+}
+
+#[tokio::test]
+async fn a_second_log_in_page_leaves_the_request_of_the_first_alive() {
+    let world = world().await;
+    world.browser().sign_up("ada@example.com").await;
+    let mut browser = world.browser();
+    let request = world.request(LOOPBACK, "files.read", "s");
+    let log_ins = [browser.visit(&request).await, browser.visit(&request).await].map(|page| location(&page));
+    let mut pages = Vec::new();
+    for log_in in log_ins {
+        let page = browser.visit(&log_in).await;
+        pages.push((field(&page, "csrf"), field(&page, "return_to")));
+    }
+    let log_in = async |browser: &mut Browser, number: usize| {
+        let (csrf, return_to) = &pages[number];
+        let fields = [("csrf", &**csrf), ("email", "ada@example.com"), ("password", PASSWORD)];
+        let fields = [&fields[..], &[("return_to", &**return_to)]].concat();
+        moves_to(&browser.post("/login", &fields).await)
+    };
+    let way = log_in(&mut browser, 0).await;
+    let path = location(&browser.visit(&way).await);
+    let page = browser.visit(&path).await;
+    let (path, old) = (path.strip_prefix("/tenant1").unwrap(), field(&page, "csrf"));
+    log_in(&mut browser, 1).await;
+
+    for decision in ["allow", "deny"] {
+        let asked = browser.post(path, &[("csrf", &old), ("decision", decision)]).await;
+        assert_eq!(asked.status(), StatusCode::FORBIDDEN);
+        assert!(html(&asked).contains("role=\"alert\">Please confirm once more."), "{}", html(&asked));
+        let fresh = field(&asked, "csrf");
+        assert_ne!(fresh, old);
+        if decision == "deny" {
+            let way = moves_to(&browser.post(path, &[("csrf", &fresh), ("decision", "allow")]).await);
+            assert!(location(&browser.visit(&way).await).contains("code=code_"));
+        }
+    }
 }
 
 #[tokio::test]

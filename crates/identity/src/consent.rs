@@ -1,0 +1,93 @@
+//! The consent page: what shows it, and what takes its answer.
+
+use authz_core::{Pending, Stopped};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use store::GrantId;
+
+use crate::identity::{Identity, START_AGAIN, Unserved};
+use crate::pages::consent::{ConsentPage, client_name};
+use crate::pages::moving_on::Destination;
+use crate::pages::site::Referrer;
+use crate::session::LoggedIn;
+
+impl Identity {
+    pub(crate) async fn show_consent(
+        &self,
+        request: &Request<Bytes>,
+        grant: GrantId,
+    ) -> Result<Response<Bytes>, Unserved> {
+        let Some(session) = self.pages.logged_in(request.headers()).await? else {
+            return Ok(self.logged_out_meanwhile());
+        };
+        match self.server.pending(grant, &session.authentication).await {
+            Ok(pending) => self.ask(StatusCode::OK, &session, &pending, None).await,
+            Err(stopped) => self.stopped(stopped),
+        }
+    }
+
+    pub(crate) async fn take_consent(
+        &self,
+        request: &Request<Bytes>,
+        grant: GrantId,
+    ) -> Result<Response<Bytes>, Unserved> {
+        let form = match self.form(request) {
+            Ok(form) => form,
+            Err(answer) => return Ok(*answer),
+        };
+        let (Ok(csrf), Ok(decision)) = (form.one("csrf"), form.one("decision")) else {
+            return Ok(self.malformed());
+        };
+        let Some(session) = self.pages.logged_in(request.headers()).await? else {
+            return Ok(self.logged_out_meanwhile());
+        };
+        let (who, repeats_token) = (&session.authentication, session.csrf.is(csrf));
+        let pending = match self.server.pending(grant, who).await {
+            Ok(pending) => pending,
+            // A second click on Allow, or a reload: the way on knows what became of the first, and gives nothing by itself.
+            Err(Stopped::Page(_)) if repeats_token && decision == Some("allow") => {
+                let to = Destination::Here(self.pages.site.path(&format!("/oauth/continue/{grant}")));
+                return Ok(self.move_on(&to, None));
+            }
+            Err(stopped) => return self.stopped(stopped),
+        };
+        if !repeats_token {
+            // Logged in again since the page was opened, in another tab perhaps. Or forged: then nobody sees this.
+            return self.ask(StatusCode::FORBIDDEN, &session, &pending, Some(ONCE_MORE)).await;
+        }
+        let (answer, denied) = match decision {
+            Some("allow") => (self.server.approve(grant, who, &pending.request.scope).await, false),
+            Some("deny") => (self.server.deny(grant, who).await, true),
+            // Saying nothing is not saying yes.
+            Some(_) | None => return Ok(self.malformed()),
+        };
+        let to = match answer {
+            Ok(answer) if denied => Destination::answer(answer, &pending.request.redirect_uri),
+            Ok(answer) => Destination::path(answer),
+            Err(stopped) => return self.stopped(stopped),
+        };
+        Ok(match to {
+            Some(to) => self.move_on(&to, Some(client_name(&pending))),
+            None => self.stop(StatusCode::BAD_REQUEST, "This app cannot be reached", START_AGAIN),
+        })
+    }
+
+    async fn ask(
+        &self,
+        status: StatusCode,
+        session: &LoggedIn,
+        pending: &Pending,
+        alert: Option<&str>,
+    ) -> Result<Response<Bytes>, Unserved> {
+        let account = self.account_of(session).await?;
+        let page = ConsentPage::new(&self.pages.site, pending, &account, session.csrf, alert);
+        Ok(self.pages.site.page(status, Referrer::SameOrigin, &page))
+    }
+
+    /// A request belongs to the session that it was started in, so a new log-in would not lead back to it.
+    fn logged_out_meanwhile(&self) -> Response<Bytes> {
+        self.stop(StatusCode::FORBIDDEN, "You are no longer logged in", START_AGAIN)
+    }
+}
+
+const ONCE_MORE: &str = "Please confirm once more.";
