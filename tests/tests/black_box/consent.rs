@@ -122,7 +122,10 @@ async fn a_second_log_in_keeps_what_waits_for_consent(run: Run) {
     let log_in = log_in.fill("Email", "ada@example.com").fill("Password", testkit::world::PASSWORD);
     ada.press(&log_in, "Log in").await.page();
     let again = ada.press(&page.form("Allow"), "Allow").await.page();
-    assert_eq!((again.answer.status(), again.html.texts("main").join(" ").contains("once more")), (403, true));
+    assert_eq!(
+        (again.answer.status(), again.html.texts("main").join(" ").contains("once more")),
+        (403, true)
+    );
     let (_, callback) = ada.press(&again.form("Allow"), "Allow").await.callback();
     assert_eq!(client.redeem(&world, callback.one("code").unwrap()).await.status(), 200);
 }

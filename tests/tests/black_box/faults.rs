@@ -63,7 +63,7 @@ async fn without_a_store_people_are_told_so_by_a_page(run: Run) {
     assert_eq!((answer.status(), answer.header("retry-after").is_some()), (503, true));
     let sent = log_in.fill("Email", "ada@example.com").fill("Password", PASSWORD).sent_by("Log in");
     let mut other = world.browser();
-    other.plant("__Host-portcullis-form", sent.one("csrf").unwrap());
+    other.plant("__Host-portcullis-form-k-IPvZ2U", sent.one("csrf").unwrap());
     let answer = other.post_form("/login", &sent, &[]).await;
     assert_eq!((answer.status(), answer.header("retry-after").is_some()), (503, true));
 }

@@ -128,7 +128,7 @@ async fn g21_malformed_forms_and_queries_are_refused_by_a_page_where_people_send
             let what = format!("{path} {}", body.escape_ascii());
             for browser in [&mut ada, &mut world.browser()] {
                 // A log-out by whoever is not logged in has nothing to refuse.
-                if path == "/logout" && browser.cookie("__Host-portcullis").is_none() {
+                if path == "/logout" && browser.cookie("__Host-portcullis-k-IPvZ2U").is_none() {
                     continue;
                 }
                 let headers = [("content-type", FORM), ("origin", "https://as.example")];
@@ -208,14 +208,14 @@ async fn g21_malformed_cookies_are_nobodys_session(run: Run) {
     let Stage { world, client, .. } = run.stage().await;
     let authorize = format!("/oauth/authorize?{}", client.asking().to_query());
     for cookie in [
-        "__Host-portcullis",
-        "__Host-portcullis=",
+        "__Host-portcullis-k-IPvZ2U",
+        "__Host-portcullis-k-IPvZ2U=",
         "=",
         ";;;",
-        "__Host-portcullis=%00",
-        "__Host-portcullis=\"ses_x\"",
-        "__Host-portcullis=ses_x; __Host-portcullis=ses_y",
-        "__Host-portcullis-form=x",
+        "__Host-portcullis-k-IPvZ2U=%00",
+        "__Host-portcullis-k-IPvZ2U=\"ses_x\"",
+        "__Host-portcullis-k-IPvZ2U=ses_x; __Host-portcullis-k-IPvZ2U=ses_y",
+        "__Host-portcullis-form-k-IPvZ2U=x",
     ] {
         for path in ["/login", &authorize, "/consent/AAAAAAAAAAAAAAAAAAAAAA", "/oauth/continue/x"] {
             let answer = world.send(request(Method::GET, path, &[("cookie", cookie)], Bytes::new())).await;

@@ -202,7 +202,7 @@ async fn every_form_is_answered_by_the_page_that_moves_on(run: Run) {
     let log_in = log_in.fill("Email", "ada@example.com").fill("Password", PASSWORD).sent_by("Log in");
     let token = log_in.one("csrf").unwrap().to_owned();
     let mut other = world.browser();
-    other.plant("__Host-portcullis-form", &token);
+    other.plant("__Host-portcullis-form-k-IPvZ2U", &token);
     answers.push(other.post_form("/login", &log_in, &[]).await);
     for label in ["Allow", "Deny"] {
         let page = open(&world, &mut ada, &client.asking().and("prompt", "consent")).await.page();
@@ -248,7 +248,7 @@ async fn a_failed_log_in_does_not_tell_which_half_was_wrong(run: Run) {
         let form = page.form("Log in").fill("Email", email).fill("Password", password);
         let page = browser.press(&form, "Log in").await.page();
         assert_eq!(page.answer.status(), 401);
-        assert_eq!(browser.cookie("__Host-portcullis"), None);
+        assert_eq!(browser.cookie("__Host-portcullis-k-IPvZ2U"), None);
         let form = page.form("Log in");
         let value =
             |label: &str| form.fields.iter().find(|field| field.label == label).unwrap().value.clone();

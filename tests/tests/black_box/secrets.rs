@@ -34,7 +34,7 @@ async fn i8_no_secret_is_ever_stored(run: Run) {
     stolen.push_str(&dump(&world).await);
     client.revoke(&world, &second.refresh).await;
     stolen.push_str(&dump(&world).await);
-    let session = ada.cookie("__Host-portcullis").unwrap().to_owned();
+    let session = ada.cookie("__Host-portcullis-k-IPvZ2U").unwrap().to_owned();
     let secret = client.secret.unwrap();
     let verifier = client.verifier;
     assert!(stolen.contains("ada@example.com"), "the dump is of this world");

@@ -9,7 +9,8 @@ use testkit::world::{PASSWORD, request};
 
 use crate::run::{Run, Stage};
 
-const SESSION: &str = "__Host-portcullis";
+/// The end stands for the issuer: `ISSUER` in `run`.
+const SESSION: &str = "__Host-portcullis-k-IPvZ2U";
 
 async fn is_logged_in(browser: &mut Browser) -> bool {
     browser.open("/login").await.page().heading() == "You are logged in"
@@ -19,7 +20,10 @@ async fn is_logged_in(browser: &mut Browser) -> bool {
 async fn px04_the_cookies_are_bound_to_the_host_and_hidden_from_scripts(run: Run) {
     let secure = run.world().await;
     let plain = run.at("http://127.0.0.1:8414").await;
-    for (world, prefix, wanted) in [(&secure, "__Host-portcullis", true), (&plain, "portcullis", false)] {
+    for (world, session, form, wanted) in [
+        (&secure, SESSION, "__Host-portcullis-form-k-IPvZ2U", true),
+        (&plain, "portcullis-qIDoU387", "portcullis-form-qIDoU387", false),
+    ] {
         let mut browser = world.person("ada@example.com").await;
         world.browser().open("/login").await.page();
         let mut fresh = world.browser();
@@ -29,7 +33,7 @@ async fn px04_the_cookies_are_bound_to_the_host_and_hidden_from_scripts(run: Run
         for cookie in &browser.set {
             let mut parts = cookie.split("; ");
             let (name, value) = parts.next().unwrap().split_once('=').unwrap();
-            assert!(name == prefix || name == format!("{prefix}-form"), "{cookie}");
+            assert!(name == session || name == form, "{cookie}");
             assert!(value.len() >= 43, "{cookie}");
             let attributes: Vec<_> = parts.collect();
             for expected in ["HttpOnly", "SameSite=Lax", "Path=/"] {

@@ -25,7 +25,7 @@ async fn whoever_signs_up_is_logged_in_and_known() {
     let mut browser = world.browser();
     let response = browser.sign_up(" Ada@Example.com ").await;
     assert_eq!(moves_to(&response), "/tenant1/login");
-    let session = browser.jar.get("__Host-portcullis").cloned().unwrap_or_default();
+    let session = browser.jar.get(SESSION).cloned().unwrap_or_default();
     assert!(session.starts_with("ses_"), "{session}");
 
     let Who::Person(person) = who(&world, &browser, &demands()).await else { panic!("nobody") };
@@ -85,7 +85,7 @@ async fn a_wrong_password_and_an_unknown_address_look_the_same() {
         let mut browser = world.browser();
         let response = browser.log_in(email, password).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        assert!(!browser.jar.contains_key("__Host-portcullis"));
+        assert!(!browser.jar.contains_key(SESSION));
         let page = html(&response);
         assert!(page.contains(&format!("value=\"{email}\"")), "the typed address is kept: {page}");
         assert!(!page.contains(password), "the typed password is not: {page}");
@@ -107,7 +107,7 @@ async fn a_log_in_gets_a_session_of_its_own_and_ends_the_one_before() {
         .post("/login", &[("csrf", &csrf), ("email", "ada@example.com"), ("password", PASSWORD)])
         .await;
     assert_eq!(moves_to(&response), "/tenant1/login");
-    assert_ne!(browser.jar["__Host-portcullis"], before["__Host-portcullis"]);
+    assert_ne!(browser.jar[SESSION], before[SESSION]);
     assert!(matches!(who(&world, &browser, &demands()).await, Who::Person(_)));
     browser.jar = before;
     assert!(matches!(who(&world, &browser, &demands()).await, Who::Page(_)));
@@ -124,7 +124,7 @@ async fn a_form_without_the_token_of_its_browser_does_nothing() {
         let fields = [("name", "Eve"), ("csrf", csrf), ("email", "ada@example.com"), ("password", PASSWORD)];
         let response = browser.post(path, &fields).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path} {csrf}");
-        assert!(!browser.jar.contains_key("__Host-portcullis"));
+        assert!(!browser.jar.contains_key(SESSION));
         // The page that comes back can be sent at once.
         assert!(html(&response).contains("value=\"ada@example.com\""));
         let csrf = field(&response, "csrf");
@@ -195,7 +195,7 @@ async fn logging_out_needs_the_token_and_ends_the_session() {
 
     let out = browser.post("/logout", &[("csrf", &csrf)]).await;
     assert!(html(&out).contains("You are logged out"), "{}", html(&out));
-    assert!(!browser.jar.contains_key("__Host-portcullis"));
+    assert!(!browser.jar.contains_key(SESSION));
     browser.jar = kept;
     assert!(matches!(who(&world, &browser, &demands()).await, Who::Page(_)));
     // Logged out already: the same answer.

@@ -22,7 +22,7 @@ async fn an_account_is_made_and_logged_in_with() {
     assert_eq!(made.status(), StatusCode::CREATED);
     let made = body(&made);
     assert_eq!(made["email"], "ada@example.com");
-    assert!(browser.jar.contains_key("__Host-portcullis"));
+    assert!(browser.jar.contains_key(SESSION));
     assert_eq!(made.as_object().unwrap().len(), 2);
 
     let mut browser = world.browser();
@@ -36,7 +36,7 @@ async fn an_account_is_made_and_logged_in_with() {
 
     let out = browser.json("/auth/logout", "").await;
     assert_eq!((out.status(), out.body().len()), (StatusCode::NO_CONTENT, 0));
-    assert!(!browser.jar.contains_key("__Host-portcullis"));
+    assert!(!browser.jar.contains_key(SESSION));
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ use store::{
 use crate::{Accounts, Cost, Identity, Pages, Sessions};
 
 pub(super) const HTTPS: &str = "https://as.example/tenant1";
+/// The name of its session cookie.
+pub(super) const SESSION: &str = "__Host-portcullis-SZRr-bAQ";
 pub(super) const PASSWORD: &str = "correct horse battery";
 pub(super) const EVIL: &str = "\"><script>alert(1)</script>";
 /// RFC 7636 appendix B.

@@ -42,7 +42,7 @@ async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
     let from_elsewhere = browser.post_with("/login", &fields, &[("origin", "null")]).await;
     let wrong_method = browser.post_with("/assets/portcullis.css", &[], &[]).await;
     world.store.unplug(true);
-    browser.jar = [("__Host-portcullis".to_owned(), sessions_text())].into();
+    browser.jar = [(SESSION.to_owned(), sessions_text())].into();
     let unavailable = browser.open("/login").await;
     vec![
         ("log_in", log_in),
@@ -227,6 +227,9 @@ async fn on_this_machine_everything_works_over_http() {
     let world = Plan { issuer: "http://127.0.0.1:8414", ..Plan::default() }.build().await;
     let mut browser = world.browser();
     assert_eq!(moves_to(&browser.sign_up("ada@example.com").await), "/login");
-    assert!(browser.jar.contains_key("portcullis") && browser.jar.contains_key("portcullis-form"));
+    assert!(
+        browser.jar.contains_key("portcullis-qIDoU387")
+            && browser.jar.contains_key("portcullis-form-qIDoU387")
+    );
     assert!(html(&browser.open("/login").await).contains("You are logged in"));
 }
