@@ -132,7 +132,7 @@ impl Identity {
         self.pages.cookies.keep_session(&entered.begun.text, seconds)
     }
 
-    pub(crate) fn move_on(&self, to: &Destination, client: Option<&str>) -> Response<Bytes> {
+    pub(crate) fn move_on(&self, to: &Destination, client: Option<String>) -> Response<Bytes> {
         let page = MovingOn::new(&self.pages.site, to, client);
         self.pages.site.page(StatusCode::OK, Referrer::Nothing, &page)
     }

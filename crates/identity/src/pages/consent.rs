@@ -6,6 +6,7 @@ use oauth_types::{RedirectKind, RedirectUri, Scope};
 use store::{Provenance, Server, UserInfoDetail};
 
 use super::site::Site;
+use super::visible::visible;
 use crate::csrf::CsrfToken;
 
 /// What a person is asked. Its form carries the grant's id, in its address, and the token of the session: nothing of the
@@ -14,7 +15,7 @@ use crate::csrf::CsrfToken;
 #[template(path = "consent.html")]
 pub(crate) struct ConsentPage<'a> {
     site: &'a Site,
-    client: &'a str,
+    client: String,
     unverified: bool,
     server: &'a str,
     resource: &'a str,
@@ -73,34 +74,35 @@ impl<'a> ConsentPage<'a> {
     }
 }
 
-/// What the client calls itself; where it says nothing, its id.
-pub(crate) fn client_name(pending: &Pending) -> &str {
-    let claimed = pending.client.metadata.client_name.as_deref().map(str::trim);
-    claimed.filter(|name| !name.is_empty()).unwrap_or(pending.client.id.as_str())
+/// What the client calls itself; where it says nothing that can be seen, its id.
+pub(crate) fn client_name(pending: &Pending) -> String {
+    let claimed = pending.client.metadata.client_name.as_deref().and_then(visible);
+    claimed.unwrap_or_else(|| pending.client.id.as_str().to_owned())
 }
 
-/// The resource's own scopes first, in the order in which it lists them; then the rest. What userinfo tells whatever the
-/// scopes is said once, whether it was asked for or not.
+/// The resource's own scopes first, in the order in which it lists them; then the rest. A token without a scope of the resource's
+/// own still opens the resource, and that is said. What userinfo tells whatever the scopes is said once, whether it was asked for
+/// or not.
 fn permissions<'a>(scope: &'a Scope, server: &'a Server) -> Vec<Permission<'a>> {
     let told = |token: &str| match server.userinfo {
         UserInfoDetail::Full => matches!(token, "profile" | "email"),
         UserInfoDetail::Scoped => false,
     };
     let listed = server.scopes.iter().filter(|entry| scope.contains(&entry.name));
-    let mut all: Vec<_> = listed
-        .map(|entry| {
-            let described = entry.description.as_deref().filter(|words| !words.trim().is_empty());
-            permission(&entry.name, described.or_else(|| standard(&entry.name)))
-        })
-        .collect();
+    let mut all = Vec::new();
+    if listed.clone().all(|entry| standard(&entry.name).is_some()) {
+        all.push(Permission { words: "Use it on your behalf", scope: None });
+    }
+    all.extend(listed.map(|entry| {
+        let described = entry.description.as_deref().filter(|words| !words.trim().is_empty());
+        let known = || standard(&entry.name).or_else(|| customary(&entry.name));
+        permission(&entry.name, described.or_else(known))
+    }));
     let others = scope.iter().filter(|token| server.scope_names().all(|name| name != *token));
     all.extend(others.filter(|token| !told(token)).map(|token| permission(token, standard(token))));
     match server.userinfo {
         UserInfoDetail::Full => {
-            all.push(Permission { words: "See your name and email address", scope: None })
-        }
-        UserInfoDetail::Scoped if all.is_empty() => {
-            all.push(Permission { words: "Use the server on your behalf", scope: None });
+            all.push(Permission { words: "See your name and email address", scope: None });
         }
         UserInfoDetail::Scoped => {}
     }
@@ -121,6 +123,16 @@ fn standard(token: &str) -> Option<&'static str> {
         "profile" => Some("See your name"),
         "email" => Some("See your email address"),
         "offline_access" => Some("Keep its access while you are away"),
+        _ => None,
+    }
+}
+
+/// Scopes that many MCP servers have and few describe.
+fn customary(token: &str) -> Option<&'static str> {
+    match token {
+        "mcp:tools" => Some("Use its tools on your behalf"),
+        "mcp:read" => Some("Read what it has, on your behalf"),
+        "mcp:write" => Some("Change what it has, on your behalf"),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod consent;
 pub(crate) mod moving_on;
 pub(crate) mod site;
+mod visible;
 
 use std::sync::Arc;
 

@@ -40,24 +40,17 @@ impl Destination {
 pub(crate) struct MovingOn<'a> {
     site: &'a Site,
     to: &'a str,
-    heading: String,
-    afterwards: Option<&'static str>,
+    /// Who waits there, and may open beside the browser, which stays here.
+    client: Option<String>,
 }
 
 impl<'a> MovingOn<'a> {
     /// On to `destination`; in the end to `client`, if a client waits there.
-    pub(crate) fn new(site: &'a Site, destination: &'a Destination, client: Option<&str>) -> Self {
+    pub(crate) fn new(site: &'a Site, destination: &'a Destination, client: Option<String>) -> Self {
         let (Destination::Here(to) | Destination::Client(to)) = destination;
-        let (heading, afterwards) = match client {
-            // A client with a scheme of its own opens beside the browser, which stays here.
-            Some(client) => (format!("Taking you back to {client}"), Some(CLOSE)),
-            None => ("One moment…".to_owned(), None),
-        };
-        Self { site, to, heading, afterwards }
+        Self { site, to, client }
     }
 }
-
-const CLOSE: &str = "When the app has opened, you can close this page.";
 
 #[cfg(test)]
 mod tests {

@@ -61,6 +61,55 @@ async fn the_resources_own_scopes_come_first() {
 }
 
 #[tokio::test]
+async fn without_a_scope_of_the_resources_own_it_is_said_what_the_token_opens() {
+    for (scopes, asked, said) in [
+        (["openid", "email"], "openid", true),
+        (["openid", "mcp:tools"], "openid", true),
+        (["openid", "mcp:tools"], "openid mcp:tools", false),
+    ] {
+        let world = Plan { scopes, ..Plan::default() }.build().await;
+        let (_, page) = world.browser().reach_consent(&world.request(LOOPBACK, asked, "s")).await;
+        let page = html(&page);
+        let first = page.split("<li>").nth(1).unwrap();
+        assert_eq!(first.starts_with("<bdi>Use it on your behalf</bdi>"), said, "{scopes:?} {asked}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn customary_scopes_without_a_description_have_plain_words() {
+    for (scope, words) in [
+        ("mcp:tools", "Use its tools on your behalf"),
+        ("mcp:read", "Read what it has, on your behalf"),
+        ("mcp:write", "Change what it has, on your behalf"),
+    ] {
+        for (scopes, description, words) in [
+            (["x", scope], "", words),
+            ([scope, "x"], "The server's own words", "The server&#39;s own words"),
+        ] {
+            let world = Plan { scopes, description, ..Plan::default() }.build().await;
+            let (_, page) = world.browser().reach_consent(&world.request(LOOPBACK, scope, "s")).await;
+            let page = html(&page);
+            assert!(page.contains(&format!("<bdi>{words}</bdi> <code>{scope}</code>")), "{page}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_sees_is_no_name() {
+    for (client_name, shown) in
+        [("\u{3164}\u{202e}", "client-1"), ("Note\u{202e}bo\u{e0041}ok\u{200b}", "Notebook")]
+    {
+        let world = Plan { client_name, ..Plan::default() }.build().await;
+        let mut browser = world.browser();
+        let (path, page) = browser.reach_consent(&world.request(LOOPBACK, "files.read", "s")).await;
+        assert!(html(&page).contains(&format!("<bdi class=\"claim\">{shown}</bdi>")), "{}", html(&page));
+        let csrf = field(&page, "csrf");
+        let moving = html(&browser.post(&path, &[("csrf", &csrf), ("decision", "allow")]).await);
+        assert!(moving.contains(&format!("Taking you back to <bdi>{shown}</bdi>")), "{moving}");
+    }
+}
+
+#[tokio::test]
 async fn each_kind_of_redirect_is_named_by_what_receives_it() {
     for (redirect, said) in [
         ("https://app.example:8443/cb", "<bdi>app.example</bdi>"),
@@ -98,7 +147,9 @@ async fn allow_leads_to_a_code_with_state_and_iss() {
     let response = browser.post(&path, &[("csrf", &csrf), ("decision", "allow")]).await;
     let way = moves_to(&response);
     assert!(way.starts_with("/tenant1/oauth/continue/"), "{way}");
-    assert!(html(&response).contains("Taking you back to Notebook"));
+    let page = html(&response);
+    assert!(page.contains("<h1>Taking you back to <bdi>Notebook</bdi></h1>"), "{page}");
+    assert!(page.contains("<title>One moment…</title>"), "a stranger's name is no title: {page}");
     let client = location(&browser.visit(&way).await);
     assert!(client.starts_with(&format!("{LOOPBACK}?")) && client.contains("code=code_"), "{client}");
     assert!(

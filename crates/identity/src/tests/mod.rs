@@ -50,7 +50,9 @@ pub(super) struct Plan {
     pub(super) redirect: &'static str,
     pub(super) provenance: Provenance,
     pub(super) server_name: &'static str,
+    /// The first scope's; the second has none.
     pub(super) description: &'static str,
+    pub(super) scopes: [&'static str; 2],
     pub(super) userinfo: UserInfoDetail,
     pub(super) sign_up: bool,
 }
@@ -64,6 +66,7 @@ impl Default for Plan {
             provenance: Provenance::Dynamic,
             server_name: "Files of the team",
             description: "Read your files",
+            scopes: ["files.read", "files.write"],
             userinfo: UserInfoDetail::Scoped,
             sign_up: true,
         }
@@ -109,7 +112,7 @@ impl Plan {
         let new = NewServer {
             name: self.server_name.to_owned(),
             resource: Resource::parse("https://mcp.example/files").unwrap(),
-            scopes: vec![scope("files.read", Some(self.description)), scope("files.write", None)],
+            scopes: vec![scope(self.scopes[0], Some(self.description)), scope(self.scopes[1], None)],
             owner_email: None,
             userinfo: self.userinfo,
         };
