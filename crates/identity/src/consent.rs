@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use store::GrantId;
 
-use crate::identity::{Identity, START_AGAIN, Unserved};
+use crate::identity::{Identity, Unserved};
 use crate::pages::consent::{ConsentPage, client_name};
 use crate::pages::moving_on::Destination;
 use crate::pages::site::Referrer;
@@ -68,7 +68,10 @@ impl Identity {
         };
         Ok(match to {
             Some(to) => self.move_on(&to, Some(client_name(&pending))),
-            None => self.stop(StatusCode::BAD_REQUEST, "This app cannot be reached", START_AGAIN),
+            None => {
+                let advice = "Its address is not the one that it gave before, so nothing was sent there.";
+                self.stop(StatusCode::BAD_REQUEST, "This app cannot be reached", advice)
+            }
         })
     }
 
@@ -86,7 +89,8 @@ impl Identity {
 
     /// A request belongs to the session that it was started in, so a new log-in would not lead back to it.
     fn logged_out_meanwhile(&self) -> Response<Bytes> {
-        self.stop(StatusCode::FORBIDDEN, "You are no longer logged in", START_AGAIN)
+        let advice = "Start again from the app. It will bring you to the log-in page.";
+        self.stop(StatusCode::FORBIDDEN, "You are no longer logged in", advice)
     }
 }
 

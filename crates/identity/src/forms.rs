@@ -10,7 +10,7 @@ use crate::identity::{Identity, Unserved};
 use crate::pages::moving_on::{Destination, MovingOn};
 use crate::pages::site::Referrer;
 use crate::pages::{LogInPage, LoggedInPage, LoggedOutPage, SignUpPage};
-use crate::return_to::ReturnTo;
+use crate::return_to::{NoWayBack, ReturnTo};
 use crate::session::LoggedIn;
 
 /// What came with a form, or with the request for one, and is shown again.
@@ -27,7 +27,10 @@ pub(crate) type Untaken = Box<Response<Bytes>>;
 impl Identity {
     pub(crate) async fn show_log_in(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
         let Ok(query) = query(request) else { return Ok(self.malformed()) };
-        let Ok(typed) = self.typed(&query, "login_hint") else { return Ok(self.malformed()) };
+        let typed = match self.typed(&query, "login_hint") {
+            Ok(typed) => typed,
+            Err(answer) => return Ok(*answer),
+        };
         if typed.return_to.is_none()
             && let Some(session) = self.pages.logged_in(request.headers()).await?
         {
@@ -41,9 +44,11 @@ impl Identity {
             Ok(form) => form,
             Err(answer) => return *answer,
         };
-        let (Ok(typed), Ok(password)) = (self.typed(&form, "email"), form.one("password")) else {
-            return self.malformed();
+        let typed = match self.typed(&form, "email") {
+            Ok(typed) => typed,
+            Err(answer) => return *answer,
         };
+        let Ok(password) = form.one("password") else { return self.malformed() };
         if !self.repeats_token(request.headers(), &form) {
             let alert = Some(TOO_OLD.to_owned());
             return self.log_in_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
@@ -60,11 +65,13 @@ impl Identity {
 
     pub(crate) fn show_sign_up(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
         let Ok(query) = query(request) else { return Ok(self.malformed()) };
-        let Ok(typed) = self.typed(&query, "login_hint") else { return Ok(self.malformed()) };
         if !self.sign_up {
-            let words = Refused::SignUpClosed.words();
-            return Ok(self.stop(StatusCode::FORBIDDEN, "No sign-up here", &words));
+            return Ok(self.no_sign_up());
         }
+        let typed = match self.typed(&query, "login_hint") {
+            Ok(typed) => typed,
+            Err(answer) => return Ok(*answer),
+        };
         Ok(self.sign_up_page(request.headers(), &typed, StatusCode::OK, None))
     }
 
@@ -73,9 +80,14 @@ impl Identity {
             Ok(form) => form,
             Err(answer) => return *answer,
         };
-        let (Ok(typed), Ok(password)) = (self.typed(&form, "email"), form.one("password")) else {
-            return self.malformed();
+        if !self.sign_up {
+            return self.no_sign_up();
+        }
+        let typed = match self.typed(&form, "email") {
+            Ok(typed) => typed,
+            Err(answer) => return *answer,
         };
+        let Ok(password) = form.one("password") else { return self.malformed() };
         if !self.repeats_token(request.headers(), &form) {
             let alert = Some(TOO_OLD.to_owned());
             return self.sign_up_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
@@ -96,9 +108,11 @@ impl Identity {
             Ok(form) => form,
             Err(answer) => return Ok(*answer),
         };
-        let (Ok(csrf), Ok(typed)) = (form.one("csrf"), self.typed(&form, "email")) else {
-            return Ok(self.malformed());
+        let typed = match self.typed(&form, "email") {
+            Ok(typed) => typed,
+            Err(answer) => return Ok(*answer),
         };
+        let Ok(csrf) = form.one("csrf") else { return Ok(self.malformed()) };
         if let Some(session) = self.pages.logged_in(request.headers()).await? {
             if !session.csrf.is(csrf) {
                 return Ok(self.stop(
@@ -209,7 +223,7 @@ impl Identity {
             )));
         }
         if !has_content_type(request.headers(), "application/x-www-form-urlencoded") {
-            let advice = "Only forms of this server's own pages are read here.";
+            let advice = "Go back, and use the buttons of the page.";
             return Err(Box::new(self.stop(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "This is not a form",
@@ -221,17 +235,27 @@ impl Identity {
 
     pub(crate) fn malformed(&self) -> Response<Bytes> {
         let advice = "Something is missing in it, or there twice. Go back and try again.";
-        self.stop(StatusCode::BAD_REQUEST, "This form cannot be read", advice)
+        self.stop(StatusCode::BAD_REQUEST, "This request cannot be read", advice)
+    }
+
+    fn no_sign_up(&self) -> Response<Bytes> {
+        let refused = Refused::SignUpClosed;
+        self.stop(refused.status(), "No sign-up here", &refused.words())
     }
 
     /// What the form says besides secrets; the address is in `email`.
-    fn typed<'f>(&self, form: &'f Form, email: &str) -> Result<Typed<'f>, oauth_types::Repeated> {
-        let return_to = form.one("return_to")?;
-        Ok(Typed {
-            name: form.one("name")?.unwrap_or_default(),
-            email: form.one(email)?.filter(|email| email.len() <= LONGEST_SHOWN).unwrap_or_default(),
-            return_to: return_to.and_then(|text| ReturnTo::parse(text, &self.pages.issuer)),
-        })
+    fn typed<'f>(&self, form: &'f Form, email: &str) -> Result<Typed<'f>, Untaken> {
+        let (Ok(name), Ok(email), Ok(return_to)) = (form.one("name"), form.one(email), form.one("return_to"))
+        else {
+            return Err(Box::new(self.malformed()));
+        };
+        let return_to = match return_to.map(|text| ReturnTo::parse(text, &self.pages.issuer)) {
+            Some(Ok(to)) => Some(to),
+            Some(Err(NoWayBack::TooLong)) => return Err(Box::new(self.pages.request_too_long())),
+            Some(Err(NoWayBack::Elsewhere)) | None => None,
+        };
+        let email = email.filter(|email| email.len() <= LONGEST_SHOWN).unwrap_or_default();
+        Ok(Typed { name: name.unwrap_or_default(), email, return_to })
     }
 
     /// Whether a form before log-in repeats the token of this browser.

@@ -145,7 +145,10 @@ impl Identity {
             Route::Consent(id) if get || post => match GrantId::parse(id) {
                 Ok(grant) if get => self.show_consent(request, grant).await,
                 Ok(grant) => self.take_consent(request, grant).await,
-                Err(_) => Ok(self.stop(StatusCode::NOT_FOUND, "There is no such request", START_AGAIN)),
+                Err(_) => {
+                    let advice = "Check the address, or start again from the app.";
+                    Ok(self.stop(StatusCode::NOT_FOUND, "There is no such request", advice))
+                }
             },
             Route::LogOut if post => self.take_log_out(request).await,
             Route::Asset(path) if get => {
@@ -169,15 +172,15 @@ impl Identity {
     }
 
     fn wrong_method(&self, route: Route<'_>) -> Response<Bytes> {
-        let advice = "This address answers other kinds of requests.";
+        let advice = "Go back, and use the links and buttons of the page.";
         let mut response = self.stop(StatusCode::METHOD_NOT_ALLOWED, "This does not work here", advice);
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(route.allowed()));
         response
     }
 
-    /// A page for somebody who cannot go on.
+    /// A page for somebody who cannot go on. No code: nothing here is an answer to a client.
     pub(crate) fn stop(&self, status: StatusCode, title: &'static str, advice: &str) -> Response<Bytes> {
-        self.pages.show(&Page::new(status, Some(ErrorCode::InvalidRequest), title, advice))
+        self.pages.show(&Page::new(status, None, title, advice))
     }
 
     pub(crate) fn stopped(&self, stopped: Stopped) -> Result<Response<Bytes>, Unserved> {
@@ -197,10 +200,6 @@ impl Identity {
         self.pages.show(&page)
     }
 }
-
-/// What a person can do when a request for consent is gone.
-pub(crate) const START_AGAIN: &str =
-    "It may have been answered already, or have waited too long. Start again from the app.";
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,7 +18,7 @@ pub struct Password(SecretString);
 /// Why a password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PasswordError {
-    /// Fewer than 10 bytes.
+    /// Fewer than 10 code points.
     #[error("The password is too short: at least 10 characters.")]
     TooShort,
     /// More than 1024 bytes.
@@ -27,14 +27,14 @@ pub enum PasswordError {
 }
 
 impl Password {
-    /// A password that somebody chooses: 10 to 1024 bytes of anything (NIST SP 800-63B section 3.1.1.2: length counts,
-    /// rules about characters do not).
+    /// A password that somebody chooses: 10 code points to 1024 bytes of anything (NIST SP 800-63B section 3.1.1.2: length
+    /// counts, rules about characters do not, and each code point is one of them).
     ///
     /// # Errors
     ///
     /// [`PasswordError`].
     pub fn chosen(typed: &str) -> Result<Self, PasswordError> {
-        if typed.len() < SHORTEST { Err(PasswordError::TooShort) } else { Self::typed(typed) }
+        if typed.chars().count() < SHORTEST { Err(PasswordError::TooShort) } else { Self::typed(typed) }
     }
 
     /// A password that somebody claims to be theirs: it may be older than the policy.
@@ -215,10 +215,13 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_counts_bytes_and_nothing_else() {
+    fn the_policy_counts_code_points_from_below_and_bytes_from_above() {
         assert_eq!(Password::chosen("123456789").err(), Some(PasswordError::TooShort));
         assert!(Password::chosen("1234567890").is_ok());
+        assert_eq!(Password::chosen(&"é".repeat(9)).err(), Some(PasswordError::TooShort));
+        assert!(Password::chosen(&"é".repeat(10)).is_ok());
         assert!(Password::chosen(&"x".repeat(1024)).is_ok());
+        assert_eq!(Password::chosen(&"é".repeat(513)).err(), Some(PasswordError::TooLong));
         assert_eq!(Password::chosen(&"x".repeat(1025)).err(), Some(PasswordError::TooLong));
         assert_eq!(Password::typed(&"x".repeat(1025)).err(), Some(PasswordError::TooLong));
         assert!(Password::typed("short").is_ok());

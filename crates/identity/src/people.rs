@@ -34,13 +34,14 @@ pub enum AccountError {
     Hash(#[from] HashError),
 }
 
-/// What a person is called: trimmed, 1 to 200 bytes, without control characters. Any script, any order of names.
+/// What a person is called: trimmed, 1 to 200 code points (so at most 800 bytes), without control characters. Any script, any
+/// order of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
 /// A text that is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a name is 1 to 200 bytes long and has no control characters")]
+#[error("a name is 1 to 200 characters long and has no control characters")]
 pub struct NotAName;
 
 impl Name {
@@ -51,7 +52,7 @@ impl Name {
     /// [`NotAName`].
     pub fn parse(typed: &str) -> Result<Self, NotAName> {
         let name = typed.trim();
-        let fits = (1..=200).contains(&name.len()) && !name.chars().any(char::is_control);
+        let fits = (1..=200).contains(&name.chars().count()) && !name.chars().any(char::is_control);
         if fits { Ok(Self(name.to_owned())) } else { Err(NotAName) }
     }
 }
@@ -182,7 +183,8 @@ mod tests {
     #[test]
     fn a_name_is_something_to_be_called_by() {
         assert_eq!(Name::parse("  Ada Lovelace ").map(|name| name.0), Ok("Ada Lovelace".to_owned()));
-        assert!(Name::parse("李").is_ok());
+        assert!(Name::parse(&"李".repeat(200)).is_ok());
+        assert_eq!(Name::parse(&"李".repeat(201)), Err(NotAName));
         for typed in ["", "   ", "a\nb", "a\0", "a\u{85}b", &"x".repeat(201)] {
             assert_eq!(Name::parse(typed), Err(NotAName), "{typed:?}");
         }

@@ -1,6 +1,7 @@
 //! Where a person wanted to go before they had to log in.
 
 use oauth_types::Issuer;
+use thiserror::Error;
 
 /// A path of this server with its query: it begins with the issuer's path, and nothing in it makes a browser go elsewhere.
 ///
@@ -8,15 +9,29 @@ use oauth_types::Issuer;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReturnTo(String);
 
+/// Why a text is no way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum NoWayBack {
+    /// Nothing that is longer leads anywhere here. The person must learn it: an authorization request that got lost looks like
+    /// a log-in that leads nowhere.
+    #[error("a way back has at most 16384 bytes")]
+    TooLong,
+    #[error("a way back is a plain path of this server")]
+    Elsewhere,
+}
+
 impl ReturnTo {
-    /// Reads what a request asks for; `None` for anything that is not a plain path of `issuer`.
-    pub(crate) fn parse(text: &str, issuer: &Issuer) -> Option<Self> {
+    /// Reads what a request asks for.
+    pub(crate) fn parse(text: &str, issuer: &Issuer) -> Result<Self, NoWayBack> {
+        if text.len() > LONGEST {
+            return Err(NoWayBack::TooLong);
+        }
         let path = text.split(['?', '#']).next().unwrap_or_default();
         // A browser reads `//host` and `/\host` as another server, drops tabs and line breaks, and resolves dots.
         let local = text.starts_with('/') && !path.contains("//") && !text.contains('\\');
-        let plain = text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
         let ours = issuer.strip(path).is_some() && !path.split('/').any(is_dots);
-        (local && plain && ours).then(|| Self(text.to_owned()))
+        if local && plain && ours { Ok(Self(text.to_owned())) } else { Err(NoWayBack::Elsewhere) }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -29,7 +44,8 @@ fn is_dots(segment: &str) -> bool {
     matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
-const LONGEST: usize = 16 * 1024;
+/// In bytes. An authorization request whose parameters all have the length that they may have is shorter.
+pub(crate) const LONGEST: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -47,9 +63,9 @@ mod tests {
     fn a_path_of_this_server_is_kept_as_it_is() {
         for text in ["/", "/oauth/authorize?client_id=a&redirect_uri=https%3A%2F%2Fb//c/../d", "/consent/abc"]
         {
-            assert_eq!(ReturnTo::parse(text, &root()).map(|to| to.0), Some(text.to_owned()));
+            assert_eq!(ReturnTo::parse(text, &root()).map(|to| to.0), Ok(text.to_owned()));
         }
-        assert!(ReturnTo::parse("/tenant1/oauth/authorize?x=y", &tenant()).is_some());
+        assert!(ReturnTo::parse("/tenant1/oauth/authorize?x=y", &tenant()).is_ok());
     }
 
     #[test]
@@ -72,7 +88,7 @@ mod tests {
             "/a/%2E%2e/b",
             "/./b",
         ] {
-            assert_eq!(ReturnTo::parse(text, &root()), None, "{text:?}");
+            assert_eq!(ReturnTo::parse(text, &root()), Err(NoWayBack::Elsewhere), "{text:?}");
         }
         for text in [
             "/",
@@ -81,8 +97,14 @@ mod tests {
             "/tenant1/%2e%2e/admin",
             "/oauth/authorize",
         ] {
-            assert_eq!(ReturnTo::parse(text, &tenant()), None, "{text:?}");
+            assert_eq!(ReturnTo::parse(text, &tenant()), Err(NoWayBack::Elsewhere), "{text:?}");
         }
-        assert_eq!(ReturnTo::parse(&format!("/{}", "a".repeat(LONGEST)), &root()), None);
+    }
+
+    #[test]
+    fn sixteen_kibibytes_are_enough_and_more_is_said() {
+        let longest = format!("/{}", "a".repeat(LONGEST - 1));
+        assert!(ReturnTo::parse(&longest, &root()).is_ok());
+        assert_eq!(ReturnTo::parse(&format!("{longest}a"), &root()), Err(NoWayBack::TooLong));
     }
 }

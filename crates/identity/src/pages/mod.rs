@@ -19,7 +19,7 @@ use self::site::{Referrer, Site, see_other};
 use crate::cookie::Cookies;
 use crate::csrf::{CsrfToken, Origin};
 use crate::entry::RETRY_SECONDS;
-use crate::return_to::ReturnTo;
+use crate::return_to::{self, ReturnTo};
 use crate::session::{LoggedIn, Sessions};
 
 /// Asks people with pages of this server: the shipped [`Interaction`]. [`Identity`](crate::Identity) serves the pages.
@@ -61,6 +61,16 @@ impl Pages {
         }
         format!("{}?{}", self.site.path("/login"), query.finish())
     }
+
+    /// For somebody whose request does not fit through the log-in page.
+    pub(crate) fn request_too_long(&self) -> Response<Bytes> {
+        self.show(&Page::new(
+            StatusCode::BAD_REQUEST,
+            Some(ErrorCode::InvalidRequest),
+            "The request of the application is too long",
+            "Whoever makes the application can shorten it, its state for example.",
+        ))
+    }
 }
 
 #[async_trait]
@@ -74,6 +84,7 @@ impl Interaction for Pages {
         Ok(match person {
             Some(person) => Who::Person(person),
             None if demands.silent => Who::Nobody,
+            None if demands.return_to.len() > return_to::LONGEST => Who::Page(self.request_too_long()),
             None => {
                 let to = self.log_in_address(&demands.return_to, demands.login_hint.as_deref());
                 Who::Page(see_other(&to))

@@ -183,6 +183,37 @@ async fn a_return_address_elsewhere_is_ignored() {
 }
 
 #[tokio::test]
+async fn a_request_too_long_for_the_log_in_page_is_said_to_be() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let path = |length: usize| format!("/tenant1/{}", "a".repeat(length - "/tenant1/".len()));
+    let (most, more) = (path(16_384), path(16_385));
+    let asked = Demands { return_to: more.clone(), ..Demands::default() };
+    let Who::Page(early) = who(&world, &browser, &asked).await else { panic!("no page") };
+    let asked = Demands { return_to: most.clone(), ..Demands::default() };
+    let Who::Page(page) = who(&world, &browser, &asked).await else { panic!("no page") };
+    assert_eq!(field(&browser.visit(&location(&page)).await, "return_to"), most);
+
+    let csrf = field(&browser.open("/login").await, "csrf");
+    let fields =
+        [("csrf", &*csrf), ("return_to", &*more), ("email", "ada@example.com"), ("password", PASSWORD)];
+    let mut pages = vec![early];
+    for path in ["/login", "/signup"] {
+        pages.push(browser.open(&format!("{path}?return_to={more}")).await);
+        pages.push(browser.post(path, &fields).await);
+    }
+    pages.push(browser.post("/logout", &fields).await);
+    for page in pages {
+        assert_eq!(page.status(), StatusCode::BAD_REQUEST);
+        assert!(
+            html(&page).contains("<h1>The request of the application is too long</h1>"),
+            "{}",
+            html(&page)
+        );
+    }
+}
+
+#[tokio::test]
 async fn logging_out_needs_the_token_and_ends_the_session() {
     let world = world().await;
     let mut browser = world.browser();
@@ -233,7 +264,9 @@ async fn a_closed_sign_up_is_closed_everywhere() {
     assert_eq!(browser.open("/signup").await.status(), StatusCode::FORBIDDEN);
     let csrf = field(&browser.open("/login").await, "csrf");
     let fields = [("csrf", &*csrf), ("name", "Ada"), ("email", "ada@example.com"), ("password", PASSWORD)];
-    assert_eq!(browser.post("/signup", &fields).await.status(), StatusCode::FORBIDDEN);
+    let refused = browser.post("/signup", &fields).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert!(html(&refused).contains("No sign-up here") && !html(&refused).contains("<form"));
     let json = browser
         .json("/auth/signup", r#"{"email":"ada@example.com","password":"correct horse battery"}"#)
         .await;

@@ -137,6 +137,27 @@ async fn every_page_can_be_read_by_everybody() {
 }
 
 #[tokio::test]
+async fn a_page_that_answers_no_client_has_no_oauth_code() {
+    let world = Plan { sign_up: false, ..Plan::default() }.build().await;
+    let mut browser = world.browser();
+    for (page, title) in [
+        (browser.open("/login?return_to=/&return_to=/").await, "This request cannot be read"),
+        (browser.open("/consent/x").await, "There is no such request"),
+        (browser.open("/consent/AAAAAAAAAAAAAAAAAAAAAA").await, "You are no longer logged in"),
+        (browser.open("/signup").await, "No sign-up here"),
+        (browser.open("/logout").await, "This does not work here"),
+        (
+            browser.post_with("/login", &[], &[("origin", "null")]).await,
+            "This form comes from somewhere else",
+        ),
+        (world.identity.serve(Request::new(Bytes::new()), Peer::default()).await, "There is no such page"),
+    ] {
+        let page = html(&page);
+        assert!(page.contains(&format!("<h1>{title}</h1>")) && !page.contains("Code:"), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn labels_and_buttons_have_their_names() {
     let pages: BTreeMap<_, _> =
         every_page().await.into_iter().map(|(name, page)| (name, html(&page))).collect();
