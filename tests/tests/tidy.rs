@@ -1,6 +1,6 @@
 //! What the design says about the shape of the code, held by looking at it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, which fail by a panic")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which fail by a panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
