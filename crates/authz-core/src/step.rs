@@ -76,3 +76,45 @@ impl<T> From<Refusal> for Step<T> {
         Self::refuse(refusal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ambient::Time;
+    use parking_lot::Mutex;
+    use store::{AdminKey, Digest, Found, Mark, Memory};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<Event>>);
+
+    impl Events for Heard {
+        fn tell(&self, event: &Event) {
+            self.0.lock().push(event.clone());
+        }
+    }
+
+    fn record() -> AdminKey {
+        AdminKey { name: "a".to_owned(), digest: Digest::of(b"x"), made: Time(0) }
+    }
+
+    fn step(changes: Changes) -> Step<&'static str> {
+        let event = Event::Limited { limit: "a limit", from: None };
+        Step::answer("a token").writing(changes).telling(event)
+    }
+
+    /// I5.
+    #[tokio::test]
+    async fn the_outcome_and_the_events_come_after_the_commit_and_only_then() {
+        let (store, heard) = (Memory::new(), Heard::default());
+        let (one, two) = (Mark::new([1; 16]), Mark::new([2; 16]));
+        let done = step(Changes::create(one, &record())).settle(&store, &heard).await.unwrap();
+        assert!(matches!(done, Settled::Done(Ok("a token"))), "{done:?}");
+        assert_eq!(heard.0.lock().len(), 1);
+
+        let stale = Found { record: record(), mark: two };
+        let lost = step(Changes::replace(Mark::new([3; 16]), &stale, &record())).settle(&store, &heard).await;
+        assert!(matches!(lost, Ok(Settled::Stale)), "{lost:?}");
+        assert_eq!(heard.0.lock().len(), 1, "what did not happen is not told");
+    }
+}
