@@ -7,6 +7,7 @@ use store::{Account, Digest, StoreError};
 
 use crate::email::Email;
 use crate::identity::Identity;
+use crate::pages::entry::{Alert, Input};
 use crate::password::{Password, PasswordError};
 use crate::people::{AccountError, Name};
 use crate::session::Begun;
@@ -137,6 +138,18 @@ impl Refused {
             }
             Self::Unavailable => "The server cannot do this right now. Try again in a moment.".to_owned(),
         }
+    }
+
+    /// For the page that shows the form again.
+    pub(crate) fn alert(&self) -> Alert {
+        let wrong: &[Input] = match self {
+            Self::Wrong => &[Input::Email, Input::Password],
+            Self::NotAName => &[Input::Name],
+            Self::NotAnEmail | Self::EmailTaken => &[Input::Email],
+            Self::Password(_) => &[Input::Password],
+            Self::Closed | Self::SignUpClosed | Self::TooMany(_) | Self::Unavailable => &[],
+        };
+        Alert { words: self.words(), wrong }
     }
 
     /// In seconds.

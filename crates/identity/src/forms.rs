@@ -7,9 +7,10 @@ use oauth_types::Form;
 
 use crate::entry::{Entered, Refused};
 use crate::identity::{Identity, Unserved};
+use crate::pages::entry::{Alert, LogInPage, SignUpPage};
 use crate::pages::moving_on::{Destination, MovingOn};
 use crate::pages::site::Referrer;
-use crate::pages::{LogInPage, LoggedInPage, LoggedOutPage, SignUpPage};
+use crate::pages::{LoggedInPage, LoggedOutPage};
 use crate::return_to::{NoWayBack, ReturnTo};
 use crate::session::LoggedIn;
 
@@ -50,14 +51,14 @@ impl Identity {
         };
         let Ok(password) = form.one("password") else { return self.malformed() };
         if !self.repeats_token(request.headers(), &form) {
-            let alert = Some(TOO_OLD.to_owned());
+            let alert = Some(too_old());
             return self.log_in_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
         }
         match self.log_in(request.headers(), peer, typed.email, password.unwrap_or_default()).await {
             Ok(entered) => self.entered(&entered, typed.return_to.as_ref()),
             Err(refused) => {
                 let page =
-                    self.log_in_page(request.headers(), &typed, refused.status(), Some(refused.words()));
+                    self.log_in_page(request.headers(), &typed, refused.status(), Some(refused.alert()));
                 retry_later(page, &refused)
             }
         }
@@ -89,7 +90,7 @@ impl Identity {
         };
         let Ok(password) = form.one("password") else { return self.malformed() };
         if !self.repeats_token(request.headers(), &form) {
-            let alert = Some(TOO_OLD.to_owned());
+            let alert = Some(too_old());
             return self.sign_up_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
         }
         let name = Some(typed.name);
@@ -97,7 +98,7 @@ impl Identity {
             Ok(entered) => self.entered(&entered, typed.return_to.as_ref()),
             Err(refused) => {
                 let page =
-                    self.sign_up_page(request.headers(), &typed, refused.status(), Some(refused.words()));
+                    self.sign_up_page(request.headers(), &typed, refused.status(), Some(refused.alert()));
                 retry_later(page, &refused)
             }
         }
@@ -169,7 +170,7 @@ impl Identity {
         headers: &HeaderMap,
         typed: &Typed<'_>,
         status: StatusCode,
-        alert: Option<String>,
+        alert: Option<Alert>,
     ) -> Response<Bytes> {
         let site = &self.pages.site;
         self.with_form_token(headers, |csrf| {
@@ -191,7 +192,7 @@ impl Identity {
         headers: &HeaderMap,
         typed: &Typed<'_>,
         status: StatusCode,
-        alert: Option<String>,
+        alert: Option<Alert>,
     ) -> Response<Bytes> {
         let site = &self.pages.site;
         self.with_form_token(headers, |csrf| {
@@ -286,7 +287,10 @@ pub(crate) fn retry_later(mut response: Response<Bytes>, refused: &Refused) -> R
     response
 }
 
-const TOO_OLD: &str = "This page was open for too long, or cookies are off. Please try again.";
+fn too_old() -> Alert {
+    let words = "This page was open for too long, or cookies are off. Please try again.";
+    Alert { words: words.to_owned(), wrong: &[] }
+}
 
 /// What is longer was not typed.
 const LONGEST_SHOWN: usize = 254;

@@ -45,7 +45,7 @@ async fn px04_the_cookies_are_bound_to_the_host_and_hidden_from_scripts(run: Run
     }
 }
 
-/// WA-5: a log-in begins a session of its own, and the one before is over.
+/// WA-5: a log-in gets a text of its own, and the one before opens nothing.
 async fn a_log_in_rotates_the_session(run: Run) {
     let Stage { world, client, mut ada, .. } = run.stage().await;
     let before = ada.cookie(SESSION).unwrap().to_owned();

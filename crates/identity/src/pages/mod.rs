@@ -1,6 +1,7 @@
 //! What people see. Every page works without a script, in light and dark, on a phone and on a desk.
 
 pub(crate) mod consent;
+pub(crate) mod entry;
 pub(crate) mod moving_on;
 pub(crate) mod site;
 mod visible;
@@ -19,7 +20,7 @@ use self::site::{Referrer, Site, see_other};
 use crate::cookie::Cookies;
 use crate::csrf::{CsrfToken, Origin};
 use crate::entry::RETRY_SECONDS;
-use crate::return_to::{self, ReturnTo};
+use crate::return_to;
 use crate::session::{LoggedIn, Sessions};
 
 /// Asks people with pages of this server: the shipped [`Interaction`]. [`Identity`](crate::Identity) serves the pages.
@@ -104,34 +105,6 @@ impl Interaction for Pages {
         }
         response
     }
-}
-
-/// The log-in page.
-#[derive(Template)]
-#[template(path = "log_in.html")]
-pub(crate) struct LogInPage<'a> {
-    pub(crate) site: &'a Site,
-    pub(crate) action: String,
-    /// The way to the sign-up page, where there is one.
-    pub(crate) other: Option<String>,
-    pub(crate) csrf: CsrfToken,
-    pub(crate) return_to: Option<&'a ReturnTo>,
-    pub(crate) email: &'a str,
-    pub(crate) alert: Option<String>,
-}
-
-/// The sign-up page.
-#[derive(Template)]
-#[template(path = "sign_up.html")]
-pub(crate) struct SignUpPage<'a> {
-    pub(crate) site: &'a Site,
-    pub(crate) action: String,
-    pub(crate) other: String,
-    pub(crate) csrf: CsrfToken,
-    pub(crate) return_to: Option<&'a ReturnTo>,
-    pub(crate) name: &'a str,
-    pub(crate) email: &'a str,
-    pub(crate) alert: Option<String>,
 }
 
 /// For somebody who is logged in and wants nothing else.

@@ -22,12 +22,13 @@ const TEXTS: [(&str, &str); 13] = [
 ];
 
 /// Edges of fields, buttons and notes, and the ring around what has the focus.
-const SHAPES: [(&str, &str); 6] = [
+const SHAPES: [(&str, &str); 7] = [
     ("edge", "card"),
     ("accent", "card"),
     ("link", "card"),
     ("note-edge", "note-ground"),
     ("alert-edge", "alert-ground"),
+    ("alert-edge", "card"),
     ("warning-edge", "warning-ground"),
 ];
 

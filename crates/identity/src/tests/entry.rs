@@ -19,6 +19,12 @@ fn demands() -> Demands {
     Demands { return_to: "/tenant1/oauth/authorize?a=b&c=d".to_owned(), ..Demands::default() }
 }
 
+/// The names of the fields with this attribute.
+fn marked<'p>(page: &'p str, attribute: &str) -> Vec<&'p str> {
+    let fields = page.split("<input id=\"").skip(1).map(|rest| rest.split('>').next().unwrap());
+    fields.filter(|field| field.contains(attribute)).map(|field| field.split('"').next().unwrap()).collect()
+}
+
 #[tokio::test]
 async fn whoever_signs_up_is_logged_in_and_known() {
     let world = world().await;
@@ -89,14 +95,18 @@ async fn a_wrong_password_and_an_unknown_address_look_the_same() {
         let page = html(&response);
         assert!(page.contains(&format!("value=\"{email}\"")), "the typed address is kept: {page}");
         assert!(!page.contains(password), "the typed password is not: {page}");
-        assert!(page.contains("role=\"alert\"") && page.contains("aria-describedby=\"alert\""), "{page}");
+        assert!(page.contains("role=\"alert\""), "{page}");
+        for mark in [" aria-invalid=\"true\"", " aria-describedby=\"alert\""] {
+            assert_eq!(marked(&page, mark), ["email", "password"], "neither is told from the other: {page}");
+        }
+        assert_eq!(marked(&page, " autofocus"), ["password"], "{page}");
         pages.push(page.replace(email, "").replace(&field(&response, "csrf"), ""));
     }
     assert_eq!(pages[0], pages[1]);
 }
 
 #[tokio::test]
-async fn a_log_in_gets_a_session_of_its_own_and_ends_the_one_before() {
+async fn a_log_in_gets_a_text_of_its_own_and_the_one_before_opens_nothing() {
     let world = world().await;
     let mut browser = world.browser();
     browser.sign_up("ada@example.com").await;
@@ -125,8 +135,10 @@ async fn a_form_without_the_token_of_its_browser_does_nothing() {
         let response = browser.post(path, &fields).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path} {csrf}");
         assert!(!browser.jar.contains_key(SESSION));
-        // The page that comes back can be sent at once.
+        // The page that comes back can be sent at once, and nothing that was typed is wrong.
         assert!(html(&response).contains("value=\"ada@example.com\""));
+        assert!(marked(&html(&response), "aria-invalid").is_empty());
+        assert_eq!(marked(&html(&response), " autofocus"), ["password"]);
         let csrf = field(&response, "csrf");
         let again = browser.post("/login", &[("csrf", &*csrf), fields[2], fields[3]]).await;
         assert_eq!(moves_to(&again), "/tenant1/login");
@@ -237,23 +249,30 @@ async fn logging_out_needs_the_token_and_ends_the_session() {
 async fn what_cannot_be_an_account_is_said_and_kept() {
     let world = world().await;
     let mut browser = world.browser();
-    for (name, email, password, status) in [
-        ("", "ada@example.com", PASSWORD, StatusCode::BAD_REQUEST),
-        ("Ada", "ada", PASSWORD, StatusCode::BAD_REQUEST),
-        ("Ada", "ada@example.com", "short", StatusCode::BAD_REQUEST),
-        ("Ada", "ada@example.com", "", StatusCode::BAD_REQUEST),
+    let long = "x".repeat(1025);
+    for (name, email, password, wrong) in [
+        ("", "ada@example.com", PASSWORD, "name"),
+        ("Ada", "ada", PASSWORD, "email"),
+        ("Ada", "ada@example.com", "short", "password"),
+        ("Ada", "ada@example.com", "", "password"),
+        ("Ada", "ada@example.com", &long, "password"),
     ] {
         let csrf = field(&browser.open("/signup").await, "csrf");
         let fields = [("csrf", &*csrf), ("name", name), ("email", email), ("password", password)];
         let response = browser.post("/signup", &fields).await;
-        assert_eq!(response.status(), status, "{name} {email} {password}");
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{name} {email} {password}");
         let page = html(&response);
+        // WCAG 2.2, success criteria 3.3.1 and 4.1.2: the field that is wrong says so, and is where typing goes on.
+        assert_eq!(marked(&page, " aria-invalid=\"true\""), [wrong], "{page}");
+        assert_eq!(marked(&page, " aria-describedby=\"alert"), [wrong], "{page}");
+        assert_eq!(marked(&page, " autofocus"), [wrong], "{page}");
         assert!(page.contains("role=\"alert\"") && page.contains(&format!("value=\"{email}\"")), "{page}");
     }
     browser.sign_up("ada@example.com").await;
     let taken = world.browser().sign_up("ADA@example.com").await;
     assert_eq!(taken.status(), StatusCode::CONFLICT);
     assert!(html(&taken).contains("Log in instead"));
+    assert_eq!(marked(&html(&taken), " aria-invalid=\"true\""), ["email"]);
 }
 
 #[tokio::test]

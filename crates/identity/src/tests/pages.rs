@@ -128,6 +128,14 @@ async fn every_page_can_be_read_by_everybody() {
             let id = label.split('"').next().unwrap();
             assert!(html.contains(&format!(" id=\"{id}\"")), "{name}: {id}");
         }
+        // VoiceOver takes a list without bullets for none, and what people write may run from right to left.
+        assert_eq!(html.matches("<ul").count(), html.matches(" role=\"list\"").count(), "{name}");
+        for input in html.split("<input id=\"").skip(1).map(|rest| rest.split('>').next().unwrap()) {
+            let is_text = input.contains("type=\"text\"") || input.contains("type=\"email\"");
+            assert_eq!(input.contains(" dir=\"auto\""), is_text, "{name}: {input}");
+            // A browser would cut a password off without a word.
+            assert!(is_text || !input.contains("maxlength"), "{name}: {input}");
+        }
         for described in html.split("aria-describedby=\"").skip(1) {
             for id in described.split('"').next().unwrap().split(' ') {
                 assert!(html.contains(&format!(" id=\"{id}\"")), "{name}: {id}");

@@ -1,0 +1,83 @@
+//! The log-in and the sign-up page.
+
+use askama::Template;
+
+use super::site::Site;
+use crate::csrf::CsrfToken;
+use crate::return_to::ReturnTo;
+
+/// A field of these pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    Name,
+    Email,
+    Password,
+}
+
+/// Why a form is shown again.
+#[derive(Clone, Debug)]
+pub(crate) struct Alert {
+    pub(crate) words: String,
+    /// The fields that it is about, from top to bottom.
+    pub(crate) wrong: &'static [Input],
+}
+
+/// The log-in page.
+#[derive(Template)]
+#[template(path = "log_in.html")]
+pub(crate) struct LogInPage<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) action: String,
+    /// The way to the sign-up page, where there is one.
+    pub(crate) other: Option<String>,
+    pub(crate) csrf: CsrfToken,
+    pub(crate) return_to: Option<&'a ReturnTo>,
+    pub(crate) email: &'a str,
+    pub(crate) alert: Option<Alert>,
+}
+
+impl LogInPage<'_> {
+    fn is_wrong(&self, input: Input) -> bool {
+        is_wrong(self.alert.as_ref(), input)
+    }
+
+    /// Which half of a log-in was wrong is not told; the password is the one that is to be typed again.
+    fn has_focus(&self, input: Input) -> bool {
+        input == if self.email.is_empty() { Input::Email } else { Input::Password }
+    }
+}
+
+/// The sign-up page.
+#[derive(Template)]
+#[template(path = "sign_up.html")]
+pub(crate) struct SignUpPage<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) action: String,
+    pub(crate) other: String,
+    pub(crate) csrf: CsrfToken,
+    pub(crate) return_to: Option<&'a ReturnTo>,
+    pub(crate) name: &'a str,
+    pub(crate) email: &'a str,
+    pub(crate) alert: Option<Alert>,
+}
+
+impl SignUpPage<'_> {
+    fn is_wrong(&self, input: Input) -> bool {
+        is_wrong(self.alert.as_ref(), input)
+    }
+
+    /// The first field that is wrong, else the first that is empty.
+    fn has_focus(&self, input: Input) -> bool {
+        let wrong = self.alert.as_ref().and_then(|alert| alert.wrong.first().copied());
+        let empty = || match (self.name, self.email) {
+            ("", _) => Input::Name,
+            (_, "") => Input::Email,
+            (_, _) => Input::Password,
+        };
+        input == wrong.unwrap_or_else(empty)
+    }
+}
+
+fn is_wrong(alert: Option<&Alert>, input: Input) -> bool {
+    alert.is_some_and(|alert| alert.wrong.contains(&input))
+}
