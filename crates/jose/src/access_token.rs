@@ -1,0 +1,126 @@
+//! The check of an access token (RFC 9068 section 4).
+
+use ambient::Time;
+use oauth_types::{ClientId, Issuer, Scope};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value};
+
+use crate::claims::Claims;
+use crate::jws::Jws;
+use crate::key_set::KeySet;
+use crate::rejection::Rejection;
+use crate::rules::{AccessTokenRules, TypeRule};
+
+/// An access token that was checked, in what it says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessToken {
+    /// Who issued it (`iss`).
+    pub issuer: Issuer,
+    /// Whose it is (`sub`), unique at this issuer alone. Without it the token is nobody's, a machine's for instance.
+    pub subject: Option<String>,
+    /// Whom it was issued to (`client_id`, else `azp`).
+    pub client_id: Option<ClientId>,
+    /// What it reaches (`scope`, else `scp`); empty if it does not say.
+    pub scope: Scope,
+    /// The one of the demanded audiences that it is for (`aud`).
+    pub audience: String,
+    /// When it expires (`exp`).
+    pub expires_at: Time,
+    /// When it was issued (`iat`).
+    pub issued_at: Option<Time>,
+    /// The name of the token itself (`jti`).
+    pub token_id: Option<String>,
+    /// All claims as they were, those above included.
+    pub claims: Map<String, Value>,
+}
+
+/// Checks an access token (RFC 9068 section 4, RFC 7519 section 7.2): its form, its algorithm, its type, its signature by one of
+/// `keys`, and then its claims as of `now`.
+///
+/// # Errors
+/// The first [`Rejection`], in this order. The claims are not looked at before the signature is right.
+pub fn verify(
+    token: &SecretString,
+    keys: &KeySet,
+    rules: &AccessTokenRules,
+    now: Time,
+) -> Result<AccessToken, Rejection> {
+    let jws = Jws::parse(token.expose_secret())?;
+    let algorithm = jws.algorithm(rules.algorithms)?;
+    jws.refuse_extensions()?;
+    check_type(jws.media_type(), rules.type_rule)?;
+    let claims = Claims::parse(&jws.signed_payload(keys, algorithm)?)?;
+    check_issuer(&claims, rules)?;
+    refuse_id_token(&claims, rules.type_rule)?;
+    let expires_at = check_times(&claims, rules, now)?;
+    let audience = check_audience(&claims, rules)?;
+    refuse_bound(&claims)?;
+    Ok(AccessToken {
+        issuer: rules.issuer.clone(),
+        subject: claims.text("sub")?.map(str::to_owned),
+        client_id: claims.client_id()?,
+        scope: claims.scope()?,
+        audience,
+        expires_at,
+        issued_at: claims.time("iat")?,
+        token_id: claims.text("jti")?.map(str::to_owned),
+        claims: claims.into_map(),
+    })
+}
+
+fn check_type(typ: Option<&str>, rule: TypeRule) -> Result<(), Rejection> {
+    let is = |name: &str| typ.is_some_and(|typ| typ.eq_ignore_ascii_case(name));
+    let allowed = match rule {
+        TypeRule::AtJwtOnly => is("at+jwt"),
+        TypeRule::DangerouslyUntyped => typ.is_none() || is("at+jwt") || is("JWT"),
+    };
+    if allowed { Ok(()) } else { Err(Rejection::TypeNotAllowed) }
+}
+
+/// Compared as texts: an issuer with a final slash is another one (RFC 9068 section 4).
+fn check_issuer(claims: &Claims, rules: &AccessTokenRules) -> Result<(), Rejection> {
+    let issuer = claims.text("iss")?.ok_or(Rejection::ClaimMissing { claim: "iss" })?;
+    if issuer == rules.issuer.as_str() { Ok(()) } else { Err(Rejection::IssuerWrong) }
+}
+
+/// Where `typ` does not say it, an ID token shows by its claims (OpenID Connect Core 2 and 3.3.2.11).
+fn refuse_id_token(claims: &Claims, rule: TypeRule) -> Result<(), Rejection> {
+    let claims_of_one = || ["nonce", "at_hash", "c_hash"].iter().any(|claim| claims.has(claim));
+    let unscoped = || !claims.has("scope") && !claims.has("scp");
+    let called_one = || {
+        let says = |claim, text: &str| claims.is(claim, text);
+        says("typ", "ID") || says("token_use", "id")
+    };
+    match rule {
+        TypeRule::AtJwtOnly => Ok(()),
+        TypeRule::DangerouslyUntyped if called_one() || (claims_of_one() && unscoped()) => {
+            Err(Rejection::IdToken)
+        }
+        TypeRule::DangerouslyUntyped => Ok(()),
+    }
+}
+
+/// A token is good before `exp`, and not at it (RFC 7519 section 4.1.4).
+fn check_times(claims: &Claims, rules: &AccessTokenRules, now: Time) -> Result<Time, Rejection> {
+    let expires_at = claims.time("exp")?.ok_or(Rejection::ClaimMissing { claim: "exp" })?;
+    if now >= expires_at.plus(rules.leeway) {
+        return Err(Rejection::Expired);
+    }
+    for claim in ["nbf", "iat"] {
+        if claims.time(claim)?.is_some_and(|from| from > now.plus(rules.leeway)) {
+            return Err(Rejection::NotYetValid);
+        }
+    }
+    Ok(expires_at)
+}
+
+fn check_audience(claims: &Claims, rules: &AccessTokenRules) -> Result<String, Rejection> {
+    let audience = claims.texts("aud")?.ok_or(Rejection::ClaimMissing { claim: "aud" })?;
+    let ours = rules.audiences.iter().find(|ours| audience.contains(&ours.as_str()));
+    ours.cloned().ok_or(Rejection::AudienceWrong)
+}
+
+/// A token that says which key its sender holds is worth nothing without the proof (RFC 7800 section 3.1, RFC 9449 section 7.1).
+fn refuse_bound(claims: &Claims) -> Result<(), Rejection> {
+    if claims.has("cnf") { Err(Rejection::SenderConstrained) } else { Ok(()) }
+}

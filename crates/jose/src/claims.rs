@@ -1,0 +1,94 @@
+//! The claims of a token, read by their definitions (RFC 7519 section 4).
+
+use ambient::Time;
+use oauth_types::{ClientId, Scope};
+use serde_json::{Map, Value};
+
+use crate::rejection::Rejection;
+
+/// The claims of a token whose signature is right. A claim that is `null` is as good as absent.
+pub(crate) struct Claims(Map<String, Value>);
+
+impl Claims {
+    /// Reads a JSON object. Of a name that is repeated the last one counts (RFC 7519 section 4).
+    pub(crate) fn parse(payload: &[u8]) -> Result<Self, Rejection> {
+        serde_json::from_slice(payload).map(Self).map_err(|_| Rejection::Malformed)
+    }
+
+    pub(crate) fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+
+    pub(crate) fn has(&self, claim: &str) -> bool {
+        self.value(claim).is_some()
+    }
+
+    pub(crate) fn is(&self, claim: &str, text: &str) -> bool {
+        self.value(claim).and_then(Value::as_str) == Some(text)
+    }
+
+    /// A text that is not empty.
+    pub(crate) fn text(&self, claim: &'static str) -> Result<Option<&str>, Rejection> {
+        match self.value(claim) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+            Some(_) => Err(Rejection::ClaimMalformed { claim }),
+        }
+    }
+
+    /// One text, or a list of them.
+    pub(crate) fn texts(&self, claim: &'static str) -> Result<Option<Vec<&str>>, Rejection> {
+        let malformed = Rejection::ClaimMalformed { claim };
+        match self.value(claim) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(vec![text])),
+            Some(Value::Array(list)) => {
+                list.iter().map(Value::as_str).collect::<Option<_>>().map(Some).ok_or(malformed)
+            }
+            Some(_) => Err(malformed),
+        }
+    }
+
+    /// A number of seconds since 1970, a fraction cut off (RFC 7519 section 2, `NumericDate`). A text is none, whatever it says
+    /// (CVE-2026-25537).
+    pub(crate) fn time(&self, claim: &'static str) -> Result<Option<Time>, Rejection> {
+        match self.value(claim) {
+            None => Ok(None),
+            Some(Value::Number(number)) => Ok(Some(Time(whole_seconds(number)))),
+            Some(_) => Err(Rejection::ClaimMalformed { claim }),
+        }
+    }
+
+    /// Whom the token was issued to: `client_id` (RFC 9068 section 2.2), else `azp`, which most providers write.
+    pub(crate) fn client_id(&self) -> Result<Option<ClientId>, Rejection> {
+        for claim in ["client_id", "azp"] {
+            if let Some(text) = self.text(claim)? {
+                return ClientId::parse(text).map(Some).map_err(|_| Rejection::ClaimMalformed { claim });
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the token reaches: `scope` (RFC 9068 section 2.2.3), else `scp`, which Okta and Entra write. Either is a text of tokens
+    /// between spaces or a list of tokens.
+    pub(crate) fn scope(&self) -> Result<Scope, Rejection> {
+        for claim in ["scope", "scp"] {
+            if let Some(texts) = self.texts(claim)? {
+                let tokens =
+                    texts.into_iter().flat_map(|text| text.split(' ')).filter(|token| !token.is_empty());
+                return Scope::from_tokens(tokens).map_err(|_| Rejection::ClaimMalformed { claim });
+            }
+        }
+        Ok(Scope::empty())
+    }
+
+    fn value(&self, claim: &str) -> Option<&Value> {
+        self.0.get(claim).filter(|value| !value.is_null())
+    }
+}
+
+/// Saturating: a number beyond the range of [`Time`] is its end.
+fn whole_seconds(number: &serde_json::Number) -> i64 {
+    let whole = number.as_i64().or_else(|| number.as_u64().map(|_| i64::MAX));
+    whole.unwrap_or_else(|| number.as_f64().map_or(i64::MIN, |seconds| seconds.floor() as i64))
+}
