@@ -135,9 +135,17 @@ fn nothing_that_decides_depends_on_the_order_of_a_hash() {
 /// Nothing but `ambient` reads the clock or draws randomness: who needs either is handed it. (`clippy.toml` bans the functions.)
 #[test]
 fn time_and_chance_are_arguments() {
-    for folder in
-        ["oauth-types", "pkce", "seal", "http-io", "store", "authz-core", "identity", "adapters-axum"]
-    {
+    for folder in [
+        "oauth-types",
+        "pkce",
+        "seal",
+        "http-io",
+        "store",
+        "authz-core",
+        "identity",
+        "adapters-axum",
+        "adapters-actix",
+    ] {
         assert_words_absent(
             &format!("crates/{folder}/src"),
             &["SystemTime", "Instant", "getrandom", "UNIX_EPOCH"],

@@ -3,8 +3,15 @@
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
+use actix_web::App;
+use actix_web::body::to_bytes;
+use actix_web::dev::ServiceResponse;
+use actix_web::rt::System;
+use actix_web::test::{TestRequest, call_service, init_service};
 use ambient::{ManualClock, SeededEntropy, Time};
 use async_trait::async_trait;
 use axum::body::Body;
@@ -22,6 +29,7 @@ use tempfile::TempDir;
 use testkit::browser::Browser;
 use testkit::client::{Client, ResourceServer};
 use testkit::world::{Switched, World};
+use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt as _;
 
 /// Makes a test of each case, over each way to run the server.
@@ -31,6 +39,8 @@ macro_rules! stamp {
         stamp!(@ bare_sqlite(bare, sqlite) $($case)+);
         stamp!(@ axum_memory(axum, memory) $($case)+);
         stamp!(@ axum_sqlite(axum, sqlite) $($case)+);
+        stamp!(@ actix_memory(actix, memory) $($case)+);
+        stamp!(@ actix_sqlite(actix, sqlite) $($case)+);
     };
     (@ $name:ident($mount:ident, $store:ident) $($case:ident)+) => {
         mod $name {
@@ -69,7 +79,12 @@ pub(crate) fn bare(serve: Arc<dyn Serve>) -> Arc<dyn Serve> {
 
 /// Mounted in axum, as from a connection.
 pub(crate) fn axum(serve: Arc<dyn Serve>) -> Arc<dyn Serve> {
-    Arc::new(Mounted(adapters_axum::mount(serve)))
+    Arc::new(InAxum(adapters_axum::mount(serve)))
+}
+
+/// Mounted in actix-web, as from a connection.
+pub(crate) fn actix(serve: Arc<dyn Serve>) -> Arc<dyn Serve> {
+    Arc::new(InActix::start(serve))
 }
 
 /// Nothing is kept.
@@ -93,10 +108,10 @@ impl Serve for Limited {
     }
 }
 
-struct Mounted(axum::Router);
+struct InAxum(axum::Router);
 
 #[async_trait]
-impl Serve for Mounted {
+impl Serve for InAxum {
     async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let mut request = request.map(Body::from);
         if let Some(address) = peer.0 {
@@ -105,6 +120,81 @@ impl Serve for Mounted {
         let (head, body) = self.0.clone().oneshot(request).await.unwrap().into_parts();
         Response::from_parts(head, body.collect().await.unwrap().to_bytes())
     }
+}
+
+/// An application of actix-web stays on its thread: this is a worker of its own, and the way to it.
+struct InActix {
+    worker: Option<JoinHandle<()>>,
+    requests: Option<mpsc::UnboundedSender<Asked>>,
+}
+
+struct Asked {
+    request: Request<Bytes>,
+    peer: Peer,
+    answer: oneshot::Sender<Response<Bytes>>,
+}
+
+impl InActix {
+    fn start(serve: Arc<dyn Serve>) -> Self {
+        let (requests, mut asked) = mpsc::unbounded_channel::<Asked>();
+        let work = async move || {
+            let application = Rc::new(init_service(App::new().configure(adapters_actix::mount(serve))).await);
+            while let Some(Asked { request, peer, mut answer }) = asked.recv().await {
+                let application = Rc::clone(&application);
+                actix_web::rt::spawn(async move {
+                    let answered = tokio::select! {
+                        answered = call_service(&*application, for_actix(&request, peer).to_request()) => answered,
+                        // As actix-web does when the client hangs up: what it asked is no longer polled.
+                        () = answer.closed() => return,
+                    };
+                    // Whoever asked may be gone just now.
+                    let _ = answer.send(from_actix(answered).await);
+                });
+            }
+        };
+        let worker = std::thread::spawn(move || System::new().block_on(work()));
+        Self { worker: Some(worker), requests: Some(requests) }
+    }
+}
+
+impl Drop for InActix {
+    /// The worker lets go of the server, and so of its store, before the folder of the store goes.
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        if let Some(worker) = self.worker.take() {
+            let _ = worker.join();
+        }
+    }
+}
+
+#[async_trait]
+impl Serve for InActix {
+    async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.requests.as_ref().unwrap().send(Asked { request, peer, answer });
+        assert!(sent.is_ok(), "the worker is gone");
+        answered.await.unwrap()
+    }
+}
+
+fn for_actix(request: &Request<Bytes>, peer: Peer) -> TestRequest {
+    let method = request.method().as_str().parse().unwrap();
+    let head = TestRequest::with_uri(&request.uri().to_string()).method(method);
+    let head = peer.0.into_iter().fold(head, |head, address| head.peer_addr(SocketAddr::new(address, 49152)));
+    let headers = request.headers().iter();
+    headers
+        .fold(head, |head, (name, value)| head.append_header((name.as_str(), value.as_bytes())))
+        .set_payload(request.body().clone())
+}
+
+async fn from_actix(answered: ServiceResponse) -> Response<Bytes> {
+    let (head, body) = answered.into_parts().1.into_parts();
+    let response = Response::builder().status(head.status().as_u16());
+    let headers = head.headers().iter();
+    headers
+        .fold(response, |response, (name, value)| response.header(name.as_str(), value.as_bytes()))
+        .body(to_bytes(body).await.unwrap())
+        .unwrap()
 }
 
 /// The issuer where a case does not care.
