@@ -81,9 +81,12 @@ impl Cookies {
 /// How long a log-in page may stay open.
 const FORM_SECONDS: i64 = 3600;
 
+/// Each cookie is read by itself: one of another program on this host, in whatever bytes, must not take ours with it.
 fn read(headers: &HeaderMap, name: &str) -> Option<String> {
-    let sent = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut cookies = sent.flat_map(Cookie::split_parse).filter_map(Result::ok);
+    let values = headers.get_all(header::COOKIE).iter();
+    let pairs = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    let readable = pairs.filter_map(|pair| std::str::from_utf8(pair).ok());
+    let mut cookies = readable.filter_map(|pair| Cookie::parse(pair.trim()).ok());
     cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
@@ -99,6 +102,14 @@ mod tests {
 
     fn sent(values: &[&str]) -> HeaderMap {
         values.iter().map(|value| (header::COOKIE, value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_cookie_that_cannot_be_read_takes_no_other_with_it() {
+        let mut headers = HeaderMap::new();
+        let value = b"other=\xe9\xff; portcullis=ses_x;=; x";
+        headers.insert(header::COOKIE, HeaderValue::from_bytes(value).unwrap());
+        assert_eq!(read(&headers, "portcullis").as_deref(), Some("ses_x"));
     }
 
     #[test]

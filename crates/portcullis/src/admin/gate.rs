@@ -14,7 +14,7 @@ use store::Digest;
 
 use super::problem::Problem;
 
-/// How many addresses are kept out at the most, before those for whom it is longest over make room.
+/// How many addresses are kept out at the most. Beyond it those for whom it is over make room, and if none is, all do.
 const MOST_SHUT_OUT: usize = 10_000;
 
 pub(super) struct Gate {
