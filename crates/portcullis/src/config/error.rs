@@ -14,7 +14,10 @@ use super::given::SettingName;
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("the configuration file {} cannot be read: {source}", .path.display())]
+    #[error(
+        "the configuration file {} cannot be read: {source}. --config or PORTCULLIS_CONFIG names it; for example: --config \
+         /etc/portcullis.toml", .path.display()
+    )]
     Unreadable {
         /// Which.
         path: PathBuf,

@@ -98,6 +98,15 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// How to draw a secret; a key that stands in a message would end as somebody's key.
+fn example(key: &str) -> &'static str {
+    if key == "master_key" {
+        "$(openssl rand -base64 32 | tr '+/' '-_')"
+    } else {
+        "$(openssl rand -base64 24)"
+    }
+}
+
 /// A secret from its variable, or from the file that a setting names. A file ends its one line as files do; a variable
 /// that ends with a line break was filled by accident.
 pub(super) fn read<T>(
@@ -115,7 +124,7 @@ pub(super) fn read<T>(
         }
         (Some(value), None) => {
             let name = SettingName { key, source: Source::Variable };
-            let wrong = |fault| ConfigError::Setting { name, fault, example: "" };
+            let wrong = |fault| ConfigError::Setting { name, fault, example: example(key) };
             let text = Zeroizing::new(value.into_string().map_err(|_| wrong(Fault::NotText))?);
             match text.ends_with(['\n', '\r']) {
                 true => Err(wrong(Fault::LineBreak)),
@@ -124,7 +133,7 @@ pub(super) fn read<T>(
         }
         (None, Some(file)) => {
             let name = SettingName { key: file_key, source: file.source };
-            let wrong = |fault| ConfigError::Setting { name, fault, example: "" };
+            let wrong = |fault| ConfigError::Setting { name, fault, example: "/run/secrets/portcullis-key" };
             let text = Zeroizing::new(fs::read_to_string(&file.text).map_err(|error| wrong(error.into()))?);
             let line = text.strip_suffix('\n').unwrap_or(&text);
             parse(line.strip_suffix('\r').unwrap_or(line)).map(Some).map_err(wrong)

@@ -102,6 +102,7 @@ fn the_admin_key_is_refused_without_being_quoted() {
     ] {
         let told = with_variables(&[("PORTCULLIS_ADMIN_KEY", value)]).unwrap_err().to_string();
         assert!(told.starts_with("PORTCULLIS_ADMIN_KEY: ") && told.contains(fault), "{value:?}: {told}");
+        assert!(told.contains("For example: PORTCULLIS_ADMIN_KEY=$(openssl rand"), "{told}");
         assert!(value.is_empty() || !told.contains(value.trim()), "{told}");
     }
 }
@@ -125,6 +126,7 @@ fn the_master_key_is_32_bytes_in_base64url() {
     ] {
         let told = with_variables(&[("PORTCULLIS_MASTER_KEY", text)]).unwrap_err().to_string();
         assert!(told.starts_with("PORTCULLIS_MASTER_KEY: "), "{told}");
+        assert!(told.contains("For example: PORTCULLIS_MASTER_KEY=$(openssl rand -base64 32"), "{told}");
     }
 }
 
