@@ -12,7 +12,7 @@ use crate::limit::Counted;
 use crate::policy::OutOfBounds;
 use crate::registry::Registry;
 use crate::seam::{Authentication, ClientSource, Interaction, Limiter, Pending, People, Profile, Resources};
-use crate::{Events, Keys, Policy, Traced};
+use crate::{ClientRedirect, ContinuePath, Events, Keys, Policy, Traced};
 
 /// An authorization server: a [`Serve`](http_io::Serve) for the protocol, and the answers of people to its questions.
 pub struct AuthorizationServer {
@@ -75,7 +75,8 @@ impl AuthorizationServer {
         flow::consent::pending(&self.engine, grant, who).await
     }
 
-    /// The person allows `scope`, which is at most what was asked for. Answers the path, on this server, that gives the code.
+    /// The person allows `scope`, which is at most what was asked for. Send their browser to the path that is answered: it gives
+    /// the code.
     ///
     /// The caller has made sure that the person meant it (CSRF). Who they are is compared with the record here, and client,
     /// redirect URI and resource are looked at again.
@@ -88,16 +89,16 @@ impl AuthorizationServer {
         grant: GrantId,
         who: &Authentication,
         scope: &Scope,
-    ) -> Result<String, Stopped> {
+    ) -> Result<ContinuePath, Stopped> {
         flow::consent::approved(&self.engine, grant, who, scope).await
     }
 
-    /// The person refuses. Answers the URI, of the client, that tells it so.
+    /// The person refuses. Send their browser to the client with this answer, which tells it so.
     ///
     /// # Errors
     ///
     /// As [`approve`](Self::approve).
-    pub async fn deny(&self, grant: GrantId, who: &Authentication) -> Result<String, Stopped> {
+    pub async fn deny(&self, grant: GrantId, who: &Authentication) -> Result<ClientRedirect, Stopped> {
         flow::consent::denied(&self.engine, grant, who).await
     }
 }

@@ -55,24 +55,18 @@ impl Identity {
             // Logged in again since the page was opened, in another tab perhaps. Or forged: then nobody sees this.
             return self.ask(StatusCode::FORBIDDEN, &session, &pending, Some(ONCE_MORE)).await;
         }
-        let (answer, denied) = match decision {
-            Some("allow") => (self.server.approve(grant, who, &pending.request.scope).await, false),
-            Some("deny") => (self.server.deny(grant, who).await, true),
+        let to = match decision {
+            Some("allow") => {
+                self.server.approve(grant, who, &pending.request.scope).await.map(Destination::from)
+            }
+            Some("deny") => self.server.deny(grant, who).await.map(Destination::from),
             // Saying nothing is not saying yes.
             Some(_) | None => return Ok(self.malformed()),
         };
-        let to = match answer {
-            Ok(answer) if denied => Destination::answer(answer, &pending.request.redirect_uri),
-            Ok(answer) => Destination::path(answer),
-            Err(stopped) => return self.stopped(stopped),
-        };
-        Ok(match to {
-            Some(to) => self.move_on(&to, Some(client_name(&pending))),
-            None => {
-                let advice = "Its address is not the one that it gave before, so nothing was sent there.";
-                self.stop(StatusCode::BAD_REQUEST, "This app cannot be reached", advice)
-            }
-        })
+        match to {
+            Ok(to) => Ok(self.move_on(&to, Some(client_name(&pending)))),
+            Err(stopped) => self.stopped(stopped),
+        }
     }
 
     async fn ask(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ambient::Clock as _;
-use authz_core::{Event, Lifetime, Page, Policy, Refusal, Stopped};
+use authz_core::{ClientRedirect, Event, Lifetime, Page, Policy, Refusal, Stopped};
 use oauth_types::Scope;
 use store::{
     Backend, Changes, Client, Consent, Epoch, Found, Grant, GrantId, Mark, PersonStanding, Server, Stage,
@@ -79,7 +79,7 @@ impl Life {
             Operation::Deny { elsewhere } => {
                 let who = if elsewhere { ada_elsewhere() } else { ada() };
                 let answer = self.bare.server.deny(self.grant, &who).await;
-                if let Ok(location) = &answer {
+                if let Ok(location) = answer.as_ref().map(ClientRedirect::as_str) {
                     assert!(
                         location.starts_with(&format!("{CALLBACK}?error=access_denied&")),
                         "{step}: {location}"
@@ -190,7 +190,7 @@ impl Life {
         let who = if elsewhere { ada_elsewhere() } else { ada() };
         let answer = self.bare.server.approve(self.grant, &who, &Scope::parse(scope).unwrap()).await;
         if let Ok(path) = &answer {
-            assert_eq!(*path, format!("/oauth/continue/{}", self.grant), "{step}");
+            assert_eq!(path.as_str(), format!("/oauth/continue/{}", self.grant), "{step}");
         }
         taken(answer.map(drop), expected, step);
         if expected.written {

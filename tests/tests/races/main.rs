@@ -182,7 +182,7 @@ fn two_approvals_make_one_code() {
             async move {
                 let path =
                     bare.server.approve(grant, &ada(), &Scope::parse("read write").unwrap()).await.unwrap();
-                assert_eq!(path, format!("/oauth/continue/{grant}"));
+                assert_eq!(path.as_str(), format!("/oauth/continue/{grant}"));
                 bare.proceed(grant, "").await
             }
         };

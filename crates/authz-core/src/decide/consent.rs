@@ -9,7 +9,7 @@ use store::{
 use super::authorize::Redirectable;
 use super::{Drawn, Setting};
 use crate::seam::Authentication;
-use crate::{Event, Refusal, Step};
+use crate::{ClientRedirect, Event, Refusal, Step};
 
 /// The request that `who` is being asked about.
 ///
@@ -174,7 +174,7 @@ pub fn deny(
     issuer: &Issuer,
     setting: Setting<'_>,
     drawn: &Drawn,
-) -> Step<String> {
+) -> Step<ClientRedirect> {
     let (found, asked) = match requested(facts, who, setting) {
         Ok(requested) => requested,
         Err(refusal) => return Step::refuse(refusal),

@@ -7,13 +7,13 @@ use super::authorize::Redirectable;
 use super::consent::belongs_to;
 use super::{Drawn, Setting};
 use crate::seam::Authentication;
-use crate::{Refusal, Step};
+use crate::{ClientRedirect, Refusal, Step};
 
 /// Where a browser goes that asks for the code of a grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proceed {
     /// To the client, with the code.
-    ToClient(String),
+    ToClient(ClientRedirect),
     /// To the consent page: nothing was answered yet.
     Ask(GrantId),
     /// Nowhere: the client has redeemed the code.

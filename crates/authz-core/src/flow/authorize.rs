@@ -17,12 +17,12 @@ use crate::decide::{Drawn, Setting, scope, target};
 use crate::page::Page;
 use crate::seam::{Authentication, Demands, Limit, Pending, Who};
 use crate::step::Settled;
-use crate::{Event, Refusal, Step};
+use crate::{ClientRedirect, Event, Refusal, Step};
 
 /// What the browser gets.
 pub(crate) enum Next {
-    /// To this location.
-    To(String),
+    /// To the client.
+    To(ClientRedirect),
     /// This response.
     Respond(Response<Bytes>),
 }

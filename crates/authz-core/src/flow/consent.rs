@@ -11,7 +11,7 @@ use crate::decide::consent::{Approved, Review, approve, deny, remember, requeste
 use crate::decide::register::kept_until;
 use crate::decide::{Drawn, Setting};
 use crate::seam::{Authentication, Pending, Wanted};
-use crate::{Refusal, Step};
+use crate::{ClientRedirect, ContinuePath, Refusal, Step};
 
 /// A client's time is prolonged at most once a day, in seconds.
 const WORTH_A_WRITE: i64 = 86_400;
@@ -35,13 +35,13 @@ pub(crate) async fn pending(
     Ok(pending.ok_or(Refusal::RequestOutdated)?)
 }
 
-/// The person says yes. Answers the path that gives the code.
+/// The person says yes.
 pub(crate) async fn approved(
     engine: &Engine,
     grant: GrantId,
     who: &Authentication,
     scope: &Scope,
-) -> Result<String, Stopped> {
+) -> Result<ContinuePath, Stopped> {
     let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
     let found = facts.grant.ok_or(Refusal::RequestGone)?;
     // Read before the grant is written: a withdrawal in between makes the write below stale, and it stays withdrawn.
@@ -54,11 +54,15 @@ pub(crate) async fn approved(
     if approved == Approved::Now {
         remember_consent(engine, &found.record, who, scope, reviewed.known.as_ref()).await?;
     }
-    Ok(format!("{}/oauth/continue/{grant}", engine.issuer.path()))
+    Ok(ContinuePath::of(grant, &engine.issuer))
 }
 
-/// The person says no. Answers where the client learns of it.
-pub(crate) async fn denied(engine: &Engine, grant: GrantId, who: &Authentication) -> Result<String, Stopped> {
+/// The person says no.
+pub(crate) async fn denied(
+    engine: &Engine,
+    grant: GrantId,
+    who: &Authentication,
+) -> Result<ClientRedirect, Stopped> {
     Ok(run(engine, &Deny { grant, who, engine }).await??)
 }
 
@@ -157,13 +161,13 @@ struct Deny<'a> {
 }
 
 impl Rule for Deny<'_> {
-    type Out = String;
+    type Out = ClientRedirect;
 
     fn load(&self) -> Use<'_> {
         Use { grant: Some(&self.grant), ..Use::default() }
     }
 
-    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<String> {
+    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<ClientRedirect> {
         deny(facts, self.who, &self.engine.issuer, setting, drawn)
     }
 }

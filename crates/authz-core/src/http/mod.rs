@@ -226,7 +226,7 @@ async fn continued(engine: &Engine, request: &Request<Bytes>, grant: &str) -> Re
 /// The answer to a browser.
 fn page(engine: &Engine, endpoint: &Endpoint, next: Result<Next, Stopped>, peer: Peer) -> Response<Bytes> {
     match next {
-        Ok(Next::To(location)) => reply::see_other(&location),
+        Ok(Next::To(answer)) => reply::see_other(&answer),
         Ok(Next::Respond(response)) => response,
         Err(Stopped::Page(page)) => {
             let (endpoint, title) = (endpoint.name(), page.title);

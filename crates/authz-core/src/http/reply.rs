@@ -7,7 +7,7 @@ use oauth_types::{Challenge, ErrorCode, OAuthError};
 
 use super::endpoint::Endpoint;
 use crate::seam::TooMany;
-use crate::{Page, Refusal};
+use crate::{ClientRedirect, Page, Refusal};
 
 /// When to come back after a 503, in seconds.
 pub(super) const PATIENCE: i64 = 5;
@@ -102,10 +102,10 @@ pub(super) fn retry_after(response: &mut Response<Bytes>, seconds: i64) {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
 }
 
-/// A redirect. 303, so that whatever came with the request is not sent on (OAuth 2.1 section 7.5.4), and nothing of the address
-/// that the browser came from.
-pub(super) fn see_other(location: &str) -> Response<Bytes> {
-    let Ok(location) = HeaderValue::from_str(location) else {
+/// The redirect to a client. 303, so that whatever came with the request is not sent on (OAuth 2.1 section 7.5.4), and nothing
+/// of the address that the browser came from.
+pub(super) fn see_other(answer: &ClientRedirect) -> Response<Bytes> {
+    let Ok(location) = HeaderValue::from_str(answer.as_str()) else {
         return empty(StatusCode::INTERNAL_SERVER_ERROR);
     };
     let mut response = empty(StatusCode::SEE_OTHER);

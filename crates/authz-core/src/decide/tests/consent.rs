@@ -3,6 +3,7 @@
 use store::{Consent, Epoch, Why};
 
 use super::*;
+use crate::ClientRedirect;
 use crate::decide::consent::{Approved, deny, remember, requested};
 
 /// A request, who answers it, and what is looked at again.
@@ -24,7 +25,7 @@ impl Case {
         approve(&self.room.facts, &self.who, &self.scope, review, self.room.setting(), &drawn(9))
     }
 
-    fn deny(&self) -> Step<String> {
+    fn deny(&self) -> Step<ClientRedirect> {
         deny(&self.room.facts, &self.who, &issuer(), self.room.setting(), &drawn(9))
     }
 }
@@ -162,7 +163,7 @@ fn a_no_ends_the_grant_and_tells_the_client() {
     assert_eq!(decided.guard, Some(Guard::This(mark)), "a yes that came first must not be undone");
     assert_eq!(decided.events, [Event::Denied { grant, client: client().id }]);
     assert_eq!(
-        decided.outcome.unwrap(),
+        decided.outcome.unwrap().as_str(),
         format!(
             "{CALLBACK}?error=access_denied&error_description=The+request+was+denied.&state=xyz\
              &iss=https%3A%2F%2Fas.example"
