@@ -24,4 +24,7 @@ pub use fetch::{Fetch, FetchError, Limits, Refused, Unreached};
 pub use guard::{Guard, Network};
 #[cfg(feature = "in-process")]
 pub use in_process::InProcess;
-pub use serve::{BODY_LIMIT, Peer, Serve, body_too_large, has_content_type};
+pub use serve::{
+    BODY_LIMIT, Peer, Serve, announces_too_large_a_body, body_broken_off, body_too_large, has_content_type,
+    internal_error, malformed_request,
+};
