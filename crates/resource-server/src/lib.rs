@@ -10,10 +10,18 @@
 //! | RFC 7662 tokens that are asked about | the verifier |
 //! | MCP authorization 2026-07-28, protected resources | all of it |
 
+mod config_error;
+mod jwt;
+mod opaque;
 mod rejection;
 mod verified;
+mod verifier;
 mod verify;
 
+pub use config_error::{ConfigError, ValueFault};
+pub use jwt::Jwt;
+pub use opaque::Introspection;
 pub use rejection::{Fault, Invalid, Rejection, Unavailable};
 pub use verified::Verified;
+pub use verifier::{Verifier, VerifierBuilder};
 pub use verify::Verify;
