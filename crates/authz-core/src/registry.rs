@@ -104,6 +104,7 @@ impl Registry {
         let id = ServerId::new(self.entropy.draw());
         let key = TokenText::random(TokenKind::ServerKey, *id.as_bytes(), self.entropy.draw());
         let server = Server {
+            retiring: Vec::new(),
             id,
             name: new.name,
             resource: new.resource,

@@ -95,7 +95,7 @@ mod tests {
     }
 
     fn record() -> AdminKey {
-        AdminKey { name: "a".to_owned(), digest: Digest::of(b"x"), made: Time(0) }
+        AdminKey::new("a", Digest::of(b"x"), Time(0))
     }
 
     fn step(changes: Changes) -> Step<&'static str> {

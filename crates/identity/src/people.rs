@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use authz_core::{People, Profile};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use store::{Account, AccountStore, Commit, Created, Mark, PersonId, StoreError};
+use store::{Account, AccountStore, Commit, Created, Mark, PersonId, SecondFactors, StoreError};
 use thiserror::Error;
 
 use crate::email::Email;
@@ -85,7 +85,8 @@ impl Accounts {
             name: name.0.clone(),
             email: email.as_str().to_owned(),
             email_verified: false,
-            password: self.passwords.hash(password).await?,
+            password: Some(self.passwords.hash(password).await?),
+            factors: SecondFactors::default(),
             registered: self.clock.now(),
         };
         match self.store.create_account(self.mark(), &account).await? {
@@ -106,7 +107,7 @@ impl Accounts {
         password: &Password,
     ) -> Result<Option<Account>, AccountError> {
         let found = self.store.account_by_email(email.as_str()).await?;
-        let hash = found.as_ref().map(|found| found.record.password.as_str());
+        let hash = found.as_ref().and_then(|found| found.record.password.as_deref());
         let verified = self.passwords.verify(password, hash).await?;
         let Some(found) = found else { return Ok(None) };
         match verified {
@@ -114,7 +115,7 @@ impl Accounts {
             Verified::Right => {}
             Verified::RightUnderAnotherCost => {
                 let renewed =
-                    Account { password: self.passwords.hash(password).await?, ..found.record.clone() };
+                    Account { password: Some(self.passwords.hash(password).await?), ..found.record.clone() };
                 match self.store.replace_account(self.mark(), &found, &renewed).await {
                     // Somebody wrote first: the next log-in tries again.
                     Ok(Commit::Done | Commit::Stale) => {}
@@ -227,7 +228,7 @@ mod tests {
         let now = accounts(&store, Cost::new(16, 2, 1).unwrap(), 2);
         assert!(now.recognise(&email, &password).await.unwrap().is_some());
         let renewed = now.account(&old.person).await.unwrap().unwrap();
-        assert!(renewed.password.contains("m=16,t=2,p=1"), "{}", renewed.password);
+        assert!(renewed.password.is_some_and(|hash| hash.contains("m=16,t=2,p=1")));
         assert!(now.recognise(&email, &password).await.unwrap().is_some());
     }
 }

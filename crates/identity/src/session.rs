@@ -7,8 +7,8 @@ use ambient::{Clock, Entropy, Time};
 use authz_core::{Authentication, Lifetime, TokenKind, TokenText};
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{
-    Changes, Commit, Found, Key, Kind, Look, Mark, PersonId, PersonStanding, Session, SessionId, Status,
-    Store, StoreError,
+    Changes, Commit, Device, Found, Key, Kind, Look, Mark, PersonId, PersonStanding, Session, SessionId,
+    Status, Store, StoreError,
 };
 
 use crate::csrf::CsrfToken;
@@ -102,6 +102,11 @@ impl Sessions {
         let id = self.entropy.draw();
         let text = TokenText::random(TokenKind::Session, id, self.entropy.draw());
         let session = Session {
+            final_end: None,
+            seen: None,
+            acr: None,
+            begun: None,
+            device: Device::default(),
             id: SessionId::new(id),
             digest: text.digest(),
             person: person.clone(),

@@ -78,6 +78,10 @@ pub struct Seen {
 pub enum ClaimKind {
     /// A normalised e-mail address, owned by a person.
     Email,
+    /// The id of a passkey, owned by a person.
+    Passkey,
+    /// An `Idempotency-Key` of the administration, owned by what it made.
+    Idempotency,
 }
 
 impl ClaimKind {
@@ -86,6 +90,8 @@ impl ClaimKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
+            Self::Passkey => "passkey",
+            Self::Idempotency => "idempotency",
         }
     }
 }

@@ -30,11 +30,15 @@ pub enum Kind {
     Keys,
     /// [`AdminKey`](crate::AdminKey)
     AdminKey,
+    /// [`Ticket`](crate::Ticket)
+    Ticket,
+    /// [`Trail`](crate::Trail)
+    Trail,
 }
 
 impl Kind {
     /// All kinds, for those who count or copy everything.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Grant,
         Self::Client,
         Self::Person,
@@ -45,6 +49,8 @@ impl Kind {
         Self::Account,
         Self::Keys,
         Self::AdminKey,
+        Self::Ticket,
+        Self::Trail,
     ];
 
     /// The name that a backend stores.
@@ -61,6 +67,8 @@ impl Kind {
             Self::Account => "account",
             Self::Keys => "keys",
             Self::AdminKey => "admin_key",
+            Self::Ticket => "ticket",
+            Self::Trail => "trail",
         }
     }
 }

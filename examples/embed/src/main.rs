@@ -53,6 +53,7 @@ async fn log_in(issuer: Issuer) -> Result<LogIn, Box<dyn Error>> {
     // What the tokens are for. `api_key` is what the MCP server authenticates introspection with.
     let registry = Registry::new(store.clone(), clock.clone(), entropy.clone());
     let scope = ScopeEntry {
+        optional: false,
         name: "mcp:tools".to_owned(),
         description: Some("Use its tools".to_owned()),
         default: true,

@@ -47,6 +47,7 @@ pub async fn application(issuer: Issuer, users: Users) -> Result<Router, Box<dyn
 /// The MCP server that tokens are for.
 fn notes() -> Result<NewServer, Box<dyn Error>> {
     let scope = ScopeEntry {
+        optional: false,
         name: "notes:read".to_owned(),
         description: Some("Read your notes".to_owned()),
         default: true,

@@ -104,6 +104,7 @@ impl Plan {
 
     async fn register(&self, world: &World, entropy: Arc<dyn Entropy>) {
         let scope = |name: &str, description: Option<&str>| ScopeEntry {
+            optional: false,
             name: name.to_owned(),
             description: description.map(ToOwned::to_owned),
             default: true,
@@ -118,6 +119,7 @@ impl Plan {
         };
         Registry::new(world.store.clone(), world.clock.clone(), entropy).register(new).await.unwrap();
         let client = Client {
+            first_party: false,
             id: ClientId::parse("client-1").unwrap(),
             auth: ClientAuth::Public,
             redirect_uris: vec![RedirectUri::parse(self.redirect).unwrap()],

@@ -131,6 +131,7 @@ fn scopes(asked: Option<Vec<AskedScope>>) -> Result<Vec<ScopeEntry>, Invalid> {
             return Err(Invalid::Implied { scope: scope.name.clone(), missing: missing.clone() });
         }
         entries.push(ScopeEntry {
+            optional: false,
             name: scope.name.clone(),
             description: scope.description.clone(),
             default: scope.default,

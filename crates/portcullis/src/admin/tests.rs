@@ -253,6 +253,7 @@ async fn a_client_is_removed_once() {
     let sut = sut();
     let id = ClientId::parse("cli_1").unwrap();
     let client = Client {
+        first_party: false,
         id: id.clone(),
         auth: ClientAuth::Public,
         redirect_uris: vec![RedirectUri::parse("http://127.0.0.1/cb").unwrap()],

@@ -208,7 +208,7 @@ async fn admin_key(
         return Ok((record.digest, None));
     }
     let text = TokenText::random(TokenKind::AdminKey, entropy.draw(), entropy.draw());
-    let record = AdminKey { name: FIRST_ADMIN_KEY.to_owned(), digest: text.digest(), made: clock.now() };
+    let record = AdminKey::new(FIRST_ADMIN_KEY, text.digest(), clock.now());
     match store.commit(&Changes::create(Mark::new(entropy.draw()), &record)).await? {
         Commit::Done => Ok((record.digest, Some(text.expose()))),
         Commit::Stale => {

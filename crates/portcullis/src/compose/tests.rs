@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ambient::{ManualClock, SeededEntropy, Time};
 use identity::Cost;
 use secrecy::ExposeSecret as _;
-use store::{Changes, Mark, Memory, Session, SessionId};
+use store::{Changes, Device, Mark, Memory, Session, SessionId};
 use tempfile::TempDir;
 
 use super::*;
@@ -141,6 +141,11 @@ async fn expired_records_are_swept_batch_after_batch() {
 
 fn session(id: SessionId, now: Time) -> Session {
     Session {
+        final_end: None,
+        seen: None,
+        acr: None,
+        begun: None,
+        device: Device::default(),
         id,
         digest: store::Digest::of(b"ses_"),
         person: store::PersonId::parse("usr_1").unwrap(),

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Changes, Claim, ClaimKind, Claimed, Commit, Found, Kind, Mark, PersonId, Record, Store, StoreError,
+    Changes, Claim, ClaimKind, Claimed, Commit, Digest, Found, Kind, Mark, PersonId, Record, Store,
+    StoreError,
 };
 
 /// An account.
@@ -21,10 +22,71 @@ pub struct Account {
     pub email: String,
     /// Whether they have shown that the address is theirs.
     pub email_verified: bool,
-    /// The password, hashed, in PHC form.
-    pub password: String,
+    /// The password, hashed, in PHC form; `None` for who logs in without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// What else they prove who they are by.
+    #[serde(default, skip_serializing_if = "SecondFactors::is_empty")]
+    pub factors: SecondFactors,
     /// When they signed up.
     pub registered: Time,
+}
+
+/// What a person proves who they are by, besides a password.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactors {
+    /// An app that shows codes (RFC 6238).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<Totp>,
+    /// The digests of the recovery codes that are left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovery: Vec<Digest>,
+    /// Passkeys (Web Authentication).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passkeys: Vec<Passkey>,
+}
+
+impl SecondFactors {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.totp.is_none() && self.recovery.is_empty() && self.passkeys.is_empty()
+    }
+}
+
+/// The secret that a person's app shares with this server (RFC 6238).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totp {
+    /// The secret, sealed.
+    #[serde(with = "super::base64_text")]
+    pub sealed: Vec<u8>,
+    /// When a code first showed that the app has it; until then it protects nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Time>,
+    /// The time step of the last code that was taken: a code is taken once (RFC 6238 section 5.2).
+    pub last_step: i64,
+}
+
+impl fmt::Debug for Totp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Totp").field("confirmed", &self.confirmed).finish_non_exhaustive()
+    }
+}
+
+/// A passkey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passkey {
+    /// The credential id, base64url.
+    pub id: String,
+    /// The public key and what belongs to it, as the library that checks it writes them.
+    pub credential: serde_json::Value,
+    /// What the person calls it.
+    pub name: String,
+    /// When it was added.
+    pub made: Time,
+    /// When it was used last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Time>,
 }
 
 impl fmt::Debug for Account {

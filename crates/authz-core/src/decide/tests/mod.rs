@@ -70,6 +70,7 @@ fn ada() -> Authentication {
 /// A public client with one redirect URI on the web, which registered itself.
 fn client() -> Client {
     Client {
+        first_party: false,
         id: ClientId::parse("cid_app").unwrap(),
         auth: ClientAuth::Public,
         redirect_uris: vec![RedirectUri::parse(CALLBACK).unwrap()],
@@ -88,7 +89,13 @@ fn another_client() -> Client {
 }
 
 fn entry(name: &str) -> ScopeEntry {
-    ScopeEntry { name: name.to_owned(), description: None, default: false, implies: Scope::default() }
+    ScopeEntry {
+        optional: false,
+        name: name.to_owned(),
+        description: None,
+        default: false,
+        implies: Scope::default(),
+    }
 }
 
 fn server_key() -> TokenText {
@@ -98,6 +105,7 @@ fn server_key() -> TokenText {
 /// A resource server with the scopes `read` and `write`.
 fn server() -> Server {
     Server {
+        retiring: Vec::new(),
         id: ServerId::new([7; 16]),
         name: "Files".to_owned(),
         resource: resource(RESOURCE),
