@@ -37,6 +37,17 @@ impl Page {
         Self::new(StatusCode::OK, None, "Already connected", advice)
     }
 
+    /// The world's fault. Whoever shows it adds `Retry-After`.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Some(ErrorCode::TemporarilyUnavailable),
+            "This does not work at the moment",
+            "Try again in a few seconds.",
+        )
+    }
+
     pub(crate) fn bad(code: ErrorCode, title: &'static str, advice: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Some(code), title, advice)
     }

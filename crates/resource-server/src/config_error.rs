@@ -66,6 +66,17 @@ pub enum ConfigError {
         "a credential has an empty prefix, and would take all tokens. Configure the text that the keys start with: demo_"
     )]
     EmptyPrefix,
+    /// No audience, or an empty one.
+    #[error("a token is for somebody: configure the audience, or leave it out, and it is the resource of this server")]
+    NoAudience,
+    /// An issuer that is not on this machine and speaks no TLS.
+    #[error(
+        "the issuer {issuer:?} is http, so whoever is on the way could put keys of their own into its documents. Give it a certificate,          inside of a cluster, too, and configure the https URL that it says of itself: https://auth.example.com"
+    )]
+    PlainHttp {
+        /// The issuer.
+        issuer: String,
+    },
     /// The leeway for clocks that differ is out of bounds.
     #[error("the leeway for clocks that differ is 0 to 300 seconds. 5 is the default")]
     Leeway,
@@ -96,9 +107,31 @@ pub enum ValueFault {
     /// No scope (RFC 6749 section 3.3).
     #[error(transparent)]
     Scope(#[from] ScopeError),
+    /// A scope that is none of a resource (RS-6).
+    #[error("offline_access is the authorization server's own scope, and no server may demand it")]
+    OfflineAccess,
+    /// Not an origin (RFC 6454 section 6.2).
+    #[error("it is no origin: a scheme, a host and perhaps a port, and nothing behind")]
+    Origin,
     /// Not a URL that a secret may be sent to.
     #[error(
         "it is neither an https URL nor, where the issuer is on this machine, an http URL of this machine"
     )]
     NotHttps,
+}
+
+/// The value, if there is one and no white space in it.
+pub(crate) fn value_of<'a>(
+    what: &'static str,
+    value: &'a str,
+    example: &'static str,
+) -> Result<&'a str, ConfigError> {
+    let fault = if value.is_empty() {
+        ValueFault::Empty
+    } else if value.contains(|one: char| one.is_whitespace() || one.is_control()) {
+        ValueFault::WhiteSpace
+    } else {
+        return Ok(value);
+    };
+    Err(ConfigError::Value { what, value: value.to_owned(), fault, example })
 }

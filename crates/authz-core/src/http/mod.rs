@@ -235,7 +235,7 @@ fn page(engine: &Engine, endpoint: &Endpoint, next: Result<Next, Stopped>, peer:
         }
         Err(Stopped::Unavailable(error)) => {
             tracing::error!(error = &error as &dyn Error, "cannot answer a browser");
-            let mut response = engine.interaction.show(&reply::unavailable_page());
+            let mut response = engine.interaction.show(&Page::unavailable());
             reply::retry_after(&mut response, reply::PATIENCE);
             response
         }

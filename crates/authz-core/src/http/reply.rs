@@ -7,7 +7,7 @@ use oauth_types::{Challenge, ErrorCode, OAuthError};
 
 use super::endpoint::Endpoint;
 use crate::seam::TooMany;
-use crate::{ClientRedirect, Page, Refusal};
+use crate::{ClientRedirect, Refusal};
 
 /// When to come back after a 503, in seconds.
 pub(super) const PATIENCE: i64 = 5;
@@ -78,16 +78,6 @@ pub(super) fn unavailable() -> Response<Bytes> {
     let mut response = secret(StatusCode::SERVICE_UNAVAILABLE, error.to_json());
     retry_after(&mut response, PATIENCE);
     response
-}
-
-/// The same, for a person.
-pub(super) fn unavailable_page() -> Page {
-    Page::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        Some(ErrorCode::TemporarilyUnavailable),
-        "This does not work at the moment",
-        "Try again in a few seconds.",
-    )
 }
 
 /// A limit was hit.

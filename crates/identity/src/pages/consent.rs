@@ -2,11 +2,10 @@
 
 use askama::Template;
 use authz_core::Pending;
-use oauth_types::{RedirectKind, RedirectUri, Scope};
+use oauth_types::{RedirectKind, RedirectUri, Scope, visible};
 use store::{Provenance, Server, UserInfoDetail};
 
 use super::site::Site;
-use super::visible::visible;
 use crate::csrf::CsrfToken;
 
 /// What a person is asked. Its form carries the grant's id, in its address, and the token of the session: nothing of the

@@ -4,7 +4,6 @@ pub(crate) mod consent;
 pub(crate) mod entry;
 pub(crate) mod moving_on;
 pub(crate) mod site;
-mod visible;
 
 use std::sync::Arc;
 

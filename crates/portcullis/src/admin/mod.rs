@@ -22,9 +22,9 @@ use ambient::{Clock, SystemClock};
 use async_trait::async_trait;
 use authz_core::{Events, Limiter, Registry, Traced, Unlimited};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::LOCATION;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_io::{Peer, Serve};
+use http_io::{Peer, Serve, has_content_type};
 use oauth_types::{ClientId, Issuer};
 use parking_lot::Mutex;
 use secrecy::ExposeSecret as _;
@@ -99,7 +99,7 @@ impl Admin {
     }
 
     async fn register(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Problem> {
-        if !is_json(request) {
+        if !has_content_type(request.headers(), "application/json") {
             return Err(Problem::NotJson);
         }
         let new = registration::parse(request.body())?;
@@ -213,12 +213,6 @@ impl Cursor {
         }
         Ok(cursor)
     }
-}
-
-fn is_json(request: &Request<Bytes>) -> bool {
-    let Some(Ok(media)) = request.headers().get(CONTENT_TYPE).map(HeaderValue::to_str) else { return false };
-    let essence = media.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn scope(entry: &ScopeEntry) -> Value {
