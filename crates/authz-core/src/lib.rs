@@ -30,7 +30,10 @@ mod server;
 mod step;
 mod text;
 
-pub use event::{Event, Events, Traced};
+pub use event::{
+    AccountEvent, Actor, By, Context, Event, Events, Factor, KeyName, LogInRefusal, OversightEvent,
+    SignUpRefusal, Traced,
+};
 pub use flow::{Stopped, Unavailable};
 pub use keyring::{Genuine, Keyring, UnknownKey};
 pub use keys::{Keys, KeysError};

@@ -36,7 +36,7 @@ use ambient::Time;
 use store::{GrantId, Mark, Nonce};
 use zeroize::Zeroizing;
 
-use crate::{Keyring, Policy};
+use crate::{Context, Keyring, Policy};
 
 /// What a rule may know besides the facts.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,8 @@ pub struct Setting<'a> {
     pub policy: &'a Policy,
     /// The time.
     pub now: Time,
+    /// What the request tells of where it came from. For people: no rule depends on it.
+    pub caller: &'a Context,
 }
 
 /// Random values, drawn anew for each attempt at a decision. A rule uses each at most once.

@@ -3,7 +3,7 @@
 use oauth_types::CodeRequest;
 use pkce::Verifier;
 use secrecy::ExposeSecret as _;
-use store::{Access, Changes, Coded, Device, Facts, Found, Grant, Lasting, Live, SpentCode, Stage, Why};
+use store::{Access, Changes, Coded, Facts, Found, Grant, Lasting, Live, SpentCode, Stage, Why};
 
 use super::client::Authenticated;
 use super::issue::{Issued, enlist, tokens};
@@ -131,7 +131,7 @@ fn come_alive(
         access: Vec::new(),
         idle_end: now.plus(policy.refresh_idle.as_seconds()).min(final_end),
         final_end,
-        device: Device::default(),
+        device: setting.caller.device().clone(),
     };
     let mut access = Access {
         digest: live.seed,

@@ -17,7 +17,7 @@ use crate::decide::{Drawn, Setting, scope, target};
 use crate::page::Page;
 use crate::seam::{Authentication, Demands, Limit, Pending, Who};
 use crate::step::Settled;
-use crate::{ClientRedirect, Event, Refusal, Step};
+use crate::{ClientRedirect, Context, Event, Refusal, Step};
 
 /// What the browser gets.
 pub(crate) enum Next {
@@ -31,7 +31,12 @@ pub(crate) enum Next {
 ///
 /// A bad client or redirect URI is a page at once. Everything else is checked before anybody is asked anything, but log-in
 /// comes before any stored request, and before any error redirect to a URI that nobody vouches for.
-pub(crate) async fn authorize(engine: &Engine, http: &Request<Bytes>, form: &Form) -> Result<Next, Stopped> {
+pub(crate) async fn authorize(
+    engine: &Engine,
+    http: &Request<Bytes>,
+    form: &Form,
+    caller: &Context,
+) -> Result<Next, Stopped> {
     let asked = AuthorizationRequest::from_form(form);
     let id = client_id(&asked, form)?;
     let client = engine.client(&id).await?;
@@ -51,7 +56,7 @@ pub(crate) async fn authorize(engine: &Engine, http: &Request<Bytes>, form: &For
         Who::Person(who) => {
             let entrance =
                 Entrance { asked: &asked, redirectable: &redirectable, client: &client, sound: &sound };
-            entered(engine, http, entrance, &who).await
+            entered(engine, http, entrance, &who, caller).await
         }
     }
 }
@@ -135,6 +140,7 @@ async fn entered(
     http: &Request<Bytes>,
     entrance: Entrance<'_>,
     who: &Authentication,
+    caller: &Context,
 ) -> Result<Next, Stopped> {
     let Entrance { asked, redirectable, client, sound } = entrance;
     let consent = Consent::id_of(&who.person, &client.id, &sound.server.id);
@@ -148,14 +154,15 @@ async fn entered(
     let remembered = remembered(&request, present, prompt).is_some();
     let stored = remembered || !prompt.none;
     if stored && engine.limiter.may(Limit::Requests, &who.session.to_string()).await.is_err() {
-        engine.events.tell(&Event::Limited { limit: Limit::Requests.as_str(), from: None });
+        let limited = Event::Limited { limit: Limit::Requests.as_str(), from: caller.from() };
+        engine.events.tell_with(&limited, caller);
         return Ok(Next::To(redirectable.refuse(Refusal::TooManyRequests)));
     }
     if remembered {
         keep_client(engine, client).await?;
     }
-    let step = enter(request, client, present, prompt, engine.setting(&keys), &engine.draw());
-    match step.settle(engine.store(), &*engine.events).await? {
+    let step = enter(request, client, present, prompt, engine.setting(&keys, caller), &engine.draw());
+    match step.settle(engine.store(), &*engine.events, caller).await? {
         Settled::Stale => Err(Unavailable::Busy.into()),
         Settled::Done(Err(Refusal::KeyUnknown)) => Err(Unavailable::KeyUnknown.into()),
         Settled::Done(Err(refusal)) => Ok(Next::To(redirectable.refuse(refusal))),
@@ -195,6 +202,7 @@ pub(crate) async fn continued(
     engine: &Engine,
     http: &Request<Bytes>,
     grant: GrantId,
+    caller: &Context,
 ) -> Result<Next, Stopped> {
     let return_to = format!("{}/oauth/continue/{grant}", engine.issuer.path());
     let demands = Demands { return_to, ..Demands::default() };
@@ -203,7 +211,7 @@ pub(crate) async fn continued(
         Who::Page(page) => return Ok(Next::Respond(page)),
         Who::Nobody => return Err(Refusal::LoginRequired.into()),
     };
-    match run(engine, &Return { grant, who: &who, engine }).await?? {
+    match run(engine, &Return { grant, who: &who, engine }, caller).await?? {
         Proceed::ToClient(location) => Ok(Next::To(location)),
         Proceed::Connected => Err(Page::connected().into()),
         Proceed::Ask(grant) => {

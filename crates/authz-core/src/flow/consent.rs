@@ -10,6 +10,7 @@ use super::{Engine, Stopped, Unavailable};
 use crate::decide::consent::{Approved, Review, approve, deny, remember, requested};
 use crate::decide::register::kept_until;
 use crate::decide::{Drawn, Setting};
+use crate::event::UNKNOWN;
 use crate::seam::{Authentication, Pending, Wanted};
 use crate::{ClientRedirect, ContinuePath, Refusal, Step};
 
@@ -24,7 +25,7 @@ pub(crate) async fn pending(
 ) -> Result<Pending, Stopped> {
     let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
     let keys = engine.keys.current();
-    let (found, _) = requested(&facts, who, engine.setting(&keys))?;
+    let (found, _) = requested(&facts, who, engine.setting(&keys, &UNKNOWN))?;
     let Reviewed { client, server, known } = reviewed(engine, found, who).await?;
     let pending = match (client, server) {
         (Some(client), Some(server)) => {
@@ -50,7 +51,7 @@ pub(crate) async fn approved(
         keep_client(engine, client).await?;
     }
     let rule = Approve { grant, who, scope, reviewed: &reviewed };
-    let approved = run(engine, &rule).await??;
+    let approved = run(engine, &rule, &UNKNOWN).await??;
     if approved == Approved::Now {
         remember_consent(engine, &found.record, who, scope, reviewed.known.as_ref()).await?;
     }
@@ -63,7 +64,7 @@ pub(crate) async fn denied(
     grant: GrantId,
     who: &Authentication,
 ) -> Result<ClientRedirect, Stopped> {
-    Ok(run(engine, &Deny { grant, who, engine }).await??)
+    Ok(run(engine, &Deny { grant, who, engine }, &UNKNOWN).await??)
 }
 
 /// What a consent is about, as it is now.
@@ -103,7 +104,8 @@ async fn remember_consent(
     };
     let keys = engine.keys.current();
     let before = known.map(|known| &known.record);
-    let consent = remember(who, &grant.client, &asked.request, scope, before, engine.setting(&keys));
+    let consent =
+        remember(who, &grant.client, &asked.request, scope, before, engine.setting(&keys, &UNKNOWN));
     let mark = engine.draw().mark;
     let changes = match known {
         Some(known) => Changes::replace(mark, known, &consent),

@@ -14,25 +14,26 @@ use crate::decide::revoke::revoke;
 use crate::decide::{Drawn, Setting};
 use crate::keyring::Genuine;
 use crate::text::TokenText;
-use crate::{Refusal, Step};
+use crate::{Context, Refusal, Step};
 
 /// Tokens for a code or a refresh token.
 pub(crate) async fn token(
     engine: &Engine,
     request: &TokenRequest,
     credentials: &Credentials,
+    caller: &Context,
 ) -> Result<Result<Issued, Refusal>, Unavailable> {
     let foreign = engine.foreign_client(credentials.id.as_ref()).await?;
     let asking = Asking { credentials, foreign: foreign.as_ref() };
     match request {
         TokenRequest::AuthorizationCode(request) => {
             let grant = parse(&request.code).map(|text| GrantId::new(text.id));
-            run(engine, &Redeem { asking, request, grant }).await
+            run(engine, &Redeem { asking, request, grant }, caller).await
         }
         TokenRequest::RefreshToken(request) => {
             let text = parse(&request.refresh_token);
             let genuine = genuine(engine, text.as_ref()).await?;
-            run(engine, &Refresh { asking, request, genuine }).await
+            run(engine, &Refresh { asking, request, genuine }, caller).await
         }
     }
 }
@@ -42,13 +43,14 @@ pub(crate) async fn revocation(
     engine: &Engine,
     token: &SecretString,
     credentials: &Credentials,
+    caller: &Context,
 ) -> Result<Result<(), Refusal>, Unavailable> {
     let foreign = engine.foreign_client(credentials.id.as_ref()).await?;
     let text = parse(token);
     let genuine = genuine(engine, text.as_ref()).await?;
     let grant = text.as_ref().map(|text| GrantId::new(text.id));
     let asking = Asking { credentials, foreign: foreign.as_ref() };
-    run(engine, &Revoke { asking, text, genuine, grant }).await
+    run(engine, &Revoke { asking, text, genuine, grant }, caller).await
 }
 
 fn parse(text: &SecretString) -> Option<TokenText> {

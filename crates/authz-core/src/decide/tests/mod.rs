@@ -4,6 +4,7 @@ mod authorize;
 mod bearer;
 mod client;
 mod consent;
+mod device;
 mod metadata;
 mod proceed;
 mod redeem;
@@ -37,7 +38,7 @@ use super::{Drawn, Setting};
 use crate::keyring::Seed;
 use crate::seam::Authentication;
 use crate::text::{TokenKind, TokenText};
-use crate::{Event, Events, Genuine, Keyring, Policy, Refusal, Settled, Step};
+use crate::{Context, Event, Events, Genuine, Keyring, Policy, Refusal, Settled, Step};
 
 const NOW: Time = Time(1_000_000);
 /// RFC 7636 appendix B.
@@ -139,13 +140,20 @@ struct Room {
     keys: Keyring,
     policy: Policy,
     now: Time,
+    caller: Context,
     facts: Facts,
 }
 
 impl Room {
     fn new() -> Self {
         let keys = Keyring::new(2, [(1, [1; 32]), (2, [2; 32])]).unwrap();
-        Self { keys, policy: Policy::default(), now: NOW, facts: Facts::default() }
+        Self {
+            keys,
+            policy: Policy::default(),
+            now: NOW,
+            caller: Context::default(),
+            facts: Facts::default(),
+        }
     }
 
     /// A grant that waits for Ada's answer.
@@ -197,7 +205,7 @@ impl Room {
     }
 
     fn setting(&self) -> Setting<'_> {
-        Setting { keys: &self.keys, policy: &self.policy, now: self.now }
+        Setting { keys: &self.keys, policy: &self.policy, now: self.now, caller: &self.caller }
     }
 
     fn grant(&self) -> &Grant {
@@ -323,7 +331,7 @@ impl<T> Decided<T> {
                 let first = Changes::create(before.mark, &before.record);
                 assert_eq!(store.commit(&first).await.unwrap(), Commit::Done);
             }
-            let outcome = match step.settle(&store, &told).await.unwrap() {
+            let outcome = match step.settle(&store, &told, &Context::default()).await.unwrap() {
                 Settled::Done(outcome) => outcome,
                 Settled::Stale => panic!("nobody else writes here"),
             };
