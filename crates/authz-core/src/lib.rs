@@ -21,6 +21,7 @@ mod keyring;
 mod keys;
 mod limit;
 mod onward;
+mod oversight;
 mod page;
 mod policy;
 mod refusal;
@@ -30,6 +31,8 @@ mod server;
 mod step;
 mod text;
 
+pub use decide::oversee::{Deleted, GrantState, NotNarrowed};
+pub use decide::register::Registered;
 pub use event::{
     AccountEvent, Actor, By, Context, Event, Events, Factor, KeyName, LogInRefusal, OversightEvent,
     SignUpRefusal, Traced,
@@ -39,6 +42,10 @@ pub use keyring::{Genuine, Keyring, UnknownKey};
 pub use keys::{Keys, KeysError};
 pub use limit::{Counted, Rate, Unlimited};
 pub use onward::{ClientRedirect, ContinuePath};
+pub use oversight::{
+    ClientView, GrantView, Listed, Oversight, OversightError, PersonView, PreregisterError, ServerChange,
+    ServerView, Whose,
+};
 pub use page::Page;
 pub use policy::{Lifetime, OutOfBounds, Policy};
 pub use refusal::{Refusal, Wire};

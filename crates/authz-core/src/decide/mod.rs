@@ -14,6 +14,7 @@
 //! | revocation | RFC 7009 | [`mod@revoke`] |
 //! | use of an access token | RFC 7662, OpenID Connect Core 5.3 | [`bearer`] |
 //! | registration | RFC 7591 | [`register`] |
+//! | what people and administrators do about grants, clients and servers | – | [`oversee`] |
 //! | documents | RFC 8414, RFC 9728 | [`metadata`] |
 
 pub mod authorize;
@@ -22,6 +23,7 @@ pub mod client;
 pub mod consent;
 pub mod issue;
 pub mod metadata;
+pub mod oversee;
 pub mod proceed;
 pub mod redeem;
 pub mod refresh;

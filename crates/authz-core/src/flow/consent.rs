@@ -12,7 +12,7 @@ use crate::decide::register::kept_until;
 use crate::decide::{Drawn, Setting};
 use crate::event::UNKNOWN;
 use crate::seam::{Authentication, Pending, Wanted};
-use crate::{ClientRedirect, ContinuePath, Refusal, Step};
+use crate::{ClientRedirect, Context, ContinuePath, Refusal, Step};
 
 /// A client's time is prolonged at most once a day, in seconds.
 const WORTH_A_WRITE: i64 = 86_400;
@@ -42,6 +42,7 @@ pub(crate) async fn approved(
     grant: GrantId,
     who: &Authentication,
     scope: &Scope,
+    caller: &Context,
 ) -> Result<ContinuePath, Stopped> {
     let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
     let found = facts.grant.ok_or(Refusal::RequestGone)?;
@@ -51,7 +52,7 @@ pub(crate) async fn approved(
         keep_client(engine, client).await?;
     }
     let rule = Approve { grant, who, scope, reviewed: &reviewed };
-    let approved = run(engine, &rule, &UNKNOWN).await??;
+    let approved = run(engine, &rule, caller).await??;
     if approved == Approved::Now {
         remember_consent(engine, &found.record, who, scope, reviewed.known.as_ref()).await?;
     }
@@ -63,8 +64,9 @@ pub(crate) async fn denied(
     engine: &Engine,
     grant: GrantId,
     who: &Authentication,
+    caller: &Context,
 ) -> Result<ClientRedirect, Stopped> {
-    Ok(run(engine, &Deny { grant, who, engine }, &UNKNOWN).await??)
+    Ok(run(engine, &Deny { grant, who, engine }, caller).await??)
 }
 
 /// What a consent is about, as it is now.

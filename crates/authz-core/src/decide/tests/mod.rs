@@ -6,6 +6,7 @@ mod client;
 mod consent;
 mod device;
 mod metadata;
+mod oversee;
 mod proceed;
 mod redeem;
 mod refresh;
