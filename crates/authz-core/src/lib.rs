@@ -12,6 +12,8 @@
 //! | `http` | routes, status, headers, caching and CORS, in one place |
 //!
 //! A decision is a [`Step`]: what is written, what is told, and the outcome, which cannot be had before the write is done.
+//!
+//! Beside them stands [`Oversight`]: what administrators and account pages do about grants, people, clients and servers.
 
 pub mod decide;
 mod event;
