@@ -39,6 +39,7 @@ impl Counted {
             Limit::LogInAccount => Rate { most: 10, window: 300 },
             Limit::LogInAnywhere => Rate { most: 100, window: 300 },
             Limit::SignUp => Rate { most: 20, window: 600 },
+            Limit::Letter => Rate { most: 5, window: 900 },
             Limit::Requests => Rate { most: 32, window: 600 },
             Limit::Administration => Rate { most: 10, window: 60 },
         }

@@ -162,6 +162,8 @@ pub enum Limit {
     LogInAnywhere,
     /// Sign-ups, by address.
     SignUp,
+    /// Letters that anybody can ask for, by the address that they go to.
+    Letter,
     /// Requests that wait for consent, by session.
     Requests,
     /// Wrong admin keys, by address.
@@ -178,6 +180,7 @@ impl Limit {
             Self::LogInAccount => "log_in_account",
             Self::LogInAnywhere => "log_in_anywhere",
             Self::SignUp => "sign_up",
+            Self::Letter => "letter",
             Self::Requests => "requests",
             Self::Administration => "administration",
         }

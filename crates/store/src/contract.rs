@@ -82,6 +82,8 @@ pub enum ClaimKind {
     Passkey,
     /// An `Idempotency-Key` of the administration, owned by what it made.
     Idempotency,
+    /// The digest of a person, a kind of browser and an address: they have logged in so. Owned by the person.
+    Device,
 }
 
 impl ClaimKind {
@@ -92,6 +94,7 @@ impl ClaimKind {
             Self::Email => "email",
             Self::Passkey => "passkey",
             Self::Idempotency => "idempotency",
+            Self::Device => "device",
         }
     }
 }

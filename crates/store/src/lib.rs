@@ -35,7 +35,7 @@ pub use counters::{Counters, MemoryCounters};
 pub use facts::{Facts, Use};
 pub use id::{Digest, Epoch, GrantId, Malformed, Mark, Nonce, ServerId, SessionId, TicketId};
 pub use memory::Memory;
-pub use records::account::{Account, AccountStore, Created, Passkey, SecondFactors, Totp};
+pub use records::account::{Account, AccountStore, Created, Passkey, Readdressed, SecondFactors, Totp};
 pub use records::admin::{AdminAccess, AdminKey};
 pub use records::client::{Client, ClientAuth, Provenance, SecretMethod};
 pub use records::consent::{Agreed, Consent};

@@ -114,6 +114,18 @@ pub enum Created {
     EmailTaken,
 }
 
+/// What became of a change of address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Readdressed {
+    /// The account has the new address, and the one before is free.
+    Done,
+    /// Somebody has the new address.
+    EmailTaken,
+    /// Somebody else wrote the account first.
+    Stale,
+}
+
 /// Where accounts are kept. Every [`Store`] is one; whoever has users of their own never needs it.
 #[async_trait]
 pub trait AccountStore: Send + Sync {
@@ -133,6 +145,15 @@ pub trait AccountStore: Send + Sync {
         found: &Found<Account>,
         account: &Account,
     ) -> Result<Commit, StoreError>;
+
+    /// Writes an account, which has another address now, in place of the one that was read, unless somebody has that address.
+    async fn readdress_account(
+        &self,
+        mark: Mark,
+        found: &Found<Account>,
+        account: &Account,
+        now: Time,
+    ) -> Result<Readdressed, StoreError>;
 }
 
 /// How long a claim of an address without an account is left to whoever made it, in seconds.
@@ -148,29 +169,15 @@ impl<S: Store> AccountStore for S {
         let Some((owner, _)) = self.holder(ClaimKind::Email, email).await? else {
             return Ok(None);
         };
-        (self as &dyn Store).find(owner).await
+        let found = (self as &dyn Store).find::<Account>(owner).await?;
+        // The claim of a change of address that a crash cut short: the account has another one.
+        Ok(found.filter(|found| found.record.email == email))
     }
 
     async fn create_account(&self, mark: Mark, account: &Account) -> Result<Created, StoreError> {
-        let owner = account.person.to_string();
-        let mut claim = Claim {
-            kind: ClaimKind::Email,
-            key: &account.email,
-            owner: &owner,
-            since: account.registered,
-            until: None,
-            instead_of: None,
-        };
         // Claim before record: a crash between them leaves a claim without an account, which may be taken over later.
-        if let Claimed::Held { owner: holder, since } = self.claim(&claim).await? {
-            let finished = (self as &dyn Store).find::<Account>(&holder).await?.is_some();
-            if finished || account.registered.since(since) < UNFINISHED {
-                return Ok(Created::EmailTaken);
-            }
-            claim.instead_of = Some(&holder);
-            if self.claim(&claim).await? != Claimed::Mine {
-                return Ok(Created::EmailTaken);
-            }
+        if !claimed(self, account, account.registered).await? {
+            return Ok(Created::EmailTaken);
         }
         match self.commit(&Changes::create(mark, account)).await? {
             Commit::Done => Ok(Created::Done),
@@ -186,4 +193,46 @@ impl<S: Store> AccountStore for S {
     ) -> Result<Commit, StoreError> {
         self.commit(&Changes::replace(mark, found, account)).await
     }
+
+    async fn readdress_account(
+        &self,
+        mark: Mark,
+        found: &Found<Account>,
+        account: &Account,
+        now: Time,
+    ) -> Result<Readdressed, StoreError> {
+        let (before, owner) = (&found.record.email, account.person.to_string());
+        if !claimed(self, account, now).await? {
+            return Ok(Readdressed::EmailTaken);
+        }
+        match self.commit(&Changes::replace(mark, found, account)).await? {
+            Commit::Stale => Ok(Readdressed::Stale),
+            Commit::Done => {
+                if *before != account.email {
+                    self.release(ClaimKind::Email, before, &owner).await?;
+                }
+                Ok(Readdressed::Done)
+            }
+        }
+    }
+}
+
+/// Claims the address of `account` for its person. A claim whose owner has no account with it is left alone for ten minutes.
+async fn claimed(store: &dyn Store, account: &Account, now: Time) -> Result<bool, StoreError> {
+    let owner = account.person.to_string();
+    let mut claim = Claim {
+        kind: ClaimKind::Email,
+        key: &account.email,
+        owner: &owner,
+        since: now,
+        until: None,
+        instead_of: None,
+    };
+    let Claimed::Held { owner: holder, since } = store.claim(&claim).await? else { return Ok(true) };
+    let theirs = store.find::<Account>(&holder).await?;
+    if theirs.is_some_and(|found| found.record.email == account.email) || now.since(since) < UNFINISHED {
+        return Ok(false);
+    }
+    claim.instead_of = Some(&holder);
+    Ok(store.claim(&claim).await? == Claimed::Mine)
 }
