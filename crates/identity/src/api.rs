@@ -1,15 +1,74 @@
 //! `/auth/*`: the same as the forms, in JSON, for a front end of one's own on this origin.
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use store::{Session, SessionId};
 
-use crate::entry::{Entered, Refused};
+use crate::device::described;
+use crate::entry::{Entered, Refused, SignedUp, SigningUp};
 use crate::forms::retry_later;
 use crate::identity::Identity;
+use crate::session::LoggedIn;
+use crate::visit::Visit;
+
+/// What there is below `/auth/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JsonRoute {
+    LogIn,
+    SignUp,
+    LogOut,
+    Verify,
+    VerifyAgain,
+    Forgot,
+    Reset,
+    Password,
+    Email,
+    Sessions,
+    EndSessions,
+}
+
+impl JsonRoute {
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        Some(match path {
+            "/auth/login" => Self::LogIn,
+            "/auth/signup" => Self::SignUp,
+            "/auth/logout" => Self::LogOut,
+            "/auth/verify" => Self::Verify,
+            "/auth/verify/send" => Self::VerifyAgain,
+            "/auth/forgot" => Self::Forgot,
+            "/auth/reset" => Self::Reset,
+            "/auth/password" => Self::Password,
+            "/auth/email" => Self::Email,
+            "/auth/sessions" => Self::Sessions,
+            "/auth/sessions/end" => Self::EndSessions,
+            _ => return None,
+        })
+    }
+
+    pub(crate) const fn allowed(self) -> &'static str {
+        match self {
+            Self::Sessions => "GET, HEAD",
+            Self::LogIn
+            | Self::SignUp
+            | Self::LogOut
+            | Self::Verify
+            | Self::VerifyAgain
+            | Self::Forgot
+            | Self::Reset
+            | Self::Password
+            | Self::Email
+            | Self::EndSessions => "POST",
+        }
+    }
+
+    pub(crate) fn takes(self, method: &Method) -> bool {
+        self.allowed().split(", ").any(|allowed| allowed == method.as_str())
+    }
+}
 
 #[derive(Deserialize)]
 struct LogIn {
@@ -22,61 +81,278 @@ struct SignUp {
     email: String,
     password: String,
     name: Option<String>,
+    ticket: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Verify {
+    ticket: String,
+    #[serde(default)]
+    password: String,
+}
+
+#[derive(Deserialize)]
+struct Forgot {
+    email: String,
+}
+
+#[derive(Deserialize)]
+struct Reset {
+    ticket: String,
+    password: String,
+    #[serde(default)]
+    everything: bool,
+}
+
+#[derive(Deserialize)]
+struct ChangePassword {
+    password: String,
+    new_password: String,
+}
+
+#[derive(Deserialize)]
+struct ChangeEmail {
+    password: String,
+    email: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum EndSessions {
+    One { session: String },
+    Others { others: True },
+}
+
+/// `true`, and nothing else.
+#[derive(Deserialize)]
+#[serde(try_from = "bool")]
+struct True;
+
+impl TryFrom<bool> for True {
+    type Error = &'static str;
+
+    fn try_from(value: bool) -> Result<Self, Self::Error> {
+        if value { Ok(Self) } else { Err("only true means something") }
+    }
+}
+
+/// Why a request gets no answer of its own.
+enum Failed {
+    Malformed(Malformed),
+    Refused(Refused),
+}
+
+impl From<Malformed> for Failed {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl<E: Into<Refused>> From<E> for Failed {
+    fn from(refused: E) -> Self {
+        Self::Refused(refused.into())
+    }
 }
 
 impl Identity {
-    /// `POST /auth/login`: `email` and `password`; 200 with `user_id`, `email`, `name` and the session's cookie.
-    pub(crate) async fn json_log_in(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
-        let LogIn { email, password } = match self.body(request) {
-            Ok(body) => body,
-            Err(malformed) => return malformed.response(),
+    pub(crate) async fn json(
+        &self,
+        route: JsonRoute,
+        request: &Request<Bytes>,
+        peer: Peer,
+    ) -> Response<Bytes> {
+        let visit = Visit::of(request, peer);
+        let answered = match route {
+            JsonRoute::LogIn => self.json_log_in(request, &visit).await,
+            JsonRoute::SignUp => self.json_sign_up(request, &visit).await,
+            JsonRoute::LogOut => self.json_log_out(request, &visit).await,
+            JsonRoute::Verify => self.json_verify(request, &visit).await,
+            JsonRoute::VerifyAgain => self.json_verify_again(request, &visit).await,
+            JsonRoute::Forgot => self.json_forgot(request, &visit).await,
+            JsonRoute::Reset => self.json_reset(request, &visit).await,
+            JsonRoute::Password => self.json_password(request, &visit).await,
+            JsonRoute::Email => self.json_email(request, &visit).await,
+            JsonRoute::Sessions => self.json_sessions(&visit).await,
+            JsonRoute::EndSessions => self.json_end_sessions(request).await,
         };
-        match self.log_in(request.headers(), peer, &email, &password).await {
-            Ok(entered) => {
-                let account = &entered.account;
-                let body = json!({ "user_id": account.person, "email": account.email, "name": account.name });
-                self.with_session(answer(StatusCode::OK, &body), &entered)
-            }
-            Err(refused) => refusal(&refused),
+        match answered {
+            Ok(response) => response,
+            Err(Failed::Malformed(malformed)) => malformed.response(),
+            Err(Failed::Refused(refused)) => refusal(&refused),
         }
     }
 
-    /// `POST /auth/signup`: `email`, `password` and perhaps `name`; 201 with `user_id`, `email` and the session's cookie.
-    pub(crate) async fn json_sign_up(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
-        let SignUp { email, password, name } = match self.body(request) {
-            Ok(body) => body,
-            Err(malformed) => return malformed.response(),
+    /// `POST /auth/login`: `email` and `password`; 200 with `user_id`, `email`, `name` and the session's cookie.
+    async fn json_log_in(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        let LogIn { email, password } = self.body(request)?;
+        let entered = self.log_in(visit, &email, &password).await?;
+        let account = &entered.account;
+        let body = json!({ "user_id": account.person, "email": account.email, "name": account.name });
+        Ok(self.with_session(answer(StatusCode::OK, &body), &entered))
+    }
+
+    /// `POST /auth/signup`: `email`, `password`, perhaps `name`, perhaps the `ticket` of an invitation; 201 with `user_id`, `email` and
+    /// the session's cookie. Where there is mail: 202, and the rest is in a letter.
+    async fn json_sign_up(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        let SignUp { email, password, name, ticket } = self.body(request)?;
+        let typed = SigningUp {
+            name: name.as_deref(),
+            email: &email,
+            password: &password,
+            ticket: ticket.as_deref(),
         };
-        match self.sign_up(request.headers(), peer, name.as_deref(), &email, &password).await {
-            Ok(entered) => {
+        Ok(match self.sign_up(visit, typed).await? {
+            SignedUp::Entered(entered) => {
                 let body = json!({ "user_id": entered.account.person, "email": entered.account.email });
                 self.with_session(answer(StatusCode::CREATED, &body), &entered)
             }
-            Err(refused) => refusal(&refused),
-        }
+            SignedUp::LookIntoMail => look_into_mail(),
+        })
     }
 
     /// `POST /auth/logout`: 204, logged in or not.
-    pub(crate) async fn json_log_out(&self, request: &Request<Bytes>) -> Response<Bytes> {
+    async fn json_log_out(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        self.without_body(request)?;
+        if let Some(session) = self.pages.logged_in(request.headers()).await? {
+            self.log_out(visit, &session).await?;
+        }
+        let mut response = nothing();
+        response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_session());
+        Ok(response)
+    }
+
+    /// `POST /auth/verify`: the `ticket` of a letter, and the `password` of who is not logged in; 200 with `email`, and a session's
+    /// cookie for who was not.
+    async fn json_verify(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        let Verify { ticket, password } = self.body(request)?;
+        let email = self.confirmation(&ticket).await?.email;
+        let entered = self.confirm(visit, &ticket, &password).await?;
+        let response = answer(StatusCode::OK, &json!({ "email": email }));
+        Ok(match &entered {
+            Some(entered) => self.with_session(response, entered),
+            None => response,
+        })
+    }
+
+    /// `POST /auth/verify/send`, logged in: 202, and another letter where the address is not confirmed yet.
+    async fn json_verify_again(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        self.without_body(request)?;
+        let session = self.session(visit).await?;
+        self.verify_again(visit, &session).await?;
+        Ok(look_into_mail())
+    }
+
+    /// `POST /auth/forgot`: `email`; 202, whether there is an account or not.
+    async fn json_forgot(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        let Forgot { email } = self.body(request)?;
+        self.forgot(visit, &email).await?;
+        Ok(look_into_mail())
+    }
+
+    /// `POST /auth/reset`: the `ticket` of a letter, the new `password`, and `everything` to end all connections, too; 204.
+    async fn json_reset(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        let Reset { ticket, password, everything } = self.body(request)?;
+        self.reset(visit, &ticket, &password, everything).await?;
+        Ok(nothing())
+    }
+
+    /// `POST /auth/password`, logged in: `password` and `new_password`; 204, and the other sessions end.
+    async fn json_password(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        let ChangePassword { password, new_password } = self.body(request)?;
+        let session = self.session(visit).await?;
+        self.change_password(visit, &session, &password, &new_password).await?;
+        Ok(nothing())
+    }
+
+    /// `POST /auth/email`, logged in: `password` and the new `email`; 202, and the rest is in a letter to that address.
+    async fn json_email(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        let ChangeEmail { password, email } = self.body(request)?;
+        let session = self.session(visit).await?;
+        self.change_email(visit, &session, &password, &email).await?;
+        Ok(look_into_mail())
+    }
+
+    /// `GET /auth/sessions`, logged in: `sessions`, each with `session`, `current`, `device` in words, and the times `begun` and `seen`.
+    async fn json_sessions(&self, visit: &Visit<'_>) -> Result<Response<Bytes>, Failed> {
+        let LoggedIn { authentication, .. } = self.session(visit).await?;
+        let shown = |session: &Session| {
+            json!({
+                "session": session.id,
+                "current": session.id == authentication.session,
+                "device": described(&session.device, visit.language),
+                "begun": session.begun.unwrap_or(session.auth_time),
+                "seen": session.seen.unwrap_or(session.auth_time),
+            })
+        };
+        let sessions = self.pages.sessions.of(&authentication.person).await?;
+        let sessions: Vec<_> = sessions.iter().map(shown).collect();
+        Ok(answer(StatusCode::OK, &json!({ "sessions": sessions })))
+    }
+
+    /// `POST /auth/sessions/end`, logged in: `session`, one of one's own, or `others`: true; 204.
+    async fn json_end_sessions(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Failed> {
+        let which = self.body::<EndSessions>(request)?;
+        let visit = Visit::of(request, Peer::default());
+        let own = self.session(&visit).await?.authentication;
+        match which {
+            EndSessions::Others { others: True } => {
+                self.pages.sessions.end_all(&own.person, Some(&own.session)).await?;
+            }
+            EndSessions::One { session } => {
+                let named = SessionId::parse(&session).ok();
+                let mut sessions = self.pages.sessions.of(&own.person).await?.into_iter();
+                if let Some(session) = sessions.find(|session| Some(session.id) == named) {
+                    self.pages.sessions.end(&session.id).await?;
+                }
+            }
+        }
+        Ok(nothing())
+    }
+
+    async fn session(&self, visit: &Visit<'_>) -> Result<LoggedIn, Refused> {
+        self.pages.logged_in(visit.headers).await?.ok_or(Refused::LoggedOut)
+    }
+
+    fn without_body(&self, request: &Request<Bytes>) -> Result<(), Malformed> {
         // A form always names a type, so a request without one is no form.
         let no_body = request.body().is_empty() && !request.headers().contains_key(header::CONTENT_TYPE);
-        if let Err(malformed) = self.comes_from_a_program(request, no_body) {
-            return malformed.response();
-        }
-        let ended = async {
-            match self.pages.logged_in(request.headers()).await? {
-                Some(session) => self.pages.sessions.end(&session.authentication.session).await,
-                None => Ok(()),
-            }
-        };
-        if let Err(error) = ended.await {
-            return refusal(&Refused::from(error));
-        }
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_session());
-        response
+        self.comes_from_a_program(request, no_body)
     }
 
     fn body<T: DeserializeOwned>(&self, request: &Request<Bytes>) -> Result<T, Malformed> {
@@ -122,7 +398,7 @@ impl Malformed {
             Self::Body => (
                 StatusCode::BAD_REQUEST,
                 "invalid_request",
-                "The body must be a JSON object with the texts `email` and `password`.",
+                "The body must be a JSON object with the texts that this takes, such as `email` and `password`.",
             ),
         };
         answer(status, &json!({ "error": code, "message": message }))
@@ -132,6 +408,17 @@ impl Malformed {
 fn refusal(refused: &Refused) -> Response<Bytes> {
     let body = json!({ "error": refused.code(), "message": refused.words() });
     retry_later(answer(refused.status(), &body), refused)
+}
+
+fn look_into_mail() -> Response<Bytes> {
+    answer(StatusCode::ACCEPTED, &json!({ "next": "look_into_mail" }))
+}
+
+fn nothing() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response<Bytes> {

@@ -5,14 +5,16 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
 use oauth_types::Form;
 
-use crate::entry::{Entered, Refused};
+use crate::entry::{Entered, Refused, SignedUp, SigningUp};
 use crate::identity::{Identity, Unserved};
-use crate::pages::entry::{Alert, LogInPage, SignUpPage};
+use crate::pages::entry::{Alert, Invited, LogInPage, SignUpPage};
 use crate::pages::moving_on::{Destination, MovingOn};
+use crate::pages::recovery::{NotePage, Way};
 use crate::pages::site::Referrer;
 use crate::pages::{LoggedInPage, LoggedOutPage};
 use crate::return_to::{NoWayBack, ReturnTo};
 use crate::session::LoggedIn;
+use crate::visit::Visit;
 
 /// What came with a form, or with the request for one, and is shown again.
 #[derive(Default)]
@@ -20,6 +22,10 @@ struct Typed<'f> {
     name: &'f str,
     email: &'f str,
     return_to: Option<ReturnTo>,
+    /// The text of an invitation.
+    ticket: Option<&'f str>,
+    /// The address that was invited.
+    invited: Option<String>,
 }
 
 /// A form that is not taken: its answer.
@@ -54,8 +60,9 @@ impl Identity {
             let alert = Some(too_old());
             return self.log_in_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
         }
-        match self.log_in(request.headers(), peer, typed.email, password.unwrap_or_default()).await {
-            Ok(entered) => self.entered(&entered, typed.return_to.as_ref()),
+        let visit = Visit::of(request, peer);
+        match self.log_in(&visit, typed.email, password.unwrap_or_default()).await {
+            Ok(entered) => self.come_in(&entered, typed.return_to.as_ref()),
             Err(refused) => {
                 let page =
                     self.log_in_page(request.headers(), &typed, refused.status(), Some(refused.alert()));
@@ -66,8 +73,8 @@ impl Identity {
 
     pub(crate) fn show_sign_up(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
         let Ok(query) = query(request) else { return Ok(self.malformed()) };
-        if !self.sign_up {
-            return Ok(self.no_sign_up());
+        if !self.policy.sign_up.has_a_form() {
+            return Ok(self.refusal_page(&Refused::SignUpClosed));
         }
         let typed = match self.typed(&query, "login_hint") {
             Ok(typed) => typed,
@@ -76,27 +83,55 @@ impl Identity {
         Ok(self.sign_up_page(request.headers(), &typed, StatusCode::OK, None))
     }
 
+    /// The sign-up page behind the link of an invitation.
+    pub(crate) async fn show_invitation(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let Ok(query) = query(request) else { return self.malformed() };
+        let mut typed = match self.typed(&query, "login_hint") {
+            Ok(typed) => typed,
+            Err(answer) => return *answer,
+        };
+        match self.invitation(typed.ticket.unwrap_or_default()).await {
+            Err(refused) => self.refusal_page(&refused),
+            Ok(invitation) => {
+                typed.invited = invitation.email;
+                self.sign_up_page(request.headers(), &typed, StatusCode::OK, None)
+            }
+        }
+    }
+
     pub(crate) async fn take_sign_up(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let form = match self.form(request) {
             Ok(form) => form,
             Err(answer) => return *answer,
         };
-        if !self.sign_up {
-            return self.no_sign_up();
-        }
-        let typed = match self.typed(&form, "email") {
+        let mut typed = match self.typed(&form, "email") {
             Ok(typed) => typed,
             Err(answer) => return *answer,
         };
+        if typed.ticket.is_none() && !self.policy.sign_up.has_a_form() {
+            return self.refusal_page(&Refused::SignUpClosed);
+        }
         let Ok(password) = form.one("password") else { return self.malformed() };
         if !self.repeats_token(request.headers(), &form) {
             let alert = Some(too_old());
             return self.sign_up_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
         }
-        let name = Some(typed.name);
-        match self.sign_up(request.headers(), peer, name, typed.email, password.unwrap_or_default()).await {
-            Ok(entered) => self.entered(&entered, typed.return_to.as_ref()),
+        let signing_up = SigningUp {
+            name: Some(typed.name),
+            email: typed.email,
+            password: password.unwrap_or_default(),
+            ticket: typed.ticket,
+        };
+        match self.sign_up(&Visit::of(request, peer), signing_up).await {
+            Ok(SignedUp::Entered(entered)) => self.come_in(&entered, typed.return_to.as_ref()),
+            Ok(SignedUp::LookIntoMail) => self.look_into_mail(&typed),
+            Err(refused @ Refused::Link(_)) => self.refusal_page(&refused),
             Err(refused) => {
+                if let Refused::NotInvited = refused
+                    && let Ok(invitation) = self.invitation(typed.ticket.unwrap_or_default()).await
+                {
+                    typed.invited = invitation.email;
+                }
                 let page =
                     self.sign_up_page(request.headers(), &typed, refused.status(), Some(refused.alert()));
                 retry_later(page, &refused)
@@ -104,7 +139,24 @@ impl Identity {
         }
     }
 
-    pub(crate) async fn take_log_out(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
+    /// After a sign-up, whatever became of it.
+    fn look_into_mail(&self, typed: &Typed<'_>) -> Response<Bytes> {
+        let words = format!(
+            "We sent a letter to {}. Open the link in it to go on; you can do so in this browser or in another.",
+            typed.email.trim()
+        );
+        let way = typed
+            .return_to
+            .as_ref()
+            .map(|to| Way { to: to.as_str().to_owned(), label: "I have confirmed: continue" });
+        self.note(StatusCode::OK, "Look into your mail", &words, way)
+    }
+
+    pub(crate) async fn take_log_out(
+        &self,
+        request: &Request<Bytes>,
+        peer: Peer,
+    ) -> Result<Response<Bytes>, Unserved> {
         let form = match self.form(request) {
             Ok(form) => form,
             Err(answer) => return Ok(*answer),
@@ -122,7 +174,7 @@ impl Identity {
                     "Go back, reload it, and try again.",
                 ));
             }
-            self.pages.sessions.end(&session.authentication.session).await?;
+            self.log_out(&Visit::of(request, peer), &session).await?;
         }
         let mut response = match &typed.return_to {
             Some(to) => self.move_on(&Destination::Here(self.pages.log_in_address(to.as_str(), None)), None),
@@ -136,14 +188,14 @@ impl Identity {
     }
 
     /// Cookie and way on for somebody who has come in.
-    fn entered(&self, entered: &Entered, return_to: Option<&ReturnTo>) -> Response<Bytes> {
+    fn come_in(&self, entered: &Entered, return_to: Option<&ReturnTo>) -> Response<Bytes> {
         let mut response = self.move_on(&Destination::after_log_in(&self.pages.site, return_to), None);
         response.headers_mut().append(header::SET_COOKIE, self.session_cookie(entered));
         response
     }
 
     pub(crate) fn session_cookie(&self, entered: &Entered) -> HeaderValue {
-        let seconds = self.pages.sessions.lifetime().as_seconds();
+        let seconds = self.pages.sessions.total().as_seconds();
         self.pages.cookies.keep_session(&entered.begun.text, seconds)
     }
 
@@ -177,7 +229,8 @@ impl Identity {
             let page = LogInPage {
                 site,
                 action: site.path("/login"),
-                other: self.sign_up.then(|| keeping(site.path("/signup"), typed)),
+                other: self.policy.sign_up.has_a_form().then(|| keeping(site.path("/signup"), typed)),
+                forgot: self.has_mail().then(|| site.path("/forgot")),
                 csrf,
                 return_to: typed.return_to.as_ref(),
                 email: typed.email,
@@ -198,15 +251,18 @@ impl Identity {
         self.with_form_token(headers, |csrf| {
             let page = SignUpPage {
                 site,
-                action: site.path("/signup"),
+                action: site.path(if typed.ticket.is_some() { "/invitation" } else { "/signup" }),
                 other: keeping(site.path("/login"), typed),
                 csrf,
                 return_to: typed.return_to.as_ref(),
                 name: typed.name,
                 email: typed.email,
+                least: self.policy.password_length,
+                invitation: typed.ticket.map(|ticket| Invited { ticket, email: typed.invited.as_deref() }),
                 alert,
             };
-            site.page(status, Referrer::SameOrigin, &page)
+            let referrer = if typed.ticket.is_some() { Referrer::Origin } else { Referrer::SameOrigin };
+            site.page(status, referrer, &page)
         })
     }
 }
@@ -239,34 +295,67 @@ impl Identity {
         self.stop(StatusCode::BAD_REQUEST, "This request cannot be read", advice)
     }
 
-    fn no_sign_up(&self) -> Response<Bytes> {
-        let refused = Refused::SignUpClosed;
-        self.stop(refused.status(), "No sign-up here", &refused.words())
+    /// For somebody for whom there is no form to show again.
+    pub(crate) fn refusal_page(&self, refused: &Refused) -> Response<Bytes> {
+        let title = match refused {
+            Refused::SignUpClosed => "No sign-up here",
+            Refused::Link(_) => "This link no longer works",
+            Refused::Wrong
+            | Refused::NotAnEmail
+            | Refused::NotAName
+            | Refused::Password(_)
+            | Refused::EmailTaken
+            | Refused::WrongDomain
+            | Refused::NotInvited
+            | Refused::NoMail
+            | Refused::LoggedOut
+            | Refused::TooMany(_)
+            | Refused::Busy
+            | Refused::Unavailable => "This does not work at the moment",
+        };
+        retry_later(self.stop(refused.status(), title, &refused.words()), refused)
+    }
+
+    pub(crate) fn note(
+        &self,
+        status: StatusCode,
+        title: &str,
+        words: &str,
+        way: Option<Way>,
+    ) -> Response<Bytes> {
+        let page = NotePage { site: &self.pages.site, title, words, way };
+        self.pages.site.page(status, Referrer::Nothing, &page)
     }
 
     /// What the form says besides secrets; the address is in `email`.
     fn typed<'f>(&self, form: &'f Form, email: &str) -> Result<Typed<'f>, Untaken> {
-        let (Ok(name), Ok(email), Ok(return_to)) = (form.one("name"), form.one(email), form.one("return_to"))
+        let (Ok(name), Ok(email), Ok(ticket)) = (form.one("name"), form.one(email), form.one("ticket"))
         else {
             return Err(Box::new(self.malformed()));
         };
-        let return_to = match return_to.map(|text| ReturnTo::parse(text, &self.pages.issuer)) {
-            Some(Ok(to)) => Some(to),
-            Some(Err(NoWayBack::TooLong)) => return Err(Box::new(self.pages.request_too_long())),
-            Some(Err(NoWayBack::Elsewhere)) | None => None,
-        };
+        let return_to = self.return_to(form)?;
         let email = email.filter(|email| email.len() <= LONGEST_SHOWN).unwrap_or_default();
-        Ok(Typed { name: name.unwrap_or_default(), email, return_to })
+        Ok(Typed { name: name.unwrap_or_default(), email, return_to, ticket, invited: None })
+    }
+
+    /// Where to go on.
+    pub(crate) fn return_to(&self, form: &Form) -> Result<Option<ReturnTo>, Untaken> {
+        let Ok(text) = form.one("return_to") else { return Err(Box::new(self.malformed())) };
+        match text.map(|text| ReturnTo::parse(text, &self.pages.issuer)) {
+            Some(Ok(to)) => Ok(Some(to)),
+            Some(Err(NoWayBack::TooLong)) => Err(Box::new(self.pages.request_too_long())),
+            Some(Err(NoWayBack::Elsewhere)) | None => Ok(None),
+        }
     }
 
     /// Whether a form before log-in repeats the token of this browser.
-    fn repeats_token(&self, headers: &HeaderMap, form: &Form) -> bool {
+    pub(crate) fn repeats_token(&self, headers: &HeaderMap, form: &Form) -> bool {
         let given = form.one("csrf").unwrap_or_default();
         self.pages.cookies.form_token(headers).is_some_and(|token| token.is(given))
     }
 
     /// A page with the token of this browser, which is the one that it has already: two tabs may be open.
-    fn with_form_token(
+    pub(crate) fn with_form_token(
         &self,
         headers: &HeaderMap,
         page: impl FnOnce(crate::csrf::CsrfToken) -> Response<Bytes>,
@@ -287,7 +376,7 @@ pub(crate) fn retry_later(mut response: Response<Bytes>, refused: &Refused) -> R
     response
 }
 
-fn too_old() -> Alert {
+pub(crate) fn too_old() -> Alert {
     let words = "This page was open for too long, or cookies are off. Please try again.";
     Alert { words: words.to_owned(), wrong: &[] }
 }
@@ -295,7 +384,7 @@ fn too_old() -> Alert {
 /// What is longer was not typed.
 const LONGEST_SHOWN: usize = 254;
 
-fn query(request: &Request<Bytes>) -> Result<Form, oauth_types::FormError> {
+pub(crate) fn query(request: &Request<Bytes>) -> Result<Form, oauth_types::FormError> {
     Form::parse(request.uri().query().unwrap_or_default().as_bytes())
 }
 

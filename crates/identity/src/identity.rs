@@ -6,16 +6,26 @@ use std::sync::Arc;
 use ambient::SystemClock;
 use async_trait::async_trait;
 use authz_core::{
-    AuthorizationServer, Counted, Events, Interaction as _, Limiter, Page, Stopped, Traced, Unavailable,
+    AccountEvent, AuthorizationServer, Context, Counted, Events, Interaction as _, Limiter, Page, Stopped,
+    Traced, Unavailable,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, Serve};
 use store::{GrantId, MemoryCounters, StoreError};
 
+use crate::api::JsonRoute;
+use crate::language::Language;
+use crate::mail::Mail;
+use crate::mail::desk::Desk;
+use crate::mail::post::Post;
 use crate::pages::Pages;
 use crate::pages::site::asset;
 use crate::people::Accounts;
+use crate::policy::AccountPolicy;
+use crate::session::LoggedIn;
+use crate::tickets::Tickets;
+use crate::visit::Visit;
 
 /// Serves the pages and `/auth/*`, each under the issuer's path.
 pub struct Identity {
@@ -24,16 +34,20 @@ pub struct Identity {
     pub(crate) server: Arc<AuthorizationServer>,
     pub(crate) limiter: Arc<dyn Limiter>,
     pub(crate) events: Arc<dyn Events>,
-    pub(crate) sign_up: bool,
+    pub(crate) tickets: Arc<Tickets>,
+    pub(crate) policy: AccountPolicy,
+    post: Option<Arc<Post>>,
 }
 
 impl Identity {
-    /// Serves `pages` for the people of `accounts`, who answer what `server` asks. Anybody may sign up, limits are counted in
-    /// the memory of this process, and events go to the log.
+    /// Serves `pages` for the people of `accounts`, who answer what `server` asks. Anybody may sign up, there is no mail, limits
+    /// are counted in the memory of this process, and events go to the log.
     #[must_use]
     pub fn new(pages: Arc<Pages>, accounts: Arc<Accounts>, server: Arc<AuthorizationServer>) -> Self {
         let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(SystemClock));
-        Self { pages, accounts, server, limiter: Arc::new(limiter), events: Arc::new(Traced), sign_up: true }
+        let tickets = Arc::new(pages.sessions.tickets());
+        let (limiter, events, policy) = (Arc::new(limiter), Arc::new(Traced), AccountPolicy::default());
+        Self { pages, accounts, server, limiter, events, tickets, policy, post: None }
     }
 
     /// Other limits on log-ins and sign-ups.
@@ -48,10 +62,64 @@ impl Identity {
         Self { events, ..self }
     }
 
-    /// Whether anybody may make an account here.
+    /// Who may make an account here, and with which passwords. What [`AccountPolicy`] says of sessions, hashes and consent is for
+    /// [`Sessions`](crate::Sessions), [`Accounts`] and [`Pages`].
     #[must_use]
-    pub fn taking_sign_ups(self, open: bool) -> Self {
-        Self { sign_up: open, ..self }
+    pub fn policy(self, policy: AccountPolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Sends letters: to confirm addresses, to set new passwords, and about what happens to an account. Then a sign-up does not tell
+    /// whether there is an account already.
+    #[must_use]
+    pub fn mail(self, mail: Arc<dyn Mail>) -> Self {
+        Self { post: Some(Arc::new(Post::new(mail))), ..self }
+    }
+
+    /// The letters that went out, and those that did not, since the process began.
+    #[must_use]
+    pub fn letters(&self) -> (u64, u64) {
+        self.post.as_ref().map(|post| post.counts()).unwrap_or_default()
+    }
+
+    /// Waits until no letter is under way.
+    #[cfg(test)]
+    pub(crate) async fn all_errands_done(&self) {
+        if let Some(post) = &self.post {
+            post.all_done().await;
+        }
+    }
+
+    pub(crate) const fn has_mail(&self) -> bool {
+        self.post.is_some()
+    }
+
+    /// Who writes the letters of a request, where there is mail.
+    pub(crate) fn desk(&self, visit: &Visit<'_>) -> Option<Desk> {
+        self.desk_for(visit.language, visit.context.clone())
+    }
+
+    pub(crate) fn desk_for(&self, language: Language, context: Context) -> Option<Desk> {
+        Some(Desk {
+            post: Arc::clone(self.post.as_ref()?),
+            accounts: Arc::clone(&self.accounts),
+            sessions: Arc::clone(&self.pages.sessions),
+            tickets: Arc::clone(&self.tickets),
+            limiter: Arc::clone(&self.limiter),
+            events: Arc::clone(&self.events),
+            issuer: self.pages.issuer.clone(),
+            site: self.pages.site.host.clone(),
+            language,
+            context,
+        })
+    }
+
+    /// Ends the session that somebody is logged in with.
+    pub(crate) async fn log_out(&self, visit: &Visit<'_>, session: &LoggedIn) -> Result<(), StoreError> {
+        let (person, session) = (session.authentication.person.clone(), session.authentication.session);
+        self.pages.sessions.end(&session).await?;
+        self.tell(visit, AccountEvent::LoggedOut { person, session });
+        Ok(())
     }
 
     /// Whether the path of a request, the issuer's path included, is one that this serves.
@@ -68,10 +136,12 @@ enum Route<'p> {
     SignUp,
     Consent(&'p str),
     LogOut,
+    Invitation,
+    Forgot,
+    Reset,
+    Verify,
     Asset(&'p str),
-    JsonLogIn,
-    JsonSignUp,
-    JsonLogOut,
+    Json(JsonRoute),
 }
 
 impl<'p> Route<'p> {
@@ -81,18 +151,27 @@ impl<'p> Route<'p> {
             "/signup" => Self::SignUp,
             "/logout" => Self::LogOut,
             "/assets/portcullis.css" | "/assets/portcullis.svg" => Self::Asset(path),
-            "/auth/login" => Self::JsonLogIn,
-            "/auth/signup" => Self::JsonSignUp,
-            "/auth/logout" => Self::JsonLogOut,
+            "/invitation" => Self::Invitation,
+            "/forgot" => Self::Forgot,
+            "/reset" => Self::Reset,
+            "/verify" => Self::Verify,
+            _ if path.starts_with("/auth/") => Self::Json(JsonRoute::of(path)?),
             _ => Self::Consent(path.strip_prefix("/consent/").filter(|id| !id.contains('/'))?),
         })
     }
 
     const fn allowed(self) -> &'static str {
         match self {
-            Self::LogIn | Self::SignUp | Self::Consent(_) => "GET, HEAD, POST",
+            Self::LogIn
+            | Self::SignUp
+            | Self::Consent(_)
+            | Self::Invitation
+            | Self::Forgot
+            | Self::Reset
+            | Self::Verify => "GET, HEAD, POST",
             Self::Asset(_) => "GET, HEAD",
-            Self::LogOut | Self::JsonLogIn | Self::JsonSignUp | Self::JsonLogOut => "POST",
+            Self::LogOut => "POST",
+            Self::Json(route) => route.allowed(),
         }
     }
 }
@@ -149,23 +228,31 @@ impl Identity {
                     Ok(self.stop(StatusCode::NOT_FOUND, "There is no such request", advice))
                 }
             },
-            Route::LogOut if post => self.take_log_out(request).await,
+            Route::LogOut if post => self.take_log_out(request, peer).await,
+            Route::Invitation if get => Ok(self.show_invitation(request).await),
+            Route::Invitation if post => Ok(self.take_sign_up(request, peer).await),
+            Route::Forgot if get => Ok(self.show_forgot(request)),
+            Route::Forgot if post => Ok(self.take_forgot(request, peer).await),
+            Route::Reset if get => Ok(self.show_reset(request).await),
+            Route::Reset if post => Ok(self.take_reset(request, peer).await),
+            Route::Verify if get => self.show_verify(request).await,
+            Route::Verify if post => self.take_verify(request, peer).await,
             Route::Asset(path) if get => {
                 Ok(asset(request.method(), request.headers(), path).unwrap_or_else(|| {
                     self.stop(StatusCode::NOT_FOUND, "There is no such page", "Check the address.")
                 }))
             }
-            Route::JsonLogIn if post => Ok(self.json_log_in(request, peer).await),
-            Route::JsonSignUp if post => Ok(self.json_sign_up(request, peer).await),
-            Route::JsonLogOut if post => Ok(self.json_log_out(request).await),
+            Route::Json(route) if route.takes(request.method()) => Ok(self.json(route, request, peer).await),
             Route::LogIn
             | Route::SignUp
             | Route::Consent(_)
             | Route::LogOut
+            | Route::Invitation
+            | Route::Forgot
+            | Route::Reset
+            | Route::Verify
             | Route::Asset(_)
-            | Route::JsonLogIn
-            | Route::JsonSignUp
-            | Route::JsonLogOut => Ok(self.wrong_method(route)),
+            | Route::Json(_) => Ok(self.wrong_method(route)),
         };
         answer.unwrap_or_else(|Unserved| self.pages.show(&Page::unavailable()))
     }
@@ -194,7 +281,7 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
             .field("pages", &self.pages)
-            .field("sign_up", &self.sign_up)
+            .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
 }

@@ -17,29 +17,50 @@
 //! | the pages as an [`Interaction`](authz_core::Interaction): [`Pages`] | `pages` |
 //! | serving them, and `/auth/*`: [`Identity`] | `identity`, `forms`, `consent`, `api` |
 //! | who may come in: limits, names for each refusal | `entry` |
+//! | what the operator chooses: [`AccountPolicy`] | `policy` |
 //! | accounts: [`Accounts`], a [`People`](authz_core::People) | `people` |
-//! | Argon2id (RFC 9106): [`Passwords`] | `password` |
+//! | a new password by letter; a confirmed address; invitations | `recover`, `verify`, `invite`, `links`, `tickets` |
+//! | letters: [`Mail`] | `mail` |
+//! | Argon2id (RFC 9106): [`Passwords`]; which are too common | `password`, `common` |
 //! | sessions: [`Sessions`]; cookies (RFC 6265bis); forged forms | `session`, `cookie`, `csrf` |
 
 mod api;
+mod common;
 mod consent;
 mod cookie;
 mod csrf;
+mod device;
 mod email;
 mod entry;
 mod forms;
 mod identity;
+mod invite;
+mod language;
+mod links;
+mod mail;
 mod pages;
 mod password;
 mod people;
+mod policy;
+mod recover;
 mod return_to;
 mod session;
 #[cfg(test)]
 mod tests;
+mod tickets;
+mod verify;
+mod visit;
 
 pub use email::{Email, NotAnEmail};
 pub use identity::Identity;
+pub use invite::Invited;
+pub use language::Language;
+#[cfg(feature = "smtp")]
+pub use mail::smtp::{NotASender, Sender, Smtp, SmtpUrl, SmtpUrlError};
+pub use mail::{Letter, Mail, MailError, Outbox};
 pub use pages::Pages;
 pub use password::{Cost, HashError, ImpossibleCost, Password, PasswordError, Passwords, Verified};
 pub use people::{AccountError, Accounts, Name, NotAName};
-pub use session::{Begun, LoggedIn, Sessions};
+pub use policy::{AccountPolicy, Domain, NotADomain, PolicyError, SignUp};
+pub use session::{Begun, LoggedIn, Proof, Sessions};
+pub use tickets::{Issued, Tickets};

@@ -83,7 +83,8 @@ impl RunError {
     #[must_use]
     pub const fn status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Open(OpenError::Policy(_)) => 2,
+            Self::Config(_)
+            | Self::Open(OpenError::Policy(_) | OpenError::Accounts(_) | OpenError::Mail(_)) => 2,
             Self::Telemetry(_) | Self::Bind(_) | Self::Open(_) | Self::Io(_) => 1,
         }
     }

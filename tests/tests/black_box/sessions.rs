@@ -206,7 +206,7 @@ async fn json_log_in_takes_json_of_its_own_origin_only(run: Run) {
 
 /// An operator may close the door to strangers.
 async fn sign_up_can_be_closed(run: Run) {
-    let world = run.with(|config| config.sign_up = false).await;
+    let world = run.with(|config| config.accounts.sign_up = identity::SignUp::Closed).await;
     let mut browser = world.browser();
     let page = browser.open("/login").await.page();
     assert_eq!(page.html.link("Sign up"), None);

@@ -3,13 +3,15 @@
 pub(crate) mod consent;
 pub(crate) mod entry;
 pub(crate) mod moving_on;
+pub(crate) mod recovery;
 pub(crate) mod site;
 
+use std::fmt;
 use std::sync::Arc;
 
 use askama::Template;
 use async_trait::async_trait;
-use authz_core::{Demands, Interaction, Page, Pending, Who};
+use authz_core::{Authentication, Demands, Interaction, Page, Pending, People, Who};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use oauth_types::{ErrorCode, Issuer};
@@ -23,13 +25,14 @@ use crate::return_to;
 use crate::session::{LoggedIn, Sessions};
 
 /// Asks people with pages of this server: the shipped [`Interaction`]. [`Identity`](crate::Identity) serves the pages.
-#[derive(Debug)]
 pub struct Pages {
     pub(crate) issuer: Issuer,
     pub(crate) site: Site,
     pub(crate) cookies: Cookies,
     pub(crate) origin: Origin,
     pub(crate) sessions: Arc<Sessions>,
+    /// Who knows whose addresses are confirmed, if that is asked for.
+    addresses: Option<Arc<dyn People>>,
 }
 
 impl Pages {
@@ -37,7 +40,20 @@ impl Pages {
     #[must_use]
     pub fn new(issuer: Issuer, sessions: Arc<Sessions>) -> Self {
         let (site, cookies, origin) = (Site::of(&issuer), Cookies::of(&issuer), Origin::of(&issuer));
-        Self { issuer, site, cookies, origin, sessions }
+        Self { issuer, site, cookies, origin, sessions, addresses: None }
+    }
+
+    /// Lets nobody connect an app before `people` says that their address is confirmed.
+    #[must_use]
+    pub fn requiring_verified_email(self, people: Arc<dyn People>) -> Self {
+        Self { addresses: Some(people), ..self }
+    }
+
+    /// Whether somebody must confirm their address before they go on.
+    async fn must_confirm(&self, session: &Authentication) -> Result<bool, StoreError> {
+        let Some(people) = &self.addresses else { return Ok(false) };
+        let profile = people.profile(&session.person).await?;
+        Ok(!profile.is_some_and(|profile| profile.email_verified))
     }
 
     /// Who is logged in with the browser that sent these headers.
@@ -50,6 +66,13 @@ impl Pages {
             Some(text) => self.sessions.find(&text).await,
             None => Ok(None),
         }
+    }
+
+    /// The address of the page that waits for an address to be confirmed, and leads to `return_to` afterwards.
+    fn unverified_address(&self, return_to: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("return_to", return_to);
+        format!("{}?{}", self.site.path("/verify"), query.finish())
     }
 
     /// The address of the log-in page that leads to `return_to` afterwards.
@@ -81,7 +104,16 @@ impl Interaction for Pages {
             let too_old = demands.max_age.is_some_and(|most| self.sessions.is_older_than(person, most));
             !demands.login && !too_old
         });
+        let waits = match &person {
+            Some(person) => self.must_confirm(person).await?,
+            None => false,
+        };
         Ok(match person {
+            Some(_) if waits && demands.silent => Who::Nobody,
+            Some(_) if waits && demands.return_to.len() <= return_to::LONGEST => {
+                Who::Page(see_other(&self.unverified_address(&demands.return_to)))
+            }
+            Some(_) if waits => Who::Page(self.request_too_long()),
             Some(person) => Who::Person(person),
             None if demands.silent => Who::Nobody,
             None if demands.return_to.len() > return_to::LONGEST => Who::Page(self.request_too_long()),
@@ -103,6 +135,15 @@ impl Interaction for Pages {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
         }
         response
+    }
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages")
+            .field("issuer", &self.issuer)
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Site {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Referrer {
     SameOrigin,
+    /// No more than the origin: for a form whose address holds a secret, which must not get into the log of a proxy.
+    Origin,
     Nothing,
 }
 
@@ -106,6 +108,7 @@ fn with_page_headers(status: StatusCode, referrer: Referrer, body: Bytes) -> Res
     }
     let referrer = match referrer {
         Referrer::SameOrigin => "same-origin",
+        Referrer::Origin => "strict-origin",
         Referrer::Nothing => "no-referrer",
     };
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static(referrer));

@@ -277,7 +277,7 @@ async fn what_cannot_be_an_account_is_said_and_kept() {
 
 #[tokio::test]
 async fn a_closed_sign_up_is_closed_everywhere() {
-    let world = Plan { sign_up: false, ..Plan::default() }.build().await;
+    let world = Plan { policy: closed(), ..Plan::default() }.build().await;
     let mut browser = world.browser();
     assert!(!html(&browser.open("/login").await).contains("/signup"));
     assert_eq!(browser.open("/signup").await.status(), StatusCode::FORBIDDEN);

@@ -146,7 +146,7 @@ async fn every_page_can_be_read_by_everybody() {
 
 #[tokio::test]
 async fn a_page_that_answers_no_client_has_no_oauth_code() {
-    let world = Plan { sign_up: false, ..Plan::default() }.build().await;
+    let world = Plan { policy: closed(), ..Plan::default() }.build().await;
     let mut browser = world.browser();
     for (page, title) in [
         (browser.open("/login?return_to=/&return_to=/").await, "This request cannot be read"),

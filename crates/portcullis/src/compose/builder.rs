@@ -7,7 +7,9 @@ use authz_core::{
     AuthorizationServer, Counted, Keys, KeysError, Limiter, OutOfBounds, Registry, TokenKind, TokenText,
     Unlimited,
 };
-use identity::{Accounts, Cost, Identity, Pages, Sessions};
+use identity::{
+    AccountPolicy, Accounts, Cost, Identity, Mail, Outbox, Pages, PolicyError, Sessions, Smtp, SmtpUrlError,
+};
 use seal::{Seal, SealError};
 use secrecy::SecretString;
 use store::{
@@ -18,7 +20,7 @@ use thiserror::Error;
 
 use super::Portcullis;
 use crate::admin::Admin;
-use crate::config::{Config, MasterKey, StoreKind};
+use crate::config::{Config, MailKind, MasterKey, StoreKind};
 use crate::data::{DataError, DataFolder};
 use crate::ops::Ops;
 
@@ -27,7 +29,7 @@ pub struct Builder {
     config: Config,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    cost: Cost,
+    mail: Option<Arc<dyn Mail>>,
     own: Option<Stores>,
 }
 
@@ -68,6 +70,12 @@ pub enum OpenError {
     /// A lifetime that [`Config::load`] would not have let through.
     #[error(transparent)]
     Policy(#[from] OutOfBounds),
+    /// A policy for accounts that [`Config::load`] would not have let through.
+    #[error(transparent)]
+    Accounts(#[from] PolicyError),
+    /// The mail server.
+    #[error("no letters can be sent: {0}")]
+    Mail(#[from] SmtpUrlError),
     /// The address to listen on makes no issuer.
     #[error("no issuer is set, and the address to listen on makes none")]
     NoIssuer,
@@ -80,13 +88,7 @@ const FIRST_ADMIN_KEY: &str = "default";
 
 impl Builder {
     pub(super) fn new(config: Config) -> Self {
-        Self {
-            config,
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy),
-            cost: Cost::default(),
-            own: None,
-        }
+        Self { config, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), mail: None, own: None }
     }
 
     /// Tells the time by `clock`.
@@ -106,7 +108,14 @@ impl Builder {
     /// What it costs to check a password.
     #[must_use]
     pub fn password_cost(mut self, cost: Cost) -> Self {
-        self.cost = cost;
+        self.config.accounts.cost = cost;
+        self
+    }
+
+    /// Sends letters by `mail`, whatever [`Config::mail`] says.
+    #[must_use]
+    pub fn mail(mut self, mail: Arc<dyn Mail>) -> Self {
+        self.mail = Some(mail);
         self
     }
 
@@ -124,9 +133,14 @@ impl Builder {
     ///
     /// [`OpenError`] says what keeps it from starting.
     pub async fn open(self) -> Result<Portcullis, OpenError> {
-        let Self { config, clock, entropy, cost, own } = self;
+        let Self { config, clock, entropy, mail, own } = self;
         let issuer = config.issuer_at(config.listen).ok_or(OpenError::NoIssuer)?;
         config.policy.check()?;
+        let mail = match mail {
+            Some(mail) => Some(mail),
+            None => by_config(&config, &clock, &entropy)?,
+        };
+        config.accounts.check(mail.is_some())?;
 
         let drawn = || MasterKey::new(entropy.draw());
         let (stores, master_key, data) = match (own, config.store) {
@@ -166,9 +180,15 @@ impl Builder {
             false => Arc::new(Unlimited),
         };
         let registry = Registry::new(records.clone(), clock.clone(), entropy.clone());
-        let sessions = Sessions::new(records.clone(), clock.clone(), entropy.clone()).lasting(config.session);
-        let pages = Arc::new(Pages::new(issuer.clone(), Arc::new(sessions)));
+        let AccountPolicy { cost, session_idle, session_total, .. } = config.accounts.clone();
+        let sessions = Sessions::new(records.clone(), clock.clone(), entropy.clone());
+        let sessions = Arc::new(sessions.lasting(session_total).idle(session_idle));
         let accounts = Arc::new(Accounts::new(stores.accounts.clone(), cost, clock.clone(), entropy.clone()));
+        let pages = Pages::new(issuer.clone(), sessions);
+        let pages = Arc::new(match config.accounts.withholds_consent() {
+            true => pages.requiring_verified_email(accounts.clone()),
+            false => pages,
+        });
         let server = AuthorizationServer::builder(issuer.clone(), records.clone(), keys, pages.clone())
             .policy(config.policy)
             .clock(clock.clone())
@@ -178,9 +198,12 @@ impl Builder {
             .resources(Arc::new(registry.clone()))
             .build()?;
         let server = Arc::new(server);
-        let identity = Identity::new(pages, accounts, server.clone())
-            .limiter(limiter.clone())
-            .taking_sign_ups(config.sign_up);
+        let identity =
+            Identity::new(pages, accounts, server.clone()).limiter(limiter.clone()).policy(config.accounts);
+        let identity = match mail {
+            Some(mail) => identity.mail(mail),
+            None => identity,
+        };
         Ok(Portcullis {
             server,
             identity,
@@ -195,6 +218,23 @@ impl Builder {
             _data: data,
         })
     }
+}
+
+/// Letters go out as the configuration has it.
+fn by_config(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Option<Arc<dyn Mail>>, SmtpUrlError> {
+    Ok(match &config.mail {
+        MailKind::Off => None,
+        MailKind::Terminal => Some(Arc::new(Outbox::terminal())),
+        MailKind::Folder => {
+            let folder = config.data.join("outbox");
+            Some(Arc::new(Outbox::folder(folder, clock.clone(), entropy.clone())))
+        }
+        MailKind::Smtp { url, from } => Some(Arc::new(Smtp::new(url, from.clone(), entropy.clone())?)),
+    })
 }
 
 /// The digest of the admin key in the store; made if there is none, with its text. Of processes that start together one

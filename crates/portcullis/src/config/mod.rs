@@ -4,6 +4,7 @@
 //! refused before anything is started, with its name, what is wrong and an example. A variable that sets nothing is told
 //! ([`UnknownVariable`]) and not refused: orchestrators make such names too.
 
+mod accounts;
 mod error;
 mod given;
 mod network;
@@ -19,7 +20,8 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use authz_core::{Lifetime, Policy};
+use authz_core::Policy;
+use identity::{AccountPolicy, Sender, SmtpUrl};
 use oauth_types::Issuer;
 
 pub use self::error::{ConfigError, Fault};
@@ -48,11 +50,10 @@ pub struct Config {
     pub master_key: Option<MasterKey>,
     /// Lifetimes and what clients may do.
     pub policy: Policy,
-    /// How long a person stays logged in with a browser: 30 days by default; from 5 minutes to 365 days when read by
-    /// [`Config::load`].
-    pub session: Lifetime,
-    /// Whether strangers may make themselves an account.
-    pub sign_up: bool,
+    /// Who may make an account, with which passwords, and how long they stay logged in.
+    pub accounts: AccountPolicy,
+    /// How letters go out.
+    pub mail: MailKind,
     /// Whether registrations, log-ins and sign-ups are limited.
     pub limits: bool,
     /// How log lines look.
@@ -68,6 +69,24 @@ pub enum StoreKind {
     Sqlite,
     /// Nowhere: they are gone when the server stops.
     Memory,
+}
+
+/// How letters go out.
+#[derive(Clone, Debug)]
+pub enum MailKind {
+    /// Not at all.
+    Off,
+    /// Onto the terminal. For development.
+    Terminal,
+    /// Into files of the data folder's `outbox`. For development.
+    Folder,
+    /// Through a mail server.
+    Smtp {
+        /// Where it is.
+        url: SmtpUrl,
+        /// Whom they are from.
+        from: Sender,
+    },
 }
 
 /// How log lines look.
@@ -90,8 +109,8 @@ impl Default for Config {
             admin_key: None,
             master_key: None,
             policy: Policy::default(),
-            session: Lifetime::days(30),
-            sign_up: true,
+            accounts: AccountPolicy::default(),
+            mail: MailKind::Off,
             limits: true,
             log_format: LogFormat::Text,
             log: "info".to_owned(),

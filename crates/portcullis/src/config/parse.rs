@@ -8,6 +8,7 @@ use authz_core::{Lifetime, OutOfBounds, Policy};
 use oauth_types::{Issuer, Scope};
 use tracing_subscriber::EnvFilter;
 
+use super::accounts;
 use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName};
 use super::secret;
@@ -24,6 +25,7 @@ pub(super) fn config(
         setting("master_key_file", settings.master_key_file.as_ref(), "/run/secrets/master.key");
     admin_key_file.read(|text| Ok(PathBuf::from(text)))?;
     master_key_file.read(|text| Ok(PathBuf::from(text)))?;
+    let mail = accounts::mail(settings, look_up)?;
     Ok(Config {
         issuer: setting("issuer", settings.issuer.as_ref(), "https://auth.example.com").read(issuer)?,
         listen: setting("listen", settings.listen.as_ref(), "127.0.0.1:8414")
@@ -57,12 +59,8 @@ pub(super) fn config(
             MasterKey::parse,
         )?,
         policy: policy(settings)?,
-        session: setting("session_lifetime", settings.session_lifetime.as_ref(), "30d")
-            .read(session)?
-            .unwrap_or(default.session),
-        sign_up: setting("sign_up", settings.sign_up.as_ref(), "closed")
-            .choose(&["open", "closed"], [true, false])?
-            .unwrap_or(default.sign_up),
+        accounts: accounts::policy(settings, &mail)?,
+        mail,
         limits: setting("limits", settings.limits.as_ref(), "on").switch()?.unwrap_or(default.limits),
         log_format: setting("log_format", settings.log_format.as_ref(), "json")
             .choose(&["text", "json"], [LogFormat::Text, LogFormat::Json])?
@@ -112,23 +110,34 @@ fn policy(settings: &Settings) -> Result<Policy, ConfigError> {
 
 /// A setting that is being read.
 #[derive(Clone, Copy)]
-struct Setting<'a> {
+pub(super) struct Setting<'a> {
     key: &'static str,
     given: Option<&'a Given>,
     example: &'static str,
 }
 
-const fn setting<'a>(key: &'static str, given: Option<&'a Given>, example: &'static str) -> Setting<'a> {
+pub(super) const fn setting<'a>(
+    key: &'static str,
+    given: Option<&'a Given>,
+    example: &'static str,
+) -> Setting<'a> {
     Setting { key, given, example }
 }
 
 impl Setting<'_> {
-    fn read<T>(&self, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Result<Option<T>, ConfigError> {
+    pub(super) fn read<T>(
+        &self,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Result<Option<T>, ConfigError> {
         let Some(given) = self.given else { return Ok(None) };
         clean(&given.text).and_then(parse).map(Some).map_err(|fault| self.error(fault))
     }
 
-    fn choose<T, const N: usize>(
+    pub(super) const fn is_given(&self) -> bool {
+        self.given.is_some()
+    }
+
+    pub(super) fn choose<T, const N: usize>(
         &self,
         known: &'static [&'static str; N],
         values: [T; N],
@@ -139,11 +148,11 @@ impl Setting<'_> {
         })
     }
 
-    fn switch(&self) -> Result<Option<bool>, ConfigError> {
+    pub(super) fn switch(&self) -> Result<Option<bool>, ConfigError> {
         self.choose(&["on", "off"], [true, false])
     }
 
-    fn error(&self, fault: Fault) -> ConfigError {
+    pub(super) fn error(&self, fault: Fault) -> ConfigError {
         let source = self.given.map_or(Source::File, |given| given.source);
         ConfigError::Setting { name: SettingName { key: self.key, source }, fault, example: self.example }
     }
@@ -173,7 +182,7 @@ fn networks(text: &str) -> Result<Vec<Network>, Fault> {
 }
 
 /// `90` and `90s`, `15m`, `1h`, `30d`.
-fn lifetime(text: &str) -> Result<Lifetime, Fault> {
+pub(super) fn lifetime(text: &str) -> Result<Lifetime, Fault> {
     let (number, unit) = match text.strip_suffix(['s', 'm', 'h', 'd']) {
         Some(number) => (number, &text[number.len()..]),
         None => (text, "s"),
@@ -189,15 +198,6 @@ fn lifetime(text: &str) -> Result<Lifetime, Fault> {
     }
     let number: u32 = number.parse().map_err(|_| Fault::Time)?;
     number.checked_mul(seconds).map(Lifetime::seconds).ok_or(Fault::Time)
-}
-
-fn session(text: &str) -> Result<Lifetime, Fault> {
-    let (least, most) = (Lifetime::minutes(5), Lifetime::days(365));
-    let given = lifetime(text)?;
-    if (least..=most).contains(&given) {
-        return Ok(given);
-    }
-    Err(Fault::Bounds { given: given.as_seconds(), least: least.as_seconds(), most: most.as_seconds() })
 }
 
 fn filter(text: &str) -> Result<String, Fault> {

@@ -97,11 +97,16 @@ settings! {
     /// [variable: PORTCULLIS_REQUEST_LIFETIME] [default: 10m]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
     request_lifetime,
-    /// How long a person stays logged in with a browser: 5m to 365d
+    /// How long a person stays logged in with a browser at most: 5m to 365d
     ///
     /// [variable: PORTCULLIS_SESSION_LIFETIME] [default: 30d]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
     session_lifetime,
+    /// After how long without use a person is logged out, seen by the hour: 5m to the whole time
+    ///
+    /// [variable: PORTCULLIS_SESSION_IDLE_LIFETIME] [default: 14d, or the whole time if that is shorter]
+    #[arg(long, value_name = "TIME", help_heading = "Policy")]
+    session_idle_lifetime,
     /// How long the refresh token before the current one gets the same answer again, for responses that got lost: 0 (off)
     /// to 5m
     ///
@@ -114,11 +119,43 @@ settings! {
     /// [variable: PORTCULLIS_SCOPES] [default: none]
     #[arg(long, value_name = "SCOPES", help_heading = "Policy")]
     scopes,
-    /// Whether strangers may make themselves an account: open or closed
+    /// Who may make an account: open (anybody), closed (nobody), invited (whoever holds an invitation), or whoever has an address at
+    /// one of these domains: example.com. Domains need mail. Separated by spaces or commas
     ///
     /// [variable: PORTCULLIS_SIGN_UP] [default: open]
-    #[arg(long, value_name = "open|closed", help_heading = "Policy")]
+    #[arg(long, value_name = "open|closed|invited|DOMAINS", help_heading = "Accounts")]
     sign_up,
+    /// Whether nobody may connect an app before they have confirmed their email address: on or off. Needs mail
+    ///
+    /// [variable: PORTCULLIS_REQUIRE_VERIFIED_EMAIL] [default: on with a mail server, else off]
+    #[arg(long, value_name = "on|off", help_heading = "Accounts")]
+    require_verified_email,
+    /// The fewest characters of a password: 10 to 128
+    ///
+    /// [variable: PORTCULLIS_PASSWORD_LENGTH] [default: 10]
+    #[arg(long, value_name = "NUMBER", help_heading = "Accounts")]
+    password_length,
+    /// What it costs to check a password (Argon2id): memory in KiB, passes, lanes. Existing hashes are renewed when their owner logs in
+    ///
+    /// [variable: PORTCULLIS_PASSWORD_COST] [default: m=19456,t=2,p=1]
+    #[arg(long, value_name = "m=KIB,t=PASSES,p=LANES", help_heading = "Accounts")]
+    password_cost,
+    /// How letters go out: smtp (a mail server), folder (files in the data folder's outbox) or terminal, both for development, or off
+    ///
+    /// [variable: PORTCULLIS_MAIL] [default: smtp if a mail server is set, else off]
+    #[arg(long, value_name = "smtp|folder|terminal|off", help_heading = "Mail")]
+    mail,
+    /// Whom letters are from: an address, or a name and an address in angle brackets
+    ///
+    /// [variable: PORTCULLIS_MAIL_FROM] [default: none; a mail server needs it]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Mail")]
+    mail_from,
+    /// A file with the URL of the mail server, in one line: smtps://user:password@host, or smtp:// for STARTTLS. PORTCULLIS_SMTP_URL
+    /// holds the URL itself
+    ///
+    /// [variable: PORTCULLIS_SMTP_URL_FILE] [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Mail")]
+    smtp_url_file,
     /// Whether apps may be called back by schemes of their own, such as cursor://: on or off
     ///
     /// [variable: PORTCULLIS_PRIVATE_USE_SCHEMES] [default: on]

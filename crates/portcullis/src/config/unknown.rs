@@ -19,7 +19,7 @@ impl UnknownVariable {
     pub fn among(names: impl IntoIterator<Item = OsString>) -> Vec<Self> {
         let known: Vec<String> = Settings::KEYS
             .iter()
-            .chain(&["config", "admin_key", "master_key"])
+            .chain(&["config", "admin_key", "master_key", "smtp_url"])
             .map(|key| variable(key))
             .collect();
         let mut unknown: Vec<Self> = names
