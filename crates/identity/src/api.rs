@@ -173,7 +173,7 @@ impl Identity {
             JsonRoute::Password => self.json_password(request, &visit).await,
             JsonRoute::Email => self.json_email(request, &visit).await,
             JsonRoute::Sessions => self.json_sessions(&visit).await,
-            JsonRoute::EndSessions => self.json_end_sessions(request).await,
+            JsonRoute::EndSessions => self.json_end_sessions(request, &visit).await,
         };
         match answered {
             Ok(response) => response,
@@ -326,19 +326,18 @@ impl Identity {
     }
 
     /// `POST /auth/sessions/end`, logged in: `session`, one of one's own, or `others`: true; 204.
-    async fn json_end_sessions(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Failed> {
+    async fn json_end_sessions(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
         let which = self.body::<EndSessions>(request)?;
-        let visit = Visit::of(request, Peer::default());
-        let own = self.session(&visit).await?.authentication;
+        let own = self.session(visit).await?;
         match which {
-            EndSessions::Others { others: True } => {
-                self.pages.sessions.end_all(&own.person, Some(&own.session)).await?;
-            }
+            EndSessions::Others { others: True } => self.end_other_sessions(visit, &own).await?,
             EndSessions::One { session } => {
-                let named = SessionId::parse(&session).ok();
-                let mut sessions = self.pages.sessions.of(&own.person).await?.into_iter();
-                if let Some(session) = sessions.find(|session| Some(session.id) == named) {
-                    self.pages.sessions.end(&session.id).await?;
+                if let Ok(session) = SessionId::parse(&session) {
+                    self.end_session(visit, &own, session).await?;
                 }
             }
         }

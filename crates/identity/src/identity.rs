@@ -82,9 +82,9 @@ impl Identity {
         self.post.as_ref().map(|post| post.counts()).unwrap_or_default()
     }
 
-    /// Waits until no letter is under way.
-    #[cfg(test)]
-    pub(crate) async fn all_errands_done(&self) {
+    /// Waits until no letter is under way: at the end of a process, for as long as it has. A mail server that is away is tried again
+    /// for a minute.
+    pub async fn letters_done(&self) {
         if let Some(post) = &self.post {
             post.all_done().await;
         }

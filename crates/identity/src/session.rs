@@ -280,18 +280,22 @@ impl Sessions {
         }
     }
 
-    /// Ends the sessions of a person, but for `kept`. One that begins meanwhile may go on: whoever shuts a door changes what opens it
+    /// Ends the sessions of a person, but for `kept`, and answers which they were. One that begins meanwhile may go on: whoever shuts a door changes what opens it
     /// first.
     ///
     /// # Errors
     ///
     /// If the store cannot answer: then some may go on.
-    pub async fn end_all(&self, person: &PersonId, kept: Option<&SessionId>) -> Result<u32, StoreError> {
-        let mut ended = 0;
+    pub async fn end_all(
+        &self,
+        person: &PersonId,
+        kept: Option<&SessionId>,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let mut ended = Vec::new();
         for session in self.of(person).await? {
             if Some(&session.id) != kept {
                 self.end(&session.id).await?;
-                ended += 1;
+                ended.push(session.id);
             }
         }
         Ok(ended)
@@ -552,9 +556,9 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(sessions.of(&ada()).await.unwrap().len(), 3);
-        assert_eq!(sessions.end_all(&ada(), Some(&mine.authentication.session)).await.unwrap(), 2);
+        assert_eq!(sessions.end_all(&ada(), Some(&mine.authentication.session)).await.unwrap().len(), 2);
         assert!(sessions.find(&mine.text).await.unwrap().is_some());
-        assert_eq!(sessions.end_all(&ada(), None).await.unwrap(), 1);
+        assert_eq!(sessions.end_all(&ada(), None).await.unwrap(), [mine.authentication.session]);
         assert!(sessions.of(&ada()).await.unwrap().is_empty());
         assert!(sessions.find(&bos.text).await.unwrap().is_some(), "other people's go on");
     }

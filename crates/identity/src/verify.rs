@@ -1,7 +1,7 @@
 //! Showing that an address is one's own: at sign-up, and for another one later.
 
 use authz_core::{AccountEvent, Actor, Limit};
-use store::{Account, Found, PersonId, Purpose, Ticket};
+use store::{Account, Found, PersonId, Purpose, SessionId, Ticket};
 
 use crate::email::Email;
 use crate::entry::{Entered, Refused};
@@ -112,7 +112,7 @@ impl Identity {
             Changed::EmailTaken | Changed::Gone => return Err(Refused::Wrong),
         };
         self.tell(visit, AccountEvent::PasswordChanged { person: account.person.clone() });
-        self.pages.sessions.end_all(&account.person, Some(&session.authentication.session)).await?;
+        self.end_other_sessions(visit, session).await?;
         self.tickets.void(&account.person).await?;
         if let Some(desk) = self.desk(visit).filter(|_| now.email_verified) {
             desk.password_changed(&now);
@@ -136,6 +136,36 @@ impl Identity {
         let account = self.with_password(visit, session, password).await?;
         desk.change_email(account.person, email);
         Ok(())
+    }
+
+    /// Ends a session of somebody who is logged in; of somebody else's nothing ends.
+    pub(crate) async fn end_session(
+        &self,
+        visit: &Visit<'_>,
+        own: &LoggedIn,
+        session: SessionId,
+    ) -> Result<(), Refused> {
+        let person = &own.authentication.person;
+        let sessions = self.pages.sessions.of(person).await?;
+        if sessions.iter().any(|one| one.id == session) {
+            self.pages.sessions.end(&session).await?;
+            self.tell_of_end(visit, person, session);
+        }
+        Ok(())
+    }
+
+    /// Ends the sessions of somebody who is logged in, but for this one.
+    pub(crate) async fn end_other_sessions(&self, visit: &Visit<'_>, own: &LoggedIn) -> Result<(), Refused> {
+        let (person, kept) = (&own.authentication.person, &own.authentication.session);
+        for session in self.pages.sessions.end_all(person, Some(kept)).await? {
+            self.tell_of_end(visit, person, session);
+        }
+        Ok(())
+    }
+
+    fn tell_of_end(&self, visit: &Visit<'_>, person: &PersonId, session: SessionId) {
+        let by = Actor::Person(person.clone());
+        self.tell(visit, AccountEvent::SessionEnded { person: person.clone(), session, by });
     }
 
     /// The account of somebody who is logged in and types their password once more: whoever finds a browser open cannot take the

@@ -38,6 +38,14 @@ pub struct Letter {
     pub text: String,
 }
 
+impl Letter {
+    /// A letter.
+    #[must_use]
+    pub fn new(to: Email, subject: &str, text: &str) -> Self {
+        Self { to, subject: subject.to_owned(), text: text.to_owned() }
+    }
+}
+
 /// Sends letters. Called beside the requests, never within one; may take half a minute.
 #[async_trait]
 pub trait Mail: Send + Sync {

@@ -77,7 +77,6 @@ impl Post {
     }
 
     /// Waits until nothing is under way.
-    #[cfg(test)]
     pub(crate) async fn all_done(&self) {
         let all = u32::try_from(WAITING).unwrap_or(u32::MAX);
         let _all = self.waiting.acquire_many(all).await;

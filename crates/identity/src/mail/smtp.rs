@@ -167,7 +167,9 @@ impl Mail for Smtp {
         let message = self.message(letter).map_err(|unsendable| MailError::Refused(Box::new(unsendable)))?;
         match self.transport.send(message).await {
             Ok(_) => Ok(()),
-            Err(error) if error.is_permanent() => Err(MailError::Refused(Box::new(Answered::of(error)))),
+            Err(error) if error.is_permanent() || error.is_client() => {
+                Err(MailError::Refused(Box::new(Answered::of(error))))
+            }
             Err(error) => Err(MailError::Unreachable(Box::new(Answered::of(error)))),
         }
     }

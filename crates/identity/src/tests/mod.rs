@@ -211,7 +211,7 @@ impl World {
 
     /// Whether all letters were read. Everything that was still under way is waited for: whoever asks has a letter sent last.
     pub(super) async fn no_other_letter(&self) -> bool {
-        self.identity.all_errands_done().await;
+        self.identity.letters_done().await;
         self.letters.lock().await.try_recv().is_err()
     }
 

@@ -41,10 +41,11 @@ async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
         world.pages.show(&Page::new(StatusCode::BAD_REQUEST, Some(ErrorCode::InvalidRequest), "Title", EVIL));
     let from_elsewhere = browser.post_with("/login", &fields, &[("origin", "null")]).await;
     let wrong_method = browser.post_with("/assets/portcullis.css", &[], &[]).await;
+    let mut pages = mail_pages().await;
     world.store.unplug(true);
     browser.jar = [(SESSION.to_owned(), sessions_text())].into();
     let unavailable = browser.open("/login").await;
-    vec![
+    pages.extend([
         ("log_in", log_in),
         ("sign_up", sign_up),
         ("sign_up_again", sign_up_again),
@@ -58,6 +59,49 @@ async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
         ("from_elsewhere", from_elsewhere),
         ("wrong_method", wrong_method),
         ("unavailable", unavailable),
+    ]);
+    pages
+}
+
+/// The pages around letters.
+async fn mail_pages() -> Vec<(&'static str, Response<Bytes>)> {
+    let world = mailing().await;
+    let mut browser = world.browser();
+    let email = "\"><script>alert(1)</script>@example.com";
+    let signed_up = browser.sign_up(email).await;
+    let link = link_in(&world.letter().await);
+    let verify = browser.visit(&link).await;
+    let (csrf, ticket) = (field(&verify, "csrf"), field(&verify, "ticket"));
+    let wrong = [("csrf", &*csrf), ("ticket", &*ticket), ("password", EVIL)];
+    let verify_again = browser.post("/verify", &wrong).await;
+    browser.log_in(email, PASSWORD).await;
+    let unverified = browser.open("/verify?return_to=/tenant1/login%3F%22%3E%3Cscript%3E").await;
+    let hint = form_urlencoded::Serializer::new(String::new()).append_pair("login_hint", email).finish();
+    let forgot = browser.open(&format!("/forgot?{hint}")).await;
+    let csrf = field(&forgot, "csrf");
+    let asked = browser.post("/forgot", &[("csrf", &csrf), ("email", email)]).await;
+    let reset = browser.visit(&link_in(&world.letter().await)).await;
+    let ticket = field(&reset, "ticket");
+    let fields = [("csrf", &*csrf), ("ticket", &*ticket), ("password", "short")];
+    let reset_again = browser.post("/reset", &fields).await;
+    let done = browser.post("/reset", &[fields[0], fields[1], ("password", PASSWORD)]).await;
+    let address = crate::Email::parse(email).unwrap();
+    let by = authz_core::By::operator();
+    world.identity.invite(Some(&address), crate::Language::English, &by).await.unwrap();
+    let _changed = world.letter().await;
+    let invitation = browser.visit(&link_in(&world.letter().await)).await;
+    vec![
+        ("look_into_mail", signed_up),
+        ("verify", verify),
+        ("verify_again", verify_again),
+        ("unverified", unverified),
+        ("forgot", forgot),
+        ("forgot_asked", asked),
+        ("reset", reset),
+        ("reset_again", reset_again),
+        ("reset_done", done),
+        ("link_used", browser.visit(&link).await),
+        ("invitation", invitation),
     ]
 }
 
@@ -72,7 +116,8 @@ async fn g3_nothing_that_somebody_else_wrote_becomes_markup() {
     for (name, page) in every_page().await {
         let html = html(&page);
         assert!(!html.contains("<script"), "{name}: {html}");
-        let carries = !matches!(name, "logged_out" | "from_elsewhere" | "wrong_method" | "unavailable");
+        let carries =
+            !matches!(name, "logged_out" | "from_elsewhere" | "wrong_method" | "unavailable" | "link_used");
         let escaped = html.contains("&#60;script&#62;") || html.contains("%3Cscript%3E");
         assert_eq!(escaped, carries, "{name}: {html}");
     }
@@ -106,7 +151,13 @@ async fn wa_21_every_page_has_the_headers() {
         }
         assert!(header_of(headers, "permissions-policy").contains("camera=()"), "{name}");
         // With `no-referrer`, a browser sends `Origin: null` along with the page's forms, and they would be refused.
-        let expected = if html(&page).contains("<form") { "same-origin" } else { "no-referrer" };
+        let by_link = matches!(name, "verify" | "verify_again" | "reset" | "reset_again" | "invitation");
+        let expected = match html(&page).contains("<form") {
+            // The address holds a ticket, of which nobody may learn.
+            true if by_link => "strict-origin",
+            true => "same-origin",
+            false => "no-referrer",
+        };
         assert_eq!(header_of(headers, "referrer-policy"), expected, "{name}");
         // Anything else here would cut a client's popup off from its opener.
         assert_eq!(header_of(headers, "cross-origin-opener-policy"), "unsafe-none", "{name}");
@@ -133,7 +184,7 @@ async fn every_page_can_be_read_by_everybody() {
         for input in html.split("<input id=\"").skip(1).map(|rest| rest.split('>').next().unwrap()) {
             let is_text = input.contains("type=\"text\"") || input.contains("type=\"email\"");
             assert_eq!(input.contains(" dir=\"auto\""), is_text, "{name}: {input}");
-            // A browser would cut a password off without a word.
+            // A box has nothing to read in it. A browser would cut a password off without a word.
             assert!(is_text || !input.contains("maxlength"), "{name}: {input}");
         }
         for described in html.split("aria-describedby=\"").skip(1) {

@@ -236,3 +236,67 @@ async fn claimed(store: &dyn Store, account: &Account, now: Time) -> Result<bool
     claim.instead_of = Some(&holder);
     Ok(store.claim(&claim).await? == Claimed::Mine)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+
+    fn account(person: &str, email: &str, registered: i64) -> Account {
+        Account {
+            person: PersonId::parse(person).unwrap(),
+            name: "Ada".to_owned(),
+            email: email.to_owned(),
+            email_verified: false,
+            password: None,
+            factors: SecondFactors::default(),
+            registered: Time(registered),
+        }
+    }
+
+    async fn claim(store: &Memory, email: &str, owner: &str) {
+        let claim = Claim {
+            kind: ClaimKind::Email,
+            key: email,
+            owner,
+            since: Time(0),
+            until: None,
+            instead_of: None,
+        };
+        assert_eq!(store.claim(&claim).await.unwrap(), Claimed::Mine);
+    }
+
+    #[tokio::test]
+    async fn a_change_of_address_that_broke_off_keeps_nobody_out() {
+        let store = Memory::new();
+        let ada = account("usr_ada", "ada@example.com", 0);
+        assert_eq!(store.create_account(Mark::new([1; 16]), &ada).await.unwrap(), Created::Done);
+        claim(&store, "new@example.com", "usr_ada").await;
+        assert!(store.account_by_email("new@example.com").await.unwrap().is_none(), "it is not hers yet");
+        let early = account("usr_bo", "new@example.com", 599);
+        assert_eq!(store.create_account(Mark::new([2; 16]), &early).await.unwrap(), Created::EmailTaken);
+        let late = account("usr_bo", "new@example.com", 600);
+        assert_eq!(store.create_account(Mark::new([3; 16]), &late).await.unwrap(), Created::Done);
+
+        let found = store.account_by_email("ada@example.com").await.unwrap().unwrap();
+        let wished = account("usr_ada", "new@example.com", 0);
+        let became = store.readdress_account(Mark::new([4; 16]), &found, &wished, Time(9999)).await;
+        assert_eq!(became.unwrap(), Readdressed::EmailTaken);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_was_given_up_is_free_at_once() {
+        let store = Memory::new();
+        let ada = account("usr_ada", "ada@example.com", 0);
+        assert_eq!(store.create_account(Mark::new([1; 16]), &ada).await.unwrap(), Created::Done);
+        let found = store.account_by_email("ada@example.com").await.unwrap().unwrap();
+        let moved = account("usr_ada", "new@example.com", 0);
+        let became = store.readdress_account(Mark::new([2; 16]), &found, &moved, Time(1)).await.unwrap();
+        assert_eq!(became, Readdressed::Done);
+        let again = store.readdress_account(Mark::new([3; 16]), &found, &moved, Time(1)).await.unwrap();
+        assert_eq!(again, Readdressed::Stale);
+        let bo = account("usr_bo", "ada@example.com", 1);
+        assert_eq!(store.create_account(Mark::new([4; 16]), &bo).await.unwrap(), Created::Done);
+        assert!(store.account_by_email("new@example.com").await.unwrap().is_some());
+    }
+}
