@@ -5,27 +5,28 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
 use oauth_types::Form;
 
-use crate::entry::{Entered, Refused, SignedUp, SigningUp};
+use crate::entry::Entered;
 use crate::identity::{Identity, Unserved};
-use crate::pages::entry::{Alert, Invited, LogInPage, SignUpPage};
+use crate::pages::entry::{Alert, LogInPage};
 use crate::pages::moving_on::{Destination, MovingOn};
 use crate::pages::recovery::{NotePage, Way};
 use crate::pages::site::Referrer;
 use crate::pages::{LoggedInPage, LoggedOutPage};
+use crate::refused::Refused;
 use crate::return_to::{NoWayBack, ReturnTo};
 use crate::session::LoggedIn;
 use crate::visit::Visit;
 
 /// What came with a form, or with the request for one, and is shown again.
 #[derive(Default)]
-struct Typed<'f> {
-    name: &'f str,
-    email: &'f str,
-    return_to: Option<ReturnTo>,
+pub(crate) struct Typed<'f> {
+    pub(crate) name: &'f str,
+    pub(crate) email: &'f str,
+    pub(crate) return_to: Option<ReturnTo>,
     /// The text of an invitation.
-    ticket: Option<&'f str>,
+    pub(crate) ticket: Option<&'f str>,
     /// The address that was invited.
-    invited: Option<String>,
+    pub(crate) invited: Option<String>,
 }
 
 /// A form that is not taken: its answer.
@@ -71,87 +72,6 @@ impl Identity {
         }
     }
 
-    pub(crate) fn show_sign_up(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
-        let Ok(query) = query(request) else { return Ok(self.malformed()) };
-        if !self.policy.sign_up.has_a_form() {
-            return Ok(self.refusal_page(&Refused::SignUpClosed));
-        }
-        let typed = match self.typed(&query, "login_hint") {
-            Ok(typed) => typed,
-            Err(answer) => return Ok(*answer),
-        };
-        Ok(self.sign_up_page(request.headers(), &typed, StatusCode::OK, None))
-    }
-
-    /// The sign-up page behind the link of an invitation.
-    pub(crate) async fn show_invitation(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        let Ok(query) = query(request) else { return self.malformed() };
-        let mut typed = match self.typed(&query, "login_hint") {
-            Ok(typed) => typed,
-            Err(answer) => return *answer,
-        };
-        match self.invitation(typed.ticket.unwrap_or_default()).await {
-            Err(refused) => self.refusal_page(&refused),
-            Ok(invitation) => {
-                typed.invited = invitation.email;
-                self.sign_up_page(request.headers(), &typed, StatusCode::OK, None)
-            }
-        }
-    }
-
-    pub(crate) async fn take_sign_up(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
-        let form = match self.form(request) {
-            Ok(form) => form,
-            Err(answer) => return *answer,
-        };
-        let mut typed = match self.typed(&form, "email") {
-            Ok(typed) => typed,
-            Err(answer) => return *answer,
-        };
-        if typed.ticket.is_none() && !self.policy.sign_up.has_a_form() {
-            return self.refusal_page(&Refused::SignUpClosed);
-        }
-        let Ok(password) = form.one("password") else { return self.malformed() };
-        if !self.repeats_token(request.headers(), &form) {
-            let alert = Some(too_old());
-            return self.sign_up_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
-        }
-        let signing_up = SigningUp {
-            name: Some(typed.name),
-            email: typed.email,
-            password: password.unwrap_or_default(),
-            ticket: typed.ticket,
-        };
-        match self.sign_up(&Visit::of(request, peer), signing_up).await {
-            Ok(SignedUp::Entered(entered)) => self.come_in(&entered, typed.return_to.as_ref()),
-            Ok(SignedUp::LookIntoMail) => self.look_into_mail(&typed),
-            Err(refused @ Refused::Link(_)) => self.refusal_page(&refused),
-            Err(refused) => {
-                if let Refused::NotInvited = refused
-                    && let Ok(invitation) = self.invitation(typed.ticket.unwrap_or_default()).await
-                {
-                    typed.invited = invitation.email;
-                }
-                let page =
-                    self.sign_up_page(request.headers(), &typed, refused.status(), Some(refused.alert()));
-                retry_later(page, &refused)
-            }
-        }
-    }
-
-    /// After a sign-up, whatever became of it.
-    fn look_into_mail(&self, typed: &Typed<'_>) -> Response<Bytes> {
-        let words = format!(
-            "We sent a letter to {}. Open the link in it to go on; you can do so in this browser or in another.",
-            typed.email.trim()
-        );
-        let way = typed
-            .return_to
-            .as_ref()
-            .map(|to| Way { to: to.as_str().to_owned(), label: "I have confirmed: continue" });
-        self.note(StatusCode::OK, "Look into your mail", &words, way)
-    }
-
     pub(crate) async fn take_log_out(
         &self,
         request: &Request<Bytes>,
@@ -188,7 +108,7 @@ impl Identity {
     }
 
     /// Cookie and way on for somebody who has come in.
-    fn come_in(&self, entered: &Entered, return_to: Option<&ReturnTo>) -> Response<Bytes> {
+    pub(crate) fn come_in(&self, entered: &Entered, return_to: Option<&ReturnTo>) -> Response<Bytes> {
         let mut response = self.move_on(&Destination::after_log_in(&self.pages.site, return_to), None);
         response.headers_mut().append(header::SET_COOKIE, self.session_cookie(entered));
         response
@@ -237,32 +157,6 @@ impl Identity {
                 alert,
             };
             site.page(status, Referrer::SameOrigin, &page)
-        })
-    }
-
-    fn sign_up_page(
-        &self,
-        headers: &HeaderMap,
-        typed: &Typed<'_>,
-        status: StatusCode,
-        alert: Option<Alert>,
-    ) -> Response<Bytes> {
-        let site = &self.pages.site;
-        self.with_form_token(headers, |csrf| {
-            let page = SignUpPage {
-                site,
-                action: site.path(if typed.ticket.is_some() { "/invitation" } else { "/signup" }),
-                other: keeping(site.path("/login"), typed),
-                csrf,
-                return_to: typed.return_to.as_ref(),
-                name: typed.name,
-                email: typed.email,
-                least: self.policy.password_length,
-                invitation: typed.ticket.map(|ticket| Invited { ticket, email: typed.invited.as_deref() }),
-                alert,
-            };
-            let referrer = if typed.ticket.is_some() { Referrer::Origin } else { Referrer::SameOrigin };
-            site.page(status, referrer, &page)
         })
     }
 }
@@ -328,7 +222,7 @@ impl Identity {
     }
 
     /// What the form says besides secrets; the address is in `email`.
-    fn typed<'f>(&self, form: &'f Form, email: &str) -> Result<Typed<'f>, Untaken> {
+    pub(crate) fn typed<'f>(&self, form: &'f Form, email: &str) -> Result<Typed<'f>, Untaken> {
         let (Ok(name), Ok(email), Ok(ticket)) = (form.one("name"), form.one(email), form.one("ticket"))
         else {
             return Err(Box::new(self.malformed()));
@@ -389,7 +283,7 @@ pub(crate) fn query(request: &Request<Bytes>) -> Result<Form, oauth_types::FormE
 }
 
 /// The address of the other form, with where to go on afterwards.
-fn keeping(path: String, typed: &Typed<'_>) -> String {
+pub(crate) fn keeping(path: String, typed: &Typed<'_>) -> String {
     let Some(to) = &typed.return_to else { return path };
     let query =
         form_urlencoded::Serializer::new(String::new()).append_pair("return_to", to.as_str()).finish();

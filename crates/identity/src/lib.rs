@@ -15,8 +15,8 @@
 //! | what | where |
 //! |---|---|
 //! | the pages as an [`Interaction`](authz_core::Interaction): [`Pages`] | `pages` |
-//! | serving them, and `/auth/*`: [`Identity`] | `identity`, `forms`, `consent`, `api` |
-//! | who may come in: limits, names for each refusal | `entry` |
+//! | serving them, and `/auth/*`: [`Identity`] | `identity`, `forms`, `sign_up`, `consent`, `api` |
+//! | who may come in: limits, names for each refusal | `entry`, `refused` |
 //! | what the operator chooses: [`AccountPolicy`] | `policy` |
 //! | accounts: [`Accounts`], a [`People`](authz_core::People) | `people` |
 //! | a new password by letter; a confirmed address; invitations | `recover`, `verify`, `invite`, `links`, `tickets` |
@@ -43,8 +43,10 @@ mod password;
 mod people;
 mod policy;
 mod recover;
+mod refused;
 mod return_to;
 mod session;
+mod sign_up;
 #[cfg(test)]
 mod tests;
 mod tickets;

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_io::Peer;
 
-use crate::entry::Refused;
 use crate::forms::{query, retry_later, too_old};
 use crate::identity::{Identity, Unserved};
 use crate::pages::entry::Alert;
@@ -14,6 +13,7 @@ use crate::pages::moving_on::Destination;
 use crate::pages::recovery::{ForgotPage, ResetPage, UnverifiedPage, VerifyPage, Way};
 use crate::pages::site::{Referrer, see_other};
 use crate::recover::Reset;
+use crate::refused::Refused;
 use crate::return_to::ReturnTo;
 use crate::session::LoggedIn;
 use crate::verify::Confirmation;

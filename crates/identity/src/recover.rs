@@ -4,9 +4,9 @@ use authz_core::{AccountEvent, By, Limit, OversightError};
 use store::{Account, Found, PersonId, Purpose, Ticket};
 
 use crate::email::Email;
-use crate::entry::Refused;
 use crate::identity::Identity;
 use crate::people::Changed;
+use crate::refused::Refused;
 use crate::tickets::{Held, Lost};
 use crate::visit::Visit;
 

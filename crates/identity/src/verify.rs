@@ -4,10 +4,11 @@ use authz_core::{AccountEvent, Actor, Limit};
 use store::{Account, Found, PersonId, Purpose, SessionId, Ticket};
 
 use crate::email::Email;
-use crate::entry::{Entered, Refused};
+use crate::entry::Entered;
 use crate::identity::Identity;
 use crate::password::Password;
 use crate::people::Changed;
+use crate::refused::Refused;
 use crate::session::LoggedIn;
 use crate::tickets::{Held, Lost};
 use crate::visit::Visit;

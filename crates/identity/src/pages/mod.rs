@@ -20,7 +20,7 @@ use store::StoreError;
 use self::site::{Referrer, Site, see_other};
 use crate::cookie::Cookies;
 use crate::csrf::{CsrfToken, Origin};
-use crate::entry::RETRY_SECONDS;
+use crate::refused::RETRY_SECONDS;
 use crate::return_to;
 use crate::session::{LoggedIn, Sessions};
 

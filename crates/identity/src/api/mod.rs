@@ -1,17 +1,18 @@
 //! `/auth/*`: the same as the forms, in JSON, for a front end of one's own on this origin.
 
+mod own;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use store::{Session, SessionId};
 
-use crate::device::described;
-use crate::entry::{Entered, Refused, SignedUp, SigningUp};
+use crate::entry::{Entered, SignedUp, SigningUp};
 use crate::forms::retry_later;
 use crate::identity::Identity;
+use crate::refused::Refused;
 use crate::session::LoggedIn;
 use crate::visit::Visit;
 
@@ -84,60 +85,8 @@ struct SignUp {
     ticket: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Verify {
-    ticket: String,
-    #[serde(default)]
-    password: String,
-}
-
-#[derive(Deserialize)]
-struct Forgot {
-    email: String,
-}
-
-#[derive(Deserialize)]
-struct Reset {
-    ticket: String,
-    password: String,
-    #[serde(default)]
-    everything: bool,
-}
-
-#[derive(Deserialize)]
-struct ChangePassword {
-    password: String,
-    new_password: String,
-}
-
-#[derive(Deserialize)]
-struct ChangeEmail {
-    password: String,
-    email: String,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum EndSessions {
-    One { session: String },
-    Others { others: True },
-}
-
-/// `true`, and nothing else.
-#[derive(Deserialize)]
-#[serde(try_from = "bool")]
-struct True;
-
-impl TryFrom<bool> for True {
-    type Error = &'static str;
-
-    fn try_from(value: bool) -> Result<Self, Self::Error> {
-        if value { Ok(Self) } else { Err("only true means something") }
-    }
-}
-
 /// Why a request gets no answer of its own.
-enum Failed {
+pub(super) enum Failed {
     Malformed(Malformed),
     Refused(Refused),
 }
@@ -233,128 +182,17 @@ impl Identity {
         Ok(response)
     }
 
-    /// `POST /auth/verify`: the `ticket` of a letter, and the `password` of who is not logged in; 200 with `email`, and a session's
-    /// cookie for who was not.
-    async fn json_verify(
-        &self,
-        request: &Request<Bytes>,
-        visit: &Visit<'_>,
-    ) -> Result<Response<Bytes>, Failed> {
-        let Verify { ticket, password } = self.body(request)?;
-        let email = self.confirmation(&ticket).await?.email;
-        let entered = self.confirm(visit, &ticket, &password).await?;
-        let response = answer(StatusCode::OK, &json!({ "email": email }));
-        Ok(match &entered {
-            Some(entered) => self.with_session(response, entered),
-            None => response,
-        })
-    }
-
-    /// `POST /auth/verify/send`, logged in: 202, and another letter where the address is not confirmed yet.
-    async fn json_verify_again(
-        &self,
-        request: &Request<Bytes>,
-        visit: &Visit<'_>,
-    ) -> Result<Response<Bytes>, Failed> {
-        self.without_body(request)?;
-        let session = self.session(visit).await?;
-        self.verify_again(visit, &session).await?;
-        Ok(look_into_mail())
-    }
-
-    /// `POST /auth/forgot`: `email`; 202, whether there is an account or not.
-    async fn json_forgot(
-        &self,
-        request: &Request<Bytes>,
-        visit: &Visit<'_>,
-    ) -> Result<Response<Bytes>, Failed> {
-        let Forgot { email } = self.body(request)?;
-        self.forgot(visit, &email).await?;
-        Ok(look_into_mail())
-    }
-
-    /// `POST /auth/reset`: the `ticket` of a letter, the new `password`, and `everything` to end all connections, too; 204.
-    async fn json_reset(
-        &self,
-        request: &Request<Bytes>,
-        visit: &Visit<'_>,
-    ) -> Result<Response<Bytes>, Failed> {
-        let Reset { ticket, password, everything } = self.body(request)?;
-        self.reset(visit, &ticket, &password, everything).await?;
-        Ok(nothing())
-    }
-
-    /// `POST /auth/password`, logged in: `password` and `new_password`; 204, and the other sessions end.
-    async fn json_password(
-        &self,
-        request: &Request<Bytes>,
-        visit: &Visit<'_>,
-    ) -> Result<Response<Bytes>, Failed> {
-        let ChangePassword { password, new_password } = self.body(request)?;
-        let session = self.session(visit).await?;
-        self.change_password(visit, &session, &password, &new_password).await?;
-        Ok(nothing())
-    }
-
-    /// `POST /auth/email`, logged in: `password` and the new `email`; 202, and the rest is in a letter to that address.
-    async fn json_email(
-        &self,
-        request: &Request<Bytes>,
-        visit: &Visit<'_>,
-    ) -> Result<Response<Bytes>, Failed> {
-        let ChangeEmail { password, email } = self.body(request)?;
-        let session = self.session(visit).await?;
-        self.change_email(visit, &session, &password, &email).await?;
-        Ok(look_into_mail())
-    }
-
-    /// `GET /auth/sessions`, logged in: `sessions`, each with `session`, `current`, `device` in words, and the times `begun` and `seen`.
-    async fn json_sessions(&self, visit: &Visit<'_>) -> Result<Response<Bytes>, Failed> {
-        let LoggedIn { authentication, .. } = self.session(visit).await?;
-        let shown = |session: &Session| {
-            json!({
-                "session": session.id,
-                "current": session.id == authentication.session,
-                "device": described(&session.device, visit.language),
-                "begun": session.begun.unwrap_or(session.auth_time),
-                "seen": session.seen.unwrap_or(session.auth_time),
-            })
-        };
-        let sessions = self.pages.sessions.of(&authentication.person).await?;
-        let sessions: Vec<_> = sessions.iter().map(shown).collect();
-        Ok(answer(StatusCode::OK, &json!({ "sessions": sessions })))
-    }
-
-    /// `POST /auth/sessions/end`, logged in: `session`, one of one's own, or `others`: true; 204.
-    async fn json_end_sessions(
-        &self,
-        request: &Request<Bytes>,
-        visit: &Visit<'_>,
-    ) -> Result<Response<Bytes>, Failed> {
-        let which = self.body::<EndSessions>(request)?;
-        let own = self.session(visit).await?;
-        match which {
-            EndSessions::Others { others: True } => self.end_other_sessions(visit, &own).await?,
-            EndSessions::One { session } => {
-                if let Ok(session) = SessionId::parse(&session) {
-                    self.end_session(visit, &own, session).await?;
-                }
-            }
-        }
-        Ok(nothing())
-    }
-
-    async fn session(&self, visit: &Visit<'_>) -> Result<LoggedIn, Refused> {
+    pub(super) async fn session(&self, visit: &Visit<'_>) -> Result<LoggedIn, Refused> {
         self.pages.logged_in(visit.headers).await?.ok_or(Refused::LoggedOut)
     }
 
-    fn without_body(&self, request: &Request<Bytes>) -> Result<(), Malformed> {
+    pub(super) fn without_body(&self, request: &Request<Bytes>) -> Result<(), Malformed> {
         // A form always names a type, so a request without one is no form.
         let no_body = request.body().is_empty() && !request.headers().contains_key(header::CONTENT_TYPE);
         self.comes_from_a_program(request, no_body)
     }
 
-    fn body<T: DeserializeOwned>(&self, request: &Request<Bytes>) -> Result<T, Malformed> {
+    pub(super) fn body<T: DeserializeOwned>(&self, request: &Request<Bytes>) -> Result<T, Malformed> {
         self.comes_from_a_program(request, false)?;
         serde_json::from_slice(request.body()).map_err(|_| Malformed::Body)
     }
@@ -369,7 +207,7 @@ impl Identity {
         if is_json || no_body { Ok(()) } else { Err(Malformed::MediaType) }
     }
 
-    fn with_session(&self, mut response: Response<Bytes>, entered: &Entered) -> Response<Bytes> {
+    pub(super) fn with_session(&self, mut response: Response<Bytes>, entered: &Entered) -> Response<Bytes> {
         response.headers_mut().append(header::SET_COOKIE, self.session_cookie(entered));
         response
     }
@@ -377,7 +215,7 @@ impl Identity {
 
 /// A request that says nothing that could be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Malformed {
+pub(super) enum Malformed {
     Origin,
     MediaType,
     Body,
@@ -409,18 +247,18 @@ fn refusal(refused: &Refused) -> Response<Bytes> {
     retry_later(answer(refused.status(), &body), refused)
 }
 
-fn look_into_mail() -> Response<Bytes> {
+pub(super) fn look_into_mail() -> Response<Bytes> {
     answer(StatusCode::ACCEPTED, &json!({ "next": "look_into_mail" }))
 }
 
-fn nothing() -> Response<Bytes> {
+pub(super) fn nothing() -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-fn answer(status: StatusCode, body: &Value) -> Response<Bytes> {
+pub(super) fn answer(status: StatusCode, body: &Value) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
