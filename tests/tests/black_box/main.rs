@@ -16,6 +16,7 @@ mod discovery;
 mod faults;
 mod introspect;
 mod limits;
+mod mail;
 mod malformed;
 mod pages;
 mod pkce;

@@ -88,7 +88,7 @@ async fn log_out_ends_the_session_on_the_server(run: Run) {
 }
 
 /// Thirty days, and a text that was tampered with is nobody's.
-async fn a_session_ends_after_thirty_days(run: Run) {
+async fn a_session_ends_after_thirty_days_or_fourteen_without_use(run: Run) {
     let Stage { world, mut ada, .. } = run.stage().await;
     let text = ada.cookie(SESSION).unwrap().to_owned();
     for forged in [
@@ -101,7 +101,14 @@ async fn a_session_ends_after_thirty_days(run: Run) {
         browser.plant(SESSION, &forged);
         assert!(!is_logged_in(&mut browser).await, "{forged}");
     }
-    world.clock.advance(30 * 86_400 - 1);
+    let mut bo = world.person("bo@example.com").await;
+    world.clock.advance(14 * 86_400 - 1);
+    assert!(is_logged_in(&mut ada).await);
+    world.clock.advance(1);
+    assert!(is_logged_in(&mut ada).await && !is_logged_in(&mut bo).await);
+    world.clock.advance(12 * 86_400);
+    assert!(is_logged_in(&mut ada).await);
+    world.clock.advance(4 * 86_400 - 1);
     assert!(is_logged_in(&mut ada).await);
     world.clock.advance(1);
     assert!(!is_logged_in(&mut ada).await);
@@ -220,7 +227,7 @@ stamp! {
     a_log_in_rotates_the_session,
     a_planted_session_is_not_adopted,
     log_out_ends_the_session_on_the_server,
-    a_session_ends_after_thirty_days,
+    a_session_ends_after_thirty_days_or_fourteen_without_use,
     log_in_and_sign_up_take_only_forms_of_their_own_page,
     json_log_in_answers_as_documented,
     a_new_account_must_be_complete,
