@@ -31,6 +31,7 @@ mod cookie;
 mod csrf;
 mod device;
 mod email;
+mod enrol;
 mod entry;
 mod forms;
 mod identity;
@@ -54,6 +55,7 @@ mod verify;
 mod visit;
 
 pub use email::{Email, NotAnEmail};
+pub use enrol::{EnrolError, New};
 pub use identity::Identity;
 pub use invite::Invited;
 pub use language::Language;

@@ -36,7 +36,7 @@ use crate::peer::sender;
 /// It opens no socket: mount it with an adapter, run it with [`serve`](crate::serve::serve), or call it.
 pub struct Portcullis {
     server: Arc<AuthorizationServer>,
-    identity: Identity,
+    identity: Arc<Identity>,
     admin: Admin,
     ops: Ops,
     store: Arc<dyn Backend>,

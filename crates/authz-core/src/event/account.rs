@@ -58,6 +58,13 @@ pub enum AccountEvent {
         /// Why.
         why: SignUpRefusal,
     },
+    /// An administrator made an account.
+    Enrolled {
+        /// Whose.
+        person: PersonId,
+        /// Who did it.
+        by: Actor,
+    },
     /// Somebody was invited.
     Invited {
         /// By which invitation.
@@ -233,6 +240,7 @@ impl AccountEvent {
                 }
             }
             Self::SignUpRefused { why } => Told::of("sign_up_refused", Refused).why(why.as_str()),
+            Self::Enrolled { person, by } => Told::of("enrolled", Done).person(Some(person)).by(by),
             Self::Invited { invitation, by } => {
                 Told::of("invited", Done).with("invitation", invitation).by(by)
             }
@@ -271,6 +279,7 @@ impl AccountEvent {
             | Self::NewDevice { .. }
             | Self::SignedUp { .. }
             | Self::SignUpRefused { .. }
+            | Self::Enrolled { .. }
             | Self::Invited { .. }
             | Self::EmailVerified { .. }
             | Self::EmailChanged { .. }

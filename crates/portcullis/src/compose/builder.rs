@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use authz_core::{
-    AuthorizationServer, Counted, Keys, KeysError, Limiter, OutOfBounds, Registry, TokenKind, TokenText,
-    Unlimited,
+    AuthorizationServer, Counted, Events, Keys, KeysError, Limiter, OutOfBounds, Oversight, Registry,
+    TokenKind, TokenText, Traced, Unlimited,
 };
 use identity::{
     AccountPolicy, Accounts, Cost, Identity, Mail, Outbox, Pages, PolicyError, Sessions, Smtp, SmtpUrlError,
@@ -13,13 +13,14 @@ use identity::{
 use seal::{Seal, SealError};
 use secrecy::SecretString;
 use store::{
-    AccountStore, AdminKey, Backend, Changes, Commit, Digest, Filter, Found, Kind, Mark, Memory,
-    MemoryCounters, Sqlite, Store, StoreError,
+    AccountStore, AdminKey, Backend, Changes, Commit, Filter, Kind, Mark, Memory, MemoryCounters, Sqlite,
+    Store, StoreError,
 };
 use thiserror::Error;
 
 use super::Portcullis;
 use crate::admin::Admin;
+use crate::admin::keys::FIRST;
 use crate::config::{Config, MailKind, MasterKey, StoreKind};
 use crate::data::{DataError, DataFolder};
 use crate::ops::Ops;
@@ -83,8 +84,6 @@ pub enum OpenError {
 
 /// The number of the only master key.
 const MASTER_KEY: u16 = 1;
-/// The name of the admin key that is made on the first run.
-const FIRST_ADMIN_KEY: &str = "default";
 
 impl Builder {
     pub(super) fn new(config: Config) -> Self {
@@ -171,14 +170,15 @@ impl Builder {
                 }
             })?;
         let (admin_key, new_admin_key) = match config.admin_key {
-            Some(key) => (key.digest(), None),
-            None => admin_key(&**records, &*clock, &*entropy).await?,
+            Some(key) => (Some(key.digest()), None),
+            None => (None, first_admin_key(&**records, &*clock, &*entropy).await?),
         };
 
         let limiter: Arc<dyn Limiter> = match config.limits {
             true => Arc::new(Counted::new(Arc::new(MemoryCounters::default()), clock.clone())),
             false => Arc::new(Unlimited),
         };
+        let policy = config.policy;
         let registry = Registry::new(records.clone(), clock.clone(), entropy.clone());
         let AccountPolicy { cost, session_idle, session_total, .. } = config.accounts.clone();
         let sessions = Sessions::new(records.clone(), clock.clone(), entropy.clone());
@@ -190,7 +190,7 @@ impl Builder {
             false => pages,
         });
         let server = AuthorizationServer::builder(issuer.clone(), records.clone(), keys, pages.clone())
-            .policy(config.policy)
+            .policy(policy.clone())
             .clock(clock.clone())
             .entropy(entropy.clone())
             .limiter(limiter.clone())
@@ -204,10 +204,23 @@ impl Builder {
             Some(mail) => identity.mail(mail),
             None => identity,
         };
+        let identity = Arc::new(identity);
+        let events: Arc<dyn Events> = Arc::new(Traced);
+        let oversight = Oversight::new(records.clone(), clock.clone(), entropy.clone(), events.clone())
+            .policy(policy)
+            .registry(registry);
+        let admin = Admin::new(issuer.clone(), records.clone(), oversight, clock.clone(), entropy.clone())
+            .limiter(limiter)
+            .events(events)
+            .identity(identity.clone());
+        let admin = match admin_key {
+            Some(digest) => admin.configured_key(digest),
+            None => admin,
+        };
         Ok(Portcullis {
             server,
             identity,
-            admin: Admin::new(issuer.clone(), registry, admin_key).limiter(limiter, clock.clone()),
+            admin,
             ops: Ops::new(issuer, records.clone()),
             store: records.clone(),
             clock,
@@ -237,23 +250,19 @@ fn by_config(
     })
 }
 
-/// The digest of the admin key in the store; made if there is none, with its text. Of processes that start together one
-/// makes it, and the others find that one.
-async fn admin_key(
+/// The text of the first admin key; made if there is none in the store. Of processes that start together one makes it.
+async fn first_admin_key(
     store: &dyn Store,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
-) -> Result<(Digest, Option<SecretString>), StoreError> {
-    if let Some(Found { record, .. }) = store.find::<AdminKey>(FIRST_ADMIN_KEY).await? {
-        return Ok((record.digest, None));
+) -> Result<Option<SecretString>, StoreError> {
+    if store.find::<AdminKey>(FIRST).await?.is_some() {
+        return Ok(None);
     }
     let text = TokenText::random(TokenKind::AdminKey, entropy.draw(), entropy.draw());
-    let record = AdminKey::new(FIRST_ADMIN_KEY, text.digest(), clock.now());
+    let record = AdminKey::new(FIRST, text.digest(), clock.now());
     match store.commit(&Changes::create(Mark::new(entropy.draw()), &record)).await? {
-        Commit::Done => Ok((record.digest, Some(text.expose()))),
-        Commit::Stale => {
-            let found = store.find::<AdminKey>(FIRST_ADMIN_KEY).await?;
-            Ok((found.map_or(record.digest, |found| found.record.digest), None))
-        }
+        Commit::Done => Ok(Some(text.expose())),
+        Commit::Stale => Ok(None),
     }
 }
