@@ -9,6 +9,7 @@
 mod run;
 
 mod admin;
+mod admin_acts;
 mod authorize;
 mod consent;
 mod cors;

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use store::{Provenance, ServerId, Status};
 
 use super::asked::{ClientAsked, ClientChange};
+use super::lists::Clients;
 use super::problem::{Invalid, Problem};
-use super::shown::{Clients, MadeClient, ShownClient};
+use super::shown::{MadeClient, ShownClient};
 use super::{Admin, Call, Made, gone, path_of, shown};
 
 impl Admin {

@@ -6,9 +6,10 @@ use http::Response;
 use oauth_types::ClientId;
 use store::{Entry, Filter, Found, GrantId, Kind, PersonId, ServerId, StoreError, Trail};
 
+use super::lists::Events;
 use super::problem::Problem;
 use super::query::Query;
-use super::shown::{Events, ShownEvent};
+use super::shown::ShownEvent;
 use super::{Admin, Call};
 
 /// How many pieces of the trail are read at once.
@@ -58,7 +59,7 @@ impl Admin {
         most: usize,
     ) -> Result<(Vec<Entry>, Option<Place>), StoreError> {
         let Some(oldest) = self.oldest().await? else { return Ok((Vec::new(), None)) };
-        let oldest = wanted.since.map_or(oldest, |since| oldest.max(since.0 - PIECE));
+        let oldest = wanted.since.map_or(oldest, |since| oldest.max(since.0.saturating_sub(PIECE)));
         // The clock of the process that wrote a piece may be ahead of ours.
         let now = self.clock.now().0.saturating_add(PIECE);
         let mut high = wanted.until.map_or(now, |until| until.0.min(now)).saturating_add(1);

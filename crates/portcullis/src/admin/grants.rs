@@ -6,9 +6,10 @@ use http::Response;
 use oauth_types::ClientId;
 use store::{GrantId, PersonId, ServerId};
 
+use super::lists::{Consents, Grants};
 use super::problem::{Invalid, Problem};
 use super::query::Query;
-use super::shown::{Consents, Grants, Revoked, ShownConsent, ShownGrant};
+use super::shown::{Revoked, ShownConsent, ShownGrant};
 use super::{Admin, Call, gone, shown};
 
 /// Whose grants a query names.

@@ -5,7 +5,7 @@
 //! | every route, once: method, path, query, body, answer | `routes` |
 //! | who may: keys, and a limit on guesses | `gate`, `keys` |
 //! | a request that makes something, once for each `Idempotency-Key` | `once` |
-//! | what is read and answered | `asked`, `registration`, `shown`, `problem` (RFC 9457) |
+//! | what is read and answered | `asked`, `registration`, `shown`, `lists`, `problem` (RFC 9457) |
 //! | `/api/servers`, `/api/clients`, `/api/users`, `/api/grants`, `/api/events` | modules of these names |
 //! | `/api/openapi.json` | `openapi` |
 //!
@@ -20,6 +20,7 @@ mod events;
 mod gate;
 mod grants;
 pub(crate) mod keys;
+mod lists;
 mod once;
 mod openapi;
 mod problem;
@@ -53,11 +54,12 @@ use store::{Backend, Digest, Outcome};
 use self::asked::KeyAsked;
 use self::gate::Gate;
 use self::keys::{AdminKeys, Holder};
+use self::lists::Keys;
 use self::once::{Once, Turn};
 use self::problem::{Invalid, Problem};
 use self::query::{Query, encoded};
 use self::routes::{Creation, Named, Operation, Route};
-use self::shown::{Keys, MadeKey};
+use self::shown::MadeKey;
 use crate::answer;
 
 /// The administration, as a [`Serve`] below the issuer's path.

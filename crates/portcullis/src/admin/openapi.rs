@@ -25,8 +25,10 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         });
         if let Some(schema) = route.body {
             let schema = schema(&mut generator);
+            // Everything about a new key has a default.
+            let needed = route.operation != Operation::RotateServerKey;
             operation["requestBody"] =
-                json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+                json!({ "required": needed, "content": { "application/json": { "schema": schema } } });
         }
         let mut done = json!({ "description": "It was done." });
         if let Some(schema) = route.answer {

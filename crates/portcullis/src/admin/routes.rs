@@ -7,10 +7,11 @@ use super::asked::RotationAsked;
 use super::asked::{
     ClientAsked, ClientChange, InvitationAsked, KeyAsked, ServerChanged, UserAsked, UserChange,
 };
+use super::lists::{Clients, Consents, Events, Grants, Keys, Servers, Users};
 use super::registration::Asked;
 use super::shown::{
-    Clients, Consents, Events, Grants, Keys, MadeClient, MadeInvitation, MadeKey, MadeServer, Revoked,
-    Rotated, Servers, ShownClient, ShownGrant, ShownServer, ShownUser, Users,
+    MadeClient, MadeInvitation, MadeKey, MadeServer, Revoked, Rotated, ShownClient, ShownGrant, ShownServer,
+    ShownUser,
 };
 
 /// A route.

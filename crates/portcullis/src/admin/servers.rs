@@ -8,8 +8,9 @@ use serde_json::json;
 use store::{ServerId, Status};
 
 use super::asked::{RotationAsked, ServerChanged};
+use super::lists::Servers;
 use super::problem::{Invalid, Problem};
-use super::shown::{MadeServer, Rotated, Servers, ShownServer};
+use super::shown::{MadeServer, Rotated, ShownServer};
 use super::{Admin, Call, Made, gone, registration, shown};
 
 /// How long a replaced key is taken if nobody says, in seconds.

@@ -8,8 +8,9 @@ use serde_json::json;
 use store::{ClaimKind, PersonId, Status};
 
 use super::asked::{InvitationAsked, Tongue, UserAsked, UserChange};
+use super::lists::Users;
 use super::problem::{Invalid, Problem};
-use super::shown::{MadeInvitation, ShownUser, Users};
+use super::shown::{MadeInvitation, ShownUser};
 use super::{Admin, Call, Made, gone, path_of, shown};
 
 impl Admin {

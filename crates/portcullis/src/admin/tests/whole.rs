@@ -465,6 +465,9 @@ async fn events_come_newest_first_in_pages_and_by_filter() {
             "{query}"
         );
     }
+    let extremes = format!("/api/events?since={}&until={}", i64::MIN, i64::MAX);
+    assert_eq!(names(&whole.ask("GET", &extremes, None).await.1).len(), 12);
+    assert_eq!(whole.ask("GET", &format!("/api/events?until={}", i64::MIN), None).await.0, 200);
     for query in ["since=x", "grant=x", "user=a%20b", "cursor=x", "cursor=1.1"] {
         assert_eq!(whole.ask("GET", &format!("/api/events?{query}"), None).await.0, 400, "{query}");
     }
