@@ -7,7 +7,7 @@
 //! |---|---|
 //! | file, variables, flags | [`config`] |
 //! | all parts as one [`Serve`](http_io::Serve) | [`Portcullis`], [`Builder`] |
-//! | MCP servers and clients, for the holder of the admin key | [`Admin`] |
+//! | servers, clients, users, grants, keys and events, for whoever holds an admin key | [`Admin`] |
 //! | `/health`, `/ready`, `/` | [`Ops`] |
 //! | the data folder: database, master key, lock | [`DataFolder`] |
 //! | sockets, timeouts, the end | [`serve`] |

@@ -348,6 +348,33 @@ async fn a_request_with_the_same_idempotency_key_makes_nothing_again() {
     );
 }
 
+/// Whoever made the claim has died, or is slow: the others wait a minute.
+#[tokio::test]
+async fn a_request_that_never_ended_is_taken_over_after_a_minute() {
+    let whole = whole().await;
+    let once = Once {
+        store: whole.store.clone(),
+        clock: whole.clock.clone(),
+        entropy: Arc::new(SeededEntropy::new(2)),
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert("idempotency-key", HeaderValue::from_static("one"));
+    let dead = once.begin(&headers, "scope", b"{}").await.unwrap();
+    assert!(matches!(dead, Turn::First(Some(_))), "{dead:?}");
+    whole.clock.advance(59);
+    assert!(matches!(once.begin(&headers, "scope", b"{}").await, Err(Problem::StillMaking)));
+    assert!(matches!(once.begin(&headers, "other scope", b"{}").await, Ok(Turn::First(Some(_)))));
+    whole.clock.advance(1);
+    let Ok(Turn::First(Some(next))) = once.begin(&headers, "scope", b"{}").await else { panic!() };
+    once.made(&next, "srv_1").await.unwrap();
+    assert!(matches!(once.begin(&headers, "scope", b"{}").await, Ok(Turn::Again(id)) if id == "srv_1"));
+    // The dead one comes to life: what stands for the request stays.
+    let Turn::First(Some(dead)) = dead else { panic!() };
+    once.made(&dead, "srv_2").await.unwrap();
+    once.failed(&dead).await.unwrap();
+    assert!(matches!(once.begin(&headers, "scope", b"{}").await, Ok(Turn::Again(id)) if id == "srv_1"));
+}
+
 #[tokio::test]
 async fn of_many_requests_with_one_idempotency_key_one_makes_something() {
     let whole = Arc::new(whole().await);
