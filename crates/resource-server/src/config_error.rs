@@ -67,7 +67,9 @@ pub enum ConfigError {
     )]
     EmptyPrefix,
     /// No audience, or an empty one.
-    #[error("a token is for somebody: configure the audience, or leave it out, and it is the resource of this server")]
+    #[error(
+        "a token is for somebody: configure the audience, or leave it out, and it is the resource of this server"
+    )]
     NoAudience,
     /// An issuer that is not on this machine and speaks no TLS.
     #[error(

@@ -157,4 +157,7 @@ pub enum Fault {
     /// It is not the document that it should be.
     #[error("the answer is not {0}")]
     Document(&'static str),
+    /// Nobody has asked yet.
+    #[error("it was not asked for yet, which a server does by spawning `keep_ready` when it starts")]
+    NotYet,
 }

@@ -1,6 +1,17 @@
 //! Asking an authorization server what a token is worth (RFC 7662).
 
-use secrecy::SecretString;
+use bytes::Bytes;
+use form_urlencoded::Serializer;
+use http::{HeaderValue, Response, StatusCode};
+use http_io::FetchError;
+use jose::Claims;
+use oauth_types::{basic_header, bearer_header};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+use crate::config_error::ConfigError;
+use crate::verifier::asking::{self, Asking};
+use crate::{Fault, Invalid, Rejection, Unavailable};
 
 /// How an authorization server is asked what a token is worth (RFC 7662 section 2).
 #[derive(Clone, Debug)]
@@ -65,3 +76,60 @@ impl Introspection {
         self
     }
 }
+
+impl Credentials {
+    /// The header that authenticates this server.
+    pub(crate) fn header(&self) -> Result<HeaderValue, ConfigError> {
+        let (what, example, text) = match self {
+            Self::Bearer(key) => {
+                ("the key of this server", "sak_.., as Portcullis showed it", bearer_header(key))
+            }
+            Self::Basic { id, secret } => ("the client secret", "s6BhdRkqt3..", basic_header(id, secret)),
+        };
+        let sound = match self {
+            Self::Bearer(key) => {
+                let key = key.expose_secret();
+                !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic())
+            }
+            Self::Basic { id, secret } => [id.as_str(), secret.expose_secret()]
+                .iter()
+                .all(|half| !half.is_empty() && !half.contains(char::is_whitespace)),
+        };
+        let mut header = HeaderValue::try_from(text)
+            .ok()
+            .filter(|_| sound)
+            .ok_or(ConfigError::Secret { what, example })?;
+        header.set_sensitive(true);
+        Ok(header)
+    }
+}
+
+/// Asks the endpoint at `url` about a token (RFC 7662 section 2.1).
+pub(crate) async fn ask(
+    asking: &Asking,
+    url: &str,
+    authorization: &HeaderValue,
+    token: &SecretString,
+) -> Result<Response<Bytes>, FetchError> {
+    let form = Serializer::new(String::new())
+        .append_pair("token", token.expose_secret())
+        .append_pair("token_type_hint", "access_token")
+        .finish();
+    asking.post(url, authorization.clone(), form).await
+}
+
+/// What the answer says of a token that is active (RFC 7662 section 2.2). Only `false` says for certain that it is not.
+pub(crate) fn read(url: &str, response: &Response<Bytes>) -> Result<Claims, Rejection> {
+    if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        return Err(Unavailable::KeyRefused { url: url.to_owned() }.into());
+    }
+    let unusable = |fault| Unavailable::Asking { url: url.to_owned(), fault };
+    let answer = asking::object(response, DOCUMENT).map_err(unusable)?;
+    match answer.get("active") {
+        Some(Value::Bool(true)) => Ok(Claims::from(answer)),
+        Some(Value::Bool(false)) => Err(Invalid::Inactive.into()),
+        Some(_) | None => Err(unusable(Fault::Document(DOCUMENT)).into()),
+    }
+}
+
+const DOCUMENT: &str = "what introspection says of a token (RFC 7662)";
