@@ -9,5 +9,7 @@ pub mod client;
 pub mod faults;
 pub mod fuzz;
 pub mod model;
+pub mod provider;
 pub mod schedule;
+pub mod scripted;
 pub mod world;
