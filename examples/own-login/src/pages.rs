@@ -181,8 +181,9 @@ async fn consent(
 }
 
 impl Site {
-    /// Allow comes back to this server for the code, deny goes straight to the client. That the request is this person's, was made
-    /// in this session, and asked for no less than `scope`, the server sees to itself; a second click on Allow does no harm.
+    /// Allow comes back to this server for the code, deny goes straight to the client. That the request is this
+    /// person's, was made in this session, and asked for no less than `scope`, the server sees to itself; a second
+    /// click on Allow does no harm.
     async fn take_answer(
         &self,
         grant: &str,
