@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use store::StoreError;
 use thiserror::Error;
 use tokio::runtime::Runtime;
 
-use crate::compose::{OpenError, Portcullis};
+use crate::compose::{Kept, OpenError, Portcullis};
 use crate::config::{Config, ConfigError, Settings, StoreKind, UnknownVariable};
 use crate::greeting::Greeting;
 use crate::serve::{self, BindError, Room};
@@ -73,6 +74,11 @@ pub enum RunError {
     /// What was stored cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The store did not take the admin key of a first run.
+    #[error(
+        "the admin key that was printed may not be kept: {0}. Start again; if that prints another, the first is void"
+    )]
+    AdminKeyNotKept(#[source] StoreError),
     /// The operating system refuses something else.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -84,7 +90,7 @@ impl RunError {
     pub const fn status(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Open(OpenError::Policy(_)) => 2,
-            Self::Telemetry(_) | Self::Bind(_) | Self::Open(_) | Self::Io(_) => 1,
+            Self::Telemetry(_) | Self::Bind(_) | Self::Open(_) | Self::AdminKeyNotKept(_) | Self::Io(_) => 1,
         }
     }
 }
@@ -103,6 +109,13 @@ impl fmt::Debug for Environment<'_> {
         f.debug_struct("Environment").finish_non_exhaustive()
     }
 }
+
+const ANOTHER_KEY: &str =
+    "Another server of this store made an admin key at the same time: that one holds, this one does not.";
+
+const ONE_ADDRESS: &str = "the issuer is https, so a proxy stands before this server, but --trusted-proxies names none: everybody \
+    counts as one address, and one who guesses shuts all out of log-in, sign-up, registration and /api. Name it, for example: \
+    --trusted-proxies 127.0.0.1";
 
 /// Does what the command line says, and answers with the status to end with.
 pub fn main(
@@ -128,7 +141,7 @@ pub fn main(
     for variable in &unknown {
         let _ = writeln!(errors, "portcullis: {variable}");
     }
-    match run(serve, environment, &unknown, out) {
+    match run(serve, environment, &unknown, out, errors) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If nobody reads this, the status still tells.
@@ -158,11 +171,16 @@ fn run(
     environment: &Environment<'_>,
     unknown: &[UnknownVariable],
     out: &mut dyn Write,
+    errors: &mut dyn Write,
 ) -> Result<(), RunError> {
     let config = Config::load(serve.settings, serve.config.as_deref(), environment.look_up)?;
     telemetry::start(&config)?;
     for variable in unknown {
         tracing::warn!("{variable}");
+    }
+    if config.sees_one_address_only() {
+        let _ = writeln!(errors, "portcullis: {ONE_ADDRESS}");
+        tracing::warn!("{ONE_ADDRESS}");
     }
     Runtime::new()?.block_on(run_server(config, out))
 }
@@ -188,7 +206,15 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
         first_run: portcullis.is_first_run(),
         forgetful,
     };
+    // Shown before it is kept: of a key that could not be printed the next start makes another.
     greeting.print(out)?;
+    match portcullis.keep_new_admin_key().await.map_err(RunError::AdminKeyNotKept)? {
+        Kept::This => {}
+        Kept::Another => {
+            writeln!(out, "{ANOTHER_KEY}")?;
+            out.flush()?;
+        }
+    }
     tracing::info!(%listening, issuer = %portcullis.issuer(), "started");
 
     let sweeper = tokio::spawn(Arc::clone(&portcullis).keep_sweeping());
@@ -222,6 +248,43 @@ mod tests {
         }
         for secret in ["PORTCULLIS_ADMIN_KEY ", "PORTCULLIS_MASTER_KEY "] {
             assert!(help.contains(secret), "{secret}");
+        }
+    }
+
+    /// A pipe that nobody reads any more.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_first_run_that_cannot_print_the_admin_key_does_not_keep_it() {
+        let home = tempfile::TempDir::new().unwrap();
+        let config = || Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data: home.path().join("data"),
+            ..Config::default()
+        };
+        assert!(matches!(run_server(config(), &mut Closed).await, Err(RunError::Io(_))));
+        assert!(Portcullis::open(config()).await.unwrap().new_admin_key().is_some());
+    }
+
+    #[test]
+    fn the_help_says_which_limits_can_be_switched_off() {
+        let mut command = CommandLine::command();
+        let help = command.find_subcommand_mut("serve").unwrap().render_long_help().to_string();
+        let about = help.split("--limits <").nth(1).unwrap().split("\n      --").next().unwrap();
+        for word in
+            ["registrations", "log-ins", "sign-ups", "wait for consent", "Wrong admin keys are limited"]
+        {
+            assert!(about.contains(word), "{word} in {about}");
         }
     }
 

@@ -50,13 +50,18 @@ impl Admin {
     #[must_use]
     pub fn new(issuer: Issuer, registry: Registry, key: Digest) -> Self {
         let gate = Gate {
-            key,
+            key: Mutex::new(key),
             limiter: Arc::new(Unlimited),
             clock: Arc::new(SystemClock),
             events: Arc::new(Traced),
             shut_out: Mutex::default(),
         };
         Self { issuer, registry, gate }
+    }
+
+    /// From now on another key opens it, and that alone.
+    pub fn change_key(&self, key: Digest) {
+        *self.gate.key.lock() = key;
     }
 
     /// Limits wrong keys by address; without it they are not. An address beyond the limit is answered 429 until the limiter

@@ -6,7 +6,6 @@
 
 mod error;
 mod given;
-mod network;
 mod parse;
 mod secret;
 mod settings;
@@ -20,11 +19,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use authz_core::{Lifetime, Policy};
+use http_io::AddressRange;
 use oauth_types::Issuer;
 
 pub use self::error::{ConfigError, Fault};
 pub use self::given::{SettingName, Source};
-pub use self::network::Network;
 pub use self::secret::{AdminSecret, MasterKey, SHORTEST_ADMIN_KEY};
 pub use self::settings::Settings;
 pub use self::unknown::UnknownVariable;
@@ -37,7 +36,7 @@ pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
     /// Whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<AddressRange>,
     /// Where the database and the master key are. Unused with [`StoreKind::Memory`].
     pub data: PathBuf,
     /// Where records are kept.
@@ -53,7 +52,7 @@ pub struct Config {
     pub session: Lifetime,
     /// Whether strangers may make themselves an account.
     pub sign_up: bool,
-    /// Whether registrations, log-ins and sign-ups are limited.
+    /// Whether registrations, log-ins, sign-ups and the requests that wait for consent are limited. Wrong admin keys always are.
     pub limits: bool,
     /// How log lines look.
     pub log_format: LogFormat,
@@ -117,6 +116,14 @@ impl Config {
         };
         let settings = flags.over(Settings::of_variables(look_up)?).over(of_file);
         parse::config(&settings, look_up)
+    }
+
+    /// Whether everybody is one address to it: a proxy must stand before it, because it speaks plain HTTP and its issuer is https,
+    /// and that proxy is not one of those that are believed. Then all limits by address are shared.
+    #[must_use]
+    pub fn sees_one_address_only(&self) -> bool {
+        let https = self.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("https:"));
+        https && self.trusted_proxies.is_empty()
     }
 
     /// The issuer: the one that is set, or `http://127.0.0.1` with the port of `listening`, the address that was bound.
