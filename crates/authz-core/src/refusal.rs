@@ -188,8 +188,8 @@ pub struct Wire {
 }
 
 impl Refusal {
-    /// The answer to the peer. Whatever a thief could learn from the difference between two refusals of a code or refresh token
-    /// stays here.
+    /// The answer to the peer. Whatever a thief could learn from the difference between two refusals of a code or refresh
+    /// token stays here.
     #[must_use]
     pub const fn wire(self) -> Wire {
         use ErrorCode as Code;

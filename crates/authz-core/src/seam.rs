@@ -157,8 +157,8 @@ pub enum Limit {
     LogIn,
     /// Log-ins, by account and address, whether they succeed or not.
     LogInAccount,
-    /// Log-ins, by account, from wherever: against guessing from many addresses. Far above what one person does, because it locks out
-    /// the person, too.
+    /// Log-ins, by account, from wherever: against guessing from many addresses. Far above what one person does, because it
+    /// locks out the person, too.
     LogInAnywhere,
     /// Sign-ups, by address.
     SignUp,

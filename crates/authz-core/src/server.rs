@@ -75,8 +75,8 @@ impl AuthorizationServer {
         flow::consent::pending(&self.engine, grant, who).await
     }
 
-    /// The person allows `scope`, which is at most what was asked for. Send their browser to the path that is answered: it gives
-    /// the code.
+    /// The person allows `scope`, which is at most what was asked for. Send their browser to the path that is answered: it
+    /// gives the code.
     ///
     /// The caller has made sure that the person meant it (CSRF). Who they are is compared with the record here, and client,
     /// redirect URI and resource are looked at again.

@@ -13,7 +13,8 @@ use crate::{AddressRange, Peer};
 /// the sender wrote on its left changes what the proxies wrote on its right. Of an untrusted peer the header is not looked
 /// at: anybody can write it.
 ///
-/// Call it once, before a [`Serve`](crate::Serve), with the peer that the adapter saw; without proxies there is nothing to call.
+/// Call it once, before a [`Serve`](crate::Serve), with the peer that the adapter saw; without proxies there is nothing to
+/// call.
 #[must_use]
 pub fn sender(peer: Peer, headers: &HeaderMap, trusted: &[AddressRange]) -> Peer {
     let Some(mut known) = peer.0.map(|address| address.to_canonical()) else { return peer };

@@ -28,8 +28,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Serves `pages` for the people of `accounts`, who answer what `server` asks. Anybody may sign up, limits are counted in
-    /// the memory of this process, and events go to the log.
+    /// Serves `pages` for the people of `accounts`, who answer what `server` asks. Anybody may sign up, limits are counted
+    /// in the memory of this process, and events go to the log.
     #[must_use]
     pub fn new(pages: Arc<Pages>, accounts: Arc<Accounts>, server: Arc<AuthorizationServer>) -> Self {
         let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(SystemClock));

@@ -5,15 +5,16 @@ use thiserror::Error;
 
 /// A path of this server with its query: it begins with the issuer's path, and nothing in it makes a browser go elsewhere.
 ///
-/// An open redirect on a log-in page is a phishing tool (OWASP, unvalidated redirects): whatever else is asked for is ignored.
+/// An open redirect on a log-in page is a phishing tool (OWASP, unvalidated redirects): whatever else is asked for is
+/// ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReturnTo(String);
 
 /// Why a text is no way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum NoWayBack {
-    /// Nothing that is longer leads anywhere here. The person must learn it: an authorization request that got lost looks like
-    /// a log-in that leads nowhere.
+    /// Nothing that is longer leads anywhere here. The person must learn it: an authorization request that got lost looks
+    /// like a log-in that leads nowhere.
     #[error("a way back has at most 16384 bytes")]
     TooLong,
     #[error("a way back is a plain path of this server")]

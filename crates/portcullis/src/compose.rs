@@ -97,8 +97,8 @@ impl Portcullis {
         self.new_admin_key.as_ref()
     }
 
-    /// Stores the digest of [`new_admin_key`](Self::new_admin_key), if there is one. Show the key first: one that nobody saw must
-    /// not be kept.
+    /// Stores the digest of [`new_admin_key`](Self::new_admin_key), if there is one. Show the key first: one that nobody saw
+    /// must not be kept.
     ///
     /// # Errors
     ///

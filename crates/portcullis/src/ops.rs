@@ -40,8 +40,8 @@ impl Ops {
         Self { issuer, store, clock: Arc::new(SystemClock), answered: Mutex::default() }
     }
 
-    /// Tells the time by `clock`: the store is asked once a second at the most, because the question is a write and anybody may
-    /// ask.
+    /// Tells the time by `clock`: the store is asked once a second at the most, because the question is a write and anybody
+    /// may ask.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;

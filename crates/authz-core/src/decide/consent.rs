@@ -136,7 +136,8 @@ fn may_approve(
     Ok(())
 }
 
-/// The consent to remember after a yes to `scope` of `request`: what was agreed to before, if it was not taken back, and this.
+/// The consent to remember after a yes to `scope` of `request`: what was agreed to before, if it was not taken back, and
+/// this.
 #[must_use]
 pub fn remember(
     who: &Authentication,

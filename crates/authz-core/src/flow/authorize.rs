@@ -89,7 +89,8 @@ async fn sound(
 }
 
 /// An error that may be redirected once somebody is logged in, or at once to a client that an administrator vouches for. For
-/// anybody else it is a page: whoever can register must not make of this server an open redirector (OAuth 2.1 section 7.12.2).
+/// anybody else it is a page: whoever can register must not make of this server an open redirector (OAuth 2.1 section
+/// 7.12.2).
 async fn unsound(
     engine: &Engine,
     http: &Request<Bytes>,

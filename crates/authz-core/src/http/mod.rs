@@ -262,8 +262,8 @@ fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
 
 /// What a 401 asks for (RFC 9110 section 11.6.1).
 ///
-/// The token endpoint names a scheme only to a client that tried the header (RFC 6749 section 5.2); a missing token is told no error
-/// code (RFC 6750 section 3.1).
+/// The token endpoint names a scheme only to a client that tried the header (RFC 6749 section 5.2); a missing token is told
+/// no error code (RFC 6750 section 3.1).
 fn challenge(endpoint: &Endpoint, refusal: Refusal, headers: &HeaderMap) -> Option<Challenge> {
     let wire = refusal.wire();
     if wire.status != StatusCode::UNAUTHORIZED {

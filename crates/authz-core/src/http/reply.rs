@@ -92,8 +92,8 @@ pub(super) fn retry_after(response: &mut Response<Bytes>, seconds: i64) {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
 }
 
-/// The redirect to a client. 303, so that whatever came with the request is not sent on (OAuth 2.1 section 7.5.4), and nothing
-/// of the address that the browser came from.
+/// The redirect to a client. 303, so that whatever came with the request is not sent on (OAuth 2.1 section 7.5.4), and
+/// nothing of the address that the browser came from.
 pub(super) fn see_other(answer: &ClientRedirect) -> Response<Bytes> {
     let Ok(location) = HeaderValue::from_str(answer.as_str()) else {
         return empty(StatusCode::INTERNAL_SERVER_ERROR);

@@ -52,7 +52,8 @@ pub struct Config {
     pub session: Lifetime,
     /// Whether strangers may make themselves an account.
     pub sign_up: bool,
-    /// Whether registrations, log-ins, sign-ups and the requests that wait for consent are limited. Wrong admin keys always are.
+    /// Whether registrations, log-ins, sign-ups and the requests that wait for consent are limited. Wrong admin keys always
+    /// are.
     pub limits: bool,
     /// How log lines look.
     pub log_format: LogFormat,
@@ -118,8 +119,8 @@ impl Config {
         parse::config(&settings, look_up)
     }
 
-    /// Whether everybody is one address to it: a proxy must stand before it, because it speaks plain HTTP and its issuer is https,
-    /// and that proxy is not one of those that are believed. Then all limits by address are shared.
+    /// Whether everybody is one address to it: a proxy must stand before it, because it speaks plain HTTP and its issuer is
+    /// https, and that proxy is not one of those that are believed. Then all limits by address are shared.
     #[must_use]
     pub fn sees_one_address_only(&self) -> bool {
         let https = self.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("https:"));

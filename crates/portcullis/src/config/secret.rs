@@ -87,8 +87,8 @@ impl MasterKey {
         &self.0
     }
 
-    /// What seals a store with this key alone, under the number that [`Portcullis`](crate::Portcullis) gives it: whoever composes the
-    /// parts by hand opens the same store with it.
+    /// What seals a store with this key alone, under the number that [`Portcullis`](crate::Portcullis) gives it: whoever
+    /// composes the parts by hand opens the same store with it.
     ///
     /// # Errors
     ///
