@@ -1,5 +1,5 @@
 //! A storage backend of one's own, in one file: the whole contract of [`Store`] and [`Inspect`] over
-//! [redb](https://docs.rs/redb), an embedded key-value library.
+//! [redb](https://www.redb.org), an embedded key-value library.
 //!
 //! It knows rows and nothing of what is in them. Each comment below names a rule of the contract at the point where it
 //! is easy to break; `tests/suite.rs` proves that none is.
