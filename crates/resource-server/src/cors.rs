@@ -184,6 +184,3 @@ pub(crate) const HEADERS: &str = "Authorization, Content-Type, Accept, DPoP, Las
                                   Mcp-Method, Mcp-Name, traceparent, tracestate, baggage";
 /// What scripts may read: where to log in, when to come back, which session this is.
 const EXPOSED: &str = "WWW-Authenticate, Retry-After, Mcp-Session-Id, MCP-Protocol-Version";
-
-#[cfg(test)]
-mod tests;

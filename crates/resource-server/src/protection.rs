@@ -135,10 +135,17 @@ impl Protection {
                 Admission::Unread(Unread { gate: self.clone(), caller, origin: origin.cloned() })
             };
         }
-        match self.permit(caller.as_deref(), None) {
+        match self.permit(caller.as_deref(), &Scope::empty()) {
             Ok(()) => Admission::Admitted(caller),
             Err(answer) => self.answer(origin, &answer),
         }
+    }
+
+    /// The answer to somebody anonymous at a place that is for somebody known, which optional mode cannot tell from the head: 401, as
+    /// everybody without credentials gets elsewhere.
+    #[must_use]
+    pub fn no_credentials(&self) -> Response<Bytes> {
+        self.0.no_credentials.response()
     }
 
     /// Adds to the answer of the server behind what browsers must be told: CORS (RS-19). `request_origin` is the `Origin` of the
@@ -202,29 +209,25 @@ impl Protection {
         }
     }
 
-    /// Whether `caller` may do what needs `extra` beyond what this route needs anyway.
-    fn permit(&self, caller: Option<&Verified>, extra: Option<&Scope>) -> Result<(), Answer> {
-        let Gate { common, needed, no_credentials, insufficient, .. } = &*self.0;
-        let extra = extra.filter(|extra| !extra.is_subset_of(needed));
+    /// Whether `caller` may do what needs all of `extra` beyond what this route needs anyway.
+    fn permit(&self, caller: Option<&Verified>, extra: &Scope) -> Result<(), Answer> {
+        let Gate { common, needed, insufficient, .. } = &*self.0;
         let Some(caller) = caller else {
-            return match extra {
-                None => Ok(()),
-                Some(extra) if extra.is_empty() => Ok(()),
-                Some(extra) => Err(common.answers.no_credentials(&needed.union(extra))),
-            };
+            let refused = || common.answers.no_credentials(&needed.union(extra));
+            return if extra.is_empty() { Ok(()) } else { Err(refused()) };
         };
         let enough = |scope: &Scope| common.hierarchy.suffices(&caller.scopes, scope);
-        if enough(needed) && extra.is_none_or(enough) {
+        if enough(needed) && enough(extra) {
             return Ok(());
         }
-        if extra.is_none() && !common.granted_too {
-            return Err(insufficient.clone());
-        }
-        let mut scope = extra.map_or_else(|| needed.clone(), |extra| needed.union(extra));
-        if common.granted_too {
-            scope = scope.union(&builder::without_offline_access(&caller.scopes));
-        }
-        Err(common.answers.insufficient(&scope))
+        Err(if common.granted_too {
+            let granted = builder::without_offline_access(&caller.scopes);
+            common.answers.insufficient(&needed.union(extra).union(&granted))
+        } else if extra.is_subset_of(needed) {
+            insufficient.clone()
+        } else {
+            common.answers.insufficient(&needed.union(extra))
+        })
     }
 
     fn answer(&self, origin: Option<&HeaderValue>, answer: &Answer) -> Admission {
@@ -264,7 +267,7 @@ impl Unread {
     pub fn admit(self, body: &[u8]) -> Result<Option<Arc<Verified>>, Refused> {
         let Self { gate, caller, origin } = self;
         let permitted = match gate.0.common.tools.needed_by(body) {
-            Ok(extra) => gate.permit(caller.as_deref(), Some(&extra)),
+            Ok(extra) => gate.permit(caller.as_deref(), &extra),
             Err(unreadable) => Err(gate.0.common.answers.unreadable(unreadable)),
         };
         match permitted {
@@ -359,4 +362,4 @@ const fn what_to_check(missing: &Unavailable) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -51,7 +51,7 @@ impl Tools {
             if let Some(name) = called(message)?
                 && let Some(scope) = self.0.get(name.as_ref())
             {
-                needed = needed.union(scope);
+                needed = if needed.is_empty() { scope.clone() } else { needed.union(scope) };
             }
             Ok(())
         };
@@ -102,12 +102,16 @@ mod tests {
 
     use super::*;
 
-    fn needed(body: &str) -> Result<String, Unreadable> {
+    fn tools() -> Tools {
         let mut tools = Tools::default();
-        tools.need("delete".to_owned(), &Scope::parse("files:write").unwrap());
-        tools.need("delete".to_owned(), &Scope::parse("files:read").unwrap());
-        tools.need("send".to_owned(), &Scope::parse("mail").unwrap());
-        tools.needed_by(body.as_bytes()).map(|scope| scope.to_string())
+        for (tool, scope) in [("delete", "files:write"), ("delete", "files:read"), ("send", "mail")] {
+            tools.need(tool.to_owned(), &Scope::parse(scope).unwrap());
+        }
+        tools
+    }
+
+    fn needed(body: &str) -> Result<String, Unreadable> {
+        tools().needed_by(body.as_bytes()).map(|scope| scope.to_string())
     }
 
     const DELETE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete","arguments":{"name":"x"}}}"#;
@@ -176,9 +180,7 @@ mod tests {
         ] {
             assert_eq!(needed(body), Err(unreadable), "{body}");
         }
-        let mut tools = Tools::default();
-        tools.need("x".to_owned(), &Scope::empty());
-        assert_eq!(tools.needed_by(b"{\"method\":\"\xff\"}"), Err(Json));
+        assert_eq!(tools().needed_by(b"{\"method\":\"\xff\"}"), Err(Json));
     }
 
     proptest! {

@@ -83,11 +83,13 @@ impl Legacy {
         let mut kept = self.kept.lock().await;
         if self.clock.now() >= kept.again {
             let fetched = self.fetched(issuer).await;
-            let patience = if fetched.is_some() { FRESH } else { COOLDOWN };
+            let patience = match (&fetched, &kept.document) {
+                (Some(_), _) => FRESH,
+                (None, Some(_)) => STALE,
+                (None, None) => COOLDOWN,
+            };
             kept.again = self.clock.now().plus(patience);
-            if let Some(fetched) = fetched {
-                kept.document = Some(fetched);
-            }
+            kept.document = fetched.or_else(|| kept.document.take());
         }
         kept.document.clone()
     }
@@ -108,8 +110,10 @@ impl Legacy {
                 Ok(response) => {
                     tracing::debug!(url, status = response.status().as_u16(), "no metadata of the issuer");
                 }
+                // The other addresses are at the same host.
                 Err(error) => {
                     tracing::warn!(url, %error, "the metadata of the issuer cannot be copied");
+                    return None;
                 }
             }
         }
@@ -150,6 +154,8 @@ fn unavailable() -> Response<Bytes> {
 
 /// For how many seconds a copy is fresh.
 const FRESH: i64 = 600;
-/// For how many seconds an issuer that does not answer is left alone.
+/// For how many seconds more a copy serves, when the issuer does not answer.
+const STALE: i64 = 60;
+/// For how many seconds an issuer that does not answer is left alone, when there is no copy.
 const COOLDOWN: i64 = 5;
 const LIMITS: Limits = Limits { body: 256 * 1024, time: Duration::from_secs(5) };
