@@ -3,7 +3,7 @@
 mod legacy;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_io::{Peer, Serve};
 use oauth_types::{Issuer, ProtectedResourceMetadata, Resource, Scope, well_known};
+use parking_lot::RwLock;
 
 pub(crate) use legacy::Legacy;
 pub use legacy::LegacyMetadata;
@@ -103,7 +104,7 @@ impl Documents {
 
     /// Another route needs `scope`.
     pub(crate) fn know(&self, scope: &Scope) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write();
         *known = known.union(scope);
     }
 
@@ -111,7 +112,7 @@ impl Documents {
     fn document(&self) -> ProtectedResourceMetadata {
         let scopes = match &self.scopes_supported {
             Some(scopes) => scopes.clone(),
-            None => self.known.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            None => self.known.read().clone(),
         };
         ProtectedResourceMetadata {
             authorization_servers: self.verify.issuers().iter().map(Issuer::to_string).collect(),

@@ -24,14 +24,22 @@ pub use builder::ProtectionBuilder;
 ///
 /// It is `http` alone; an adapter makes the layer of a web framework of it. A clone is the same protection.
 ///
-/// ```ignore
-/// match protection.admit(&head).await {
-///     Admission::Admitted(caller) => go_on(caller, request),
-///     Admission::Unread(unread) => match unread.admit(&body) { // at most `unread.body_limit()` bytes of it
-///         Ok(caller) => go_on(caller, request),
-///         Err(refused) => refused.into(),
-///     },
-///     Admission::Answer(answer) => answer,
+/// ```
+/// use std::sync::Arc;
+///
+/// use resource_server::{Admission, Protection, Verified};
+///
+/// async fn caller(
+///     protection: &Protection,
+///     request: &http::Request<bytes::Bytes>,
+/// ) -> Result<Option<Arc<Verified>>, http::Response<bytes::Bytes>> {
+///     let (head, body) = request.clone().into_parts();
+///     match protection.admit(&head).await {
+///         Admission::Admitted(caller) => Ok(caller),
+///         Admission::Unread(unread) if body.len() > unread.body_limit() => Err(unread.too_large()),
+///         Admission::Unread(unread) => Ok(unread.admit(&body)?),
+///         Admission::Answer(answer) => Err(answer),
+///     }
 /// }
 /// ```
 #[derive(Clone)]

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::{document, fault};
 use crate::ConfigError;
+use crate::verifier::asking::is_on_this_machine;
 
 /// What a client of 2025-03-26 finds at `/.well-known/oauth-authorization-server` of the MCP server's own origin. It knows no
 /// metadata of protected resources, and takes this origin for the authorization server.
@@ -54,7 +55,7 @@ impl Legacy {
     /// A client for issuers that the operator configured: private networks are open to it, and this machine if one of them is on it.
     pub(crate) fn client(issuers: &[Issuer]) -> Result<Arc<dyn Fetch>, ConfigError> {
         let mut guard = Guard::public_only().dangerous_private_networks();
-        if issuers.iter().any(|issuer| !issuer.is_https()) {
+        if issuers.iter().any(|issuer| is_on_this_machine(issuer.as_str())) {
             guard = guard.dangerous_loopback();
         }
         Ok(Arc::new(Client::new(guard)?))

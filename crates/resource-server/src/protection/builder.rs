@@ -127,7 +127,8 @@ impl ProtectionBuilder {
     /// The pages that may call, as browsers write their origins: `https://app.example.com`. Any other page is refused with 403 (RS-15).
     ///
     /// Without it any page may: what it has no token for it cannot do. A server on loopback lets in only pages of this machine, for
-    /// others can make their name resolve to it (DNS rebinding). Programs that are no browser send no `Origin` and are not concerned.
+    /// others can make their name resolve to it (DNS rebinding); it refuses any other name than its own in `Host`, too, whatever is
+    /// allowed here. Programs that are no browser send no `Origin` and are not concerned.
     #[must_use]
     pub fn allowed_origins<O: AsRef<str>>(self, origins: impl IntoIterator<Item = O>) -> Self {
         let parsed = origins.into_iter().map(|text| {
