@@ -277,6 +277,19 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_that_is_not_named_is_warned_of_once() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let (mut out, mut errors) = (Vec::new(), Vec::new());
+        let arguments = ["portcullis", "serve", "--issuer", "https://auth.example.com", "--listen", &address];
+        let environment = Environment { look_up: &|_| None, names: &Vec::new };
+        main(arguments.map(OsString::from), &environment, &mut out, &mut errors);
+        let told = String::from_utf8(errors).unwrap();
+        assert_eq!(told.matches("--trusted-proxies names none").count(), 1, "{told}");
+        assert!(told.contains("is in use by another program"), "{told}");
+    }
+
+    #[test]
     fn the_help_says_which_limits_can_be_switched_off() {
         let mut command = CommandLine::command();
         let help = command.find_subcommand_mut("serve").unwrap().render_long_help().to_string();
