@@ -171,6 +171,8 @@ mod tests {
             (r#"{"method":"tools/call","params":{"name":"free"},"params":{"name":"delete"}}"#, Message),
             (r#"{"method":"tools/call","params":{"name":"free","name":"delete"}}"#, Call),
             (r#"{"method":"tools/call","params":{"name":"free","n\u0061me":"delete"}}"#, Call),
+            (r#"[["tools/call",{"name":"delete"}]]"#, Message),
+            (r#"{"method":"tools/call","params":["delete"]}"#, Call),
             (r#"{"method":"tools/call","params":["delete",{}]}"#, Call),
             (r#"{"method":"tools/call","params":{"name":null}}"#, Call),
             (r#"{"method":"tools/call","params":{"name":["delete"]}}"#, Call),

@@ -131,9 +131,11 @@ async fn a_preflight_is_answered_without_a_token() {
     let Admission::Answer(answer) = protection.admit(&head("OPTIONS", &params)).await else { panic!() };
     let allowed = answer.headers()["access-control-allow-headers"].to_str().unwrap();
     assert!(allowed.ends_with(", mcp-param-region") && !allowed.contains("x-other"), "{allowed}");
-    // Without an origin it is no preflight.
-    let Admission::Answer(answer) = protection.admit(&head("OPTIONS", &headers[1..])).await else { panic!() };
-    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    // Without an origin, or by another method, it is no preflight.
+    for no_preflight in [head("OPTIONS", &headers[1..]), head("POST", &headers[..2])] {
+        let Admission::Answer(answer) = protection.admit(&no_preflight).await else { panic!() };
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    }
 }
 
 #[test]
