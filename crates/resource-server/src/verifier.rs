@@ -7,6 +7,7 @@ pub(crate) mod notices;
 pub(crate) mod renewed;
 mod watch;
 
+use std::fmt;
 use std::sync::Arc;
 
 use ambient::{Clock, Time};
@@ -105,6 +106,12 @@ impl Verify for Verifier {
             trusted.keys().at_hand()?;
         }
         self.0.sources.iter().try_for_each(|source| source.ready())
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("resource", &self.0.resource).finish_non_exhaustive()
     }
 }
 

@@ -269,3 +269,22 @@ fn parsed<T, E: Into<ValueFault>>(
     let fault = |fault: E| ConfigError::Value { what, value: value.to_owned(), fault: fault.into(), example };
     parse(value).map_err(fault)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// This machine has services that trust whoever reaches them.
+    #[test]
+    fn the_client_reaches_this_machine_only_if_an_issuer_is_there() {
+        let open = Guard::public_only().dangerous_private_networks();
+        let builder = || VerifierBuilder::new("https://mcp.example.com/mcp");
+        for issuer in ["https://auth.example.com", "https://10.0.0.7", "https://localhost.example.com"] {
+            assert_eq!(builder().userinfo(issuer).guard(), open, "{issuer}");
+        }
+        for issuer in ["http://localhost:8080", "http://127.0.0.1", "http://[::1]:1/a", "https://localhost"] {
+            assert_eq!(builder().jwt(Jwt::issued_by(issuer)).guard(), open.dangerous_loopback(), "{issuer}");
+        }
+        assert_eq!(Verifier::builder("http://localhost/mcp").guard(), open, "the resource is not fetched");
+    }
+}

@@ -60,7 +60,8 @@ impl<T> Held<T> {
     }
 }
 
-/// A value of an origin. One fetch runs at a time, by itself: whoever hangs up neither ends it nor takes the others' answer away.
+/// A value of an origin. One fetch runs at a time, as a task of its own: whoever hangs up neither ends it nor takes the others' answer
+/// away, and nobody can start fetches faster than they end.
 pub(crate) struct Renewed<T> {
     origin: Box<dyn Origin<T>>,
     clock: Arc<dyn Clock>,
@@ -68,7 +69,8 @@ pub(crate) struct Renewed<T> {
     running: Mutex<Option<Running<T>>>,
 }
 
-type Running<T> = Shared<BoxFuture<'static, Result<Arc<Held<T>>, Unavailable>>>;
+/// `None` if the runtime ended before the fetch did.
+type Running<T> = Shared<BoxFuture<'static, Option<Result<Arc<Held<T>>, Unavailable>>>>;
 
 struct State<T> {
     held: Option<Arc<Held<T>>>,
@@ -133,9 +135,9 @@ impl<T: Send + Sync + 'static> Renewed<T> {
                 drop(self.running());
                 Ok(held)
             }
-            (Some(held), None) => Ok(self.running().await.unwrap_or(held)),
+            (Some(held), None) => Ok(self.renew().await.unwrap_or(held)),
             (None, Some(fault)) if fault.is_recent(now) => Err(fault.why),
-            (None, _) => self.running().await,
+            (None, _) => self.renew().await,
         }
     }
 
@@ -161,25 +163,27 @@ impl<T: Send + Sync + 'static> Renewed<T> {
             }
             state.pressed_at = Some(now);
         }
-        self.running().await.map(Some)
+        self.renew().await.map(Some)
     }
 
     /// Fetches the value, whether it is fresh or not.
     pub(crate) async fn renew(self: &Arc<Self>) -> Result<Arc<Held<T>>, Unavailable> {
-        self.running().await
+        let fetched = self.running().await;
+        // A fetch that ended with the runtime of whoever started it says nothing; one on this runtime does.
+        let fetched = if fetched.is_none() { self.running().await } else { fetched };
+        fetched.unwrap_or_else(|| Err(self.origin.unasked()))
     }
 
     /// The fetch that runs, or one that starts now.
     fn running(self: &Arc<Self>) -> Running<T> {
         let mut running = self.running.lock();
-        // One that is done is no more than what is held. It stays here only if its runtime ended before it could leave.
+        // One that is done is no more than what is held. It stays here only if its runtime ended before it could take itself off.
         if let Some(one) = running.as_ref().filter(|one| one.peek().is_none()) {
             return one.clone();
         }
         let this = Arc::clone(self);
         let fetch = tokio::spawn(async move { this.fetch().await });
-        let this = Arc::clone(self);
-        let one = async move { fetch.await.unwrap_or_else(|_| Err(this.origin.unasked())) }.boxed().shared();
+        let one = async move { fetch.await.ok() }.boxed().shared();
         *running = Some(one.clone());
         one
     }
