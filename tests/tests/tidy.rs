@@ -240,7 +240,9 @@ fn test_functions() -> BTreeSet<String> {
             names.extend(behind_attribute);
             // A case that a macro stamps is named in the macro's list and written elsewhere.
             let written: BTreeSet<String> = own.into_iter().map(|(name, _)| name).collect();
-            if file.components().any(|part| matches!(part.as_os_str().to_str(), Some("black_box" | "suite")))
+            if file
+                .components()
+                .any(|part| matches!(part.as_os_str().to_str(), Some("black_box" | "protected" | "suite")))
             {
                 names.extend(written);
             }

@@ -5,6 +5,8 @@
 //! `http` 0.2, and ours.
 
 mod convert;
+#[cfg(feature = "protect")]
+pub mod protect;
 #[cfg(feature = "tower")]
 mod tower;
 
@@ -40,13 +42,13 @@ pub use self::tower::{BrokenOff, Incoming, tower_service};
 /// in it is answered 500.
 pub fn mount(serve: Arc<dyn Serve>) -> impl FnOnce(&mut ServiceConfig) {
     let fallback =
-        web::to(move |request: HttpRequest, body: Payload| answer(Arc::clone(&serve), request, body));
+        web::to(move |request: HttpRequest, body: Payload| mounted(Arc::clone(&serve), request, body));
     move |application| {
         application.default_service(fallback);
     }
 }
 
-async fn answer(
+async fn mounted(
     serve: Arc<dyn Serve>,
     request: HttpRequest,
     body: Payload,

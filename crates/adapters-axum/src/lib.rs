@@ -3,6 +3,9 @@
 //! It holds no rules: paths, methods, statuses and headers are the `Serve`'s. What it adds is the network's part,
 //! reading the body within the limit and naming the peer.
 
+#[cfg(feature = "protect")]
+pub mod protect;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -28,14 +31,13 @@ use tracing::Instrument as _;
 /// What reaches `serve` runs to its end, on the tokio runtime that polls the router, even if the client hangs up before:
 /// otherwise a commit could happen without the step that follows it. A panic in it is answered 500.
 pub fn mount(serve: Arc<dyn Serve>) -> Router {
-    Router::new().fallback(move |request: Request<Body>| {
-        let serve = Arc::clone(&serve);
-        async move {
-            let head = request.method() == Method::HEAD;
-            let response = answer(serve, request).await;
-            if head { to_head(response) } else { response.map(Body::from) }
-        }
-    })
+    Router::new().fallback(move |request| mounted(Arc::clone(&serve), request))
+}
+
+async fn mounted(serve: Arc<dyn Serve>, request: Request<Body>) -> Response<Body> {
+    let head = request.method() == Method::HEAD;
+    let response = answer(serve, request).await;
+    if head { to_head(response) } else { response.map(Body::from) }
 }
 
 async fn answer(serve: Arc<dyn Serve>, request: Request<Body>) -> Response<Bytes> {
