@@ -3,6 +3,12 @@
 //! It refuses to hold rules: paths, methods, statuses and headers are the `Serve`'s. What it adds is the network's part,
 //! reading the body within the limit and naming the peer, and the way between actix-web's types, which are those of
 //! `http` 0.2, and ours.
+//!
+//! | what | here |
+//! |---|---|
+//! | a `Serve`, an authorization server for instance, as the default service | [`mount`] |
+//! | an MCP server behind a protection (RFC 6750, RFC 9728). Feature `protect` | `protect` |
+//! | any tower service as a route. Feature `tower` | `tower_service` |
 
 mod convert;
 #[cfg(feature = "protect")]

@@ -2,6 +2,11 @@
 //!
 //! It holds no rules: paths, methods, statuses and headers are the `Serve`'s. What it adds is the network's part,
 //! reading the body within the limit and naming the peer.
+//!
+//! | what | here |
+//! |---|---|
+//! | a `Serve`, an authorization server for instance, as a router | [`mount`] |
+//! | an MCP server behind a protection (RFC 6750, RFC 9728). Feature `protect` | `protect` |
 
 #[cfg(feature = "protect")]
 pub mod protect;

@@ -1,8 +1,13 @@
 //! What counts as a token, and what somebody without one is told.
 
 use http::Method;
+use oauth_types::{Issuer, Resource, Scope};
+use resource_server::{Invalid, Jwt, Rejection, Unavailable, Verified};
+use secrecy::ExposeSecret as _;
+use testkit::client::RESOURCE;
 
 use crate::challenge::{METADATA, challenge, reason, refused};
+use crate::mint::ISSUER;
 use crate::run::Run;
 use crate::signed::{Signed, token_for};
 
@@ -15,6 +20,7 @@ stamp!(
     rs07_what_cannot_be_read_is_invalid_request,
     rs13_nothing_arrives_before_a_token_is_checked,
     g21_malformed_authorization_headers_are_never_5xx,
+    keys_of_ones_own_stand_beside_tokens,
 );
 
 /// auth-unauthenticated-request-rejected, auth-401-response, auth-www-authenticate-header, auth-resource-metadata-param,
@@ -122,4 +128,32 @@ async fn g21_malformed_authorization_headers_are_never_5xx(run: Run) {
         assert!(matches!(status, 400 | 401), "{value}: {status}");
     }
     assert_eq!(server.reached(), 0);
+}
+
+/// By their prefix, each checked by its own alone; a check that cannot be made now is no 401 either.
+async fn keys_of_ones_own_stand_beside_tokens(run: Run) {
+    let check = async |key: secrecy::SecretString| -> Result<Verified, Rejection> {
+        match key.expose_secret() {
+            "demo_good" => {
+                let own = Issuer::parse("https://mcp.example.com").unwrap();
+                let somebody = Verified::new(own, "7", Resource::parse(RESOURCE).unwrap());
+                Ok(somebody.with_scopes(Scope::parse("files:read").unwrap()))
+            }
+            "demo_later" => Err(Unavailable::OwnCheck.into()),
+            _ => Err(Invalid::Refused.into()),
+        }
+    };
+    let world = Signed::with(|b| b.jwt(Jwt::issued_by(ISSUER)).credential("demo_", check));
+    let server = run.protected(world.protection());
+    let answer = server.with("demo_good").await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    assert_eq!(answer.json()["issuer"], "https://mcp.example.com");
+    assert_eq!(answer.json()["subject"], "7");
+    let answer = server.with("demo_bad").await;
+    refused(&answer, 401, "invalid_token");
+    assert_eq!(reason(&answer), "credential_refused");
+    assert_eq!(server.with("demo_later").await.status(), 503);
+    assert_eq!(server.with(&token_for("files:read")).await.json()["issuer"], ISSUER);
+    let authorization = [("authorization", "Bearer demo_good")];
+    refused(&server.get("/write", &authorization).await, 403, "insufficient_scope");
 }
