@@ -38,6 +38,7 @@ pub fn application(settings: &Settings) -> Result<Router, ConfigError> {
     let protection = Protection::builder(verifier)
         .require("notes:read")
         .require_for_tool("delete_note", "notes:write")
+        .scopes_supported("notes:read")
         .resource_name("Notes")
         .build()?;
 

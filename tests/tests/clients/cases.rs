@@ -40,6 +40,7 @@ async fn without_a_token_it_is_told_where_to_log_in(stage: Stage) {
     );
 }
 
+/// It asks for what the challenge and the metadata name together, so neither may name more than everybody needs.
 async fn from_a_challenge_to_a_tool_that_knows_who_calls(mut stage: Stage) {
     let client = Client::log_in(&stage.url, &mut stage.ada).await;
     assert_eq!(client.credentials().await.granted_scopes, ["notes:read", "offline_access"]);

@@ -62,10 +62,7 @@ impl Client {
         let mut manager = AuthorizationManager::new(url).await.unwrap();
         manager.set_credential_store(kept.clone());
         let mut state = OAuthState::Unauthorized(manager);
-        let request = AuthorizationRequest::new(CALLBACK)
-            .with_client_name("rmcp")
-            .with_initial_scope_selection()
-            .with_challenge(challenge);
+        let request = AuthorizationRequest::new(CALLBACK).with_client_name("rmcp").with_challenge(challenge);
         state.start_authorization(request).await.unwrap();
         let visit = state.get_authorization_url().await.unwrap();
         state.handle_callback_url(&allowed(ada, &visit).await).await.unwrap();
