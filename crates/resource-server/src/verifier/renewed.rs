@@ -161,7 +161,10 @@ impl<T: Send + Sync + 'static> Renewed<T> {
             if cooling && state.fault.is_none() && !under_way {
                 return Ok(None);
             }
-            state.pressed_at = Some(now);
+            // Joining a fetch is not starting one: it may have been sent before what is missing was there.
+            if !under_way {
+                state.pressed_at = Some(now);
+            }
         }
         self.renew().await.map(Some)
     }
