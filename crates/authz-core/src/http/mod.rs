@@ -20,6 +20,7 @@ use crate::decide::client::{Credentials, credentials};
 use crate::decide::metadata;
 use crate::flow::authorize::Next;
 use crate::flow::{Engine, Stopped, Unavailable, authorize, register, token, usage};
+use crate::page::PATIENCE;
 use crate::seam::{Limit, Wanted, address_key};
 use crate::text::{TokenKind, TokenText};
 use crate::{AuthorizationServer, Event, Page, Refusal};
@@ -236,7 +237,7 @@ fn page(engine: &Engine, endpoint: &Endpoint, next: Result<Next, Stopped>, peer:
         Err(Stopped::Unavailable(error)) => {
             tracing::error!(error = &error as &dyn Error, "cannot answer a browser");
             let mut response = engine.interaction.show(&Page::unavailable());
-            reply::retry_after(&mut response, reply::PATIENCE);
+            reply::retry_after(&mut response, PATIENCE);
             response
         }
     }

@@ -6,11 +6,9 @@ use http::{Response, StatusCode};
 use oauth_types::{Challenge, ErrorCode, OAuthError};
 
 use super::endpoint::Endpoint;
+use crate::page::PATIENCE;
 use crate::seam::TooMany;
 use crate::{ClientRedirect, Refusal};
-
-/// When to come back after a 503, in seconds.
-pub(super) const PATIENCE: i64 = 5;
 
 /// The headers that scripts of other origins may send. MCP's are its transport's (2026-07-28).
 const ALLOWED_HEADERS: &str =
