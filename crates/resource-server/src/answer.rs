@@ -146,7 +146,9 @@ impl Answers {
     pub(crate) fn unreadable(&self, unreadable: Unreadable) -> Answer {
         let (code, sentence) = match unreadable {
             Unreadable::Json => (NOT_JSON, "the body is not JSON in UTF-8"),
-            Unreadable::Message => (NOT_A_REQUEST, "the body is no JSON-RPC message, or has a member twice"),
+            Unreadable::Message => {
+                (NOT_A_REQUEST, "the body is no JSON-RPC message that can be read in one way only")
+            }
             Unreadable::Call => (NOT_A_REQUEST, "tools/call needs one name of one tool in its params"),
         };
         self.answer(StatusCode::BAD_REQUEST, None, &body_fault(code, sentence, "body_unreadable"))

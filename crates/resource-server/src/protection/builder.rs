@@ -73,6 +73,9 @@ impl ProtectionBuilder {
 
     /// A `tools/call` of `tool` needs these scopes, too. Bodies are read for it, and are refused unless they are JSON-RPC that can be
     /// read in one way alone: let this protection stand before MCP endpoints only.
+    ///
+    /// Nobody can tell here which tools there are: a name that is none protects nothing, and says nothing. Where that must not happen,
+    /// [`require_for_other_tools`](Self::require_for_other_tools) closes what is not named.
     #[must_use]
     pub fn require_for_tool(self, tool: &str, scopes: &str) -> Self {
         let name = if tool.is_empty() {
@@ -82,6 +85,13 @@ impl ProtectionBuilder {
         };
         let both = name.and_then(|name| Ok((name.to_owned(), demanded(scopes)?)));
         self.with(both, |this, (tool, scopes)| this.tools.need(tool, &scopes))
+    }
+
+    /// A `tools/call` of any tool that [`require_for_tool`](Self::require_for_tool) does not name needs these scopes, too: one that is
+    /// added later, and one whose name is written otherwise there than in the server, which would be open without this.
+    #[must_use]
+    pub fn require_for_other_tools(self, scopes: &str) -> Self {
+        self.with(demanded(scopes), |this, scopes| this.tools.others_need(&scopes))
     }
 
     /// Whoever has the scope `broad` has all of `narrow` as well (RS-8). What follows from that follows, too; circles are no harm.

@@ -106,3 +106,18 @@ async fn a_hierarchy_counts_for_tools() {
     assert!(sent(&protection, &[("authorization", "Bearer good.admin")], CALL).await.is_ok());
     assert!(sent(&protection, &[("authorization", "Bearer good.x")], CALL).await.is_err());
 }
+
+/// A misspelt name protects nothing; what the others need does.
+#[tokio::test]
+async fn a_tool_that_nobody_named_needs_what_the_others_need() {
+    let protection = builder().require("a").require_for_tool("delete-note", "b").require_for_other_tools("c");
+    let protection = protection.build().unwrap();
+    let answer = refused(&protection, &[("authorization", "Bearer good.a+b")], CALL).await;
+    assert_eq!(param(&answer, "scope").as_deref(), Some("a c"));
+    assert!(sent(&protection, &[("authorization", "Bearer good.a+c")], CALL).await.is_ok());
+    assert!(sent(&protection, &[("authorization", "Bearer good.a")], LIST).await.is_ok());
+    assert_eq!(protection.metadata().document().scopes_supported, ["a", "b", "c"]);
+    assert!(builder().require_for_other_tools("").build().is_err());
+    let alone = builder().require_for_other_tools("c").build().unwrap();
+    assert!(sent(&alone, &[("authorization", "Bearer good.a")], CALL).await.is_err());
+}
