@@ -29,7 +29,7 @@ pub mod suite;
 
 pub use changes::{Changes, Commit, Guard, Verdict, verdict};
 pub use contract::{
-    Backend, Claim, ClaimKind, Claimed, Filter, Inspect, Look, Page, Seen, Store, StoreError,
+    Backend, Claim, ClaimKind, Claimed, Filter, Inspect, Look, OwnedClaim, Page, Seen, Store, StoreError,
 };
 pub use counters::{Counters, MemoryCounters};
 pub use facts::{Facts, Use};
