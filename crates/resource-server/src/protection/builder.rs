@@ -27,6 +27,7 @@ pub struct ProtectionBuilder {
     granted_too: bool,
     keep_authorization_header: bool,
     body_limit: usize,
+    body_deadline: Duration,
     body: ErrorBody,
     retry_after: Duration,
     origins: Option<BTreeSet<String>>,
@@ -51,6 +52,7 @@ impl ProtectionBuilder {
             granted_too: false,
             keep_authorization_header: false,
             body_limit: BODY_LIMIT,
+            body_deadline: BODY_DEADLINE,
             body: ErrorBody::default(),
             retry_after: RETRY_AFTER,
             origins: None,
@@ -110,6 +112,9 @@ impl ProtectionBuilder {
 
     /// Whoever shows no credentials is let in as nobody, and may do what needs no scope of a route or tool. A bad token is 401 all
     /// the same: a client that is served as nobody never learns that it has to refresh.
+    ///
+    /// A page of another origin than this server's is nobody only if [`allowed_origins`](Self::allowed_origins) names it; others get the
+    /// 401 with the challenge. Any page that somebody opens inside of a company's network could read the server there otherwise.
     #[must_use]
     pub fn optional(self) -> Self {
         Self { optional: true, ..self }
@@ -174,6 +179,12 @@ impl ProtectionBuilder {
         Self { body_limit: bytes, ..self }
     }
 
+    /// For how long a body is waited for where tools need scopes; a later one is 408. Default: 30 s.
+    #[must_use]
+    pub fn body_deadline(self, deadline: Duration) -> Self {
+        Self { body_deadline: deadline, ..self }
+    }
+
     /// What the body of a refusal is. Default: a JSON-RPC error.
     #[must_use]
     pub fn error_body(self, body: ErrorBody) -> Self {
@@ -226,7 +237,7 @@ impl ProtectionBuilder {
             self.required.union(&self.tools.all()),
             (self.name, self.documentation),
             self.at_root,
-            Legacy::new(self.legacy, self.fetch, self.clock),
+            Legacy::new(self.legacy, self.fetch, Arc::clone(&self.clock)),
         );
         let common = Common {
             verify: self.verify,
@@ -237,6 +248,8 @@ impl ProtectionBuilder {
             granted_too: self.granted_too,
             keep_authorization_header: self.keep_authorization_header,
             body_limit: self.body_limit,
+            body_deadline: self.body_deadline,
+            clock: self.clock,
             malformed: answers.malformed(),
             unavailable: answers.unavailable(self.retry_after.as_secs().max(1)),
             answers,
@@ -292,4 +305,6 @@ fn value(what: &'static str, value: &str, fault: ValueFault, example: &'static s
 const OFFLINE_ACCESS: &str = "offline_access";
 /// Arguments of tools can hold whole files.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// Whoever waits for longer holds a request open to no purpose.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
