@@ -237,7 +237,7 @@ impl ProtectionBuilder {
             self.required.union(&self.tools.all()),
             (self.name, self.documentation),
             self.at_root,
-            Legacy::new(self.legacy, self.fetch, Arc::clone(&self.clock)),
+            Legacy::new(self.legacy, self.fetch, &self.verify, Arc::clone(&self.clock)),
         );
         let common = Common {
             verify: self.verify,
