@@ -79,6 +79,16 @@ pub enum ConfigError {
         /// The issuer.
         issuer: String,
     },
+    /// A resource that is not on this machine and speaks no TLS (RFC 6750 section 5.3).
+    #[error(
+        "the resource {resource:?} is http, so clients would send their tokens in the clear. Configure the https URL that people type \
+         into their clients, like https://mcp.example.com/mcp, also where a proxy ends TLS; or `dangerously_plain_http`, after reading \
+         what that means"
+    )]
+    PlainHttpResource {
+        /// The resource.
+        resource: String,
+    },
     /// The leeway for clocks that differ is out of bounds.
     #[error("the leeway for clocks that differ is 0 to 300 seconds. 5 is the default")]
     Leeway,

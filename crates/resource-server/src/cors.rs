@@ -143,7 +143,7 @@ pub(crate) fn origin(text: &str) -> Option<String> {
 }
 
 /// Whether `host[:port]` is this machine.
-fn is_local(authority: &str) -> bool {
+pub(crate) fn is_local(authority: &str) -> bool {
     let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if digits(port) => host,

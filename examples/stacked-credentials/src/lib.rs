@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::routing::{delete, get};
 use http::StatusCode;
 use oauth_types::{Issuer, Resource};
-use resource_server::{ConfigError, Invalid, Protection, Rejection, Verified, VerifierBuilder};
+use resource_server::{ConfigError, Invalid, Protection, Rejection, Verified, VerifierBuilder, Verify as _};
 use secrecy::SecretString;
 
 use self::users::{PREFIX, User, Users};
@@ -21,6 +21,20 @@ pub struct Server {
     users: Users,
     resource: Resource,
     ours: Issuer,
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings of the tokens.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The attack: whoever that server calls `1` would be our user 1.
+    #[error(
+        "{0} is both the issuer of our own API keys and an authorization server, so its people could not be told from our users. \
+         Run this server at an origin of its own"
+    )]
+    SameIssuer(Issuer),
 }
 
 impl Server {
@@ -36,10 +50,15 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], if `tokens` says something wrong.
-    pub fn routes(self, tokens: VerifierBuilder) -> Result<Router, ConfigError> {
+    /// [`StartError`], if `tokens` says something wrong, or trusts an authorization server that is called as we are.
+    pub fn routes(self, tokens: VerifierBuilder) -> Result<Router, StartError> {
         let keys = self.clone();
         let verifier = tokens.credential(PREFIX, move |key| std::future::ready(keys.check(&key))).build()?;
+        // An issuer may turn out to be called with a final slash more or less than it is configured.
+        let plain = |issuer: &Issuer| issuer.as_str().trim_end_matches('/').to_owned();
+        if verifier.issuers().iter().any(|issuer| plain(issuer) == plain(&self.ours)) {
+            return Err(StartError::SameIssuer(self.ours));
+        }
         tokio::spawn(verifier.keep_ready());
         let protection = Protection::builder(verifier).require("notes:read").build()?;
         let write = protect(protection.requiring("notes:write")?);

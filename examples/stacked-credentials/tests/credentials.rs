@@ -16,8 +16,8 @@ use oauth_types::{Issuer, Resource, Scope};
 use resource_server::Verifier;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
-use stacked_credentials::Server;
 use stacked_credentials::users::Users;
+use stacked_credentials::{Server, StartError};
 use tower::ServiceExt as _;
 
 const RESOURCE: &str = "https://mcp.example.com/me";
@@ -79,6 +79,11 @@ async fn me(server: &Router, credential: &str) -> String {
     body
 }
 
+/// A token of Portcullis by its form: 72 characters behind the prefix.
+fn token(name: &str) -> String {
+    format!("mat_{name:A<72}")
+}
+
 fn key(users: &Users, name: &str, scopes: &str) -> String {
     let key = users.new_key(&users.add(name), Scope::parse(scopes).unwrap(), &SystemEntropy);
     key.expose_secret().to_owned()
@@ -90,21 +95,35 @@ async fn keys_and_tokens_open_the_same_server() {
     let key = key(&users, "Bob", "notes:read");
     let server = server(&users);
     assert_eq!(me(&server, &key).await, "user 1, Bob");
-    assert_eq!(me(&server, "mat_ada").await, "user 2, ada");
+    assert_eq!(me(&server, &token("ada")).await, "user 2, ada");
 }
 
 #[tokio::test]
 async fn one_person_is_one_user_and_the_same_address_of_another_is_another() {
     let server = server(&Users::default());
-    assert_eq!(me(&server, "mat_ada").await, "user 1, ada");
-    assert_eq!(me(&server, "mat_eve").await, "user 2, eve");
-    assert_eq!(me(&server, "mat_ada").await, "user 1, ada");
+    assert_eq!(me(&server, &token("ada")).await, "user 1, ada");
+    assert_eq!(me(&server, &token("eve")).await, "user 2, eve");
+    assert_eq!(me(&server, &token("ada")).await, "user 1, ada");
+}
+
+/// The subjects of our keys are the numbers of our users: an authorization server of the same name would choose who is whom.
+#[tokio::test]
+async fn an_authorization_server_that_is_called_as_we_are_is_no_start() {
+    for ours in ["https://auth.example.com", "https://auth.example.com/"] {
+        let tokens = Verifier::builder(RESOURCE)
+            .portcullis("https://auth.example.com", SecretString::from("sak_example"))
+            .fetch(Arc::new(Vouching));
+        let resource = Resource::parse(RESOURCE).unwrap();
+        let server = Server::new(Users::default(), resource, Issuer::parse(ours).unwrap());
+        let error = server.routes(tokens).unwrap_err();
+        assert!(matches!(error, StartError::SameIssuer(_)), "{error}");
+    }
 }
 
 #[tokio::test]
 async fn a_wrong_key_is_401_and_shown_to_nobody() {
     let server = server(&Users::default());
-    for wrong in ["demo_wrong", "demo_", "sak_example", "mat_nobody"] {
+    for wrong in ["demo_wrong", "demo_", "sak_example", "mat_nobody", &token("nobody")] {
         assert_eq!(send(&server, Method::GET, "/me", wrong).await.0, StatusCode::UNAUTHORIZED, "{wrong}");
     }
 }

@@ -96,3 +96,31 @@ fn the_list_of_variables_is_that_of_what_is_read() {
         assert!(variable.to_string().starts_with(variable.name));
     }
 }
+
+/// RFC 6750 section 5.3: a token in the clear is everybody's.
+#[test]
+fn a_public_url_without_tls_is_refused_unless_it_is_of_this_machine() {
+    let built = |url: &str| environment(&[GOOD[0], ("PUBLIC_URL", url)]).unwrap().verifier().build();
+    for url in [
+        "http://mcp.example.com/mcp",
+        "HTTP://10.0.0.7/mcp",
+        "http://localhost.example.com",
+        "http://mcp:3000/mcp",
+    ] {
+        let error = built(url).unwrap_err();
+        assert!(matches!(error, crate::ConfigError::PlainHttpResource { .. }), "{error}");
+        assert!(error.to_string().contains("https://mcp.example.com/mcp"), "{error}");
+        let dangerous =
+            environment(&[GOOD[0], ("PUBLIC_URL", url)]).unwrap().verifier().dangerously_plain_http();
+        assert!(dangerous.build().is_ok(), "{url}");
+    }
+    for url in [
+        "http://localhost:3000/mcp",
+        "http://127.0.0.2/mcp",
+        "http://[::1]:3000",
+        "http://app.localhost",
+        "https://mcp.example.com",
+    ] {
+        assert!(built(url).is_ok(), "{url}");
+    }
+}

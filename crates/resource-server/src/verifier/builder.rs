@@ -14,6 +14,7 @@ use super::asking::{fit, is_on_this_machine};
 use super::notices::Notices;
 use super::{Inner, Own, Verifier};
 use crate::config_error::{ConfigError, ValueFault, value_of};
+use crate::cors::is_local;
 use crate::jwt::{Trusted, spellings};
 use crate::opaque::{Parts, Remembered, Source};
 use crate::{Introspection, Jwt, Rejection, Verified};
@@ -28,6 +29,7 @@ pub struct VerifierBuilder {
     remember: Duration,
     fetch: Option<Arc<dyn Fetch>>,
     clock: Option<Arc<dyn Clock>>,
+    plain_http: bool,
 }
 
 impl VerifierBuilder {
@@ -41,6 +43,7 @@ impl VerifierBuilder {
             remember: Duration::from_secs(10),
             fetch: None,
             clock: None,
+            plain_http: false,
         }
     }
 
@@ -105,6 +108,15 @@ impl VerifierBuilder {
         Self { clock: Some(clock), ..self }
     }
 
+    /// Lets the resource be an http URL that is not of this machine.
+    ///
+    /// The danger: clients send their tokens in the clear. Whoever is on the way reads them, and is their user until they expire. A proxy
+    /// that ends TLS is no reason for it: the resource is the URL that clients use, whatever stands behind.
+    #[must_use]
+    pub fn dangerously_plain_http(self) -> Self {
+        Self { plain_http: true, ..self }
+    }
+
     /// The verifier.
     ///
     /// # Errors
@@ -113,6 +125,10 @@ impl VerifierBuilder {
     pub fn build(self) -> Result<Verifier, ConfigError> {
         let what = ("the resource", "https://mcp.example.com/mcp, the exact URL of the MCP endpoint");
         let resource = parsed(what, &self.resource, Resource::parse)?;
+        let in_the_clear = |host: &str| !self.plain_http && !is_local(host);
+        if resource.origin().strip_prefix("http://").is_some_and(in_the_clear) {
+            return Err(ConfigError::PlainHttpResource { resource: resource.to_string() });
+        }
         self.check_prefixes()?;
         if self.jwts.is_empty() && self.introspections.is_empty() && self.userinfos.is_empty() {
             return Err(ConfigError::NoIssuer);
