@@ -177,6 +177,9 @@ impl Inner {
     }
 
     fn remembered<'a>(&self, source: &'a Arc<Source>, token: &SecretString, now: Time) -> Chosen<'a> {
+        if !source.may_have_issued(token.expose_secret()) {
+            return refused(Invalid::Unrecognised);
+        }
         let digest = Digest::of(token);
         match self.remembered.answer(&digest, now) {
             Some(answer) => Chosen::Known(answer),
@@ -190,8 +193,7 @@ impl Inner {
         digest: Digest,
         token: &SecretString,
     ) -> Result<Arc<Verified>, Rejection> {
-        let (source, token) = (Arc::clone(source), token.clone());
-        self.remembered.or_ask(digest, || async move { source.ask(&token).await.map(Arc::new) }).await
+        self.remembered.or_ask(digest, source, token).await
     }
 
     async fn own(&self, own: &Own, token: &SecretString) -> Result<Arc<Verified>, Rejection> {

@@ -21,6 +21,8 @@ pub struct Introspection {
     pub(crate) credentials: Option<Credentials>,
     pub(crate) prefix: String,
     pub(crate) audiences: Vec<String>,
+    /// Whether it is Portcullis, whose tokens have a form, and whose key goes nowhere else.
+    pub(crate) portcullis: bool,
 }
 
 /// How this server authenticates to an introspection endpoint (RFC 7662 section 2.1).
@@ -33,7 +35,8 @@ pub(crate) enum Credentials {
 }
 
 impl Introspection {
-    /// Tokens of this issuer, whose introspection endpoint is found by discovery.
+    /// Tokens of this issuer, whose introspection endpoint is found by discovery: the credentials of this server go to whatever https
+    /// URL the discovery document names (http on this machine, where the issuer is there). [`endpoint`](Self::endpoint) pins it.
     #[must_use]
     pub fn at_issuer(issuer: &str) -> Self {
         Self {
@@ -42,7 +45,12 @@ impl Introspection {
             credentials: None,
             prefix: String::new(),
             audiences: Vec::new(),
+            portcullis: false,
         }
+    }
+
+    pub(crate) fn of_portcullis(issuer: &str, key: SecretString) -> Self {
+        Self { portcullis: true, ..Self::at_issuer(issuer).bearer(key).prefix(PORTCULLIS) }
     }
 
     /// The endpoint is at this URL, and nothing is discovered.
@@ -104,6 +112,12 @@ impl Credentials {
     }
 }
 
+/// Whether Portcullis may have issued this text: 54 bytes in base64url behind the prefix. Each has one text, for nothing is left over.
+pub(crate) fn is_of_portcullis(text: &str) -> bool {
+    let in_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    text.strip_prefix(PORTCULLIS).is_some_and(|rest| rest.len() == 72 && rest.bytes().all(in_base64url))
+}
+
 /// Asks the endpoint at `url` about a token (RFC 7662 section 2.1).
 pub(crate) async fn ask(
     asking: &Asking,
@@ -132,4 +146,5 @@ pub(crate) fn read(url: &str, response: &Response<Bytes>) -> Result<Claims, Reje
     }
 }
 
+const PORTCULLIS: &str = "mat_";
 const DOCUMENT: &str = "what introspection says of a token (RFC 7662)";

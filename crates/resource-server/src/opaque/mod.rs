@@ -10,4 +10,4 @@ mod userinfo;
 pub use introspection::Introspection;
 
 pub(crate) use remembered::{Digest, Remembered};
-pub(crate) use source::{Parts, Source};
+pub(crate) use source::{Asked, Parts, Source};

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use ambient::{Clock, Time};
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared, WeakShared};
+use futures_util::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Rejection, Verified};
+use super::Source;
+use crate::{Rejection, Unavailable, Verified};
 
 /// How many answers are remembered. The least useful ones make room.
 const ENTRIES: usize = 10_000;
@@ -33,7 +34,8 @@ impl Digest {
 /// Whose a token is, or why it is not accepted.
 pub(crate) type Answer = Result<Arc<Verified>, Rejection>;
 
-type Running = Shared<BoxFuture<'static, Answer>>;
+/// `None` if the runtime ended before the question did.
+type Running = Shared<BoxFuture<'static, Option<Answer>>>;
 
 /// Answers about opaque tokens.
 pub(crate) struct Remembered {
@@ -46,8 +48,14 @@ pub(crate) struct Remembered {
 /// The questions that are being asked, each with its number.
 #[derive(Default)]
 struct Questions {
-    asked: HashMap<Digest, (u64, WeakShared<BoxFuture<'static, Answer>>)>,
+    asked: HashMap<Digest, Question>,
     numbers: u64,
+}
+
+struct Question {
+    number: u64,
+    sent: Time,
+    answer: Running,
 }
 
 #[derive(Clone)]
@@ -55,6 +63,8 @@ struct Entry {
     answer: Answer,
     from: Time,
     until: Time,
+    /// Whether the last that was said for certain is that the token is good.
+    good: bool,
 }
 
 impl Remembered {
@@ -72,60 +82,78 @@ impl Remembered {
             .map(|entry| entry.answer)
     }
 
-    /// The answer that is remembered, or that of `ask`. Whoever asks about a token that is being asked about waits for that answer;
-    /// it is given up when nobody waits for it any more, and not before.
-    pub(crate) async fn or_ask<F>(self: &Arc<Self>, digest: Digest, ask: impl FnOnce() -> F) -> Answer
-    where
-        F: Future<Output = Answer> + Send + 'static,
-    {
-        self.running(digest, ask).await
+    /// The answer that is remembered, or that of `source`. It is asked by a task of its own: whoever hangs up neither ends it nor takes
+    /// the others' answer away. Whoever asks about a token that is being asked about waits for that answer, unless it would be older
+    /// than what may be remembered.
+    pub(crate) async fn or_ask(
+        self: &Arc<Self>,
+        digest: Digest,
+        source: &Arc<Source>,
+        token: &SecretString,
+    ) -> Answer {
+        // A question that ended with the runtime of whoever started it says nothing; one on this runtime does.
+        for _ in 0..2 {
+            if let Some(answer) = self.running(digest, source, token)?.await {
+                return answer;
+            }
+        }
+        Err(source.interrupted().into())
     }
 
-    fn running<F>(self: &Arc<Self>, digest: Digest, ask: impl FnOnce() -> F) -> Running
-    where
-        F: Future<Output = Answer> + Send + 'static,
-    {
+    fn running(
+        self: &Arc<Self>,
+        digest: Digest,
+        source: &Arc<Source>,
+        token: &SecretString,
+    ) -> Result<Running, Unavailable> {
+        let now = self.clock.now();
         let mut running = self.running.lock();
-        if let Some(one) = running.asked.get(&digest).and_then(|(_, one)| one.upgrade()) {
-            return one;
+        let young = |sent: Time| sent <= now && now < sent.plus(self.positive);
+        if let Some(one) =
+            running.asked.get(&digest).filter(|one| young(one.sent) && one.answer.peek().is_none())
+        {
+            return Ok(one.answer.clone());
         }
-        if let Some(answer) = self.answer(&digest, self.clock.now()) {
-            return futures_util::future::ready(answer).boxed().shared();
+        if let Some(answer) = self.answer(&digest, now) {
+            return Ok(futures_util::future::ready(Some(answer)).boxed().shared());
         }
+        let place = source.place(self.was_good(&digest))?;
         running.numbers += 1;
         let number = running.numbers;
-        let leave = Leave { all: Arc::clone(self), digest, number };
-        let answer = ask();
-        let one = async move {
-            let answer = answer.await;
-            leave.all.remember(leave.digest, &answer);
-            drop(leave);
+        let (all, source, token) = (Arc::clone(self), Arc::clone(source), token.clone());
+        let question = tokio::spawn(async move {
+            let _place = place;
+            let leave = Leave { all, digest, number };
+            let answer = source.ask(&token, digest).await.map(Arc::new);
+            leave.all.remember(digest, &answer, now);
             answer
-        };
-        let one = one.boxed().shared();
-        if let Some(weak) = one.downgrade() {
-            running.asked.insert(digest, (number, weak));
-        }
-        one
+        });
+        let answer = async move { question.await.ok() }.boxed().shared();
+        running.asked.insert(digest, Question { number, sent: now, answer: answer.clone() });
+        Ok(answer)
     }
 
-    fn remember(&self, digest: Digest, answer: &Answer) {
+    fn was_good(&self, digest: &Digest) -> bool {
+        self.answers.peek(digest).is_some_and(|entry| entry.good)
+    }
+
+    /// A good token is remembered from the moment in which the question was sent: the answer may have been made right then.
+    fn remember(&self, digest: Digest, answer: &Answer, sent: Time) {
         let now = self.clock.now();
-        let until = match answer {
+        let entry = |from: Time, until: Time, good| Entry { answer: answer.clone(), from, until, good };
+        let entry = match answer {
             Ok(verified) => {
-                let until = now.plus(self.positive);
-                verified.expires_at.map_or(until, |expires_at| expires_at.min(until))
+                let until = sent.plus(self.positive);
+                entry(sent, verified.expires_at.map_or(until, |expires_at| expires_at.min(until)), true)
             }
-            Err(Rejection::Invalid(_)) => now.plus(REFUSED),
-            Err(Rejection::Unavailable(_)) => now.plus(UNAVAILABLE),
+            Err(Rejection::Invalid(_)) => entry(now, now.plus(REFUSED), false),
+            Err(Rejection::Unavailable(_)) => entry(now, now.plus(UNAVAILABLE), self.was_good(&digest)),
         };
-        if until > now {
-            self.answers.insert(digest, Entry { answer: answer.clone(), from: now, until });
-        }
+        self.answers.insert(digest, entry);
     }
 }
 
-/// Takes a question off the list when it is answered, or given up.
+/// Takes a question off the list when it is answered, or ends with its runtime.
 struct Leave {
     all: Arc<Remembered>,
     digest: Digest,
@@ -135,8 +163,8 @@ struct Leave {
 impl Drop for Leave {
     fn drop(&mut self) {
         let mut running = self.all.running.lock();
-        // Between the moment in which it is given up and this one somebody may have asked again.
-        if running.asked.get(&self.digest).is_some_and(|(number, _)| *number == self.number) {
+        // Somebody who may not be told an old answer has perhaps asked again.
+        if running.asked.get(&self.digest).is_some_and(|one| one.number == self.number) {
             running.asked.remove(&self.digest);
         }
     }

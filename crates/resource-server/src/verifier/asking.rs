@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_io::{Fetch, FetchError, Limits, Refused};
+use http_io::{Fetch, FetchError, Limits, Refused, Unreached};
 use oauth_types::Issuer;
 use serde_json::{Map, Value};
 
@@ -45,7 +45,7 @@ impl Asking {
         if let Some(authorization) = authorization {
             request.headers_mut().insert(AUTHORIZATION, authorization);
         }
-        self.fetch.fetch(request, Limits { body, time: TIME }).await
+        self.send(request, body).await
     }
 
     /// The response to a form that is posted, whatever its status.
@@ -60,7 +60,17 @@ impl Asking {
         headers.insert(ACCEPT, HeaderValue::from_static(JSON));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         headers.insert(AUTHORIZATION, authorization);
-        self.fetch.fetch(request, Limits { body: OTHER, time: TIME }).await
+        self.send(request, OTHER).await
+    }
+
+    /// A connection that lay idle may be closed just when it is used again, and nothing that is asked here changes anything: what broke
+    /// off is asked once more.
+    async fn send(&self, request: Request<Bytes>, body: usize) -> Result<Response<Bytes>, FetchError> {
+        let limits = Limits { body, time: TIME };
+        match self.fetch.fetch(request.clone(), limits).await {
+            Err(FetchError::Unreachable(Unreached::Interrupted)) => self.fetch.fetch(request, limits).await,
+            answer => answer,
+        }
     }
 
     fn request(&self, method: Method, url: &str, body: Bytes) -> Result<Request<Bytes>, FetchError> {
@@ -86,6 +96,20 @@ pub(crate) fn fit(url: &str, issuer: &Issuer) -> Result<Uri, Refused> {
         Some("http") if !issuer.is_https() && is_loopback(authority.host()) => Ok(uri),
         Some(_) | None => Err(Refused::Scheme),
     }
+}
+
+/// Whether both are of one origin (RFC 6454 section 5).
+pub(crate) fn is_same_origin(one: &str, other: &str) -> bool {
+    let origin = |url: &str| {
+        let uri: Uri = url.parse().ok()?;
+        let port = uri.port_u16().or_else(|| match uri.scheme_str()? {
+            "https" => Some(443),
+            "http" => Some(80),
+            _ => None,
+        })?;
+        Some((uri.scheme_str()?.to_owned(), uri.host()?.to_ascii_lowercase(), port))
+    };
+    origin(one).is_some_and(|one| origin(other) == Some(one))
 }
 
 /// Whether a URL is of this machine.

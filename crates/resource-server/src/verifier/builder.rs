@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use ambient::{Clock, SystemClock};
 use futures_util::future::BoxFuture;
-use http::HeaderValue;
 use http_io::{Client, Fetch, Guard};
 use oauth_types::{Issuer, IssuerError, Resource};
 use secrecy::SecretString;
@@ -16,7 +15,7 @@ use super::{Inner, Own, Verifier};
 use crate::config_error::{ConfigError, ValueFault, value_of};
 use crate::cors::is_local;
 use crate::jwt::{Trusted, spellings};
-use crate::opaque::{Parts, Remembered, Source};
+use crate::opaque::{Asked, Parts, Remembered, Source};
 use crate::{Introspection, Jwt, Rejection, Verified};
 
 /// A verifier in the making. The order of the credentials is that of [`Verifier`], whatever the order of these calls.
@@ -54,10 +53,11 @@ impl VerifierBuilder {
         self
     }
 
-    /// Access tokens of Portcullis, which start with `mat_`: it is asked about them with the `sak_` key of this server.
+    /// Access tokens of Portcullis, which start with `mat_`: it is asked about them with the `sak_` key of this server, at its own
+    /// origin alone. A text that it could not have issued is refused without asking.
     #[must_use]
     pub fn portcullis(self, issuer: &str, key: SecretString) -> Self {
-        self.introspection(Introspection::at_issuer(issuer).bearer(key).prefix("mat_"))
+        self.introspection(Introspection::of_portcullis(issuer, key))
     }
 
     /// Opaque tokens, about which a server is asked (RFC 7662).
@@ -232,26 +232,32 @@ impl Shared {
         };
         let authorization = Some(credentials.header()?);
         let audiences = if at.audiences.is_empty() { spellings(&self.resource) } else { at.audiences };
-        Ok(self.source(issuer, authorization, at.endpoint, at.prefix, audiences))
+        let (endpoint, prefix) = (at.endpoint, at.prefix);
+        Ok(self.source(Asked {
+            issuer,
+            authorization,
+            endpoint,
+            prefix,
+            audiences,
+            portcullis: at.portcullis,
+        }))
     }
 
     fn userinfo(&self, text: &str) -> Result<Arc<Source>, ConfigError> {
-        Ok(self.source(issuer(text)?, None, None, String::new(), spellings(&self.resource)))
+        Ok(self.source(Asked {
+            issuer: issuer(text)?,
+            authorization: None,
+            endpoint: None,
+            prefix: String::new(),
+            audiences: spellings(&self.resource),
+            portcullis: false,
+        }))
     }
 
-    fn source(
-        &self,
-        issuer: Issuer,
-        authorization: Option<HeaderValue>,
-        endpoint: Option<String>,
-        prefix: String,
-        audiences: Vec<String>,
-    ) -> Arc<Source> {
+    fn source(&self, asked: Asked) -> Arc<Source> {
         let (resource, fetch) = (self.resource.clone(), Arc::clone(&self.fetch));
         let (clock, notices) = (Arc::clone(&self.clock), Arc::clone(&self.notices));
-        let parts =
-            Parts { issuer, authorization, endpoint, prefix, audiences, resource, fetch, clock, notices };
-        Arc::new(Source::new(parts))
+        Arc::new(Source::new(Parts { asked, resource, fetch, clock, notices }))
     }
 }
 

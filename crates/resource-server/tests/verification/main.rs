@@ -7,9 +7,12 @@ mod discovery;
 mod hot;
 mod opaque;
 mod order;
+mod questions;
 mod readiness;
+mod remembered;
 mod rotation;
 mod signed;
+mod userinfo;
 
 use std::sync::Arc;
 
@@ -94,6 +97,11 @@ async fn verify(verifier: &Verifier, token: &SecretString) -> Result<Arc<Verifie
 
 fn secret(text: &str) -> SecretString {
     SecretString::from(text)
+}
+
+/// A text that Portcullis could have issued.
+fn mat(name: &str) -> SecretString {
+    secret(&format!("mat_{name:a<72}"))
 }
 
 fn claims_fault(rejection: jose::Rejection) -> Rejection {

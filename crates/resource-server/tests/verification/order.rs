@@ -8,7 +8,7 @@ use resource_server::{Introspection, Invalid, Jwt, Rejection, Unavailable, Verif
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use super::{ISSUER, NOW, RESOURCE, World, claims_fault, secret, unavailable, verify};
+use super::{ISSUER, NOW, RESOURCE, World, claims_fault, mat, secret, unavailable, verify};
 
 const PORTCULLIS: &str = "https://portcullis.example.com";
 
@@ -58,7 +58,7 @@ async fn a_key_of_ones_own_a_jwt_and_an_opaque_token_work_side_by_side() {
     let subject = |verified: Arc<Verified>| verified.subject.clone().unwrap();
     assert_eq!(subject(verify(&verifier, &secret("demo_good")).await.unwrap()), "owner");
     assert_eq!(subject(verify(&verifier, &world.token()).await.unwrap()), "alice");
-    assert_eq!(subject(verify(&verifier, &secret("mat_x")).await.unwrap()), "bob");
+    assert_eq!(subject(verify(&verifier, &mat("x")).await.unwrap()), "bob");
     let refused = verify(&verifier, &secret("demo_bad")).await;
     assert_eq!(refused, Err(Rejection::Invalid(Invalid::Refused)));
     let unrecognised = verify(&verifier, &secret("other_x")).await;
@@ -85,9 +85,7 @@ async fn the_first_prefix_that_fits_counts_before_all_else() {
         .credential("ey", named("third"))
         .build()
         .unwrap();
-    for (token, subject) in
-        [(secret("mat_own_1"), "first"), (secret("mat_1"), "second"), (world.token(), "third")]
-    {
+    for (token, subject) in [(mat("own_1"), "first"), (mat("1"), "second"), (world.token(), "third")] {
         assert_eq!(verify(&verifier, &token).await.unwrap().subject.as_deref(), Some(subject));
     }
     assert!(world.net.asked().is_empty());
@@ -146,7 +144,7 @@ async fn of_several_opaque_sources_the_one_of_the_prefix_is_asked() {
         .portcullis(PORTCULLIS, key())
         .build()
         .unwrap();
-    assert!(verify(&verifier, &secret("mat_1")).await.is_ok());
+    assert!(verify(&verifier, &mat("1")).await.is_ok());
     assert_eq!(world.net.calls(&world.provider.introspection_url()), 0);
     let other = verify(&verifier, &secret("other")).await;
     assert_eq!(other, Err(Rejection::Invalid(Invalid::Inactive)));

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use http_io::FetchError;
 use resource_server::{Fault, Jwt, Unavailable, Verifier, Verify};
 use serde_json::json;
 use testkit::provider::Signer;
 
-use super::{DOWN, ISSUER, World, secret, verify};
+use super::{DOWN, ISSUER, World, mat, secret, unavailable, verify};
 
 /// Runs `keep_ready` for as long as the test goes on.
 struct Kept(tokio::task::JoinHandle<()>);
@@ -109,10 +110,34 @@ async fn a_fault_of_asking_counts_for_a_minute() {
     let url = world.provider.introspection_url();
     world.net.fails(&url, DOWN);
     let verifier = world.builder().portcullis(ISSUER, secret("sak_key")).build().unwrap();
-    assert!(verify(&verifier, &secret("mat_1")).await.is_err());
+    assert!(verify(&verifier, &mat("1")).await.is_err());
     assert!(matches!(verifier.ready(), Err(Unavailable::Asking { .. })));
     world.clock.advance(70);
     assert_eq!(verifier.ready(), Ok(()));
+}
+
+/// Anybody can send texts that something between here and there does not let through, and must not take the server out of service.
+#[tokio::test(start_paused = true)]
+async fn no_token_of_anybody_changes_readiness() {
+    let world = World::new();
+    let url = world.provider.introspection_url();
+    world.net.answers(&url, json!({"active": false}));
+    let verifier = world.builder().portcullis(ISSUER, secret("sak_key")).build().unwrap();
+    let _kept = Kept::of(&verifier);
+    pass(&world, 1).await;
+    assert_eq!(verifier.ready(), Ok(()));
+    for (number, status) in [400, 401, 403, 500, 503].into_iter().enumerate() {
+        world.net.answers_status(&url, StatusCode::from_u16(status).unwrap());
+        unavailable(verify(&verifier, &mat(&number.to_string())).await);
+        assert_eq!(verifier.ready(), Ok(()), "{status}");
+    }
+    for (number, fault) in
+        [FetchError::TimedOut, FetchError::TooLarge, FetchError::Malformed].iter().enumerate()
+    {
+        world.net.fails(&url, *fault);
+        unavailable(verify(&verifier, &mat(&format!("x{number}"))).await);
+        assert_eq!(verifier.ready(), Ok(()), "{fault}");
+    }
 }
 
 /// The issuers are named in their own words once those are known: clients compare them as texts (RFC 8414 section 3.3).
