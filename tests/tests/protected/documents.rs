@@ -7,10 +7,11 @@ use testkit::client::RESOURCE;
 
 use crate::challenge::challenge;
 use crate::run::Run;
-use crate::signed::Signed;
+use crate::signed::{Signed, token_for};
 
 stamp!(
     rs03_the_document_says_what_the_server_is_and_where_tokens_come_from,
+    rs18_nobody_keeps_a_document_before_the_issuer_is_known,
     bc08_the_document_is_at_the_path_and_at_the_root,
     rs05_the_challenge_leads_to_the_document,
     rs06_offline_access_is_never_advertised,
@@ -37,6 +38,7 @@ fn demanding(builder: ProtectionBuilder) -> ProtectionBuilder {
 /// auth-prm-discovery, auth-prm-resource, auth-prm-authorization-servers; RS-2, RS-5. The scopes are those that routes and tools need.
 async fn rs03_the_document_says_what_the_server_is_and_where_tokens_come_from(run: Run) {
     let server = run.protected(Signed::new().demanding(demanding));
+    server.with(&token_for("files:read")).await;
     let answer = server.get(PATHS[0], &[]).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -52,6 +54,21 @@ async fn rs03_the_document_says_what_the_server_is_and_where_tokens_come_from(ru
     assert!(servers[0].as_str().unwrap().starts_with("https://auth.example.com"));
     // RFC 9728 section 2: what is empty is left out.
     assert!(!document.as_object().unwrap().values().any(|value| value.is_null() || *value == json!([])));
+}
+
+/// Clients compare issuers letter by letter. A server that starts while its provider is down knows only what is configured, and that may
+/// lack a slash.
+async fn rs18_nobody_keeps_a_document_before_the_issuer_is_known(run: Run) {
+    let world = Signed::new();
+    let server = run.protected(world.demanding(demanding));
+    world.provider.set_down(true);
+    assert_eq!(server.with(&token_for("files:read")).await.status(), 503);
+    let kept = async || server.get(PATHS[0], &[]).await.header("cache-control").map(str::to_owned);
+    assert_eq!(kept().await.as_deref(), Some("no-store"));
+    world.provider.set_down(false);
+    world.later(60);
+    assert_eq!(server.with(&token_for("files:read")).await.status(), 200);
+    assert_eq!(kept().await.as_deref(), Some("public, max-age=3600"));
 }
 
 /// RS-4, G15.

@@ -10,6 +10,7 @@ use crate::signed::{Signed, token, token_for};
 
 stamp!(
     wd08_only_somebody_without_any_credentials_is_anonymous,
+    rs15_a_page_of_another_origin_is_not_anonymous,
     a_tool_with_a_scope_asks_somebody_anonymous_to_log_in,
     a_route_with_a_scope_asks_somebody_anonymous_to_log_in,
     a_handler_that_needs_a_caller_asks_somebody_anonymous_to_log_in,
@@ -42,6 +43,22 @@ async fn wd08_only_somebody_without_any_credentials_is_anonymous(run: Run) {
     world.later(7 * 86_400);
     assert_eq!(server.with(&token_for("files:read")).await.status(), 503);
     assert_eq!(server.get("/mcp", &[]).await.status(), 200);
+}
+
+/// Any page that somebody opens inside of a company's network could read the server there.
+async fn rs15_a_page_of_another_origin_is_not_anonymous(run: Run) {
+    let server = run.protected(Signed::new().demanding(optional));
+    for origin in ["https://evil.example", "null", "http://mcp.example.com"] {
+        let answer = server.get("/mcp", &[("origin", origin)]).await;
+        assert_eq!(answer.status(), 401, "{origin}");
+        assert!(!challenge(&answer).contains_key("error"));
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    }
+    assert_eq!(server.reached(), 0);
+    assert_eq!(server.get("/mcp", &[("origin", "https://mcp.example.com")]).await.status(), 200);
+    let allowing = |b: ProtectionBuilder| optional(b).allowed_origins(["https://app.example"]);
+    let server = run.protected(Signed::new().demanding(allowing));
+    assert_eq!(server.get("/mcp", &[("origin", "https://app.example")]).await.status(), 200);
 }
 
 async fn a_tool_with_a_scope_asks_somebody_anonymous_to_log_in(run: Run) {

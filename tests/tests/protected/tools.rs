@@ -13,6 +13,9 @@ stamp!(
     rs08_the_route_and_the_tool_are_told_in_one_challenge,
     a_body_arrives_whole_after_it_was_read,
     a_body_that_two_parsers_could_read_as_two_tools_is_400,
+    a_body_that_a_parser_unpacks_or_reads_in_other_letters_is_400,
+    a_tool_that_nobody_named_needs_what_the_others_need,
+    an_upgrade_is_refused_where_tools_need_scopes,
     a_header_that_names_another_tool_changes_nothing,
     a_body_that_is_encoded_is_415,
     a_body_beyond_the_limit_is_413_where_it_is_read,
@@ -78,6 +81,50 @@ async fn a_body_that_two_parsers_could_read_as_two_tools_is_400(run: Run) {
         assert_eq!(reason(&answer), "body_unreadable", "{body}");
     }
     assert_eq!(server.reached(), 0);
+}
+
+/// `serde_json` with the feature `raw_value`, which anything in a program may turn on, takes the text behind that name for the message.
+/// Go's parser takes `Method` for `method`.
+async fn a_body_that_a_parser_unpacks_or_reads_in_other_letters_is_400(run: Run) {
+    let server = run.protected(Signed::new().demanding(demanding));
+    let packed = serde_json::json!({ "$serde_json::private::RawValue": call_of("delete") }).to_string();
+    for body in [
+        packed.as_str(),
+        &format!("[{packed}]"),
+        r#"{"Method":"tools/call","Params":{"Name":"delete"}}"#,
+        r#"{"method":"tools/call","params":{"name":"list","Name":"delete"}}"#,
+        "{}",
+    ] {
+        let answer = server.post(&token_for("files:read"), body).await;
+        assert_eq!((answer.status(), reason(&answer).as_str()), (400, "body_unreadable"), "{body}");
+    }
+    assert_eq!(server.reached(), 0);
+}
+
+async fn a_tool_that_nobody_named_needs_what_the_others_need(run: Run) {
+    let demanding = |b: ProtectionBuilder| {
+        b.require("files:read").require_for_tool("list", "files:read").require_for_other_tools("files:write")
+    };
+    let server = run.protected(Signed::new().demanding(demanding));
+    let read = token_for("files:read");
+    assert_eq!(server.call(&read, "list").await.status(), 200);
+    for tool in ["delete", "List", "added_later"] {
+        refused(&server.call(&read, tool).await, 403, "insufficient_scope");
+        assert_eq!(server.call(&token_for("files:read files:write"), tool).await.status(), 200, "{tool}");
+    }
+}
+
+/// What is called on a socket is seen by nobody.
+async fn an_upgrade_is_refused_where_tools_need_scopes(run: Run) {
+    let authorization = format!("Bearer {}", token_for("files:read"));
+    let headers =
+        [("authorization", authorization.as_str()), ("connection", "upgrade"), ("upgrade", "websocket")];
+    let server = run.protected(Signed::new().demanding(demanding));
+    let answer = server.get("/mcp", &headers).await;
+    assert_eq!((answer.status(), reason(&answer).as_str()), (400, "upgrade_refused"));
+    assert_eq!(server.reached(), 0);
+    let toolless = run.protected(Signed::new().demanding(|b| b.require("files:read")));
+    assert_eq!(toolless.get("/mcp", &headers).await.status(), 200);
 }
 
 /// `Mcp-Method` and `Mcp-Name` of the revision 2026-07-28 are for whoever routes, and anybody can write them.
