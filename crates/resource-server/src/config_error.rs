@@ -1,8 +1,10 @@
+use std::fmt;
+
 use oauth_types::{IssuerError, ResourceError, ScopeError};
 
 /// Why a verifier or a protection cannot be made: the fault of whoever configures it. Each sentence says what to configure, and what
 /// a good value looks like; none shows a secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A value that is not what it should be. Nothing is trimmed.
@@ -73,7 +75,8 @@ pub enum ConfigError {
     NoAudience,
     /// An issuer that is not on this machine and speaks no TLS.
     #[error(
-        "the issuer {issuer:?} is http, so whoever is on the way could put keys of their own into its documents. Give it a certificate,          inside of a cluster, too, and configure the https URL that it says of itself: https://auth.example.com"
+        "the issuer {issuer:?} is http, so whoever is on the way could put keys of their own into its documents. Give it a certificate, \
+         inside of a cluster, too, and configure the https URL that it says of itself: https://auth.example.com"
     )]
     PlainHttp {
         /// The issuer.
@@ -98,6 +101,13 @@ pub enum ConfigError {
     /// No certificate authority is known, so no issuer could be asked.
     #[error(transparent)]
     NoRoots(#[from] http_io::NoRoots),
+}
+
+/// The sentence: `main` shows an error that it returns in this form.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// What is wrong with a value.

@@ -1,8 +1,9 @@
 //! What is wrong with a configuration is said before the first request (WB-8, WE-2, WE-13).
 
+use std::error::Error;
 use std::time::Duration;
 
-use resource_server::{ConfigError, Introspection, Jwt, ValueFault, Verifier, VerifierBuilder};
+use resource_server::{ConfigError, Environment, Introspection, Jwt, ValueFault, Verifier, VerifierBuilder};
 
 use super::{ISSUER, RESOURCE, secret};
 
@@ -64,6 +65,19 @@ fn what_is_no_url_is_refused_with_a_good_one() {
     ] {
         let error = fault(broken).to_string();
         assert!(error.contains(sentence), "{error}");
+    }
+}
+
+/// What `main` returns is printed by `Debug`: whoever starts a server reads the sentence, on one line.
+#[test]
+fn an_error_of_main_is_a_sentence() {
+    let plain = fault(builder().jwt(Jwt::issued_by("http://keycloak:8080/realms/a")));
+    let missing = Environment::from_lookup(|_| None).unwrap_err();
+    let (plain, missing): (Box<dyn Error>, Box<dyn Error>) = (plain.into(), missing.into());
+    for error in [plain, missing] {
+        let shown = format!("{error:?}");
+        assert_eq!(shown, error.to_string());
+        assert!(!shown.contains("  ") && !shown.contains('\n'), "{shown}");
     }
 }
 
