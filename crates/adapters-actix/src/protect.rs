@@ -126,7 +126,12 @@ async fn admit(protection: &Protection, request: &mut ServiceRequest) -> Result<
         Admission::Answer(answer) => return Err(answer),
     };
     if !protection.keeps_authorization_header() {
-        without_authorization(request)?;
+        if !is_without_authorization(request) {
+            tracing::error!(
+                "something before `protect` keeps a clone of the HttpRequest, whose headers nobody can change then"
+            );
+            return Err(internal_error());
+        }
         let set_aside = head.headers.remove(header::AUTHORIZATION).map(SetAside);
         set_aside.map(|set_aside| request.extensions_mut().insert(set_aside));
     }
@@ -136,17 +141,10 @@ async fn admit(protection: &Protection, request: &mut ServiceRequest) -> Result<
     Ok(())
 }
 
-/// Takes the credentials out of the request. actix-web panics if something outside of this middleware has kept the `HttpRequest`, which
-/// nobody can ask for; then the request ends here, for with them it must not go on.
-fn without_authorization(request: &mut ServiceRequest) -> Result<(), Response<Bytes>> {
-    let removed =
-        catch_unwind(AssertUnwindSafe(|| request.headers_mut().remove(actix_header::AUTHORIZATION)));
-    removed.map(drop).map_err(|_| {
-        tracing::error!(
-            "a middleware before `protect` keeps a clone of the HttpRequest: drop it, or take what it needs"
-        );
-        internal_error()
-    })
+/// Whether the credentials are taken out of the request. actix-web panics if something outside of this middleware has kept the
+/// `HttpRequest`, and nobody can ask it whether.
+fn is_without_authorization(request: &mut ServiceRequest) -> bool {
+    catch_unwind(AssertUnwindSafe(|| drop(request.headers_mut().remove(actix_header::AUTHORIZATION)))).is_ok()
 }
 
 /// The credentials of a request, for another protection behind the first. Nothing else can see them.

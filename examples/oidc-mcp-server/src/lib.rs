@@ -19,7 +19,9 @@ pub fn application(environment: &Environment) -> Result<Router, ConfigError> {
     tokio::spawn(verifier.keep_ready());
     let protection = Protection::builder(verifier)
         .require("notes:read")
-        .require_for_tool("delete_note", "notes:write")
+        .require_for_tool("whoami", "notes:read")
+        .require_for_tool("list_notes", "notes:read")
+        .require_for_other_tools("notes:write")
         .scopes_supported("notes:read")
         .resource_name("Notes")
         .build()?;

@@ -49,9 +49,10 @@ impl Verify for Fake {
             let url = "https://internal.example/introspect".to_owned();
             return Err(Unavailable::KeyRefused { url }.into());
         }
-        let good = token.strip_prefix("good.").filter(|_| !self.revoked.load(Ordering::Relaxed));
-        let scopes = good.ok_or(match token {
-            _ if self.revoked.load(Ordering::Relaxed) => Invalid::Inactive,
+        if self.revoked.load(Ordering::Relaxed) {
+            return Err(Invalid::Inactive.into());
+        }
+        let scopes = token.strip_prefix("good.").ok_or(match token {
             "expired" => Invalid::Claims(jose::Rejection::Expired),
             "forged" => Invalid::Claims(jose::Rejection::SignatureWrong),
             "other-issuer" => Invalid::UntrustedIssuer,
