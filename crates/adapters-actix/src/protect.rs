@@ -15,7 +15,9 @@ use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self as actix_header, HeaderMap as ActixHeaders};
 use actix_web::web::{Payload, ServiceConfig};
-use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, guard, web};
+use actix_web::{
+    Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, Route, guard, web,
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_io::{Serve, body_broken_off, internal_error, malformed_request};
@@ -254,6 +256,13 @@ pub fn metadata(protection: &Protection) -> impl FnOnce(&mut ServiceConfig) + Cl
     }
 }
 
+/// The route for whatever watches the server: `App::new().route("/ready", readiness(&protection))`. 200 while tokens can be checked, else
+/// 503 with what is wrong ([`Protection::readiness`]). Behind no protection.
+pub fn readiness(protection: &Protection) -> Route {
+    let protection = protection.clone();
+    web::get().to(move || ready(convert::outward(protection.readiness(), false)))
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
@@ -304,6 +313,15 @@ mod tests {
     /// Its second piece never comes: whoever waited for the whole would wait for ever.
     fn endless() -> impl futures_util::Stream<Item = Result<Bytes, actix_web::error::PayloadError>> {
         stream::iter([Ok(Bytes::from("data: 1\n\n"))]).chain(stream::pending())
+    }
+
+    #[tokio::test]
+    async fn whoever_watches_is_told_whether_tokens_can_be_checked() {
+        let application = init_service(App::new().route("/ready", readiness(&protection()))).await;
+        let asked = TestRequest::get().uri("/ready").to_request();
+        let answer = try_call_service(&application, asked).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers().get("cache-control").unwrap(), "no-store");
     }
 
     #[tokio::test]

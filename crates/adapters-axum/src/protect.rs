@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::IntoResponse;
-use axum::routing::any;
+use axum::routing::{MethodRouter, any, get};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, header};
@@ -176,6 +176,13 @@ pub fn metadata(protection: &Protection) -> Router {
     })
 }
 
+/// The route for whatever watches the server: `router.route("/ready", readiness(&protection))`. 200 while tokens can be checked, else 503
+/// with what is wrong ([`Protection::readiness`]). Behind no protection.
+pub fn readiness(protection: &Protection) -> MethodRouter {
+    let protection = protection.clone();
+    get(async move || protection.readiness().map(Body::from))
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
@@ -224,6 +231,15 @@ mod tests {
     fn endless() -> Body {
         let first = stream::iter([Ok::<_, Infallible>(http_body::Frame::data(Bytes::from("data: 1\n\n")))]);
         Body::new(StreamBody::new(first.chain(stream::pending())))
+    }
+
+    #[tokio::test]
+    async fn whoever_watches_is_told_whether_tokens_can_be_checked() {
+        let router = Router::new().route("/ready", readiness(&protection()));
+        let asked = Request::get("/ready").body(Body::empty()).unwrap();
+        let answer = tower::ServiceExt::oneshot(router, asked).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["cache-control"], "no-store");
     }
 
     #[tokio::test]

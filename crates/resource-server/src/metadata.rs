@@ -11,7 +11,6 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_io::{Peer, Serve};
 use oauth_types::{Issuer, ProtectedResourceMetadata, Resource, Scope, well_known};
-use parking_lot::RwLock;
 
 pub(crate) use legacy::Legacy;
 pub use legacy::LegacyMetadata;
@@ -26,9 +25,7 @@ pub struct Metadata(Arc<Documents>);
 /// What the documents are made of.
 pub(crate) struct Documents {
     verify: Arc<dyn Verify>,
-    scopes_supported: Option<Scope>,
-    /// What routes and tools need, as far as it is known.
-    known: RwLock<Scope>,
+    scopes_supported: Scope,
     name: Option<String>,
     documentation: Option<String>,
     resource_paths: BTreeSet<String>,
@@ -89,8 +86,7 @@ impl std::fmt::Debug for Metadata {
 impl Documents {
     pub(crate) fn new(
         verify: Arc<dyn Verify>,
-        scopes_supported: Option<Scope>,
-        known: Scope,
+        scopes_supported: Scope,
         (name, documentation): (Option<String>, Option<String>),
         at_root: bool,
         legacy: Legacy,
@@ -98,14 +94,7 @@ impl Documents {
         let resource_paths = resource_paths(verify.resource(), at_root);
         let issuer_paths =
             if legacy.is_off() { BTreeSet::new() } else { both(well_known::AUTHORIZATION_SERVER) };
-        let known = RwLock::new(known);
-        Self { verify, scopes_supported, known, name, documentation, resource_paths, issuer_paths, legacy }
-    }
-
-    /// Another route needs `scope`.
-    pub(crate) fn know(&self, scope: &Scope) {
-        let mut known = self.known.write();
-        *known = known.union(scope);
+        Self { verify, scopes_supported, name, documentation, resource_paths, issuer_paths, legacy }
     }
 
     /// Nobody keeps it before the issuers are known by their own texts: clients compare them letter by letter (RFC 8414 section 3.3).
@@ -117,15 +106,11 @@ impl Documents {
         }
     }
 
-    /// Made for each request: an issuer learns its exact text by discovery, and routes come later (RS-18).
+    /// Made for each request: an issuer learns its exact text by discovery (RS-18).
     fn document(&self) -> ProtectedResourceMetadata {
-        let scopes = match &self.scopes_supported {
-            Some(scopes) => scopes.clone(),
-            None => self.known.read().clone(),
-        };
         ProtectedResourceMetadata {
             authorization_servers: self.verify.issuers().iter().map(Issuer::to_string).collect(),
-            scopes_supported: scopes.iter().map(str::to_owned).collect(),
+            scopes_supported: self.scopes_supported.iter().map(str::to_owned).collect(),
             bearer_methods_supported: vec!["header".to_owned()],
             resource_name: self.name.clone(),
             resource_documentation: self.documentation.clone(),

@@ -103,8 +103,7 @@ impl Protection {
         ProtectionBuilder::new(Arc::new(verifier))
     }
 
-    /// The same for a route that needs these scopes, too, separated by spaces. They are demanded of everybody, also in optional mode,
-    /// and the metadata names them from now on.
+    /// The same for a route that needs these scopes, too, separated by spaces. They are demanded of everybody, also in optional mode.
     ///
     /// # Errors
     ///
@@ -112,7 +111,6 @@ impl Protection {
     pub fn requiring(&self, scopes: &str) -> Result<Self, ConfigError> {
         let Gate { common, route, needed, .. } = &*self.0;
         let more = builder::demanded(scopes)?;
-        common.documents.know(&more);
         Ok(Self(Arc::new(Gate::new(Arc::clone(common), route.union(&more), needed.union(&more)))))
     }
 

@@ -49,11 +49,6 @@ impl Tools {
         self.others = self.others.union(scope);
     }
 
-    /// All scopes that any tool needs.
-    pub(crate) fn all(&self) -> Scope {
-        self.named.values().fold(self.others.clone(), |all, scope| all.union(scope))
-    }
-
     /// What the message, or the batch of messages, in `body` needs: all scopes of all tools that it calls.
     ///
     /// # Errors

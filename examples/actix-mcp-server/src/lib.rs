@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use actix_web::web::{self, ServiceConfig};
-use adapters_actix::protect::{metadata, protect};
+use adapters_actix::protect::{metadata, protect, readiness};
 use adapters_actix::tower_service;
 use notes::Notes;
 use resource_server::{ConfigError, Protection, Verifier};
@@ -43,13 +43,12 @@ pub fn application(
         .require_for_tool("whoami", "notes:read")
         .require_for_tool("list_notes", "notes:read")
         .require_for_other_tools("notes:write")
-        .scopes_supported("notes:read")
         .resource_name("Notes")
         .build()?;
 
     let mcp = notes::service(Notes::default());
     Ok(move |application: &mut ServiceConfig| {
         let mcp = web::resource("/mcp").route(tower_service(mcp)).wrap(protect(protection.clone()));
-        application.service(mcp).configure(metadata(&protection));
+        application.service(mcp).route("/ready", readiness(&protection)).configure(metadata(&protection));
     })
 }

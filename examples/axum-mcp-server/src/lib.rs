@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use adapters_axum::protect::{metadata, protect};
+use adapters_axum::protect::{metadata, protect, readiness};
 use axum::Router;
 use notes::Notes;
 use resource_server::{ConfigError, Protection, Verifier};
@@ -40,10 +40,10 @@ pub fn application(settings: &Settings) -> Result<Router, ConfigError> {
         .require_for_tool("whoami", "notes:read")
         .require_for_tool("list_notes", "notes:read")
         .require_for_other_tools("notes:write")
-        .scopes_supported("notes:read")
         .resource_name("Notes")
         .build()?;
 
     let mcp = Router::new().route_service("/mcp", notes::service(Notes::default()));
-    Ok(mcp.layer(protect(protection.clone())).merge(metadata(&protection)))
+    let mcp = mcp.layer(protect(protection.clone()));
+    Ok(mcp.route("/ready", readiness(&protection)).merge(metadata(&protection)))
 }

@@ -1,9 +1,7 @@
 //! An MCP server in axum, protected by any OpenID Connect provider. All that is about OAuth stands in [`application`].
 
-use adapters_axum::protect::{metadata, protect};
+use adapters_axum::protect::{metadata, protect, readiness};
 use axum::Router;
-use axum::body::Body;
-use axum::routing::get;
 use notes::Notes;
 use resource_server::{ConfigError, Environment, Protection};
 
@@ -22,12 +20,10 @@ pub fn application(environment: &Environment) -> Result<Router, ConfigError> {
         .require_for_tool("whoami", "notes:read")
         .require_for_tool("list_notes", "notes:read")
         .require_for_other_tools("notes:write")
-        .scopes_supported("notes:read")
         .resource_name("Notes")
         .build()?;
 
     let mcp = Router::new().route_service("/mcp", notes::service(Notes::default()));
-    let open = metadata(&protection);
     let mcp = mcp.layer(protect(protection.clone()));
-    Ok(mcp.route("/ready", get(async move || protection.readiness().map(Body::from))).merge(open))
+    Ok(mcp.route("/ready", readiness(&protection)).merge(metadata(&protection)))
 }

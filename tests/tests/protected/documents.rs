@@ -35,7 +35,7 @@ fn demanding(builder: ProtectionBuilder) -> ProtectionBuilder {
     builder.require("files:read").require_for_tool("delete", "files:delete").resource_name("Files")
 }
 
-/// auth-prm-discovery, auth-prm-resource, auth-prm-authorization-servers; RS-2, RS-5. The scopes are those that routes and tools need.
+/// auth-prm-discovery, auth-prm-resource, auth-prm-authorization-servers; RS-2, RS-5. The scopes are those that every token needs: clients ask for all of them at once.
 async fn rs03_the_document_says_what_the_server_is_and_where_tokens_come_from(run: Run) {
     let server = run.protected(Signed::new().demanding(demanding));
     server.with(&token_for("files:read")).await;
@@ -48,7 +48,7 @@ async fn rs03_the_document_says_what_the_server_is_and_where_tokens_come_from(ru
     assert_eq!(document["resource"], RESOURCE);
     assert_eq!(document["resource_name"], "Files");
     assert_eq!(document["bearer_methods_supported"], json!(["header"]));
-    assert_eq!(document["scopes_supported"], json!(["files:delete", "files:read", "files:write"]));
+    assert_eq!(document["scopes_supported"], json!(["files:read"]));
     let servers = document["authorization_servers"].as_array().unwrap();
     assert_eq!(servers.len(), 1);
     assert!(servers[0].as_str().unwrap().starts_with("https://auth.example.com"));

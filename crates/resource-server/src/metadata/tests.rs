@@ -83,13 +83,13 @@ async fn each_path_is_named_once_whatever_the_resource_is() {
     );
 }
 
-/// RS-3, RS-6: the union of what is needed; and never `offline_access`.
+/// RS-3, SEP-2207: the minimal baseline; what a route or a tool needs beyond it is in its challenge. Never `offline_access`.
 #[tokio::test]
-async fn the_scopes_are_all_that_routes_and_tools_need() {
+async fn the_scopes_are_those_that_every_token_needs() {
     let protection = builder(RESOURCE).require("a").require_for_tool("x", "c d").build().unwrap();
     let metadata = protection.metadata();
     protection.requiring("b").unwrap();
-    assert_eq!(metadata.document().scopes_supported, ["a", "b", "c", "d"]);
+    assert_eq!(metadata.document().scopes_supported, ["a"]);
     let told = builder(RESOURCE).require("a b").scopes_supported("a offline_access").build().unwrap();
     assert_eq!(told.metadata().document().scopes_supported, ["a"]);
     let none = Protection::new(Fake::at(RESOURCE)).metadata();

@@ -103,8 +103,9 @@ impl ProtectionBuilder {
         self.with(both, |this, both| this.implications.push(both))
     }
 
-    /// What the metadata lists as `scopes_supported`, instead of all scopes that routes and tools need: what a client should ask for
-    /// when it has not been told. `offline_access` is left out: it is the authorization server's.
+    /// What the metadata lists as `scopes_supported`, instead of what is [required](Self::require) of every token: what a client asks for
+    /// when it begins. Clients take all of it, so a scope that one tool needs belongs to that tool's challenge and not in here.
+    /// `offline_access` is left out: it is the authorization server's.
     #[must_use]
     pub fn scopes_supported(self, scopes: &str) -> Self {
         self.with(scope(scopes), |this, scopes| this.scopes_supported = Some(without_offline_access(&scopes)))
@@ -233,8 +234,7 @@ impl ProtectionBuilder {
         let answers = Answers { metadata_url: well_known::protected_resource(&resource), body: self.body };
         let documents = Documents::new(
             Arc::clone(&self.verify),
-            self.scopes_supported,
-            self.required.union(&self.tools.all()),
+            self.scopes_supported.unwrap_or_else(|| self.required.clone()),
             (self.name, self.documentation),
             self.at_root,
             Legacy::new(self.legacy, self.fetch, &self.verify, Arc::clone(&self.clock)),

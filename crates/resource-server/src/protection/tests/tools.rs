@@ -118,7 +118,7 @@ async fn a_tool_that_nobody_named_needs_what_the_others_need() {
     assert_eq!(param(&answer, "scope").as_deref(), Some("a c"));
     assert!(sent(&protection, &[("authorization", "Bearer good.a+c")], CALL).await.is_ok());
     assert!(sent(&protection, &[("authorization", "Bearer good.a")], LIST).await.is_ok());
-    assert_eq!(protection.metadata().document().scopes_supported, ["a", "b", "c"]);
+    assert_eq!(protection.metadata().document().scopes_supported, ["a"]);
     assert!(builder().require_for_other_tools("").build().is_err());
     let alone = builder().require_for_other_tools("c").build().unwrap();
     assert!(sent(&alone, &[("authorization", "Bearer good.a")], CALL).await.is_err());
