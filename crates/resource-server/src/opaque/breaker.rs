@@ -35,6 +35,8 @@ struct Fallen {
     why: Unavailable,
     at: Time,
     closed_until: Time,
+    /// Whether that is known by more than strangers' tokens.
+    certain: bool,
     /// Whether somebody finds out if it can be reached again.
     tried: bool,
 }
@@ -68,7 +70,7 @@ impl Breaker {
 
     /// It cannot be reached, and that is not the fault of any token.
     pub(crate) fn out_of_reach(&self, why: &Unavailable, now: Time) {
-        self.0.lock().fall(why, now, PAUSE);
+        self.0.lock().fall(why, now, now.plus(PAUSE), true);
     }
 
     /// There is no answer about a token.
@@ -79,7 +81,7 @@ impl Breaker {
         }
         if state.silent.len() >= IN_A_ROW {
             // Whoever comes next looks: if it was the tokens, they have cost the others no more than a moment.
-            state.fall(why, now, 0);
+            state.fall(why, now, now, false);
         }
     }
 
@@ -91,7 +93,8 @@ impl Breaker {
     /// Whether the last that was heard is good, or long ago.
     pub(crate) fn ready(&self, now: Time) -> Result<(), Unavailable> {
         let state = self.0.lock();
-        let fallen = state.fallen.as_ref().map(|fallen| (&fallen.why, fallen.at));
+        let fallen = state.fallen.as_ref().filter(|fallen| fallen.certain);
+        let fallen = fallen.map(|fallen| (&fallen.why, fallen.at));
         let failed = state.failed.as_ref().map(|(why, at)| (why, *at));
         let recent = |(_, at): &(&Unavailable, Time)| *at <= now && now < at.plus(UNREADY);
         fallen.into_iter().chain(failed).find(recent).map_or(Ok(()), |(why, _)| Err(why.clone()))
@@ -99,9 +102,9 @@ impl Breaker {
 }
 
 impl State {
-    fn fall(&mut self, why: &Unavailable, now: Time, pause: i64) {
+    fn fall(&mut self, why: &Unavailable, at: Time, closed_until: Time, certain: bool) {
         self.silent.clear();
-        self.fallen = Some(Fallen { why: why.clone(), at: now, closed_until: now.plus(pause), tried: false });
+        self.fallen = Some(Fallen { why: why.clone(), at, closed_until, certain, tried: false });
     }
 }
 
@@ -162,8 +165,10 @@ mod tests {
         assert!(matches!(breaker.pass(Time(100)), Ok(None)) && breaker.ready(Time(100)).is_ok());
         breaker.silent(&why(), token("slow"), Time(100));
         breaker.silent(&why(), token("slow too"), Time(100));
-        assert_eq!(breaker.ready(Time(100)), Err(why()));
+        assert_eq!(breaker.ready(Time(100)), Ok(()), "strangers do not take a server out of service");
         assert!(matches!(breaker.pass(Time(100)), Ok(Some(_))), "the next one looks at once");
+        breaker.out_of_reach(&why(), Time(100));
+        assert_eq!(breaker.ready(Time(100)), Err(why()));
     }
 
     #[test]
