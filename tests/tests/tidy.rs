@@ -217,6 +217,24 @@ fn every_test_that_a_document_names_exists() {
     assert!(missing.is_empty(), "these tests do not exist: {missing:#?}");
 }
 
+/// The codes that an MCP server answers, logs and tells whoever watches are stable, and each is explained.
+#[test]
+fn each_reason_of_a_resource_server_is_in_the_troubleshooting_table() {
+    let table = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let mut codes = BTreeSet::new();
+    for file in ["rejection.rs", "answer.rs"] {
+        let code = fs::read_to_string(root().join("crates/resource-server/src").join(file)).unwrap();
+        let texts = without_tests(&without_comments(&code));
+        let is_code =
+            |text: &&str| text.contains('_') && text.bytes().all(|b| b == b'_' || b.is_ascii_lowercase());
+        codes.extend(texts.split('"').skip(1).step_by(2).filter(is_code).map(str::to_owned));
+    }
+    codes.remove("error_description");
+    assert!(codes.len() > 30, "{codes:?}");
+    codes.retain(|code| !table.contains(&format!("| `{code}` |")));
+    assert!(codes.is_empty(), "not explained: {codes:?}");
+}
+
 /// The names in backticks in that column of each table.
 fn tests_named_in(markdown: &str) -> Vec<String> {
     let mut column = None;
