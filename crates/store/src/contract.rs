@@ -18,6 +18,10 @@ pub enum StoreError {
     /// The database is locked, full, gone, or the connection broke.
     #[error("the store cannot be reached")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The database answers, and is set up so that it may lose what it was told. The source says which setting it is and
+    /// what it should be, and holds no secret.
+    #[error("the store is set up so that it may lose records")]
+    Unfit(#[source] Box<dyn Error + Send + Sync>),
     /// A record was written by a newer version of this program.
     #[error("a {kind} was written by a newer version (schema {found}, this one reads up to {known})")]
     Newer {

@@ -9,7 +9,7 @@
 //! | what is stored: [`Grant`], [`Client`], [`Server`], [`Consent`], [`Session`], [`Account`] … | `records` |
 //! | what a backend sees of it: [`Row`], [`Key`], [`verdict`] | `row`, `changes` |
 //! | what a token request needs, in one read: [`Facts`] | `facts` |
-//! | the backends: [`Memory`], and `Sqlite` behind the feature `sqlite` | `memory`, `sqlite` |
+//! | the backends: [`Memory`], and `Sqlite` and `Redis` behind the features `sqlite` and `redis` | `memory`, `sqlite`, `redis` |
 //! | `store_suite!`, behind the feature `suite` | `suite` |
 //!
 //! `docs/records.md` describes each record and its schema.
@@ -21,6 +21,8 @@ mod facts;
 mod id;
 mod memory;
 mod records;
+#[cfg(feature = "redis")]
+mod redis;
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -48,6 +50,8 @@ pub use records::server::{OriginEntry, OriginIndex, ScopeEntry, Server, UserInfo
 pub use records::session::Session;
 pub use records::standing::{PersonId, PersonStanding, Standing, Status};
 pub use records::{Found, Record};
+#[cfg(feature = "redis")]
+pub use self::redis::{Redis, RedisOptions, RedisUrl, RedisUrlError};
 pub use row::{Key, Kind, Links, Marks, Row};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
