@@ -10,12 +10,15 @@
 //! | what a backend sees of it: [`Row`], [`Key`], [`verdict`] | `row`, `changes` |
 //! | what a token request needs, in one read: [`Facts`] | `facts` |
 //! | the backends: [`Memory`], and `Sqlite` and `Redis` behind the features `sqlite` and `redis` | `memory`, `sqlite`, `redis` |
+//! | from one store to another, behind the feature `copy` | `copy` |
 //! | `store_suite!`, behind the feature `suite` | `suite` |
 //!
 //! `docs/records.md` describes each record and its schema.
 
 mod changes;
 mod contract;
+#[cfg(feature = "copy")]
+pub mod copy;
 mod counters;
 mod facts;
 mod id;
@@ -31,7 +34,8 @@ pub mod suite;
 
 pub use changes::{Changes, Commit, Guard, Verdict, verdict};
 pub use contract::{
-    Backend, Claim, ClaimKind, Claimed, Filter, Inspect, Look, Page, Seen, Store, StoreError,
+    Backend, Claim, ClaimKind, ClaimPage, Claimed, Claims, Filter, HeldClaim, Inspect, Look, Movable, Page, Seen,
+    Store, StoreError,
 };
 pub use counters::{Counters, MemoryCounters};
 pub use facts::{Facts, Use};
@@ -39,6 +43,7 @@ pub use id::{Digest, Epoch, GrantId, Malformed, Mark, Nonce, ServerId, SessionId
 pub use memory::Memory;
 pub use records::account::{Account, AccountStore, Created};
 pub use records::admin::AdminKey;
+pub use records::arrival::{Arrival, ArrivalState};
 pub use records::client::{Client, ClientAuth, Provenance, SecretMethod};
 pub use records::consent::{Agreed, Consent};
 pub use records::grant::{
