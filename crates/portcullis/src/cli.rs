@@ -52,7 +52,7 @@ struct Serve {
 const SECRETS: &str = "\
 Secrets are no flags, because other users of a machine can read those:
   PORTCULLIS_ADMIN_KEY   the key that opens /api: 16 characters or more
-  PORTCULLIS_MASTER_KEY  base64url of 32 random bytes
+  PORTCULLIS_MASTER_KEY  base64url of 32 random bytes; openssl rand -base64 32 | tr '+/' '-_' makes one
 
 It ends with status 2 if the configuration is wrong, with 1 if something else keeps it from running.
 Times are written 90s, 15m, 1h or 30d; addresses 127.0.0.1:8414 or [::1]:8414.";
@@ -83,7 +83,7 @@ impl RunError {
     #[must_use]
     pub const fn status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Open(OpenError::Policy(_)) => 2,
+            Self::Config(_) | Self::Open(OpenError::Policy(_) | OpenError::NoMasterKey) => 2,
             Self::Telemetry(_) | Self::Bind(_) | Self::Open(_) | Self::Io(_) => 1,
         }
     }
@@ -179,7 +179,7 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
     }
     config.issuer = config.issuer_at(listening);
     let room = Room::of_this_process().with_proxies(&config.trusted_proxies);
-    let forgetful = config.store == StoreKind::Memory;
+    let forgetful = matches!(config.store, StoreKind::Memory);
     let portcullis = Arc::new(Portcullis::open(config).await?);
     let greeting = Greeting {
         listening,

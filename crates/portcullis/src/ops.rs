@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_io::{Peer, Serve};
 use oauth_types::{Issuer, well_known};
 use serde_json::json;
-use store::Backend;
+use store::{Backend, StoreError};
 
 use crate::answer;
 
@@ -52,10 +52,7 @@ impl Ops {
                     error = &error as &dyn std::error::Error,
                     "not ready: the store does not answer"
                 );
-                let body = json!({
-                    "status": "unavailable",
-                    "message": "The store cannot be reached, so nobody can log in or refresh a token now. See the log.",
-                });
+                let body = json!({ "status": "unavailable", "message": told(&error) });
                 answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
             }
         }
@@ -79,6 +76,15 @@ impl Ops {
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         response
+    }
+}
+
+/// What a stranger may learn: how a store is set up is no secret, and whoever watches can mend it.
+fn told(error: &StoreError) -> String {
+    if let StoreError::Unfit(fault) = error {
+        format!("The store is not safe to use: {fault}.")
+    } else {
+        "The store cannot be reached, so nobody can log in or refresh a token now. See the log.".to_owned()
     }
 }
 
@@ -171,10 +177,17 @@ mod tests {
     use http::header::RETRY_AFTER;
     use store::{
         Changes, Claim, ClaimKind, Claimed, Commit, Filter, Inspect, Key, Kind, Look, Memory, Page, Row,
-        Seen, Store, StoreError,
+        Seen, Store,
     };
 
     use super::*;
+
+    #[test]
+    fn whoever_watches_learns_which_setting_of_the_store_loses_records() {
+        let unfit = StoreError::Unfit("maxmemory-policy is allkeys-lru; set it to noeviction".into());
+        assert!(told(&unfit).contains("set it to noeviction"), "{}", told(&unfit));
+        assert!(!told(&StoreError::unavailable("secret")).contains("secret"));
+    }
 
     /// A store that is away.
     struct Away;

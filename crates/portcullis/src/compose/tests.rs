@@ -266,3 +266,12 @@ async fn the_admin_key_cannot_be_guessed_without_end() {
     let (status, _) = ask(&portcullis, Method::GET, "/api/servers", Some("a guess")).await;
     assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
 }
+
+#[tokio::test]
+async fn records_in_redis_need_a_master_key_that_all_share() {
+    let url = "redis://127.0.0.1:1".parse().unwrap();
+    let store = StoreKind::Redis { url, options: store::RedisOptions::default() };
+    let error = open(Config { store, ..Config::default() }, 1).await.err().unwrap();
+    assert!(matches!(error, OpenError::NoMasterKey), "{error}");
+    assert!(error.to_string().contains("openssl rand"), "{error}");
+}

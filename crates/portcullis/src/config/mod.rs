@@ -8,6 +8,7 @@ mod error;
 mod given;
 mod network;
 mod parse;
+mod place;
 mod secret;
 mod settings;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use authz_core::{Lifetime, Policy};
 use oauth_types::Issuer;
+use store::{RedisOptions, RedisUrl};
 
 pub use self::error::{ConfigError, Fault};
 pub use self::given::{SettingName, Source};
@@ -38,13 +40,13 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
-    /// Where the database and the master key are. Unused with [`StoreKind::Memory`].
+    /// Where the database and the master key are. Used with [`StoreKind::Sqlite`] alone.
     pub data: PathBuf,
     /// Where records are kept.
     pub store: StoreKind,
     /// The key that opens the administration. `None`: one is made on the first run.
     pub admin_key: Option<AdminSecret>,
-    /// The master key. `None`: the one in the data folder.
+    /// The master key. `None`: the one in the data folder. [`StoreKind::Redis`] needs one, because all processes share it.
     pub master_key: Option<MasterKey>,
     /// Lifetimes and what clients may do.
     pub policy: Policy,
@@ -62,12 +64,19 @@ pub struct Config {
 }
 
 /// Where records are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum StoreKind {
     /// In a file of the data folder.
     Sqlite,
     /// Nowhere: they are gone when the server stops.
     Memory,
+    /// In Redis or Valkey, for any number of processes.
+    Redis {
+        /// Where it is. It may hold a password, and never shows it.
+        url: RedisUrl,
+        /// Whatever else there is to say.
+        options: RedisOptions,
+    },
 }
 
 /// How log lines look.

@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName};
-use super::secret;
-use super::{AdminSecret, Config, LogFormat, MasterKey, Network, Settings, Source, StoreKind};
+use super::{AdminSecret, Config, LogFormat, MasterKey, Network, Settings, Source};
+use super::{place, secret};
 
 pub(super) fn config(
     settings: &Settings,
@@ -39,9 +39,7 @@ pub(super) fn config(
         data: setting("data", settings.data.as_ref(), "/var/lib/portcullis")
             .read(|text| Ok(PathBuf::from(text)))?
             .unwrap_or(default.data),
-        store: setting("store", settings.store.as_ref(), "sqlite")
-            .choose(&["sqlite", "memory"], [StoreKind::Sqlite, StoreKind::Memory])?
-            .unwrap_or(default.store),
+        store: place::store(settings)?.unwrap_or(default.store),
         admin_key: secret::read(
             "admin_key",
             "admin_key_file",
@@ -112,18 +110,25 @@ fn policy(settings: &Settings) -> Result<Policy, ConfigError> {
 
 /// A setting that is being read.
 #[derive(Clone, Copy)]
-struct Setting<'a> {
+pub(super) struct Setting<'a> {
     key: &'static str,
     given: Option<&'a Given>,
     example: &'static str,
 }
 
-const fn setting<'a>(key: &'static str, given: Option<&'a Given>, example: &'static str) -> Setting<'a> {
+pub(super) const fn setting<'a>(
+    key: &'static str,
+    given: Option<&'a Given>,
+    example: &'static str,
+) -> Setting<'a> {
     Setting { key, given, example }
 }
 
 impl Setting<'_> {
-    fn read<T>(&self, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Result<Option<T>, ConfigError> {
+    pub(super) fn read<T>(
+        &self,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Result<Option<T>, ConfigError> {
         let Some(given) = self.given else { return Ok(None) };
         clean(&given.text).and_then(parse).map(Some).map_err(|fault| self.error(fault))
     }
@@ -143,7 +148,7 @@ impl Setting<'_> {
         self.choose(&["on", "off"], [true, false])
     }
 
-    fn error(&self, fault: Fault) -> ConfigError {
+    pub(super) fn error(&self, fault: Fault) -> ConfigError {
         let source = self.given.map_or(Source::File, |given| given.source);
         ConfigError::Setting { name: SettingName { key: self.key, source }, fault, example: self.example }
     }
