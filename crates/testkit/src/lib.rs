@@ -9,5 +9,6 @@ pub mod client;
 pub mod faults;
 pub mod fuzz;
 pub mod model;
+pub mod redis_server;
 pub mod schedule;
 pub mod world;

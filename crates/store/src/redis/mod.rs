@@ -4,6 +4,8 @@
 //! expires it. Nothing is kept here but what a grant names. What survives a crash or a failover is what the operator made
 //! Redis keep: `docs/records.md` says which setting gives what.
 
+mod claims;
+mod commits;
 mod endpoint;
 mod fault;
 mod health;
@@ -23,15 +25,14 @@ use std::fmt;
 use ambient::Time;
 use async_trait::async_trait;
 
-use self::fault::Fault;
 use self::keys::Keys;
 pub use self::options::RedisOptions;
 use self::remembered::Remembered;
 pub use self::url::{RedisUrl, RedisUrlError};
 use self::wire::Wire;
 use crate::{
-    Changes, Claim, ClaimKind, Claimed, Commit, Counters, Filter, Inspect, Key, Kind, Look, Page, Row, Seen,
-    Store, StoreError,
+    Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Counters, Filter, Inspect, Key, Kind,
+    Look, Page, Row, Seen, Store, StoreError,
 };
 
 /// A store, and shared counters, in Redis 7 or newer or Valkey.
@@ -77,19 +78,19 @@ impl Store for Redis {
     }
 
     async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
-        Ok(scripts::commit(&self.wire, &self.keys, changes).await?)
+        Ok(commits::commit(&self.wire, &self.keys, changes).await?)
     }
 
     async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        Ok(scripts::claim(&self.wire, &self.keys, claim).await?)
+        Ok(claims::claim(&self.wire, &self.keys, claim).await?)
     }
 
     async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
-        Ok(scripts::holder(&self.wire, &self.keys, kind, key).await?)
+        Ok(claims::holder(&self.wire, &self.keys, kind, key).await?)
     }
 
     async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError> {
-        Ok(scripts::release(&self.wire, &self.keys, kind, key, owner).await?)
+        Ok(claims::release(&self.wire, &self.keys, kind, key, owner).await?)
     }
 
     /// Nothing is left to do: the server expires records and claims, and lists drop what is over whenever they are used.
@@ -116,8 +117,20 @@ impl Inspect for Redis {
 }
 
 #[async_trait]
+impl Claims for Redis {
+    async fn claims(
+        &self,
+        kind: ClaimKind,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<ClaimPage, StoreError> {
+        Ok(claims::page(&self.wire, &self.keys, kind, after, at_most).await?)
+    }
+}
+
+#[async_trait]
 impl Counters for Redis {
     async fn count(&self, key: &str, window: i64, now: Time) -> Result<u32, StoreError> {
-        Ok(scripts::count(&self.wire, &self.keys, key, window, now).await?)
+        Ok(claims::count(&self.wire, &self.keys, key, window, now).await?)
     }
 }

@@ -71,7 +71,9 @@ pub enum RedisUrlError {
     #[error("the path is the number of a database, and a Cluster has none")]
     Database,
     /// The Sentinels are not told which primary is meant.
-    #[error("the path of redis-sentinel:// is the name by which the Sentinels know the primary, such as /mymaster")]
+    #[error(
+        "the path of redis-sentinel:// is the name by which the Sentinels know the primary, such as /mymaster"
+    )]
     Primary,
     /// User or password are not percent-encoded UTF-8.
     #[error("the user and the password must be percent-encoded")]
@@ -97,11 +99,13 @@ impl RedisUrl {
             Some((login, hosts)) => (Login::parse(login)?, hosts),
             None => (Login::default(), authority),
         };
-        let nodes = hosts.split(',').map(|host| Node::parse(host, kind.port())).collect::<Result<Vec<_>, _>>()?;
+        let nodes =
+            hosts.split(',').map(|host| Node::parse(host, kind.port())).collect::<Result<Vec<_>, _>>()?;
         let (shape, database) = match kind {
             Scheme::Sentinel => {
                 let (primary, database) = path.split_once('/').unwrap_or((path, ""));
-                let primary = decoded(primary).filter(|name| !name.is_empty()).ok_or(RedisUrlError::Primary)?;
+                let primary =
+                    decoded(primary).filter(|name| !name.is_empty()).ok_or(RedisUrlError::Primary)?;
                 (Shape::Sentinel { primary, login: Login::of_sentinels(query, &login)? }, database)
             }
             Scheme::Alone | Scheme::Cluster if !query.is_empty() => return Err(RedisUrlError::Query),
@@ -218,7 +222,11 @@ impl Login {
         let decode = |text: &str| decoded(text).ok_or(RedisUrlError::Login);
         Ok(Self {
             user: Some(decode(user)?).filter(|user| !user.is_empty()),
-            password: password.map(decode).transpose()?.filter(|word| !word.is_empty()).map(SecretString::from),
+            password: password
+                .map(decode)
+                .transpose()?
+                .filter(|word| !word.is_empty())
+                .map(SecretString::from),
         })
     }
 
@@ -238,7 +246,7 @@ impl Login {
 
     /// The password, for the driver.
     pub(super) fn password(&self) -> Option<&str> {
-        self.password.as_ref().map(ExposeSecret::expose_secret)
+        self.password.as_ref().map(|password| password.expose_secret())
     }
 }
 
@@ -298,7 +306,8 @@ mod tests {
 
     #[test]
     fn the_login_is_decoded_and_the_sentinels_may_have_their_own() {
-        let url = RedisUrl::parse("redis-sentinel://m%65:w%3Ard@a/m?sentinel_user=s&sentinel_password=t").unwrap();
+        let url =
+            RedisUrl::parse("redis-sentinel://m%65:w%3Ard@a/m?sentinel_user=s&sentinel_password=t").unwrap();
         assert_eq!((url.login.user.as_deref(), url.login.password()), (Some("me"), Some("w:rd")));
         let Shape::Sentinel { login, .. } = &url.shape else { panic!("{url}") };
         assert_eq!((login.user.as_deref(), login.password()), (Some("s"), Some("t")));
