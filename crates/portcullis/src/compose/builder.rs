@@ -163,9 +163,9 @@ impl Builder {
                 };
                 (Stores::of(Arc::new(Sqlite::open(&data.database())?)), key, Some(data))
             }
-            (None, StoreKind::Redis { url, options }) => {
+            (None, StoreKind::Redis(url)) => {
                 let key = config.master_key.clone().ok_or(OpenError::NoMasterKey)?;
-                let redis = Arc::new(Redis::open(url, options.clone()).await?);
+                let redis = Arc::new(Redis::open(url, config.redis.clone()).await?);
                 counters.get_or_insert_with(|| redis.clone());
                 (Stores::of(redis), key, None)
             }

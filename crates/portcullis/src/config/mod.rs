@@ -27,6 +27,7 @@ use store::{RedisOptions, RedisUrl};
 pub use self::error::{ConfigError, Fault};
 pub use self::given::{SettingName, Source};
 pub use self::network::Network;
+pub(crate) use self::place::holds_password;
 pub use self::secret::{AdminSecret, MasterKey, SHORTEST_ADMIN_KEY};
 pub use self::settings::Settings;
 pub use self::unknown::UnknownVariable;
@@ -44,6 +45,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Where records are kept.
     pub store: StoreKind,
+    /// How Redis is used, where records are in one.
+    pub redis: RedisOptions,
     /// The key that opens the administration. `None`: one is made on the first run.
     pub admin_key: Option<AdminSecret>,
     /// The master key. `None`: the one in the data folder. [`StoreKind::Redis`] needs one, because all processes share it.
@@ -70,13 +73,8 @@ pub enum StoreKind {
     Sqlite,
     /// Nowhere: they are gone when the server stops.
     Memory,
-    /// In Redis or Valkey, for any number of processes.
-    Redis {
-        /// Where it is. It may hold a password, and never shows it.
-        url: RedisUrl,
-        /// Whatever else there is to say.
-        options: RedisOptions,
-    },
+    /// In the Redis or Valkey at this URL, which may hold a password and never shows it; for any number of processes.
+    Redis(Box<RedisUrl>),
 }
 
 /// How log lines look.
@@ -96,6 +94,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             data: PathBuf::from("portcullis-data"),
             store: StoreKind::Sqlite,
+            redis: RedisOptions::default(),
             admin_key: None,
             master_key: None,
             policy: Policy::default(),

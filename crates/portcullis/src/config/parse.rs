@@ -40,6 +40,7 @@ pub(super) fn config(
             .read(|text| Ok(PathBuf::from(text)))?
             .unwrap_or(default.data),
         store: place::store(settings)?.unwrap_or(default.store),
+        redis: place::redis(settings)?,
         admin_key: secret::read(
             "admin_key",
             "admin_key_file",

@@ -10,9 +10,8 @@ use super::given::{SettingName, Source};
 use super::parse::setting;
 use super::{Settings, StoreKind};
 
-/// What `store` or `store_file` says, and for a Redis what else there is to say.
+/// What `store` or `store_file` says.
 pub(super) fn store(settings: &Settings) -> Result<Option<StoreKind>, ConfigError> {
-    let options = options(settings)?;
     let named = setting("store", settings.store.as_ref(), EXAMPLE);
     match (&settings.store, &settings.store_file) {
         (Some(store), Some(file)) => {
@@ -24,14 +23,14 @@ pub(super) fn store(settings: &Settings) -> Result<Option<StoreKind>, ConfigErro
         }
         (Some(given), None) => named.read(|text| match given.source {
             Source::Flag | Source::File if holds_password(text) => Err(Fault::PasswordShown),
-            Source::Flag | Source::File | Source::Variable => kind(text, options),
+            Source::Flag | Source::File | Source::Variable => kind(text),
         }),
         (None, Some(_)) => {
             let file = setting("store_file", settings.store_file.as_ref(), "/run/secrets/portcullis-store");
             file.read(|path| {
                 let text = Zeroizing::new(fs::read_to_string(path)?);
                 let line = text.strip_suffix('\n').unwrap_or(&text);
-                kind(line.strip_suffix('\r').unwrap_or(line), options)
+                kind(line.strip_suffix('\r').unwrap_or(line))
             })
         }
         (None, None) => Ok(None),
@@ -41,15 +40,16 @@ pub(super) fn store(settings: &Settings) -> Result<Option<StoreKind>, ConfigErro
 const EXAMPLE: &str = "redis://127.0.0.1:6379";
 
 /// What one text says: `sqlite`, `memory`, or the URL of a Redis.
-fn kind(text: &str, options: RedisOptions) -> Result<StoreKind, Fault> {
+fn kind(text: &str) -> Result<StoreKind, Fault> {
     match text {
         "sqlite" => Ok(StoreKind::Sqlite),
         "memory" => Ok(StoreKind::Memory),
-        url => Ok(StoreKind::Redis { url: RedisUrl::parse(url)?, options }),
+        url => Ok(StoreKind::Redis(Box::new(RedisUrl::parse(url)?))),
     }
 }
 
-fn options(settings: &Settings) -> Result<RedisOptions, ConfigError> {
+/// How Redis is used.
+pub(super) fn redis(settings: &Settings) -> Result<RedisOptions, ConfigError> {
     let prefix = setting("redis_prefix", settings.redis_prefix.as_ref(), "portcullis").read(|text| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
         if text.len() <= 64 && text.bytes().all(plain) { Ok(text.to_owned()) } else { Err(Fault::Prefix) }

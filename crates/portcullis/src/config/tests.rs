@@ -251,7 +251,7 @@ fn the_url_of_a_redis_is_a_secret_as_soon_as_it_holds_a_password() {
     let path = file.to_str().unwrap();
     let config =
         with_variables(&[("PORTCULLIS_STORE_FILE", path), ("PORTCULLIS_REDIS_PREFIX", "mine")]).unwrap();
-    assert!(matches!(config.store, StoreKind::Redis { .. }));
+    assert!(matches!(config.store, StoreKind::Redis(_)));
     let told =
         with_variables(&[("PORTCULLIS_STORE_FILE", path), ("PORTCULLIS_STORE", "memory")]).unwrap_err();
     assert_eq!(told.to_string(), "PORTCULLIS_STORE and PORTCULLIS_STORE_FILE are both set; keep one of them");
