@@ -32,10 +32,12 @@ mod sqlite;
 #[cfg(feature = "suite")]
 pub mod suite;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{Redis, RedisOptions, RedisUrl, RedisUrlError};
 pub use changes::{Changes, Commit, Guard, Verdict, verdict};
 pub use contract::{
-    Backend, Claim, ClaimKind, ClaimPage, Claimed, Claims, Filter, HeldClaim, Inspect, Look, Movable, Page, Seen,
-    Store, StoreError,
+    Backend, Claim, ClaimKind, ClaimPage, Claimed, Claims, Filter, HeldClaim, Inspect, Look, Movable, Page,
+    Seen, Store, StoreError,
 };
 pub use counters::{Counters, MemoryCounters};
 pub use facts::{Facts, Use};
@@ -55,8 +57,6 @@ pub use records::server::{OriginEntry, OriginIndex, ScopeEntry, Server, UserInfo
 pub use records::session::Session;
 pub use records::standing::{PersonId, PersonStanding, Standing, Status};
 pub use records::{Found, Record};
-#[cfg(feature = "redis")]
-pub use self::redis::{Redis, RedisOptions, RedisUrl, RedisUrlError};
 pub use row::{Key, Kind, Links, Marks, Row};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;

@@ -6,7 +6,9 @@
     reason = "a server that does not start fails the test by a panic"
 )]
 
-use std::io::{BufRead as _, BufReader, Write as _};
+mod sets;
+
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -15,11 +17,16 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+pub use self::sets::{RedisCluster, RedisSentinels};
+
 /// How long a server may take for what it is told to do. It takes seconds on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Ports that are tried before a start is given up: somebody else may take a free one first.
 const TRIES: usize = 8;
+
+/// What a server logs when it has come up, and a Sentinel.
+const UP: [&str; 2] = ["Ready to accept connections", "Sentinel ID is"];
 
 const MISSING: &str = "redis-server is needed for this test and is not installed: `apt-get install -y redis-server` on \
                        Debian and Ubuntu, `brew install redis` on macOS";
@@ -29,9 +36,17 @@ const MISSING: &str = "redis-server is needed for this test and is not installed
 /// It writes an append-only file and answers only after `fsync`, so what it answered survives [`kill`](Self::kill).
 pub struct RedisServer {
     port: u16,
-    settings: Vec<String>,
+    role: Role,
     running: Option<Running>,
     folder: TempDir,
+}
+
+#[derive(Clone, Debug)]
+enum Role {
+    /// A server with these settings.
+    Data(Vec<String>),
+    /// A Sentinel with this configuration, which it goes on writing itself.
+    Sentinel(String),
 }
 
 struct Running {
@@ -57,15 +72,18 @@ impl RedisServer {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn start_with(settings: &[&str]) -> Self {
-        let settings: Vec<String> = settings.iter().map(|&word| word.to_owned()).collect();
+        Self::start_as(&Role::Data(settings.iter().map(|&word| word.to_owned()).collect()))
+    }
+
+    fn start_as(role: &Role) -> Self {
         for _ in 0..TRIES {
             let (folder, port) = (tempfile::tempdir().expect("a temporary folder"), free_port());
-            let mut server = Self { port, settings: settings.clone(), running: None, folder };
+            let mut server = Self { port, role: role.clone(), running: None, folder };
             if server.run() {
                 return server;
             }
         }
-        panic!("no redis-server starts with {settings:?}");
+        panic!("no redis-server starts as {role:?}");
     }
 
     /// Its address, for a store.
@@ -86,6 +104,17 @@ impl RedisServer {
         self.folder.path()
     }
 
+    /// Makes it take TLS on another port, with the certificate that it was told of by `CONFIG SET`; answers the port.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot.
+    pub fn listens_with_tls_too(&mut self) -> u16 {
+        let port = free_port();
+        self.ask(&["CONFIG", "SET", "tls-port", &port.to_string()]);
+        port
+    }
+
     /// Ends it at once, as a crash does (SIGKILL).
     pub fn kill(&mut self) {
         if let Some(Running { mut process, .. }) = self.running.take() {
@@ -104,22 +133,24 @@ impl RedisServer {
         assert!(self.run(), "redis-server does not start again on port {}", self.port);
     }
 
-    /// Waits until it logs a line that holds `words`; lines before are skipped.
+    /// Waits until it has logged a line for each of these words, in any order; other lines are skipped.
     ///
     /// # Panics
     ///
     /// If it does not within a minute.
-    pub fn logs(&mut self, words: &str) {
+    pub fn logs(&mut self, words: &[&str]) {
         let Running { log, .. } = self.running.as_mut().expect("it runs");
-        let mut seen = String::new();
-        while let Ok(line) = log.recv_timeout(PATIENCE) {
-            if line.contains(words) {
-                return;
+        let (mut missing, mut seen) = (words.to_vec(), String::new());
+        while !missing.is_empty() {
+            let Ok(line) = log.recv_timeout(PATIENCE) else {
+                panic!("port {} never logs {missing:?}, but\n{seen}", self.port)
+            };
+            if let Some(found) = missing.iter().position(|words| line.contains(words)) {
+                missing.remove(found);
             }
             seen.push_str(&line);
             seen.push('\n');
         }
-        panic!("port {} never logs {words:?}, but\n{seen}", self.port);
     }
 
     /// Asks it for something, such as `["INFO", "server"]`; answers the reply as text, one line for each part of it.
@@ -143,16 +174,23 @@ impl RedisServer {
     /// Whether it came up; not if its port was taken.
     fn run(&mut self) -> bool {
         let mut command = Command::new("redis-server");
-        let folder = self.folder.path().display().to_string();
-        if let Some(("--sentinel", file)) = self.sentinel() {
-            command.arg(file).arg("--sentinel");
-        } else {
-            command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
-            command.args(["--maxmemory-policy", "noeviction"]);
+        let file = self.folder.path().join("sentinel.conf");
+        match &self.role {
+            Role::Data(_) => {
+                command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
+            }
+            Role::Sentinel(settings) => {
+                if !file.exists() {
+                    std::fs::write(&file, settings).expect("it can be written");
+                }
+                command.arg(&file).arg("--sentinel");
+            }
         }
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir", &folder]);
-        if self.sentinel().is_none() {
-            command.args(&self.settings);
+        command
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--dir"])
+            .arg(self.folder.path());
+        if let Role::Data(settings) = &self.role {
+            command.args(settings);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = match command.spawn() {
@@ -169,7 +207,7 @@ impl RedisServer {
             }
         });
         while let Ok(text) = log.recv_timeout(PATIENCE) {
-            if ["Ready to accept connections", "Sentinel ID is"].iter().any(|ready| text.contains(ready)) {
+            if UP.iter().any(|up| text.contains(up)) {
                 self.running = Some(Running { process, log });
                 return true;
             }
@@ -178,144 +216,11 @@ impl RedisServer {
         let _ = process.wait();
         false
     }
-
-    fn sentinel(&self) -> Option<(&str, &str)> {
-        match self.settings.as_slice() {
-            [kind, file] if kind == "--sentinel" => Some((kind, file)),
-            _ => None,
-        }
-    }
 }
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// A Cluster of three primaries without replicas.
-pub struct RedisCluster {
-    nodes: Vec<RedisServer>,
-}
-
-impl RedisCluster {
-    /// Starts one, and waits until it serves.
-    ///
-    /// # Panics
-    ///
-    /// As [`RedisServer::start`].
-    #[must_use]
-    pub fn start() -> Self {
-        let mut nodes: Vec<RedisServer> = (0..3)
-            .map(|_| {
-                let bus = free_port().to_string();
-                RedisServer::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus])
-            })
-            .collect();
-        for (node, (first, last)) in nodes.iter().zip([(0, 5460), (5461, 10922), (10923, 16383)]) {
-            node.ask(&["CLUSTER", "ADDSLOTSRANGE", &format!("{first}"), &format!("{last}")]);
-        }
-        let [first, others @ ..] = nodes.as_slice() else { panic!("there are three") };
-        for other in others {
-            let bus = other.ask(&["CONFIG", "GET", "cluster-port"]);
-            let bus = bus.lines().last().expect("a port").to_owned();
-            first.ask(&["CLUSTER", "MEET", "127.0.0.1", &other.port().to_string(), &bus]);
-        }
-        for node in &mut nodes {
-            node.logs("Cluster state changed: ok");
-        }
-        Self { nodes }
-    }
-
-    /// Its address, for a store.
-    #[must_use]
-    pub fn url(&self) -> String {
-        let nodes: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
-        format!("redis-cluster://{}", nodes.join(","))
-    }
-
-    /// Its nodes.
-    pub fn nodes(&mut self) -> &mut [RedisServer] {
-        &mut self.nodes
-    }
-}
-
-/// A primary with a replica, and three Sentinels that agree by two.
-pub struct RedisSentinels {
-    /// The first primary.
-    pub primary: RedisServer,
-    /// Its replica.
-    pub replica: RedisServer,
-    sentinels: Vec<RedisServer>,
-}
-
-impl RedisSentinels {
-    /// The name by which the Sentinels know the primary.
-    pub const NAME: &str = "mymaster";
-
-    /// Starts all of them, and waits until the replica follows and each Sentinel knows the others.
-    ///
-    /// # Panics
-    ///
-    /// As [`RedisServer::start`].
-    #[must_use]
-    pub fn start() -> Self {
-        let primary = RedisServer::start_with(&["--repl-diskless-sync-delay", "0"]);
-        let mut replica = RedisServer::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
-        replica.logs("sync: Finished with success");
-        let name = Self::NAME;
-        let mut sentinels: Vec<RedisServer> = (0..3)
-            .map(|_| {
-                let folder = tempfile::tempdir().expect("a temporary folder");
-                let file = folder.path().join("sentinel.conf");
-                let settings = format!(
-                    "sentinel monitor {name} 127.0.0.1 {} 2\nsentinel down-after-milliseconds {name} 500\n\
-                     sentinel failover-timeout {name} 5000\n",
-                    primary.port()
-                );
-                std::fs::write(&file, settings).expect("it can be written");
-                RedisServer::sentinel_in(folder, &file)
-            })
-            .collect();
-        for sentinel in &mut sentinels {
-            sentinel.logs("+slave");
-            sentinel.logs("+sentinel ");
-            sentinel.logs("+sentinel ");
-        }
-        Self { primary, replica, sentinels }
-    }
-
-    /// Their address, for a store.
-    #[must_use]
-    pub fn url(&self) -> String {
-        let nodes: Vec<_> = self.sentinels.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
-        format!("redis-sentinel://{}/{}", nodes.join(","), Self::NAME)
-    }
-
-    /// Waits until a Sentinel has made the replica the primary.
-    ///
-    /// # Panics
-    ///
-    /// If none does within a minute.
-    pub fn fail_over(&mut self) {
-        self.sentinels[0].logs("+switch-master");
-    }
-}
-
-impl RedisServer {
-    fn sentinel_in(folder: TempDir, file: &Path) -> Self {
-        let settings = vec!["--sentinel".to_owned(), file.display().to_string()];
-        for _ in 0..TRIES {
-            let home = tempfile::tempdir().expect("a temporary folder");
-            let copy = home.path().join("sentinel.conf");
-            std::fs::copy(folder.path().join("sentinel.conf"), &copy).expect("it can be copied");
-            let settings = vec![settings[0].clone(), copy.display().to_string()];
-            let mut server = Self { port: free_port(), settings, running: None, folder: home };
-            if server.run() {
-                return server;
-            }
-        }
-        panic!("no Sentinel starts");
     }
 }
 
@@ -326,7 +231,7 @@ fn free_port() -> u16 {
 }
 
 /// Reads one reply; its parts become lines.
-fn reply(from: &mut impl std::io::BufRead, lines: &mut Vec<String>) {
+fn reply(from: &mut impl BufRead, lines: &mut Vec<String>) {
     let mut head = String::new();
     from.read_line(&mut head).expect("it answers");
     let (kind, rest) = head.trim_end().split_at(1);

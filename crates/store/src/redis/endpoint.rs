@@ -36,7 +36,7 @@ impl Way {
         }
         if let Some(pem) = &options.authority {
             let mut certificates = CertificateDer::pem_slice_iter(pem);
-            if !certificates.next().is_some_and(|first| first.is_ok()) {
+            if certificates.next().is_none_or(|first| first.is_err()) {
                 return Err(Fault::Authority);
             }
         }

@@ -1,13 +1,16 @@
 //! One connection that many share, made anew when it breaks.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{Pipeline, RedisError, Value};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::fault::Fault;
+use super::url::Node;
 
 /// Between two attempts to connect: the first pause, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -15,7 +18,11 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// What makes a connection.
 #[async_trait::async_trait]
 pub(super) trait Opens: Send + Sync + 'static {
-    async fn open(&self) -> Result<MultiplexedConnection, Fault>;
+    /// A connection, and where it leads.
+    async fn open(&self) -> Result<(MultiplexedConnection, Node), Fault>;
+
+    /// Waits until the next one would lead elsewhere than there.
+    async fn moved(&self, there: &Node);
 }
 
 /// A connection for good.
@@ -39,21 +46,20 @@ enum State {
 impl Link {
     /// Connects for the first time.
     pub(super) async fn open(opener: impl Opens) -> Result<Self, Fault> {
-        let first = opener.open().await?;
+        let (first, there) = opener.open().await?;
         let (told, state) = watch::channel(State::Up { number: 1, connection: first });
         let (broken, reports) = watch::channel(0);
-        let keeper = tokio::spawn(keep(opener, told, reports));
+        let keeper = tokio::spawn(keep(opener, there, told, reports));
         Ok(Self { state, broken, keeper })
     }
 
     /// Asks all in order, and once more on the next connection if this one turns out to be broken: then nobody knows
     /// which of them were heard.
     pub(super) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Result<Value, RedisError>>, Fault> {
-        let again = match self.ask_once(commands).await {
+        match self.ask_once(commands).await {
             Err(fault) if fault.breaks() => self.ask_once(commands).await,
             answered => answered,
-        };
-        again
+        }
     }
 
     async fn ask_once(&self, commands: &Pipeline) -> Result<Vec<Result<Value, RedisError>>, Fault> {
@@ -105,17 +111,28 @@ fn breaks(error: &RedisError) -> bool {
     Fault::Driver(error.clone()).breaks()
 }
 
-/// Makes the next connection whenever the last one broke.
-async fn keep(opener: impl Opens, told: watch::Sender<State>, mut reports: watch::Receiver<u64>) {
+/// Makes the next connection whenever the last one broke, or leads to where it should not any more.
+async fn keep(
+    opener: impl Opens,
+    mut there: Node,
+    told: watch::Sender<State>,
+    mut reports: watch::Receiver<u64>,
+) {
     for number in 1.. {
-        if reports.wait_for(|broken| *broken >= number).await.is_err() {
-            return;
+        {
+            let broken = pin!(reports.wait_for(|broken| *broken >= number));
+            if let Either::Left((Err(_), _)) = select(broken, opener.moved(&there)).await {
+                return;
+            }
         }
         told.send_replace(State::Opening);
         let mut pause = PAUSES.0;
         let connection = loop {
             match opener.open().await {
-                Ok(connection) => break connection,
+                Ok((connection, where_to)) => {
+                    there = where_to;
+                    break connection;
+                }
                 Err(fault) => told.send_replace(State::Down(fault)),
             };
             tokio::time::sleep(pause).await;

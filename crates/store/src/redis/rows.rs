@@ -104,9 +104,9 @@ fn row(key: Key, reply: Value) -> Result<Option<Row>, Torn> {
 }
 
 fn text(value: Value) -> Result<Option<String>, Torn> {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| Torn),
-        Value::Nil => Ok(None),
-        _ => Err(Torn),
+    if value == Value::Nil {
+        return Ok(None);
     }
+    let Value::BulkString(bytes) = value else { return Err(Torn) };
+    String::from_utf8(bytes).map(Some).map_err(|_| Torn)
 }

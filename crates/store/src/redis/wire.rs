@@ -13,7 +13,7 @@ use super::fault::Fault;
 use super::link::{Link, Opens};
 use super::options::RedisOptions;
 use super::sentinel::Target;
-use super::url::{Login, RedisUrl, Shape};
+use super::url::{Login, Node, RedisUrl, Shape};
 
 /// The way to one primary, or to all of a Cluster.
 ///
@@ -58,6 +58,10 @@ impl Wire {
 
     /// Asks all of these in one round trip; fails if one does.
     pub(super) async fn ask_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, Fault> {
+        // The driver calls an empty pipeline a mistake.
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
         let answers = self.send(commands).await?;
         Ok(answers.into_iter().collect::<Result<_, _>>()?)
     }
@@ -91,10 +95,9 @@ impl Wire {
             Self::One(_) => Ok(vec![self.ask(command).await?]),
             Self::Cluster(cluster) => {
                 let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-                match cluster.clone().route_command(command, everywhere).await?.extract_error()? {
-                    Value::Map(answers) => Ok(answers.into_iter().map(|(_, answer)| answer).collect()),
-                    _ => Err(Fault::Unexpected),
-                }
+                let answers = cluster.clone().route_command(command, everywhere).await?.extract_error()?;
+                let Value::Map(answers) = answers else { return Err(Fault::Unexpected) };
+                Ok(answers.into_iter().map(|(_, answer)| answer).collect())
             }
         }
     }
@@ -110,8 +113,12 @@ struct Opener {
 
 #[async_trait::async_trait]
 impl Opens for Opener {
-    async fn open(&self) -> Result<MultiplexedConnection, Fault> {
+    async fn open(&self) -> Result<(MultiplexedConnection, Node), Fault> {
         let opening = self.target.open(&self.way, &self.login, self.database);
         tokio::time::timeout(self.patience, opening).await.map_err(|_| Fault::Connecting)?
+    }
+
+    async fn moved(&self, there: &Node) {
+        self.target.moved(&self.way, there).await;
     }
 }

@@ -27,8 +27,8 @@ use self::readers::Readers;
 use self::work::{Probe, Released, Swept, Taken};
 use self::writer::{Job, Writer};
 use crate::{
-    Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Filter, Inspect, Key, Kind, Look, Page, Row,
-    Seen, Store, StoreError,
+    Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Filter, Inspect, Key, Kind, Look, Page,
+    Row, Seen, Store, StoreError,
 };
 
 /// Writes that may wait for the writer. Who comes later waits for a place.
