@@ -66,8 +66,9 @@ impl Fault {
     }
 }
 
+/// The same of what the driver met.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's errors are its own to add to")]
-fn breaks(error: &RedisError) -> bool {
+pub(super) fn breaks(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::Io | ErrorKind::Parse => true,
         ErrorKind::Server(kind) => matches!(

@@ -9,7 +9,7 @@ use redis::{Pipeline, RedisError, Value};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::fault::Fault;
+use super::fault::{Fault, breaks};
 use super::url::Node;
 
 /// Between two attempts to connect: the first pause, and the longest.
@@ -105,10 +105,6 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.keeper.abort();
     }
-}
-
-fn breaks(error: &RedisError) -> bool {
-    Fault::Driver(error.clone()).breaks()
 }
 
 /// Makes the next connection whenever the last one broke, or leads to where it should not any more.

@@ -9,7 +9,7 @@ use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
 use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::endpoint::Way;
-use super::fault::Fault;
+use super::fault::{Fault, breaks};
 use super::link::{Link, Opens};
 use super::options::RedisOptions;
 use super::sentinel::Target;
@@ -81,11 +81,9 @@ impl Wire {
                 }
                 link.ask(&pipeline).await
             }
-            Self::Cluster(cluster) => Ok(join_all(commands.into_iter().map(|command| {
-                let mut cluster = cluster.clone();
-                async move { cluster.req_packed_command(&command).await.and_then(Value::extract_error) }
-            }))
-            .await),
+            Self::Cluster(cluster) => {
+                Ok(join_all(commands.into_iter().map(|command| routed(cluster.clone(), command))).await)
+            }
         }
     }
 
@@ -101,6 +99,15 @@ impl Wire {
             }
         }
     }
+}
+
+/// Asks whoever has the slot; once more if the answer got lost, which the driver sometimes does itself.
+async fn routed(mut cluster: ClusterConnection, command: Cmd) -> Answer {
+    let mut answer = cluster.req_packed_command(&command).await.and_then(Value::extract_error);
+    if answer.as_ref().is_err_and(breaks) {
+        answer = cluster.req_packed_command(&command).await.and_then(Value::extract_error);
+    }
+    answer
 }
 
 struct Opener {

@@ -41,6 +41,21 @@ async fn a_connection_that_breaks_is_replaced_unnoticed() {
 }
 
 #[tokio::test]
+async fn connections_to_a_cluster_that_break_are_replaced_unnoticed() {
+    let mut cluster = RedisCluster::start();
+    let store = open(&cluster.url()).await.unwrap();
+    for n in 0..20 {
+        assert_eq!(create(&store, n).await.unwrap(), Commit::Done);
+        for node in cluster.nodes() {
+            node.ask(&["CLIENT", "KILL", "TYPE", "normal"]);
+        }
+    }
+    for n in 0..20 {
+        assert!(read(&store, n).await.is_some(), "{n}");
+    }
+}
+
+#[tokio::test]
 async fn no_server_is_no_store() {
     let mut server = RedisServer::start();
     let url = server.url();

@@ -42,6 +42,40 @@ async fn a_lost_reply_is_settled_by_the_mark() {
     assert_eq!(read(&store, 1).await.unwrap().marks, marks, "each was written once");
 }
 
+/// There the driver sends again by itself.
+#[tokio::test]
+async fn a_reply_that_a_cluster_lost_is_settled_by_the_mark() {
+    let mut cluster = RedisCluster::start();
+    let mut ways = Vec::new();
+    for node in cluster.nodes() {
+        let way = Proxy::to(node.port()).await;
+        node.ask(&["CONFIG", "SET", "cluster-announce-port", &way.port().to_string()]);
+        ways.push(way);
+    }
+    let known = |node: &RedisServer| {
+        let nodes = node.ask(&["CLUSTER", "SLOTS"]);
+        ways.iter().all(|way| nodes.lines().any(|line| line == way.port().to_string()))
+    };
+    crate::until(async || cluster.nodes().iter().all(known)).await;
+    let url = ways[0].url().replace("redis:", "redis-cluster:");
+    let store = open(&url).await.unwrap();
+    for n in 0..20 {
+        for way in &ways {
+            way.lose_the_next_reply();
+        }
+        assert_eq!(create(&store, n).await.unwrap(), Commit::Done);
+        let found = Found::<store::AdminKey>::decode(&read(&store, n).await.unwrap()).unwrap();
+        for way in &ways {
+            way.lose_the_next_reply();
+        }
+        let changes = Changes::replace(Mark::new([n + 100; 16]), &found, &record(n));
+        assert_eq!(store.commit(&changes).await.unwrap(), Commit::Done);
+        assert!(ways.iter().any(Proxy::has_lost_it));
+        let marks = Marks::first(Mark::new([n; 16])).then(Mark::new([n + 100; 16]));
+        assert_eq!(read(&store, n).await.unwrap().marks, marks, "each was written once");
+    }
+}
+
 #[tokio::test]
 async fn a_commit_that_lost_stays_lost_when_its_reply_is() {
     let server = RedisServer::start();
