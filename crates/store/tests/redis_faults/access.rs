@@ -5,13 +5,20 @@ use std::fs;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use secrecy::SecretString;
 use store::{Commit, Counters, Redis, RedisOptions, RedisUrl, Store};
-use testkit::redis_server::{RedisSentinels, RedisServer};
+use testkit::redis_server::{RedisCluster, RedisSentinels, RedisServer};
 
 use crate::{Time, create, is_unavailable, open, read, sources};
 
 /// What `docs/records.md` tells operators to grant.
 const RULE: &str =
     "on >w@rd resetchannels ~portcullis:* -@all +@read +@write +@connection +eval +evalsha +time +info +role";
+
+/// Makes a user of this rule.
+fn grant(server: &RedisServer, rule: &str) {
+    let mut words = vec!["ACL", "SETUSER", "gate"];
+    words.extend(rule.split(' '));
+    server.ask(&words);
+}
 
 #[tokio::test]
 async fn a_password_opens_and_a_wrong_one_does_not() {
@@ -32,9 +39,7 @@ async fn a_password_opens_and_a_wrong_one_does_not() {
 #[tokio::test]
 async fn a_user_with_no_more_rights_than_documented_is_enough() {
     let server = RedisServer::start();
-    let mut setting = vec!["ACL", "SETUSER", "gate"];
-    setting.extend(RULE.split(' '));
-    server.ask(&setting);
+    grant(&server, RULE);
     let url = format!("redis://gate:w%40rd@127.0.0.1:{}", server.port());
     let store = open(&url).await.unwrap();
     assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
@@ -46,6 +51,42 @@ async fn a_user_with_no_more_rights_than_documented_is_enough() {
     server.ask(&["ACL", "SETUSER", "gate", "-info"]);
     let told = sources(&store.ready().await.unwrap_err());
     assert!(told.contains("let this user run INFO (ACL rule +info)"), "{told}");
+}
+
+#[tokio::test]
+async fn on_a_cluster_it_needs_two_more() {
+    let mut cluster = RedisCluster::start();
+    for node in cluster.nodes() {
+        grant(node, &format!("{RULE} +cluster|slots +cluster|info"));
+    }
+    let url = cluster.url().replace("://", "://gate:w%40rd@");
+    let store = open(&url).await.unwrap();
+    for n in 0..10 {
+        assert_eq!(create(&store, n).await.unwrap(), Commit::Done);
+        assert!(read(&store, n).await.is_some());
+    }
+    store.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn sentinels_may_have_a_user_of_their_own() {
+    let mut servers = RedisSentinels::start();
+    for node in [&servers.primary, &servers.replica] {
+        grant(node, RULE);
+    }
+    for sentinel in servers.sentinels() {
+        let rule = "on >an0ther -@all +@connection +sentinel|get-master-addr-by-name +subscribe &+switch-master";
+        grant(sentinel, rule);
+    }
+    let login = servers.url().replace("://", "://gate:w%40rd@");
+    assert!(is_unavailable(open(&login).await), "the password is that of the servers");
+    let store = open(&format!("{login}?sentinel_password=an0ther")).await.unwrap();
+    assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
+    assert_eq!(servers.primary.ask(&["WAIT", "1", "0"]), "1");
+    servers.primary.kill();
+    servers.fail_over();
+    crate::until(async || store.ready().await.is_ok()).await;
+    assert!(read(&store, 1).await.is_some());
 }
 
 #[tokio::test]

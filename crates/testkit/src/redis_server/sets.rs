@@ -95,6 +95,12 @@ impl RedisSentinels {
         format!("redis-sentinel://{}/{}", nodes.join(","), Self::NAME)
     }
 
+    /// The Sentinels.
+    #[must_use]
+    pub fn sentinels(&self) -> &[RedisServer] {
+        &self.sentinels
+    }
+
     /// Makes the Sentinels replace a primary that is well.
     ///
     /// # Panics
