@@ -75,6 +75,7 @@ impl Changes {
     }
 
     /// Writes a row of another store as it is, under the mark that it has there: a copy that is made twice is made once.
+    #[cfg(feature = "copy")]
     pub(crate) fn copying(row: &Row, guard: Guard) -> Self {
         Self {
             key: row.key.clone(),

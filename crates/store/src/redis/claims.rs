@@ -10,8 +10,8 @@ use super::scripts::Script;
 use super::wire::Wire;
 use crate::{Claim, ClaimKind, ClaimPage, Claimed, HeldClaim};
 
-static CLAIM: Script = Script::new(include_str!("lua/claim.lua"));
-static RELEASE: Script = Script::new(include_str!("lua/release.lua"));
+static CLAIM: Script = Script::deciding(include_str!("lua/claim.lua"));
+static RELEASE: Script = Script::deciding(include_str!("lua/release.lua"));
 static COUNT: Script = Script::new(include_str!("lua/count.lua"));
 
 /// The list of all claims is told first, as with records.

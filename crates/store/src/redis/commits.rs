@@ -7,7 +7,7 @@ use super::scripts::{Script, text};
 use super::wire::Wire;
 use crate::{Changes, Commit, Guard, Row};
 
-static COMMIT: Script = Script::new(include_str!("lua/commit.lua"));
+static COMMIT: Script = Script::deciding(include_str!("lua/commit.lua"));
 
 /// How often lists are told before a commit gives up. Each time but the first, a rival wrote in between.
 const TRIES: u32 = 4;

@@ -33,6 +33,10 @@ pub(super) enum Fault {
     Unsaid(#[source] Arc<RedisError>),
     #[error("the Cluster serves only a part of its slots (cluster_state is not ok)")]
     InPart,
+    #[error("{reached} replicas have what was written, and {wanted} are wanted (wait_replicas)")]
+    Replicas { reached: i64, wanted: u32 },
+    #[error("wait_replicas is not for a Cluster")]
+    NoWaiting,
     #[error("a record is being written by others all the time")]
     Contended,
     #[error("Redis answered with something else than was asked for")]
@@ -58,6 +62,8 @@ impl Fault {
             | Self::Evicts(_)
             | Self::Unsaid(_)
             | Self::InPart
+            | Self::Replicas { .. }
+            | Self::NoWaiting
             | Self::Contended
             | Self::Unexpected
             | Self::Newer { .. }
@@ -93,6 +99,8 @@ impl From<Fault> for StoreError {
             | Fault::Prefix
             | Fault::Authority
             | Fault::InPart
+            | Fault::Replicas { .. }
+            | Fault::NoWaiting
             | Fault::Contended
             | Fault::Unexpected => Self::Unavailable(Box::<dyn Error + Send + Sync>::from(fault)),
         }

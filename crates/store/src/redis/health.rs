@@ -34,7 +34,8 @@ pub(super) async fn ready(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
     };
     let mut commands: Vec<Cmd> = (0..probes).map(probe).collect();
     commands.push(said(keys));
-    let found = wire.ask_all(commands).await?.pop().unwrap_or_default();
+    let answers = wire.write(commands).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let found = answers.into_iter().next_back().ok_or(Fault::Unexpected)?;
     newer(redis::from_redis_value(found).map_err(RedisError::from)?)?;
     if !wire.keeps_order() {
         serves_all_slots(wire).await?;

@@ -14,6 +14,7 @@ mod link;
 mod lists;
 mod options;
 mod remembered;
+mod replicas;
 mod rows;
 mod scripts;
 mod sentinel;
@@ -55,7 +56,7 @@ impl Redis {
     /// comes about, or the options make no sense.
     pub async fn open(url: &RedisUrl, options: RedisOptions) -> Result<Self, StoreError> {
         let keys = Keys::under(&options.prefix)?;
-        let wire = Wire::open(url, &options).await?;
+        let wire = Wire::open(url, &options, &keys).await?;
         health::layout(&wire, &keys).await?;
         Ok(Self { wire, keys, remembered: Remembered::default() })
     }

@@ -14,6 +14,7 @@ pub struct RedisOptions {
     pub(super) authority: Option<Vec<u8>>,
     pub(super) connecting: Duration,
     pub(super) answering: Duration,
+    pub(super) replicas: u32,
 }
 
 impl Default for RedisOptions {
@@ -25,6 +26,7 @@ impl Default for RedisOptions {
             authority: None,
             connecting: Duration::from_secs(2),
             answering: Duration::from_secs(5),
+            replicas: 0,
         }
     }
 }
@@ -73,6 +75,16 @@ impl RedisOptions {
         self.answering = patience;
         self
     }
+
+    /// How many replicas must have received a commit or a claim before it is answered (`WAIT`); default none. Fewer within half of
+    /// [`answering`](Self::answering) make it fail, and the store not ready.
+    ///
+    /// A failover then loses what was answered only if it promotes a replica that is not among them. Not for a Cluster.
+    #[must_use]
+    pub const fn wait_replicas(mut self, replicas: u32) -> Self {
+        self.replicas = replicas;
+        self
+    }
 }
 
 impl fmt::Debug for RedisOptions {
@@ -82,6 +94,7 @@ impl fmt::Debug for RedisOptions {
             .field("user", &self.user)
             .field("connecting", &self.connecting)
             .field("answering", &self.answering)
+            .field("replicas", &self.replicas)
             .finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@ use super::wire::Wire;
 pub(super) struct Script {
     source: &'static str,
     digest: OnceLock<String>,
+    decides: bool,
 }
 
 /// A script on keys that share a slot. Each is written so that it may run twice.
@@ -22,7 +23,12 @@ pub(super) struct Call {
 
 impl Script {
     pub(super) const fn new(source: &'static str) -> Self {
-        Self { source, digest: OnceLock::new() }
+        Self { source, digest: OnceLock::new(), decides: false }
+    }
+
+    /// One whose answer leaves only when what decided it is where it must be.
+    pub(super) const fn deciding(source: &'static str) -> Self {
+        Self { source, digest: OnceLock::new(), decides: true }
     }
 
     pub(super) fn on<const N: usize>(&'static self, keys: [String; N]) -> Call {
@@ -65,12 +71,14 @@ impl Call {
 
 /// The answers, in one round trip if the servers know the scripts.
 pub(super) async fn run_all(wire: &Wire, calls: Vec<Call>) -> Result<Vec<Value>, Fault> {
-    let mut answers = wire.send(calls.iter().map(Call::by_digest).collect()).await?;
+    let decide = calls.iter().any(|call| call.script.decides);
+    let send = async |commands| if decide { wire.write(commands).await } else { wire.send(commands).await };
+    let mut answers = send(calls.iter().map(Call::by_digest).collect()).await?;
     let unknown: Vec<usize> =
         (0..).zip(&answers).filter(|(_, answer)| is_unknown(answer)).map(|(n, _)| n).collect();
     if !unknown.is_empty() {
         let again = unknown.iter().filter_map(|n| calls.get(*n)).map(Call::by_source).collect();
-        for (n, answer) in unknown.into_iter().zip(wire.send(again).await?) {
+        for (n, answer) in unknown.into_iter().zip(send(again).await?) {
             if let Some(slot) = answers.get_mut(n) {
                 *slot = answer;
             }

@@ -14,6 +14,7 @@ use super::url::{Login, Node};
 const ASKS_EVERY: Duration = Duration::from_secs(5);
 
 /// Where a connection leads.
+#[derive(Clone)]
 pub(super) enum Target {
     /// To one server, whatever it is.
     Server(Node),
@@ -51,10 +52,11 @@ impl Target {
             Self::Server(_) => std::future::pending().await,
             Self::Primary { name, sentinels, login } => {
                 for sentinel in sentinels.iter().cycle() {
-                    match watched(way, sentinel, name, login, now).await {
-                        Ok(Some(_)) => return,
-                        Ok(None) => {}
-                        Err(_) => tokio::time::sleep(ASKS_EVERY / 5).await,
+                    let watching = watched(way, sentinel, name, login, now);
+                    match tokio::time::timeout(2 * ASKS_EVERY, watching).await {
+                        Ok(Ok(Some(_))) => return,
+                        Ok(Ok(None)) | Err(_) => {}
+                        Ok(Err(_)) => tokio::time::sleep(ASKS_EVERY / 5).await,
                     }
                 }
             }

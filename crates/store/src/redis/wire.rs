@@ -10,8 +10,10 @@ use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::endpoint::Way;
 use super::fault::{Fault, breaks};
+use super::keys::Keys;
 use super::link::{Link, Opens};
 use super::options::RedisOptions;
+use super::replicas::{Demand, Replicas};
 use super::sentinel::Target;
 use super::url::{Login, Node, RedisUrl, Shape};
 
@@ -20,7 +22,8 @@ use super::url::{Login, Node, RedisUrl, Shape};
 /// Whatever is asked may be sent more than once, by us or by the driver, when a reply got lost: every command here is one
 /// that may be.
 pub(super) enum Wire {
-    One(Link),
+    /// With another way for what must reach replicas first, if that is asked for.
+    One(Link, Option<Replicas>),
     Cluster(ClusterConnection),
 }
 
@@ -28,10 +31,11 @@ pub(super) enum Wire {
 pub(super) type Answer = Result<Value, RedisError>;
 
 impl Wire {
-    pub(super) async fn open(url: &RedisUrl, options: &RedisOptions) -> Result<Self, Fault> {
+    pub(super) async fn open(url: &RedisUrl, options: &RedisOptions, keys: &Keys) -> Result<Self, Fault> {
         let way = Way::of(url, options)?;
         let login = way.login(&url.login);
         let target = match &url.shape {
+            Shape::Cluster if options.replicas > 0 => return Err(Fault::NoWaiting),
             Shape::Cluster => {
                 let client = way.to_cluster(&url.nodes, &login)?;
                 return Ok(Self::Cluster(client.get_async_connection().await?));
@@ -42,18 +46,22 @@ impl Wire {
             }
         };
         let opener = Opener { way, target, login, database: url.database, patience: options.connecting * 2 };
-        Ok(Self::One(Link::open(opener).await?))
+        let demand = Demand { replicas: options.replicas, patience: options.answering / 2 };
+        let replicas = match demand.replicas {
+            0 => None,
+            _ => Some(Replicas::behind(Link::open(opener.clone()).await?, demand, keys.probe(0))),
+        };
+        Ok(Self::One(Link::open(opener).await?, replicas))
     }
 
     /// Whether commands that are asked together are done in their order.
     pub(super) const fn keeps_order(&self) -> bool {
-        matches!(self, Self::One(_))
+        matches!(self, Self::One(..))
     }
 
     /// Asks one.
     pub(super) async fn ask(&self, command: Cmd) -> Result<Value, Fault> {
-        let [answer] = self.ask_each([command]).await?;
-        Ok(answer?)
+        Ok(self.send(vec![command]).await?.pop().ok_or(Fault::Unexpected)??)
     }
 
     /// Asks all of these in one round trip; fails if one does.
@@ -66,15 +74,10 @@ impl Wire {
         Ok(answers.into_iter().collect::<Result<_, _>>()?)
     }
 
-    /// Asks as many as there are, each with an answer of its own.
-    pub(super) async fn ask_each<const N: usize>(&self, commands: [Cmd; N]) -> Result<[Answer; N], Fault> {
-        let answers = self.send(Vec::from(commands)).await?;
-        answers.try_into().map_err(|_| Fault::Unexpected)
-    }
-
+    /// Asks all of these in one round trip, each with an answer of its own.
     pub(super) async fn send(&self, commands: Vec<Cmd>) -> Result<Vec<Answer>, Fault> {
         match self {
-            Self::One(link) => {
+            Self::One(link, _) => {
                 let mut pipeline = Pipeline::with_capacity(commands.len());
                 for command in commands {
                     pipeline.add_command(command);
@@ -87,10 +90,18 @@ impl Wire {
         }
     }
 
+    /// The same; answered when as many replicas as asked for have what the answers say.
+    pub(super) async fn write(&self, commands: Vec<Cmd>) -> Result<Vec<Answer>, Fault> {
+        match self {
+            Self::One(_, Some(replicas)) => replicas.send(commands).await,
+            Self::One(_, None) | Self::Cluster(_) => self.send(commands).await,
+        }
+    }
+
     /// Asks every primary.
     pub(super) async fn ask_primaries(&self, command: Cmd) -> Result<Vec<Value>, Fault> {
         match self {
-            Self::One(_) => Ok(vec![self.ask(command).await?]),
+            Self::One(..) => Ok(vec![self.ask(command).await?]),
             Self::Cluster(cluster) => {
                 let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
                 let answers = cluster.clone().route_command(command, everywhere).await?.extract_error()?;
@@ -110,6 +121,7 @@ async fn routed(mut cluster: ClusterConnection, command: Cmd) -> Answer {
     answer
 }
 
+#[derive(Clone)]
 struct Opener {
     way: Way,
     target: Target,

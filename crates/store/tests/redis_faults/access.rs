@@ -75,7 +75,8 @@ async fn sentinels_may_have_a_user_of_their_own() {
         grant(node, RULE);
     }
     for sentinel in servers.sentinels() {
-        let rule = "on >an0ther -@all +@connection +sentinel|get-master-addr-by-name +subscribe &+switch-master";
+        let rule =
+            "on >an0ther -@all +@connection +sentinel|get-master-addr-by-name +subscribe &+switch-master";
         grant(sentinel, rule);
     }
     let login = servers.url().replace("://", "://gate:w%40rd@");

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use store::{Commit, Key, Kind, Store};
+use store::{Commit, Key, Kind, Redis, RedisOptions, RedisUrl, Store};
 use testkit::redis_server::{RedisCluster, RedisSentinels, RedisServer};
 
-use crate::{Changes, Mark, create, is_unavailable, open, read, record, until};
+use crate::{Changes, Mark, create, is_unavailable, open, read, record, sources, until};
 
 #[tokio::test]
 async fn gone_is_unavailable_until_it_is_back_without_a_restart_of_ours() {
@@ -160,6 +161,42 @@ async fn a_server_that_refuses_writes_is_unavailable_while_it_does() {
     server.ask(&["REPLICAOF", "NO", "ONE"]);
     assert_eq!(create(&store, 2).await.unwrap(), Commit::Done);
     store.ready().await.unwrap();
+}
+
+/// Neither `Done` nor `Stale` is said before the replica knows why.
+#[tokio::test]
+async fn an_answer_waits_for_as_many_replicas_as_wanted() {
+    let primary = RedisServer::start();
+    let mut replica = RedisServer::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
+    replica.logs(&["sync: Finished with success"]);
+    let options = RedisOptions::default().answering(Duration::from_secs(2)).wait_replicas(1);
+    let url = RedisUrl::parse(&primary.url()).unwrap();
+    let store = Arc::new(Redis::open(&url, options.clone()).await.unwrap());
+    until(async || store.ready().await.is_ok()).await;
+    let writers = (0..100).map(|n| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { create(&store, n).await.unwrap() })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        assert_eq!(writer.await.unwrap(), Commit::Done);
+    }
+    for n in 0..100 {
+        assert_eq!(replica.ask(&["EXISTS", &format!("portcullis:admin_key:{{{n}}}")]), "1", "{n}");
+    }
+    replica.kill();
+    let told = sources(&create(&store, 100).await.unwrap_err());
+    assert!(told.contains("0 replicas have what was written, and 1 are wanted"), "{told}");
+    let stale = Changes::create(Mark::new([200; 16]), &record(1));
+    assert!(is_unavailable(store.commit(&stale).await));
+    assert!(is_unavailable(store.ready().await));
+    assert!(read(&store, 1).await.is_some(), "reads wait for nobody");
+    replica.restart();
+    until(async || store.ready().await.is_ok()).await;
+    assert_eq!(create(&store, 100).await.unwrap(), Commit::Done);
+    assert_eq!(store.commit(&stale).await.unwrap(), Commit::Stale);
+    let cluster = RedisUrl::parse("redis-cluster://127.0.0.1:1").unwrap();
+    let told = sources(&Redis::open(&cluster, options).await.unwrap_err());
+    assert!(told.contains("wait_replicas is not for a Cluster"), "{told}");
 }
 
 #[tokio::test]
