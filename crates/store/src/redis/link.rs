@@ -115,6 +115,7 @@ async fn keep(
     mut reports: watch::Receiver<u64>,
 ) {
     for number in 1.. {
+        let settled = tokio::time::sleep(PAUSES.0);
         {
             let broken = pin!(reports.wait_for(|broken| *broken >= number));
             if let Either::Left((Err(_), _)) = select(broken, opener.moved(&there)).await {
@@ -122,6 +123,8 @@ async fn keep(
             }
         }
         told.send_replace(State::Opening);
+        // One that breaks as soon as it is made, as a server that is loading does, is not made anew all the time.
+        settled.await;
         let mut pause = PAUSES.0;
         let connection = loop {
             match opener.open().await {
