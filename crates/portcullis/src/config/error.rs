@@ -118,7 +118,7 @@ pub enum Fault {
     )]
     PasswordShown,
     /// Not a prefix of keys.
-    #[error("a prefix is 1 to 64 letters, digits, dots, dashes or colons")]
+    #[error("a prefix is 1 to 64 letters, digits, dots, dashes, underscores or colons")]
     Prefix,
     /// A key that could be guessed.
     #[error("the admin key has {0} characters; it must have 16 or more")]
