@@ -4,13 +4,18 @@
 
 use std::sync::Arc;
 
+use ambient::{Entropy, SystemEntropy};
 use proptest::prelude::*;
 use store::suite::compared::{Step, compare};
 use store::{Backend, Redis, RedisOptions, RedisUrl};
 use testkit::redis_server::{RedisCluster, RedisServer};
 
+/// A store of its own among others in one Redis: no two have the same prefix.
 async fn opened(url: &str) -> Arc<dyn Backend> {
-    Arc::new(Redis::open(&RedisUrl::parse(url).unwrap(), RedisOptions::default()).await.unwrap())
+    let entropy: &dyn Entropy = &SystemEntropy;
+    let prefix = format!("suite-{:032x}", u128::from_be_bytes(entropy.draw()));
+    let options = RedisOptions::default().prefix(prefix);
+    Arc::new(Redis::open(&RedisUrl::parse(url).unwrap(), options).await.unwrap())
 }
 
 async fn on_one_server() -> (Arc<dyn Backend>, RedisServer) {
@@ -18,9 +23,13 @@ async fn on_one_server() -> (Arc<dyn Backend>, RedisServer) {
     (opened(&server.url()).await, server)
 }
 
-async fn on_a_cluster() -> (Arc<dyn Backend>, RedisCluster) {
+/// The Cluster that `tests/run` has started for all cases, or else one of this case.
+async fn on_a_cluster() -> (Arc<dyn Backend>, Option<RedisCluster>) {
+    if let Ok(url) = std::env::var("PORTCULLIS_TEST_REDIS_CLUSTER") {
+        return (opened(&url).await, None);
+    }
     let cluster = RedisCluster::start();
-    (opened(&cluster.url()).await, cluster)
+    (opened(&cluster.url()).await, Some(cluster))
 }
 
 mod one {
