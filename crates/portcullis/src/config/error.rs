@@ -120,6 +120,9 @@ pub enum Fault {
     /// Not a prefix of keys.
     #[error("a prefix is 1 to 64 letters, digits, dots, dashes, underscores or colons")]
     Prefix,
+    /// Not a number of replicas.
+    #[error("it is not a number of replicas, from 0 to 16")]
+    Replicas,
     /// A key that could be guessed.
     #[error("the admin key has {0} characters; it must have 16 or more")]
     ShortKey(usize),

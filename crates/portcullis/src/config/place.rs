@@ -56,8 +56,11 @@ pub(super) fn redis(settings: &Settings) -> Result<RedisOptions, ConfigError> {
     })?;
     let authority = setting("redis_ca_file", settings.redis_ca_file.as_ref(), "/etc/ssl/redis.pem")
         .read(|path| Ok(fs::read(path)?))?;
+    let replicas = setting("redis_wait_replicas", settings.redis_wait_replicas.as_ref(), "1")
+        .read(|text| text.parse::<u32>().ok().filter(|number| *number <= 16).ok_or(Fault::Replicas))?;
     let options = prefix.into_iter().fold(RedisOptions::default(), RedisOptions::prefix);
-    Ok(authority.into_iter().fold(options, RedisOptions::certificate_authority))
+    let options = authority.into_iter().fold(options, RedisOptions::certificate_authority);
+    Ok(replicas.into_iter().fold(options, RedisOptions::wait_replicas))
 }
 
 /// Whether a URL holds a password, told from its text: it need not be a good one.

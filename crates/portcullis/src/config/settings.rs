@@ -79,6 +79,12 @@ settings! {
     /// [variable: PORTCULLIS_REDIS_CA_FILE] [default: those that the system trusts]
     #[arg(long, value_name = "FILE", help_heading = "Data and keys")]
     redis_ca_file,
+    /// How many replicas of Redis must have received what is written before it is answered (WAIT); with fewer it is 503. Not for
+    /// a Cluster
+    ///
+    /// [variable: PORTCULLIS_REDIS_WAIT_REPLICAS] [default: 0]
+    #[arg(long, value_name = "NUMBER", help_heading = "Data and keys")]
+    redis_wait_replicas,
     /// A file with the key that opens /api: 16 characters or more, in one line. PORTCULLIS_ADMIN_KEY holds the key itself
     ///
     /// [variable: PORTCULLIS_ADMIN_KEY_FILE] [default: one is made on the first run and printed once]

@@ -67,6 +67,8 @@ fn a_bad_setting_is_refused_with_its_name_the_fault_and_an_example() {
         ("store_file", "/does/not/exist", "the file cannot be read"),
         ("redis_prefix", "a{b}", "a prefix is 1 to 64 letters"),
         ("redis_ca_file", "/does/not/exist", "the file cannot be read"),
+        ("redis_wait_replicas", "-1", "not a number of replicas"),
+        ("redis_wait_replicas", "17", "not a number of replicas"),
         ("admin_key_file", "/does/not/exist", "the file cannot be read"),
         ("master_key_file", "/does/not/exist", "the file cannot be read"),
         ("access_lifetime", "1 hour", "not a time"),
