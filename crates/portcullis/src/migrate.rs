@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy};
 use store::copy::{Copied, CopyError, Copying, Progress};
-use store::{Mark, Movable, Redis, RedisOptions, RedisUrl, RedisUrlError, Sqlite, StoreError};
+use store::{Mark, Movable, Redis, RedisOptions, RedisUrl, RedisUrlError, Sqlite, Store as _, StoreError};
 use thiserror::Error;
 
 use crate::config::{Config, StoreKind};
@@ -187,6 +187,8 @@ impl Migration {
         match &self.to {
             Place::Redis(url) => {
                 let redis = Redis::open(url, self.redis.clone()).await.map_err(MigrateError::To)?;
+                // Not into one that throws records away.
+                redis.ready().await.map_err(MigrateError::To)?;
                 Ok((Arc::new(redis), None))
             }
             Place::Sqlite(path) => {

@@ -125,6 +125,11 @@ fn what_is_no_store_or_not_ours_is_refused() {
         assert_eq!(ended, status, "{arguments}: {told}");
         assert!(told.contains(fault), "{arguments}: {told}");
     }
+    let careless = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
+    let (status, _, told) = migrate(&data, &careless.url());
+    assert_eq!(status, 1);
+    assert!(told.contains("maxmemory-policy is allkeys-lru"), "{told}");
+    assert_eq!(careless.ask(&["KEYS", "*grant*"]), "");
     assert!(!home.path().join("portcullis.db").exists() && !home.path().join("lock").exists());
     // The configured store stands in for what is left out, and may hold the password.
     let (status, out, told) =
