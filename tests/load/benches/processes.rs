@@ -141,7 +141,7 @@ impl Process {
             .env("PORTCULLIS_MASTER_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY")
             .env("PORTCULLIS_ADMIN_KEY", ADMIN_KEY)
             .env("PORTCULLIS_LIMITS", "off")
-            .env("PORTCULLIS_LOG", "warn")
+            .env("PORTCULLIS_LOG", "error")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| {

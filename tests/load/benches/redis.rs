@@ -14,8 +14,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use authz_core::Policy;
-use store::{Key, Kind, Redis, RedisOptions};
+use authz_core::{Policy, TokenText};
+use store::{GrantId, Redis, RedisOptions};
 use testkit::bare::{Bare, Party, Tokens};
 use testkit::redis_server::RedisServer;
 
@@ -52,7 +52,7 @@ fn main() {
     let reads_of_refresh = calls(&redis, "hmget") / refreshed.answered - 1.0;
     assert!(calls(&redis, "evalsha") / refreshed.answered > 0.99, "each is one commit");
 
-    let key = runtime.block_on(sample(&bare));
+    let key = key_of(&grants[0]);
     let mut read = vec!["HMGET", &key];
     read.extend(FIELDS);
     let read = benchmark(&redis, &read);
@@ -72,18 +72,23 @@ async fn prepare(redis: &RedisServer) -> (Bare, Vec<Tokens>) {
     let store = Redis::open(&redis.url().parse().unwrap(), RedisOptions::default()).await.unwrap();
     let bare = Bare::new(Arc::new(store), |store| store, Policy::default(), true).await;
     bare.clock.advance(AHEAD);
-    let mut grants = Vec::new();
-    for _ in 0..AT_ONCE {
-        grants.push(bare.live().await.1);
+    let mut grants = vec![bare.live().await.1];
+    while grants.len() < AT_ONCE {
+        grants.push(once_more(&bare).await);
     }
     (bare, grants)
 }
 
-/// The key of a living grant, as Redis has it.
-async fn sample(bare: &Bare) -> String {
-    let (grant, _) = bare.live().await;
-    let key = Key::new(Kind::Grant, grant);
-    format!("portcullis:{}:{{{}}}", key.kind.as_str(), key.id)
+/// One more grant: Ada has consented before, so she is not asked.
+async fn once_more(bare: &Bare) -> Tokens {
+    let code = bare.authorize().await.code().unwrap();
+    bare.redeem(Party::Own, &code).await.tokens().unwrap()
+}
+
+/// The key in Redis of the grant that these tokens are of.
+fn key_of(tokens: &Tokens) -> String {
+    let Ok(text) = TokenText::parse(&tokens.access) else { unreachable!("it came from the server") };
+    format!("portcullis:grant:{{{}}}", GrantId::new(text.id))
 }
 
 #[derive(Debug)]
