@@ -2,6 +2,15 @@
 //!
 //! It holds no rules: paths, methods, statuses and headers are the `Serve`'s. What it adds is the network's part,
 //! reading the body within the limit and naming the peer.
+//!
+//! | what | here |
+//! |---|---|
+//! | a `Serve`, an authorization server for instance, as a router | [`mount`] |
+//! | an answer with a whole body, for handlers of your own | [`response`] |
+//! | an MCP server behind a protection (RFC 6750, RFC 9728). Feature `protect` | `protect` |
+
+#[cfg(feature = "protect")]
+pub mod protect;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,9 +19,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use http_io::{BODY_LIMIT, Peer, Serve, body_too_large};
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_io::{
+    BODY_LIMIT, Peer, Serve, announces_too_large_a_body, body_broken_off, body_too_large, internal_error,
+};
 use tracing::Instrument as _;
 
 /// A router that hands every request, whatever its path and method, to `serve`.
@@ -26,64 +37,61 @@ use tracing::Instrument as _;
 /// What reaches `serve` runs to its end, on the tokio runtime that polls the router, even if the client hangs up before:
 /// otherwise a commit could happen without the step that follows it. A panic in it is answered 500.
 pub fn mount(serve: Arc<dyn Serve>) -> Router {
-    Router::new().fallback(move |request: Request<Body>| {
-        let serve = Arc::clone(&serve);
-        async move { answer(serve, request).await.map(Body::from) }
-    })
+    Router::new().fallback(move |request| mounted(Arc::clone(&serve), request))
+}
+
+/// An answer with a whole body, as the seams of an authorization server give it, as what an axum handler answers.
+///
+/// ```
+/// use bytes::Bytes;
+///
+/// fn page() -> http::Response<Bytes> {
+///     http::Response::new(Bytes::from_static(b"<!doctype html>"))
+/// }
+///
+/// let router: axum::Router = axum::Router::new()
+///     .route("/page", axum::routing::get(async || adapters_axum::response(page())));
+/// ```
+pub fn response(whole: Response<Bytes>) -> Response<Body> {
+    whole.map(Body::from)
+}
+
+async fn mounted(serve: Arc<dyn Serve>, request: Request<Body>) -> Response<Body> {
+    let head = request.method() == Method::HEAD;
+    let answered = answer(serve, request).await;
+    if head { to_head(answered) } else { response(answered) }
 }
 
 async fn answer(serve: Arc<dyn Serve>, request: Request<Body>) -> Response<Bytes> {
     let peer = peer(&request);
-    if announces_too_much(&request) {
+    if announces_too_large_a_body(request.headers()) {
         return body_too_large();
     }
     let (head, body) = request.into_parts();
     match Limited::new(body, BODY_LIMIT).collect().await {
         Ok(whole) => to_its_end(serve, Request::from_parts(head, whole.to_bytes()), peer).await,
         Err(error) if error.is::<LengthLimitError>() => body_too_large(),
-        Err(_) => broken_off(),
+        Err(_) => body_broken_off(),
     }
 }
 
 /// The connection's own future is dropped where it stands when the client hangs up; a task of its own is not.
 async fn to_its_end(serve: Arc<dyn Serve>, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
     let running = tokio::spawn(async move { serve.serve(request, peer).await }.in_current_span());
-    running.await.unwrap_or_else(|_| failed())
+    running.await.unwrap_or_else(|_| internal_error())
 }
 
 fn peer(request: &Request<Body>) -> Peer {
     Peer(request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip()))
 }
 
-/// Whether `Content-Length` is beyond the limit: then nothing is read at all. A value that is no number, or too
-/// large for one, is left to the server below and to the count while reading.
-fn announces_too_much(request: &Request<Body>) -> bool {
-    request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok())
-        .is_some_and(|length| length > BODY_LIMIT as u64)
-}
-
-fn broken_off() -> Response<Bytes> {
-    let body = br#"{"error":"invalid_request","error_description":"The body broke off."}"#;
-    json(StatusCode::BAD_REQUEST, body)
-}
-
-fn failed() -> Response<Bytes> {
-    let body =
-        br#"{"error":"server_error","error_description":"This is a bug of the server; its log says more."}"#;
-    json(StatusCode::INTERNAL_SERVER_ERROR, body)
-}
-
-fn json(status: StatusCode, body: &'static [u8]) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-    response
+/// RFC 9110 section 8.6: the length that an answer to HEAD names is that of the GET, so an empty body must name none. axum names
+/// one for each body whose length is known; of one whose frames are mapped it is not.
+fn to_head(whole: Response<Bytes>) -> Response<Body> {
+    whole.map(|body| match body.is_empty() {
+        true => Body::new(Empty::<Bytes>::new().map_frame(|frame| frame)),
+        false => Body::from(body),
+    })
 }
 
 #[cfg(test)]
@@ -96,7 +104,7 @@ mod tests {
     use async_trait::async_trait;
     use futures_util::StreamExt;
     use futures_util::stream;
-    use http::Method;
+    use http::{StatusCode, header};
     use http_body_util::Full;
     use tokio::sync::Notify;
     use tower::ServiceExt;
@@ -153,6 +161,36 @@ mod tests {
                 assert_eq!(said(&response), format!("{method} {path} 0 None"));
             }
         }
+    }
+
+    /// RFC 9110 section 8.6.
+    #[tokio::test]
+    async fn an_answer_to_head_claims_no_length_that_get_would_not_have() {
+        let head = |body: &'static str| Request::head("/").body(Body::from(body)).unwrap();
+        let response = send(head("")).await;
+        assert_eq!(response.headers().get(header::CONTENT_LENGTH), None);
+        let response = send(head("whole")).await;
+        assert_eq!(response.headers()[header::CONTENT_LENGTH], "5", "the length is said, the body is not");
+        assert!(response.body().is_empty());
+        let get = send(Request::get("/").body(Body::from("whole")).unwrap()).await;
+        assert_eq!(
+            (&get.headers()[header::CONTENT_LENGTH], &get.body()[..]),
+            (&"5".parse().unwrap(), &b"whole"[..])
+        );
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_a_seam_is_an_answer_of_a_handler() {
+        let page = || {
+            let page = Response::builder().status(StatusCode::FORBIDDEN).header("x-said", "no");
+            response(page.body(Bytes::from_static(b"No.")).unwrap())
+        };
+        let router = Router::new().route("/page", axum::routing::get(async move || page()));
+        let answer = router.oneshot(Request::get("/page").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        assert_eq!(answer.headers()["x-said"], "no");
+        assert_eq!(answer.headers()[header::CONTENT_LENGTH], "3");
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "No.");
     }
 
     #[tokio::test]

@@ -20,10 +20,12 @@ mod http;
 mod keyring;
 mod keys;
 mod limit;
+mod onward;
 mod page;
 mod policy;
 mod refusal;
 mod registry;
+mod return_to;
 mod seam;
 mod server;
 mod step;
@@ -34,14 +36,16 @@ pub use flow::{Stopped, Unavailable};
 pub use keyring::{Genuine, Keyring, UnknownKey};
 pub use keys::{Keys, KeysError};
 pub use limit::{Counted, Rate, Unlimited};
+pub use onward::{ClientRedirect, ContinuePath};
 pub use page::Page;
 pub use policy::{Lifetime, OutOfBounds, Policy};
 pub use refusal::{Refusal, Wire};
 pub use registry::{NewServer, RegisterError, Registry};
+pub use return_to::{NoWayBack, ReturnTo};
 pub use seam::{
     Authentication, ClientSource, Demands, Interaction, Limit, Limiter, Pending, People, Profile, Resources,
     TooMany, Wanted, Who, address_key,
 };
-pub use server::{AuthorizationServer, Builder};
+pub use server::{AuthorizationServer, Builder, Strangers};
 pub use step::{Settled, Step};
 pub use text::{NotOurs, TokenKind, TokenText};

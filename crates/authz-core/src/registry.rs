@@ -13,6 +13,7 @@ use store::{
 use thiserror::Error;
 
 use crate::decide::target::among;
+use crate::flow::Unavailable;
 use crate::policy::LONGEST_GRANT;
 use crate::seam::{Resources, Wanted};
 use crate::text::{TokenKind, TokenText};
@@ -22,7 +23,8 @@ const ATTEMPTS: u32 = 8;
 
 /// How many servers are read at once.
 const READ_TOGETHER: u32 = 100;
-/// How long the list of all scopes is good for, in seconds: whoever makes up scopes must not make the server read all servers for each.
+/// How long the list of all scopes is good for, in seconds: whoever makes up scopes must not make the server read all
+/// servers for each.
 const SCOPES_KEPT: i64 = 10;
 
 /// How long an index entry without a record is left to whoever made it, in seconds.
@@ -61,17 +63,29 @@ pub struct NewServer {
 
 /// Why a server was not registered.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum RegisterError {
     /// The resource belongs to a registered server.
     #[error("the resource is registered already, as {0}")]
     ResourceTaken(ServerId),
-    /// Others keep changing the servers of this origin.
-    #[error("other changes came in between")]
-    Busy,
-    /// The store.
+    /// The store, or others who keep changing the servers of this origin.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<StoreError> for RegisterError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+/// What the store has of the server that an index entry names.
+enum Backing {
+    /// A server of this resource.
+    Server(Server),
+    /// Nothing yet: whoever made the entry may be about to write the record.
+    Unfinished,
+    /// Nothing any more: a registration or a removal got halfway.
+    LeftOver,
 }
 
 impl Registry {
@@ -108,7 +122,7 @@ impl Registry {
                 self.forget_scopes();
                 Ok((server, key))
             }
-            Commit::Stale => Err(RegisterError::Busy),
+            Commit::Stale => Err(Unavailable::Busy.into()),
         }
     }
 
@@ -152,16 +166,20 @@ impl Registry {
         }
     }
 
-    /// Removes a server; its tokens end with it. Answers whether there was one.
+    /// Removes a server; its tokens end with it. Answers whether there was one. If it fails, another call does what is left.
     ///
     /// # Errors
     ///
-    /// If the store cannot be read or written.
-    pub async fn remove(&self, id: &ServerId) -> Result<bool, RegisterError> {
+    /// If the store cannot be read or written, or others keep writing.
+    pub async fn remove(&self, id: &ServerId) -> Result<bool, Unavailable> {
         for _ in 0..ATTEMPTS {
-            let Some(found) = self.found(id).await? else {
+            let Some(found) = self.store().find::<Server>(id).await? else {
                 return Ok(false);
             };
+            if found.record.status == Status::Deleted {
+                self.leave(&found.record).await?;
+                return Ok(false);
+            }
             let kept_until = Some(self.clock.now().plus(LONGEST_GRANT));
             let tombstone =
                 Server { status: Status::Deleted, keys: Vec::new(), kept_until, ..found.record.clone() };
@@ -172,15 +190,15 @@ impl Registry {
                 return Ok(true);
             }
         }
-        Err(RegisterError::Busy)
+        Err(Unavailable::Busy)
     }
 
     /// Deletes a client: it can do nothing from the next request on. Answers whether there was one.
     ///
     /// # Errors
     ///
-    /// If the store cannot be read or written.
-    pub async fn remove_client(&self, id: &ClientId) -> Result<bool, RegisterError> {
+    /// If the store cannot be read or written, or others keep writing.
+    pub async fn remove_client(&self, id: &ClientId) -> Result<bool, Unavailable> {
         for _ in 0..ATTEMPTS {
             let found = self.store().find::<Client>(id).await?;
             let Some(found) = found.filter(|found| found.record.standing.status != Status::Deleted) else {
@@ -195,12 +213,66 @@ impl Registry {
                 return Ok(true);
             }
         }
-        Err(RegisterError::Busy)
+        Err(Unavailable::Busy)
     }
 
     async fn found(&self, id: &ServerId) -> Result<Option<Found<Server>>, StoreError> {
         let found = self.store().find::<Server>(id).await?;
         Ok(found.filter(|found| found.record.status != Status::Deleted))
+    }
+
+    async fn backing(&self, entry: &OriginEntry) -> Result<Backing, StoreError> {
+        let found = self.store().find::<Server>(&entry.server).await?;
+        Ok(match found.map(|found| found.record) {
+            Some(server) if server.status == Status::Deleted => Backing::LeftOver,
+            Some(server) if server.resource == entry.resource => Backing::Server(server),
+            Some(_) | None if self.clock.now().since(entry.since) < UNFINISHED => Backing::Unfinished,
+            Some(_) | None => Backing::LeftOver,
+        })
+    }
+
+    /// The server that a resource identifier names. An entry whose record is gone, or says otherwise, names nothing.
+    async fn named(&self, resource: &Resource) -> Result<Option<Server>, StoreError> {
+        let Some(index) = self.store().find::<OriginIndex>(resource.origin()).await? else {
+            return Ok(None);
+        };
+        let entries = &index.record.entries;
+        let (same, others): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| entry.resource.names_same(resource));
+        // Only the bare origin stands for servers of another spelling.
+        let others = if resource.is_origin() { others } else { Vec::new() };
+        let (mut living, mut left_over) = (Vec::new(), Vec::new());
+        for group in [same, others] {
+            for entry in group {
+                match self.backing(entry).await? {
+                    Backing::Server(server) => living.push((entry.clone(), server)),
+                    Backing::Unfinished => {}
+                    Backing::LeftOver => left_over.push(entry),
+                }
+                // Two are as unclear as a hundred, and a stranger must not have all of them read.
+                if living.len() == 2 {
+                    break;
+                }
+            }
+            if !living.is_empty() {
+                break;
+            }
+        }
+        if !left_over.is_empty() {
+            self.heal(&index, &left_over).await;
+        }
+        let (entries, servers): (Vec<_>, Vec<_>) = living.into_iter().unzip();
+        let named = among(resource, &entries);
+        Ok(servers.into_iter().find(|server| Some(server.id) == named))
+    }
+
+    /// Takes out of an index what stands for nothing. If it does not succeed, the next one who reads it tries again.
+    async fn heal(&self, index: &Found<OriginIndex>, left_over: &[&OriginEntry]) {
+        let kept = index.record.entries.iter().filter(|one| !left_over.contains(one));
+        let healed = self.write_index(Some(index), index.record.origin.clone(), kept.cloned().collect());
+        if let Err(error) = healed.await {
+            tracing::warn!(%error, "an index of servers cannot be tidied now");
+        }
     }
 
     /// Enters a server into the index of its origin.
@@ -210,13 +282,14 @@ impl Registry {
         for _ in 0..ATTEMPTS {
             let index = self.store().find::<OriginIndex>(server.resource.origin()).await?;
             let entries = index.as_ref().map(|index| index.record.entries.as_slice()).unwrap_or_default();
-            let same = entries.iter().filter(|one| one.resource.names_same(&server.resource));
-            let mut kept: Vec<_> =
-                entries.iter().filter(|one| !one.resource.names_same(&server.resource)).cloned().collect();
+            let (same, mut kept): (Vec<_>, Vec<_>) =
+                entries.iter().cloned().partition(|one| one.resource.names_same(&server.resource));
             for one in same {
-                // An entry without a record belongs to somebody who is just registering, or was left by a crash.
-                if now.since(one.since) < UNFINISHED || self.found(&one.server).await?.is_some() {
-                    return Err(RegisterError::ResourceTaken(one.server));
+                match self.backing(&one).await? {
+                    Backing::Server(_) | Backing::Unfinished => {
+                        return Err(RegisterError::ResourceTaken(one.server));
+                    }
+                    Backing::LeftOver => {}
                 }
             }
             kept.push(entry.clone());
@@ -224,20 +297,23 @@ impl Registry {
                 return Ok(());
             }
         }
-        Err(RegisterError::Busy)
+        Err(Unavailable::Busy.into())
     }
 
-    async fn leave(&self, server: &Server) -> Result<(), RegisterError> {
+    async fn leave(&self, server: &Server) -> Result<(), Unavailable> {
         for _ in 0..ATTEMPTS {
             let Some(index) = self.store().find::<OriginIndex>(server.resource.origin()).await? else {
                 return Ok(());
             };
-            let left = index.record.entries.iter().filter(|one| one.server != server.id).cloned().collect();
-            if self.write_index(Some(&index), server.resource.origin(), left).await? == Commit::Done {
+            let (own, left): (Vec<_>, Vec<_>) =
+                index.record.entries.iter().cloned().partition(|one| one.server == server.id);
+            if own.is_empty()
+                || self.write_index(Some(&index), server.resource.origin(), left).await? == Commit::Done
+            {
                 return Ok(());
             }
         }
-        Err(RegisterError::Busy)
+        Err(Unavailable::Busy)
     }
 
     async fn write_index(
@@ -272,13 +348,7 @@ impl Registry {
 impl Resources for Registry {
     async fn find(&self, wanted: &Wanted) -> Result<Option<Server>, StoreError> {
         let server = match wanted {
-            Wanted::Named(resource) => {
-                let index = self.store().find::<OriginIndex>(resource.origin()).await?;
-                match index.and_then(|index| among(resource, &index.record.entries)) {
-                    Some(id) => self.server(&id).await?,
-                    None => None,
-                }
-            }
+            Wanted::Named(resource) => self.named(resource).await?,
             Wanted::Registered(id) => self.server(id).await?,
             Wanted::TheOnly => {
                 let (mut servers, more) = self.servers(None, 2).await?;
@@ -318,57 +388,4 @@ impl std::fmt::Debug for Registry {
 }
 
 #[cfg(test)]
-mod tests {
-    use ambient::{ManualClock, SeededEntropy, Time};
-    use store::Memory;
-
-    use super::*;
-
-    fn registry(store: &Arc<Memory>, clock: &Arc<ManualClock>, seed: u64) -> Registry {
-        Registry::new(store.clone(), clock.clone(), Arc::new(SeededEntropy::new(seed)))
-    }
-
-    fn new(resource: &str) -> NewServer {
-        NewServer {
-            name: "Files".to_owned(),
-            resource: Resource::parse(resource).unwrap(),
-            scopes: Vec::new(),
-            owner_email: None,
-            userinfo: UserInfoDetail::Full,
-        }
-    }
-
-    #[tokio::test]
-    async fn a_resource_is_registered_once_however_it_is_spelt() {
-        let (store, clock) = (Arc::new(Memory::new()), Arc::new(ManualClock::at(Time(1_000))));
-        let registry = registry(&store, &clock, 1);
-        let (server, _) = registry.register(new("https://mcp.example/mcp")).await.unwrap();
-        for alias in ["https://mcp.example/mcp", "https://MCP.example:443/mcp/"] {
-            let refused = registry.register(new(alias)).await;
-            assert!(
-                matches!(refused, Err(RegisterError::ResourceTaken(id)) if id == server.id),
-                "{refused:?}"
-            );
-        }
-        assert!(registry.remove(&server.id).await.unwrap());
-        assert!(registry.register(new("https://mcp.example/mcp")).await.is_ok());
-    }
-
-    /// An entry whose record is still to come belongs to somebody; ten minutes later it is what a crash left behind.
-    #[tokio::test]
-    async fn an_entry_without_a_record_is_taken_over_when_it_is_old() {
-        let (store, clock) = (Arc::new(Memory::new()), Arc::new(ManualClock::at(Time(1_000))));
-        let registry = registry(&store, &clock, 2);
-        let id = ServerId::new([7; 16]);
-        let resource = Resource::parse("https://mcp.example/mcp").unwrap();
-        let entries = vec![OriginEntry { server: id, resource: resource.clone(), since: Time(1_000) }];
-        let index = OriginIndex { origin: resource.origin(), entries };
-        let done = store.commit(&Changes::create(Mark::new([1; 16]), &index)).await.unwrap();
-        assert_eq!(done, Commit::Done);
-        clock.advance(599);
-        let refused = registry.register(new("https://mcp.example/mcp")).await;
-        assert!(matches!(refused, Err(RegisterError::ResourceTaken(taken)) if taken == id), "{refused:?}");
-        clock.advance(1);
-        assert!(registry.register(new("https://mcp.example/mcp")).await.is_ok());
-    }
-}
+mod tests;

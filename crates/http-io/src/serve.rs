@@ -41,14 +41,57 @@ pub fn has_content_type(headers: &HeaderMap, media_type: &str) -> bool {
     essence.trim().eq_ignore_ascii_case(media_type)
 }
 
-/// The answer to a request whose body is longer than [`BODY_LIMIT`]: 413 with an OAuth error body.
+/// Whether a request says in `Content-Length` that its body is longer than [`BODY_LIMIT`]: then nothing of it need be read.
+///
+/// A value that is no number, or too large for one, is left to whoever counts while reading.
+#[must_use]
+pub fn announces_too_large_a_body(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok())
+        .is_some_and(|length| length > BODY_LIMIT as u64)
+}
+
+/// The answer to a request whose body is longer than [`BODY_LIMIT`]: 413 with an OAuth error body, as all of these have one.
 #[must_use]
 pub fn body_too_large() -> Response<Bytes> {
-    let body = Bytes::from_static(
+    error(
+        StatusCode::PAYLOAD_TOO_LARGE,
         br#"{"error":"invalid_request","error_description":"The body is longer than 65536 bytes."}"#,
-    );
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+    )
+}
+
+/// The answer to a request whose body ended before it was whole: 400.
+#[must_use]
+pub fn body_broken_off() -> Response<Bytes> {
+    error(
+        StatusCode::BAD_REQUEST,
+        br#"{"error":"invalid_request","error_description":"The body broke off."}"#,
+    )
+}
+
+/// The answer to a request whose head this side cannot take: 400.
+#[must_use]
+pub fn malformed_request() -> Response<Bytes> {
+    error(
+        StatusCode::BAD_REQUEST,
+        br#"{"error":"invalid_request","error_description":"The request is malformed."}"#,
+    )
+}
+
+/// The answer to a request at which a [`Serve`] panicked: 500, without anything of the panic.
+#[must_use]
+pub fn internal_error() -> Response<Bytes> {
+    error(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        br#"{"error":"server_error","error_description":"This is a bug of the server; its log says more."}"#,
+    )
+}
+
+fn error(status: StatusCode, body: &'static [u8]) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(body));
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
@@ -68,5 +111,19 @@ mod tests {
         assert!(json("application/json") && json("Application/JSON ; charset=utf-8"));
         assert!(!json("application/json5") && !json("text/plain; application/json") && !json(""));
         assert!(!has_content_type(&HeaderMap::new(), "application/json"));
+    }
+
+    #[test]
+    fn a_length_beyond_the_limit_is_announced_by_a_number_only() {
+        let announces = |value: &str| {
+            announces_too_large_a_body(
+                &[(header::CONTENT_LENGTH, value.parse().unwrap())].into_iter().collect(),
+            )
+        };
+        assert!(announces("65537") && announces("18446744073709551615"));
+        for value in ["65536", "0", "-1", "many", "18446744073709551616", ""] {
+            assert!(!announces(value), "{value}");
+        }
+        assert!(!announces_too_large_a_body(&HeaderMap::new()));
     }
 }

@@ -73,7 +73,10 @@ impl Identity {
         }
         self.may(Limit::SignUp, peer, &address_key(peer.0)).await?;
         let email = Email::parse(email).map_err(|_| Refused::NotAnEmail)?;
-        let name = Name::parse(name.unwrap_or_else(|| email.local_part())).map_err(|_| Refused::NotAName)?;
+        let name = match name {
+            Some(typed) => Name::parse(typed).map_err(|_| Refused::NotAName)?,
+            None => Name::of_address(&email),
+        };
         let password = Password::chosen(password).map_err(Refused::Password)?;
         let account = self.accounts.create(&name, &email, &password).await?.ok_or(Refused::EmailTaken)?;
         self.enter(headers, account).await
@@ -182,7 +185,7 @@ impl From<StoreError> for Refused {
 }
 
 /// After how many seconds to try again when the store cannot answer.
-pub(crate) const RETRY_SECONDS: i64 = 5;
+const RETRY_SECONDS: i64 = 5;
 
 fn span(seconds: i64) -> String {
     match (seconds, seconds / 60 + i64::from(seconds % 60 > 0)) {

@@ -1,5 +1,6 @@
 //! The pages' forms: what shows them, and what takes them.
 
+use authz_core::{NoWayBack, ReturnTo};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
@@ -11,7 +12,6 @@ use crate::pages::entry::{Alert, LogInPage, SignUpPage};
 use crate::pages::moving_on::{Destination, MovingOn};
 use crate::pages::site::Referrer;
 use crate::pages::{LoggedInPage, LoggedOutPage};
-use crate::return_to::{NoWayBack, ReturnTo};
 use crate::session::LoggedIn;
 
 /// What came with a form, or with the request for one, and is shown again.

@@ -11,7 +11,6 @@ use authz_core::{
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, Serve};
-use oauth_types::ErrorCode;
 use store::{GrantId, MemoryCounters, StoreError};
 
 use crate::pages::Pages;
@@ -29,8 +28,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Serves `pages` for the people of `accounts`, who answer what `server` asks. Anybody may sign up, limits are counted in
-    /// the memory of this process, and events go to the log.
+    /// Serves `pages` for the people of `accounts`, who answer what `server` asks. Anybody may sign up, limits are counted
+    /// in the memory of this process, and events go to the log.
     #[must_use]
     pub fn new(pages: Arc<Pages>, accounts: Arc<Accounts>, server: Arc<AuthorizationServer>) -> Self {
         let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(SystemClock));
@@ -168,7 +167,7 @@ impl Identity {
             | Route::JsonSignUp
             | Route::JsonLogOut => Ok(self.wrong_method(route)),
         };
-        answer.unwrap_or_else(|Unserved| self.unavailable())
+        answer.unwrap_or_else(|Unserved| self.pages.show(&Page::unavailable()))
     }
 
     fn wrong_method(&self, route: Route<'_>) -> Response<Bytes> {
@@ -188,16 +187,6 @@ impl Identity {
             Stopped::Page(page) => Ok(self.pages.show(&page)),
             Stopped::Unavailable(unavailable) => Err(unavailable.into()),
         }
-    }
-
-    fn unavailable(&self) -> Response<Bytes> {
-        let page = Page::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Some(ErrorCode::TemporarilyUnavailable),
-            "This does not work at the moment",
-            "Try again in a few seconds.",
-        );
-        self.pages.show(&page)
     }
 }
 

@@ -32,7 +32,6 @@ mod identity;
 mod pages;
 mod password;
 mod people;
-mod return_to;
 mod session;
 #[cfg(test)]
 mod tests;

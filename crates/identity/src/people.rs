@@ -34,8 +34,8 @@ pub enum AccountError {
     Hash(#[from] HashError),
 }
 
-/// What a person is called: trimmed, 1 to 200 code points (so at most 800 bytes), without control characters. Any script, any
-/// order of names.
+/// What a person is called: trimmed, 1 to 200 code points (so at most 800 bytes), without control characters. Any script,
+/// any order of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -52,10 +52,20 @@ impl Name {
     /// [`NotAName`].
     pub fn parse(typed: &str) -> Result<Self, NotAName> {
         let name = typed.trim();
-        let fits = (1..=200).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+        let fits = (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
         if fits { Ok(Self(name.to_owned())) } else { Err(NotAName) }
     }
+
+    /// What to call somebody who gave no name: what stands before the `@`, cut to 200 characters.
+    #[must_use]
+    pub fn of_address(email: &Email) -> Self {
+        // An address has no spaces and no control characters, and something before the `@`.
+        Self(email.local_part().chars().take(LONGEST_NAME).collect())
+    }
 }
+
+/// In code points.
+const LONGEST_NAME: usize = 200;
 
 impl Accounts {
     /// Accounts in `store`; a password costs what [`Cost`] says.
@@ -94,8 +104,8 @@ impl Accounts {
         }
     }
 
-    /// The account with this address and password; `None`, after the same time, if there is no such account or it has another
-    /// password. A hash that costs something else than hashes do now is replaced on the way.
+    /// The account with this address and password; `None`, after the same time, if there is no such account or it has
+    /// another password. A hash that costs something else than hashes do now is replaced on the way.
     ///
     /// # Errors
     ///
@@ -187,6 +197,19 @@ mod tests {
         assert_eq!(Name::parse(&"李".repeat(201)), Err(NotAName));
         for typed in ["", "   ", "a\nb", "a\0", "a\u{85}b", &"x".repeat(201)] {
             assert_eq!(Name::parse(typed), Err(NotAName), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_name_an_address_gives_one_that_fits() {
+        for (local, name) in [
+            ("ada", "ada".to_owned()),
+            (&"x".repeat(240), "x".repeat(200)),
+            (&"é".repeat(120), "é".repeat(120)),
+        ] {
+            let named = Name::of_address(&Email::parse(&format!("{local}@a.example")).unwrap());
+            assert_eq!(named.0, name);
+            assert_eq!(Name::parse(&named.0), Ok(named));
         }
     }
 

@@ -6,29 +6,42 @@ use serde_json::{Map, Value};
 
 use crate::rejection::Rejection;
 
-/// The claims of a token whose signature is right. A claim that is `null` is as good as absent.
-pub(crate) struct Claims(Map<String, Value>);
+/// Claims, be they of a token whose signature is right, or what an authorization server says of one (RFC 7662 section 2.2). A claim
+/// that is `null` is as good as absent.
+pub struct Claims(Map<String, Value>);
 
 impl Claims {
     /// Reads a JSON object. Of a name that is repeated the last one counts (RFC 7519 section 4).
-    pub(crate) fn parse(payload: &[u8]) -> Result<Self, Rejection> {
+    ///
+    /// # Errors
+    /// [`Rejection::Malformed`] if it is none.
+    pub fn parse(payload: &[u8]) -> Result<Self, Rejection> {
         serde_json::from_slice(payload).map(Self).map_err(|_| Rejection::Malformed)
     }
 
-    pub(crate) fn into_map(self) -> Map<String, Value> {
+    /// All of them, as they were.
+    #[must_use]
+    pub fn into_map(self) -> Map<String, Value> {
         self.0
     }
 
-    pub(crate) fn has(&self, claim: &str) -> bool {
+    /// Whether the claim is there.
+    #[must_use]
+    pub fn has(&self, claim: &str) -> bool {
         self.value(claim).is_some()
     }
 
-    pub(crate) fn is(&self, claim: &str, text: &str) -> bool {
+    /// Whether the claim is this text.
+    #[must_use]
+    pub fn is(&self, claim: &str, text: &str) -> bool {
         self.value(claim).and_then(Value::as_str) == Some(text)
     }
 
     /// A text that is not empty.
-    pub(crate) fn text(&self, claim: &'static str) -> Result<Option<&str>, Rejection> {
+    ///
+    /// # Errors
+    /// [`Rejection::ClaimMalformed`] for any other value.
+    pub fn text(&self, claim: &'static str) -> Result<Option<&str>, Rejection> {
         match self.value(claim) {
             None => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
@@ -37,7 +50,10 @@ impl Claims {
     }
 
     /// One text, or a list of them.
-    pub(crate) fn texts(&self, claim: &'static str) -> Result<Option<Vec<&str>>, Rejection> {
+    ///
+    /// # Errors
+    /// [`Rejection::ClaimMalformed`] for any other value.
+    pub fn texts(&self, claim: &'static str) -> Result<Option<Vec<&str>>, Rejection> {
         let malformed = Rejection::ClaimMalformed { claim };
         match self.value(claim) {
             None => Ok(None),
@@ -51,7 +67,10 @@ impl Claims {
 
     /// A number of seconds since 1970, a fraction cut off (RFC 7519 section 2, `NumericDate`). A text is none, whatever it says
     /// (CVE-2026-25537).
-    pub(crate) fn time(&self, claim: &'static str) -> Result<Option<Time>, Rejection> {
+    ///
+    /// # Errors
+    /// [`Rejection::ClaimMalformed`] for any other value.
+    pub fn time(&self, claim: &'static str) -> Result<Option<Time>, Rejection> {
         match self.value(claim) {
             None => Ok(None),
             Some(Value::Number(number)) => Ok(Some(Time(whole_seconds(number)))),
@@ -60,7 +79,10 @@ impl Claims {
     }
 
     /// Whom the token was issued to: `client_id` (RFC 9068 section 2.2), else `azp`, which most providers write.
-    pub(crate) fn client_id(&self) -> Result<Option<ClientId>, Rejection> {
+    ///
+    /// # Errors
+    /// [`Rejection::ClaimMalformed`] for any other value.
+    pub fn client_id(&self) -> Result<Option<ClientId>, Rejection> {
         for claim in ["client_id", "azp"] {
             if let Some(text) = self.text(claim)? {
                 return ClientId::parse(text).map(Some).map_err(|_| Rejection::ClaimMalformed { claim });
@@ -71,7 +93,10 @@ impl Claims {
 
     /// What the token reaches: `scope` (RFC 9068 section 2.2.3), else `scp`, which Okta and Entra write. Either is a text of tokens
     /// between spaces or a list of tokens.
-    pub(crate) fn scope(&self) -> Result<Scope, Rejection> {
+    ///
+    /// # Errors
+    /// [`Rejection::ClaimMalformed`] for any other value.
+    pub fn scope(&self) -> Result<Scope, Rejection> {
         for claim in ["scope", "scp"] {
             if let Some(texts) = self.texts(claim)? {
                 let tokens =
@@ -84,6 +109,12 @@ impl Claims {
 
     fn value(&self, claim: &str) -> Option<&Value> {
         self.0.get(claim).filter(|value| !value.is_null())
+    }
+}
+
+impl From<Map<String, Value>> for Claims {
+    fn from(claims: Map<String, Value>) -> Self {
+        Self(claims)
     }
 }
 

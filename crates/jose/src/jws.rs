@@ -107,7 +107,8 @@ impl<'de> Deserialize<'de> for Present {
     }
 }
 
-const LONGEST: usize = 16 * 1024;
+/// The longest token that is looked at, in bytes.
+pub(crate) const LONGEST: usize = 16 * 1024;
 const LONGEST_KID: usize = 512;
 /// A token without `kid` must not make us try all keys of a large set.
 const MOST_TRIED: usize = 8;

@@ -7,6 +7,7 @@
 //! | source | here |
 //! |---|---|
 //! | RFC 7515 3.1, 4, 5.2 the compact form and its header | [`verify`] |
+//! | which issuer a token says that it is from, before anything is checked | [`peek`] |
 //! | RFC 7517 4, 5 key sets | [`KeySet`] |
 //! | RFC 7518 3.1, RFC 8037 3.1, RFC 9864 2.2 algorithms | [`Algorithm`], [`Algorithms`] |
 //! | RFC 7519 4.1, RFC 9068 2.2, 4 claims and their validation | [`verify`], [`AccessTokenRules`], [`AccessToken`] |
@@ -17,11 +18,14 @@ mod algorithm;
 mod claims;
 mod jws;
 mod key_set;
+mod peek;
 mod rejection;
 mod rules;
 
 pub use access_token::{AccessToken, verify};
 pub use algorithm::{Algorithm, Algorithms, UnknownAlgorithm};
+pub use claims::Claims;
 pub use key_set::{Key, KeySet, KeySetError};
+pub use peek::{Peeked, peek};
 pub use rejection::Rejection;
 pub use rules::{AccessTokenRules, RulesError, TypeRule};

@@ -65,6 +65,12 @@ impl AccessTokenRules {
         })
     }
 
+    /// The same for tokens of another issuer.
+    #[must_use]
+    pub fn with_issuer(self, issuer: Issuer) -> Self {
+        Self { issuer, ..self }
+    }
+
     /// The same with another allow-list of algorithms.
     #[must_use]
     pub fn with_algorithms(self, algorithms: Algorithms) -> Self {

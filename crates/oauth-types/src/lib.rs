@@ -13,7 +13,7 @@
 //! | RFC 6749 appendix B forms | [`Form`] |
 //! | RFC 6750, 7617, 9110 11 headers | [`Authorization`], [`Challenge`] |
 //! | RFC 7009 revocation, 7662 introspection | [`RevocationRequest`], [`IntrospectionRequest`], [`IntrospectionResponse`] |
-//! | RFC 7591 registration | [`ClientMetadata`], [`ClientInformation`] |
+//! | RFC 7591 registration | [`ClientMetadata`], [`ClientInformation`]; names of strangers: [`visible`], [`is_deceptive`] |
 //! | RFC 8252 7 redirect URIs | [`RedirectUri`] |
 //! | RFC 8414, 9207 the server's metadata | [`AuthorizationServerMetadata`], [`Issuer`], [`well_known`] |
 //! | RFC 8707 resource indicators | [`Resource`] |
@@ -36,6 +36,7 @@ mod scope;
 mod text;
 mod token;
 mod uri;
+mod visible;
 pub mod well_known;
 
 pub use authorization::{Authorization, MalformedAuthorization, basic_header, bearer_header};
@@ -55,3 +56,4 @@ pub use token::{
     ClientCredentials, CodeRequest, MalformedTokenResponse, RefreshRequest, TokenRequest, TokenResponse,
     TokenType,
 };
+pub use visible::{is_deceptive, visible};

@@ -11,11 +11,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use store::StoreError;
 use thiserror::Error;
 use tokio::runtime::Runtime;
 
 pub use self::migrate::MigrateUseError;
-use crate::compose::{OpenError, Portcullis};
+use crate::compose::{Kept, OpenError, Portcullis};
 use crate::config::{Config, ConfigError, Settings, StoreKind, UnknownVariable};
 use crate::greeting::Greeting;
 use crate::health::HealthError;
@@ -91,6 +92,11 @@ pub enum RunError {
     /// The server that was asked is not well.
     #[error(transparent)]
     Health(#[from] HealthError),
+    /// The store did not take the admin key of a first run.
+    #[error(
+        "the admin key that was printed may not be kept: {0}. Start again; if that prints another, the first is void"
+    )]
+    AdminKeyNotKept(#[source] StoreError),
     /// The operating system refuses something else.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -108,6 +114,7 @@ impl RunError {
             Self::Telemetry(_)
             | Self::Bind(_)
             | Self::Open(_)
+            | Self::AdminKeyNotKept(_)
             | Self::Migrate(_)
             | Self::Health(_)
             | Self::Io(_) => 1,
@@ -129,6 +136,13 @@ impl fmt::Debug for Environment<'_> {
         f.debug_struct("Environment").finish_non_exhaustive()
     }
 }
+
+const ANOTHER_KEY: &str =
+    "Another server of this store made an admin key at the same time: that one holds, this one does not.";
+
+const ONE_ADDRESS: &str = "the issuer is https, so a proxy stands before this server, but --trusted-proxies names none: everybody \
+    counts as one address, and one who guesses shuts all out of log-in, sign-up, registration and /api. Name it, for example: \
+    --trusted-proxies 127.0.0.1";
 
 /// Does what the command line says, and answers with the status to end with.
 pub fn main(
@@ -154,7 +168,7 @@ pub fn main(
         let _ = writeln!(errors, "portcullis: {variable}");
     }
     let done = match command_line.command {
-        Command::Serve(serve) => run(*serve, environment, &unknown, out).map(|()| ExitCode::SUCCESS),
+        Command::Serve(serve) => run(*serve, environment, &unknown, out, errors).map(|()| ExitCode::SUCCESS),
         Command::Migrate(migrate) => wait_for(migrate::run(migrate, environment, out))
             .map(|complete| if complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_FINISHED) }),
         Command::Health(health) => {
@@ -198,11 +212,16 @@ fn run(
     environment: &Environment<'_>,
     unknown: &[UnknownVariable],
     out: &mut dyn Write,
+    errors: &mut dyn Write,
 ) -> Result<(), RunError> {
     let config = Config::load(serve.settings, serve.config.as_deref(), environment.look_up)?;
     telemetry::start(&config)?;
     for variable in unknown {
         tracing::warn!("{variable}");
+    }
+    if config.sees_one_address_only() {
+        let _ = writeln!(errors, "portcullis: {ONE_ADDRESS}");
+        tracing::warn!("{ONE_ADDRESS}");
     }
     Runtime::new()?.block_on(run_server(config, out))
 }
@@ -228,7 +247,15 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
         first_run: portcullis.is_first_run(),
         forgetful,
     };
+    // Shown before it is kept: of a key that could not be printed the next start makes another.
     greeting.print(out)?;
+    match portcullis.keep_new_admin_key().await.map_err(RunError::AdminKeyNotKept)? {
+        Kept::This => {}
+        Kept::Another => {
+            writeln!(out, "{ANOTHER_KEY}")?;
+            out.flush()?;
+        }
+    }
     tracing::info!(%listening, issuer = %portcullis.issuer(), "started");
 
     let sweeper = tokio::spawn(Arc::clone(&portcullis).keep_sweeping());
@@ -262,6 +289,56 @@ mod tests {
         }
         for secret in ["PORTCULLIS_ADMIN_KEY ", "PORTCULLIS_MASTER_KEY "] {
             assert!(help.contains(secret), "{secret}");
+        }
+    }
+
+    /// A pipe that nobody reads any more.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_first_run_that_cannot_print_the_admin_key_does_not_keep_it() {
+        let home = tempfile::TempDir::new().unwrap();
+        let config = || Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data: home.path().join("data"),
+            ..Config::default()
+        };
+        assert!(matches!(run_server(config(), &mut Closed).await, Err(RunError::Io(_))));
+        assert!(Portcullis::open(config()).await.unwrap().new_admin_key().is_some());
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_named_is_warned_of_once() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let (mut out, mut errors) = (Vec::new(), Vec::new());
+        let arguments = ["portcullis", "serve", "--issuer", "https://auth.example.com", "--listen", &address];
+        let environment = Environment { look_up: &|_| None, names: &Vec::new };
+        main(arguments.map(OsString::from), &environment, &mut out, &mut errors);
+        let told = String::from_utf8(errors).unwrap();
+        assert_eq!(told.matches("--trusted-proxies names none").count(), 1, "{told}");
+        assert!(told.contains("is in use by another program"), "{told}");
+    }
+
+    #[test]
+    fn the_help_says_which_limits_can_be_switched_off() {
+        let mut command = CommandLine::command();
+        let help = command.find_subcommand_mut("serve").unwrap().render_long_help().to_string();
+        let about = help.split("--limits <").nth(1).unwrap().split("\n      --").next().unwrap();
+        for word in
+            ["registrations", "log-ins", "sign-ups", "wait for consent", "Wrong admin keys are limited"]
+        {
+            assert!(about.contains(word), "{word} in {about}");
         }
     }
 

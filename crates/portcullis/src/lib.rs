@@ -25,12 +25,11 @@ mod greeting;
 pub mod health;
 pub mod migrate;
 mod ops;
-mod peer;
 pub mod serve;
 pub mod telemetry;
 
 pub use self::admin::Admin;
-pub use self::compose::{Builder, OpenError, Portcullis};
+pub use self::compose::{Builder, Kept, OpenError, Portcullis};
 pub use self::config::Config;
 pub use self::data::{DataError, DataFolder};
 pub use self::greeting::Greeting;

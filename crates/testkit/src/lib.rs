@@ -9,6 +9,8 @@ pub mod client;
 pub mod faults;
 pub mod fuzz;
 pub mod model;
+pub mod provider;
 pub mod redis_server;
 pub mod schedule;
+pub mod scripted;
 pub mod world;

@@ -1,7 +1,7 @@
 //! The authorization request (OAuth 2.1 section 4.1.1).
 //!
-//! Two error worlds, by type: until client and redirect URI are trusted only a [`Page`] can be built; a [`Redirectable`] alone
-//! can build a redirect, and attaches `state` and `iss` to it (I6).
+//! Two error worlds, by type: until client and redirect URI are trusted only a [`Page`] can be built; a [`Redirectable`]
+//! alone can build a redirect, and attaches `state` and `iss` to it (I6).
 
 use oauth_types::{
     AuthorizationRequest, AuthorizationResponse, ClientId, ErrorCode, Form, Issuer, OAuthError, RedirectKind,
@@ -17,7 +17,7 @@ use super::{Drawn, Setting};
 use crate::page::Page;
 use crate::seam::Authentication;
 use crate::text::TokenText;
-use crate::{Event, Refusal, Step};
+use crate::{ClientRedirect, Event, Refusal, Step};
 
 /// The longest `state` that is kept and echoed, in bytes.
 const LONGEST_STATE: usize = 2048;
@@ -48,25 +48,25 @@ impl Redirectable {
         self.trusted
     }
 
-    /// The location of the answer that carries a code.
+    /// The answer that carries a code.
     #[must_use]
-    pub fn code(&self, code: &TokenText) -> String {
+    pub fn code(&self, code: &TokenText) -> ClientRedirect {
         let response = AuthorizationResponse::Code {
             code: code.expose(),
             state: self.state.clone(),
             iss: self.iss.clone(),
         };
-        response.to_uri(&self.redirect_uri)
+        ClientRedirect::of(response.to_uri(&self.redirect_uri))
     }
 
-    /// The location of the answer that carries an error.
+    /// The answer that carries an error.
     #[must_use]
-    pub fn refuse(&self, refusal: Refusal) -> String {
+    pub fn refuse(&self, refusal: Refusal) -> ClientRedirect {
         let wire = refusal.wire();
         let error = OAuthError::new(wire.code, wire.description);
         let response =
             AuthorizationResponse::Error { error, state: self.state.clone(), iss: self.iss.clone() };
-        response.to_uri(&self.redirect_uri)
+        ClientRedirect::of(response.to_uri(&self.redirect_uri))
     }
 }
 
@@ -266,8 +266,8 @@ pub enum Entered {
 
 /// The remembered consent that stands in for asking, if one does.
 ///
-/// Only where the answer goes to the very https address that the person was shown before: whoever listens on a loopback port or has claimed a private-use scheme could pass
-/// for the client (OAuth 2.1 section 7.3.1).
+/// Only where the answer goes to the very https address that the person was shown before: whoever listens on a loopback port
+/// or has claimed a private-use scheme could pass for the client (OAuth 2.1 section 7.3.1).
 #[must_use]
 pub fn remembered<'a>(request: &Request, present: Present<'a>, prompt: Prompt) -> Option<&'a Consent> {
     let assured = request.redirect_uri.kind() == RedirectKind::Https && !prompt.consent;

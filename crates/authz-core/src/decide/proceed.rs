@@ -7,21 +7,21 @@ use super::authorize::Redirectable;
 use super::consent::belongs_to;
 use super::{Drawn, Setting};
 use crate::seam::Authentication;
-use crate::{Refusal, Step};
+use crate::{ClientRedirect, Refusal, Step};
 
 /// Where a browser goes that asks for the code of a grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proceed {
     /// To the client, with the code.
-    ToClient(String),
+    ToClient(ClientRedirect),
     /// To the consent page: nothing was answered yet.
     Ask(GrantId),
     /// Nowhere: the client has redeemed the code.
     Connected,
 }
 
-/// Gives the code to the session that consented: the same one while it lives, so that a page that loads twice breaks nothing;
-/// after that, while the request lasts, the next one. At most one code of a grant can be redeemed at any time.
+/// Gives the code to the session that consented: the same one while it lives, so that a page that loads twice breaks
+/// nothing; after that, while the request lasts, the next one. At most one code of a grant can be redeemed at any time.
 pub fn proceed(
     facts: &Facts,
     who: &Authentication,

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oauth_types::{
     ClientId, ClientInformation, ClientMetadata, ErrorCode, OAuthError, RedirectKind, RedirectUri,
+    is_deceptive, visible,
 };
 use store::{Client, ClientAuth, Provenance, SecretMethod, ServerId, Standing};
 
@@ -23,8 +24,8 @@ const LONGEST_METADATA: usize = 8 * 1024;
 /// How long a client is kept that registered itself and that nobody has consented to yet.
 const UNUSED: Lifetime = Lifetime::days(2);
 
-/// Until when a client is kept that registered itself and was consented to at `now`: as long as any grant of it can live, and the time of
-/// an unused one.
+/// Until when a client is kept that registered itself and was consented to at `now`: as long as any grant of it can live,
+/// and the time of an unused one.
 #[must_use]
 pub fn kept_until(policy: &Policy, now: Time) -> Time {
     now.plus(policy.refresh_total.as_seconds()).plus(UNUSED.as_seconds())
@@ -52,8 +53,8 @@ pub struct Registered {
 
 /// Registers a client that says this of itself.
 ///
-/// Unknown members are kept and ignored; grant and response types are narrowed to what is served, and the answer says so (RFC 7591
-/// section 2: the server may replace any member). Without `grant_types` a client gets both of ours; without an
+/// Unknown members are kept and ignored; grant and response types are narrowed to what is served, and the answer says so
+/// (RFC 7591 section 2: the server may replace any member). Without `grant_types` a client gets both of ours; without an
 /// authentication method it gets a secret, as the RFC has it.
 ///
 /// # Errors
@@ -124,10 +125,7 @@ fn check_size(metadata: &ClientMetadata) -> Result<(), OAuthError> {
         if name.chars().any(is_deceptive) {
             return Err(invalid("client_name has control or invisible characters."));
         }
-        // Joiners are part of many scripts, and nothing by themselves.
-        let shows =
-            |character: char| !character.is_whitespace() && !matches!(character, '\u{200c}' | '\u{200d}');
-        if !name.is_empty() && !name.chars().any(shows) {
+        if !name.is_empty() && visible(name).is_none() {
             return Err(invalid("client_name is blank."));
         }
     }
@@ -136,22 +134,6 @@ fn check_size(metadata: &ClientMetadata) -> Result<(), OAuthError> {
         return Err(invalid("The metadata may have 8192 bytes at most."));
     }
     Ok(())
-}
-
-/// Characters that nobody sees, or that turn the direction of what follows: a name of them could pass for none, or rewrite the sentence
-/// that it stands in.
-fn is_deceptive(character: char) -> bool {
-    let invisible = matches!(
-        character,
-        '\u{00ad}' | '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}'
-            | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
-    );
-    let turning = matches!(
-        character,
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    );
-    character.is_control() || invisible || turning
 }
 
 fn method(name: Option<&str>) -> Result<Option<SecretMethod>, OAuthError> {

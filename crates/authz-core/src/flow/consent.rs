@@ -7,11 +7,11 @@ use store::{Changes, Client, Consent, Facts, Found, Grant, GrantId, Server, Stag
 use super::authorize::pending_of;
 use super::run::{Rule, run};
 use super::{Engine, Stopped, Unavailable};
-use crate::decide::consent::{Approved, Review, approve, deny, remember, requested};
+use crate::decide::consent::{Approved, Review, Shown, approve, deny, remember, shown};
 use crate::decide::register::kept_until;
 use crate::decide::{Drawn, Setting};
 use crate::seam::{Authentication, Pending, Wanted};
-use crate::{Refusal, Step};
+use crate::{ClientRedirect, ContinuePath, Page, Refusal, Step};
 
 /// A client's time is prolonged at most once a day, in seconds.
 const WORTH_A_WRITE: i64 = 86_400;
@@ -24,24 +24,27 @@ pub(crate) async fn pending(
 ) -> Result<Pending, Stopped> {
     let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
     let keys = engine.keys.current();
-    let (found, _) = requested(&facts, who, engine.setting(&keys))?;
+    let found = match shown(&facts, who, engine.setting(&keys))? {
+        Shown::Request(found) => found,
+        Shown::Connected => return Err(Page::connected().into()),
+    };
     let Reviewed { client, server, known } = reviewed(engine, found, who).await?;
     let pending = match (client, server) {
         (Some(client), Some(server)) => {
-            pending_of(found, client, server, who, known.map(|known| known.record))
+            pending_of(engine, &found.record, client, server, who, known.map(|known| known.record))
         }
         (Some(_) | None, _) => None,
     };
     Ok(pending.ok_or(Refusal::RequestOutdated)?)
 }
 
-/// The person says yes. Answers the path that gives the code.
+/// The person says yes.
 pub(crate) async fn approved(
     engine: &Engine,
     grant: GrantId,
     who: &Authentication,
-    scope: &Scope,
-) -> Result<String, Stopped> {
+    scope: Option<&Scope>,
+) -> Result<ContinuePath, Stopped> {
     let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
     let found = facts.grant.ok_or(Refusal::RequestGone)?;
     // Read before the grant is written: a withdrawal in between makes the write below stale, and it stays withdrawn.
@@ -54,11 +57,15 @@ pub(crate) async fn approved(
     if approved == Approved::Now {
         remember_consent(engine, &found.record, who, scope, reviewed.known.as_ref()).await?;
     }
-    Ok(format!("{}/oauth/continue/{grant}", engine.issuer.path()))
+    Ok(ContinuePath::of(grant, &engine.issuer))
 }
 
-/// The person says no. Answers where the client learns of it.
-pub(crate) async fn denied(engine: &Engine, grant: GrantId, who: &Authentication) -> Result<String, Stopped> {
+/// The person says no.
+pub(crate) async fn denied(
+    engine: &Engine,
+    grant: GrantId,
+    who: &Authentication,
+) -> Result<ClientRedirect, Stopped> {
     Ok(run(engine, &Deny { grant, who, engine }).await??)
 }
 
@@ -91,7 +98,7 @@ async fn remember_consent(
     engine: &Engine,
     grant: &Grant,
     who: &Authentication,
-    scope: &Scope,
+    scope: Option<&Scope>,
     known: Option<&Found<Consent>>,
 ) -> Result<(), Stopped> {
     let Stage::Requested(asked) = &grant.stage else {
@@ -99,6 +106,7 @@ async fn remember_consent(
     };
     let keys = engine.keys.current();
     let before = known.map(|known| &known.record);
+    let scope = scope.unwrap_or(&asked.request.scope);
     let consent = remember(who, &grant.client, &asked.request, scope, before, engine.setting(&keys));
     let mark = engine.draw().mark;
     let changes = match known {
@@ -132,7 +140,7 @@ pub(crate) async fn keep_client(engine: &Engine, client: &Client) -> Result<(), 
 struct Approve<'a> {
     grant: GrantId,
     who: &'a Authentication,
-    scope: &'a Scope,
+    scope: Option<&'a Scope>,
     reviewed: &'a Reviewed,
 }
 
@@ -157,13 +165,13 @@ struct Deny<'a> {
 }
 
 impl Rule for Deny<'_> {
-    type Out = String;
+    type Out = ClientRedirect;
 
     fn load(&self) -> Use<'_> {
         Use { grant: Some(&self.grant), ..Use::default() }
     }
 
-    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<String> {
+    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<ClientRedirect> {
         deny(facts, self.who, &self.engine.issuer, setting, drawn)
     }
 }

@@ -20,6 +20,7 @@ use crate::decide::client::{Credentials, credentials};
 use crate::decide::metadata;
 use crate::flow::authorize::Next;
 use crate::flow::{Engine, Stopped, Unavailable, authorize, register, token, usage};
+use crate::page::PATIENCE;
 use crate::seam::{Limit, Wanted, address_key};
 use crate::text::{TokenKind, TokenText};
 use crate::{AuthorizationServer, Event, Page, Refusal};
@@ -226,7 +227,7 @@ async fn continued(engine: &Engine, request: &Request<Bytes>, grant: &str) -> Re
 /// The answer to a browser.
 fn page(engine: &Engine, endpoint: &Endpoint, next: Result<Next, Stopped>, peer: Peer) -> Response<Bytes> {
     match next {
-        Ok(Next::To(location)) => reply::see_other(&location),
+        Ok(Next::To(answer)) => reply::see_other(&answer),
         Ok(Next::Respond(response)) => response,
         Err(Stopped::Page(page)) => {
             let (endpoint, title) = (endpoint.name(), page.title);
@@ -235,8 +236,8 @@ fn page(engine: &Engine, endpoint: &Endpoint, next: Result<Next, Stopped>, peer:
         }
         Err(Stopped::Unavailable(error)) => {
             tracing::error!(error = &error as &dyn Error, "cannot answer a browser");
-            let mut response = engine.interaction.show(&reply::unavailable_page());
-            reply::retry_after(&mut response, reply::PATIENCE);
+            let mut response = engine.interaction.show(&Page::unavailable());
+            reply::retry_after(&mut response, PATIENCE);
             response
         }
     }
@@ -262,8 +263,8 @@ fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
 
 /// What a 401 asks for (RFC 9110 section 11.6.1).
 ///
-/// The token endpoint names a scheme only to a client that tried the header (RFC 6749 section 5.2); a missing token is told no error
-/// code (RFC 6750 section 3.1).
+/// The token endpoint names a scheme only to a client that tried the header (RFC 6749 section 5.2); a missing token is told
+/// no error code (RFC 6750 section 3.1).
 fn challenge(endpoint: &Endpoint, refusal: Refusal, headers: &HeaderMap) -> Option<Challenge> {
     let wire = refusal.wire();
     if wire.status != StatusCode::UNAUTHORIZED {

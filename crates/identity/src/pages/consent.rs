@@ -2,11 +2,10 @@
 
 use askama::Template;
 use authz_core::Pending;
-use oauth_types::{RedirectKind, RedirectUri, Scope};
+use oauth_types::{RedirectKind, RedirectUri, Scope, visible};
 use store::{Provenance, Server, UserInfoDetail};
 
 use super::site::Site;
-use super::visible::visible;
 use crate::csrf::CsrfToken;
 
 /// What a person is asked. Its form carries the grant's id, in its address, and the token of the session: nothing of the
@@ -80,9 +79,9 @@ pub(crate) fn client_name(pending: &Pending) -> String {
     claimed.unwrap_or_else(|| pending.client.id.as_str().to_owned())
 }
 
-/// The resource's own scopes first, in the order in which it lists them; then the rest. A token without a scope of the resource's
-/// own still opens the resource, and that is said. What userinfo tells whatever the scopes is said once, whether it was asked for
-/// or not.
+/// The resource's own scopes first, in the order in which it lists them; then the rest. A token without a scope of the
+/// resource's own still opens the resource, and that is said. What userinfo tells whatever the scopes is said once, whether
+/// it was asked for or not.
 fn permissions<'a>(scope: &'a Scope, server: &'a Server) -> Vec<Permission<'a>> {
     let told = |token: &str| match server.userinfo {
         UserInfoDetail::Full => matches!(token, "profile" | "email"),

@@ -40,6 +40,18 @@ async fn an_account_is_made_and_logged_in_with() {
 }
 
 #[tokio::test]
+async fn a_long_address_without_a_name_makes_an_account() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let local = "x".repeat(240);
+    let sent =
+        json!({ "email": format!("{local}@a.example"), "password": "correct horse battery" }).to_string();
+    assert_eq!(browser.json("/auth/signup", &sent).await.status(), StatusCode::CREATED);
+    let known = browser.json("/auth/login", &sent).await;
+    assert_eq!(body(&known)["name"], local[..200]);
+}
+
+#[tokio::test]
 async fn each_refusal_has_its_code() {
     let world = world().await;
     let mut browser = world.browser();

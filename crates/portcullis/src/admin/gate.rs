@@ -18,7 +18,7 @@ use super::problem::Problem;
 const MOST_SHUT_OUT: usize = 10_000;
 
 pub(super) struct Gate {
-    pub(super) key: Digest,
+    pub(super) key: Mutex<Digest>,
     pub(super) limiter: Arc<dyn Limiter>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Arc<dyn Events>,
@@ -34,7 +34,7 @@ impl Gate {
         if let Some(retry_after) = self.shut_out_for(&address) {
             return Err(Problem::TooMany { retry_after });
         }
-        if self.key.is_of(key) {
+        if self.key.lock().is_of(key) {
             return Ok(());
         }
         self.events.tell(&Event::AdministrationRefused { from: peer.0 });

@@ -22,9 +22,9 @@ use ambient::{Clock, SystemClock};
 use async_trait::async_trait;
 use authz_core::{Events, Limiter, Registry, Traced, Unlimited};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::LOCATION;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_io::{Peer, Serve};
+use http_io::{Peer, Serve, has_content_type};
 use oauth_types::{ClientId, Issuer};
 use parking_lot::Mutex;
 use secrecy::ExposeSecret as _;
@@ -50,13 +50,18 @@ impl Admin {
     #[must_use]
     pub fn new(issuer: Issuer, registry: Registry, key: Digest) -> Self {
         let gate = Gate {
-            key,
+            key: Mutex::new(key),
             limiter: Arc::new(Unlimited),
             clock: Arc::new(SystemClock),
             events: Arc::new(Traced),
             shut_out: Mutex::default(),
         };
         Self { issuer, registry, gate }
+    }
+
+    /// From now on another key opens it, and that alone.
+    pub fn change_key(&self, key: Digest) {
+        *self.gate.key.lock() = key;
     }
 
     /// Limits wrong keys by address; without it they are not. An address beyond the limit is answered 429 until the limiter
@@ -99,7 +104,7 @@ impl Admin {
     }
 
     async fn register(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Problem> {
-        if !is_json(request) {
+        if !has_content_type(request.headers(), "application/json") {
             return Err(Problem::NotJson);
         }
         let new = registration::parse(request.body())?;
@@ -213,12 +218,6 @@ impl Cursor {
         }
         Ok(cursor)
     }
-}
-
-fn is_json(request: &Request<Bytes>) -> bool {
-    let Some(Ok(media)) = request.headers().get(CONTENT_TYPE).map(HeaderValue::to_str) else { return false };
-    let essence = media.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn scope(entry: &ScopeEntry) -> Value {

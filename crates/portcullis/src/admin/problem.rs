@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use authz_core::RegisterError;
+use authz_core::{RegisterError, Unavailable};
 use bytes::Bytes;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
@@ -37,7 +37,7 @@ pub(super) enum Problem {
     /// The resource has been registered before.
     Taken(ServerId),
     /// The store cannot be reached, or others keep writing.
-    Unavailable(RegisterError),
+    Unavailable(Unavailable),
 }
 
 /// What is wrong with a request.
@@ -118,7 +118,13 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::Unavailable(RegisterError::Store(error))
+        Self::Unavailable(error.into())
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
     }
 }
 
@@ -126,7 +132,7 @@ impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::ResourceTaken(server) => Self::Taken(server),
-            other @ (RegisterError::Busy | RegisterError::Store(_) | _) => Self::Unavailable(other),
+            RegisterError::Unavailable(error) => error.into(),
         }
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ambient::{ManualClock, SeededEntropy, Time};
 use authz_core::{Counted, Event};
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use oauth_types::RedirectUri;
 use store::{Changes, Client, ClientAuth, Mark, Memory, MemoryCounters, Provenance, Standing, Store};
 

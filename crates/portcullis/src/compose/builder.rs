@@ -8,12 +8,12 @@ use authz_core::{
     Unlimited,
 };
 use identity::{Accounts, Cost, Identity, Pages, Sessions};
-use seal::{Seal, SealError};
+use seal::SealError;
 use secrecy::SecretString;
 use store::copy::{self, ServeError};
 use store::{
-    AccountStore, AdminKey, Backend, Changes, Commit, Counters, Digest, Filter, Found, Kind, Mark, Memory,
-    MemoryCounters, Redis, Sqlite, Store, StoreError,
+    AccountStore, AdminKey, Backend, Counters, Digest, Filter, Found, Kind, Mark, Memory, MemoryCounters,
+    Redis, Sqlite, Store, StoreError,
 };
 use thiserror::Error;
 
@@ -84,10 +84,8 @@ pub enum OpenError {
     NoIssuer,
 }
 
-/// The number of the only master key.
-const MASTER_KEY: u16 = 1;
 /// The name of the admin key that is made on the first run.
-const FIRST_ADMIN_KEY: &str = "default";
+pub(super) const FIRST_ADMIN_KEY: &str = "default";
 
 impl Builder {
     pub(super) fn new(config: Config) -> Self {
@@ -174,7 +172,7 @@ impl Builder {
         copy::may_be_served(&**records).await?;
         // Every server that opens a store makes its token keys first.
         let first_run = records.list(Kind::Keys, Filter::All, None, 1).await?.rows.is_empty();
-        let seal = Seal::new(MASTER_KEY, [(MASTER_KEY, *master_key.bytes())])?;
+        let seal = master_key.seal()?;
         let keys =
             Keys::open(records.clone(), seal, clock.clone(), entropy.clone()).await.map_err(|error| {
                 match error {
@@ -187,14 +185,12 @@ impl Builder {
         copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
         let (admin_key, new_admin_key) = match config.admin_key {
             Some(key) => (key.digest(), None),
-            None => admin_key(&**records, &*clock, &*entropy).await?,
+            None => admin_key(&**records, &*entropy).await?,
         };
 
         let counters = counters.unwrap_or_else(|| Arc::new(MemoryCounters::default()));
-        let limiter: Arc<dyn Limiter> = match config.limits {
-            true => Arc::new(Counted::new(counters, clock.clone())),
-            false => Arc::new(Unlimited),
-        };
+        let counted: Arc<dyn Limiter> = Arc::new(Counted::new(counters, clock.clone()));
+        let limiter = if config.limits { counted.clone() } else { Arc::new(Unlimited) };
         let registry = Registry::new(records.clone(), clock.clone(), entropy.clone());
         let sessions = Sessions::new(records.clone(), clock.clone(), entropy.clone()).lasting(config.session);
         let pages = Arc::new(Pages::new(issuer.clone(), Arc::new(sessions)));
@@ -214,8 +210,9 @@ impl Builder {
         Ok(Portcullis {
             server,
             identity,
-            admin: Admin::new(issuer.clone(), registry, admin_key).limiter(limiter, clock.clone()),
-            ops: Ops::new(issuer, records.clone()),
+            // In any case: it counts wrong keys alone.
+            admin: Admin::new(issuer.clone(), registry, admin_key).limiter(counted, clock.clone()),
+            ops: Ops::new(issuer, records.clone()).clock(clock.clone()),
             store: records.clone(),
             clock,
             entropy,
@@ -227,23 +224,15 @@ impl Builder {
     }
 }
 
-/// The digest of the admin key in the store; made if there is none, with its text. Of processes that start together one
-/// makes it, and the others find that one.
+/// The digest of the admin key in the store; if there is none, of a new one, with its text. That is not stored yet:
+/// [`Portcullis::keep_new_admin_key`] does, when somebody has seen it.
 async fn admin_key(
     store: &dyn Store,
-    clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<(Digest, Option<SecretString>), StoreError> {
     if let Some(Found { record, .. }) = store.find::<AdminKey>(FIRST_ADMIN_KEY).await? {
         return Ok((record.digest, None));
     }
     let text = TokenText::random(TokenKind::AdminKey, entropy.draw(), entropy.draw());
-    let record = AdminKey { name: FIRST_ADMIN_KEY.to_owned(), digest: text.digest(), made: clock.now() };
-    match store.commit(&Changes::create(Mark::new(entropy.draw()), &record)).await? {
-        Commit::Done => Ok((record.digest, Some(text.expose()))),
-        Commit::Stale => {
-            let found = store.find::<AdminKey>(FIRST_ADMIN_KEY).await?;
-            Ok((found.map_or(record.digest, |found| found.record.digest), None))
-        }
-    }
+    Ok((text.digest(), Some(text.expose())))
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use http_io::NotAnAddressRange;
 use oauth_types::{IssuerError, ScopeError};
 use store::RedisUrlError;
 use thiserror::Error;
@@ -79,8 +80,8 @@ pub enum Fault {
     #[error("it is not an IP address with a port")]
     Address,
     /// Neither an address nor a network.
-    #[error("`{0}` is not an IP address and not a network such as 10.0.0.0/8")]
-    Proxy(String),
+    #[error(transparent)]
+    Proxy(#[from] NotAnAddressRange),
     /// Something else than the few values that there are.
     #[error("`{given}` is none of: {}", .known.join(", "))]
     Choice {

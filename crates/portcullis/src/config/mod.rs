@@ -6,7 +6,6 @@
 
 mod error;
 mod given;
-mod network;
 mod parse;
 mod place;
 mod secret;
@@ -21,12 +20,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use authz_core::{Lifetime, Policy};
+use http_io::AddressRange;
 use oauth_types::Issuer;
 use store::{RedisOptions, RedisUrl};
 
 pub use self::error::{ConfigError, Fault};
 pub use self::given::{SettingName, Source};
-pub use self::network::Network;
 pub(crate) use self::place::holds_password;
 pub use self::secret::{AdminSecret, MasterKey, SHORTEST_ADMIN_KEY};
 pub use self::settings::Settings;
@@ -40,7 +39,7 @@ pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
     /// Whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<AddressRange>,
     /// Where the database and the master key are. Used with [`StoreKind::Sqlite`] alone.
     pub data: PathBuf,
     /// Where records are kept.
@@ -58,7 +57,8 @@ pub struct Config {
     pub session: Lifetime,
     /// Whether strangers may make themselves an account.
     pub sign_up: bool,
-    /// Whether registrations, log-ins and sign-ups are limited.
+    /// Whether registrations, log-ins, sign-ups and the requests that wait for consent are limited. Wrong admin keys always
+    /// are.
     pub limits: bool,
     /// How log lines look.
     pub log_format: LogFormat,
@@ -125,6 +125,14 @@ impl Config {
         };
         let settings = flags.over(Settings::of_variables(look_up)?).over(of_file);
         parse::config(&settings, look_up)
+    }
+
+    /// Whether everybody is one address to it: a proxy must stand before it, because it speaks plain HTTP and its issuer is
+    /// https, and that proxy is not one of those that are believed. Then all limits by address are shared.
+    #[must_use]
+    pub fn sees_one_address_only(&self) -> bool {
+        let https = self.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("https:"));
+        https && self.trusted_proxies.is_empty()
     }
 
     /// The issuer: the one that is set, or `http://127.0.0.1` with the port of `listening`, the address that was bound.

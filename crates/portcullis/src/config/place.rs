@@ -12,7 +12,7 @@ use super::{Settings, StoreKind};
 
 /// What `store` or `store_file` says.
 pub(super) fn store(settings: &Settings) -> Result<Option<StoreKind>, ConfigError> {
-    let named = setting("store", settings.store.as_ref(), EXAMPLE);
+    let named = setting("store", settings.store.as_ref());
     match (&settings.store, &settings.store_file) {
         (Some(store), Some(file)) => {
             let name = |key, source| SettingName { key, source }.to_string();
@@ -26,7 +26,7 @@ pub(super) fn store(settings: &Settings) -> Result<Option<StoreKind>, ConfigErro
             Source::Flag | Source::File | Source::Variable => kind(text),
         }),
         (None, Some(_)) => {
-            let file = setting("store_file", settings.store_file.as_ref(), "/run/secrets/portcullis-store");
+            let file = setting("store_file", settings.store_file.as_ref());
             file.read(|path| {
                 let text = Zeroizing::new(fs::read_to_string(path)?);
                 let line = text.strip_suffix('\n').unwrap_or(&text);
@@ -36,8 +36,6 @@ pub(super) fn store(settings: &Settings) -> Result<Option<StoreKind>, ConfigErro
         (None, None) => Ok(None),
     }
 }
-
-const EXAMPLE: &str = "redis://127.0.0.1:6379";
 
 /// What one text says: `sqlite`, `memory`, or the URL of a Redis.
 fn kind(text: &str) -> Result<StoreKind, Fault> {
@@ -50,13 +48,13 @@ fn kind(text: &str) -> Result<StoreKind, Fault> {
 
 /// How Redis is used.
 pub(super) fn redis(settings: &Settings) -> Result<RedisOptions, ConfigError> {
-    let prefix = setting("redis_prefix", settings.redis_prefix.as_ref(), "portcullis").read(|text| {
+    let prefix = setting("redis_prefix", settings.redis_prefix.as_ref()).read(|text| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
         if text.len() <= 64 && text.bytes().all(plain) { Ok(text.to_owned()) } else { Err(Fault::Prefix) }
     })?;
-    let authority = setting("redis_ca_file", settings.redis_ca_file.as_ref(), "/etc/ssl/redis.pem")
-        .read(|path| Ok(fs::read(path)?))?;
-    let replicas = setting("redis_wait_replicas", settings.redis_wait_replicas.as_ref(), "1")
+    let authority =
+        setting("redis_ca_file", settings.redis_ca_file.as_ref()).read(|path| Ok(fs::read(path)?))?;
+    let replicas = setting("redis_wait_replicas", settings.redis_wait_replicas.as_ref())
         .read(|text| text.parse::<u32>().ok().filter(|number| *number <= 16).ok_or(Fault::Replicas))?;
     let options = prefix.into_iter().fold(RedisOptions::default(), RedisOptions::prefix);
     let options = authority.into_iter().fold(options, RedisOptions::certificate_authority);

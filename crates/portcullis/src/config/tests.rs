@@ -261,3 +261,44 @@ fn the_url_of_a_redis_is_a_secret_as_soon_as_it_holds_a_password() {
     let told = with_variables(&[("PORTCULLIS_STORE_FILE", path)]).unwrap_err().to_string();
     assert!(told.contains("must name a host") && !told.contains("the-password"), "{told}");
 }
+
+#[test]
+fn behind_a_proxy_that_is_not_named_everybody_is_one_address() {
+    let config = |issuer: Option<&str>, proxies: &[&str]| Config {
+        issuer: issuer.map(|issuer| Issuer::parse(issuer).unwrap()),
+        trusted_proxies: proxies.iter().map(|proxy| proxy.parse().unwrap()).collect(),
+        ..Config::default()
+    };
+    assert!(config(Some("https://auth.example.com"), &[]).sees_one_address_only());
+    for fine in [
+        config(Some("https://auth.example.com"), &["127.0.0.1"]),
+        config(Some("http://127.0.0.1:8414"), &[]),
+        config(None, &[]),
+    ] {
+        assert!(!fine.sees_one_address_only(), "{fine:?}");
+    }
+}
+
+/// What is read from it opens what this program has sealed.
+#[test]
+fn a_master_key_is_for_whoever_composes_by_hand_too() {
+    let key = MasterKey::new([7; 32]);
+    assert_eq!(MasterKey::parse(&key.text()).unwrap().bytes(), &[7; 32]);
+    let sealed = key.seal().unwrap().seal(b"text", b"what it is", [1; 32]).unwrap();
+    let by_hand = seal::Seal::new(1, [(1, *key.bytes())]).unwrap();
+    assert_eq!(*by_hand.open(&sealed, b"what it is").unwrap(), b"text");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_told_with_an_example() {
+    use std::os::unix::ffi::OsStringExt as _;
+    for key in Settings::KEYS {
+        let name = given::variable(key);
+        let look_up = |asked: &str| (asked == name).then(|| OsString::from_vec(vec![0xff]));
+        let error = Config::load(Settings::default(), None, &look_up).unwrap_err().to_string();
+        let example = Settings::example(key);
+        assert!(!example.is_empty(), "{key}");
+        assert_eq!(error, format!("{name}: it is not UTF-8 text. For example: {name}={example}"));
+    }
+}

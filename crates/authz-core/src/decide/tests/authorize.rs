@@ -108,14 +108,15 @@ fn state_and_iss_are_on_every_answer() {
         let asked = AuthorizationRequest { state: state.map(str::to_owned), ..asked() };
         let redirectable = receive(&asked, Some(&client()), &issuer()).unwrap();
         assert_eq!(
-            redirectable.refuse(Refusal::ConsentRequired),
+            redirectable.refuse(Refusal::ConsentRequired).as_str(),
             format!(
                 "{CALLBACK}?error=consent_required&error_description=The+person+must+be+asked+for+consent.\
                  {kept}&iss=https%3A%2F%2Fas.example"
             )
         );
         let code = TokenText::random(TokenKind::Code, [0; 16], [0; 32]);
-        let location = redirectable.code(&code);
+        let answer = redirectable.code(&code);
+        let location = answer.as_str();
         assert!(location.starts_with(&format!("{CALLBACK}?code=code_")), "{location}");
         assert!(location.ends_with(&format!("{kept}&iss=https%3A%2F%2Fas.example")), "{location}");
     }

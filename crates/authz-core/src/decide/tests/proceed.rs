@@ -11,7 +11,7 @@ fn ask(room: &Room, who: &Authentication) -> Step<Proceed> {
 
 fn location(decided: &Decided<Proceed>) -> String {
     match &decided.outcome {
-        Ok(Proceed::ToClient(location)) => location.clone(),
+        Ok(Proceed::ToClient(location)) => location.as_str().to_owned(),
         other => panic!("{other:?}"),
     }
 }

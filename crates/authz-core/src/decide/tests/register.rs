@@ -129,8 +129,17 @@ fn grant_and_response_types_are_narrowed_to_what_is_served() {
 /// A name is read by people who decide by it.
 #[test]
 fn a_name_that_could_rewrite_the_page_is_refused() {
-    for name in ["\u{3164}", "\u{200b}\u{2060}", "\u{200d}", "   ", "a\u{2028}b", "a\u{61c}b", "a\u{e0041}b"]
-    {
+    for name in [
+        "\u{3164}",
+        "\u{200b}\u{2060}",
+        "\u{200d}",
+        "\u{fe0f}",
+        "   ",
+        "a\u{2028}b",
+        "a\u{61c}b",
+        "a\u{e0041}b",
+        "a\u{1d173}b",
+    ] {
         let metadata = json!({"redirect_uris": [CALLBACK], "client_name": name});
         assert_eq!(registering(metadata).err(), Some(ErrorCode::InvalidClientMetadata), "{name:?}");
     }

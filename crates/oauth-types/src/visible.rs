@@ -1,23 +1,20 @@
-//! What is to be seen of a name that a stranger chose.
+//! What is to be seen of a name that a stranger chose (RFC 7591 section 5: it may pass for another one).
 
-/// The name without characters that nobody sees or that turn the direction of what follows; `None` if nothing to see is left.
+/// The name without what [`is_deceptive`] says, trimmed; `None` if nothing to see is left.
 ///
-/// A name of them could pass for none, or rewrite the sentence that it stands in (Unicode Technical Report 36). Registration
-/// refuses them; a name may be older than that, or come from somewhere else.
-pub(crate) fn visible(name: &str) -> Option<String> {
+/// A name of nothing could pass for none, and others rewrite the sentence that they stand in (Unicode Technical Report 36).
+#[must_use]
+pub fn visible(name: &str) -> Option<String> {
     let shown: String = name.chars().filter(|character| !is_deceptive(*character)).collect();
     let shown = shown.trim();
     shown.chars().any(shows).then(|| shown.to_owned())
 }
 
-/// Joiners and variation selectors belong to many scripts and to emoji, and are nothing by themselves.
-fn shows(character: char) -> bool {
-    !character.is_whitespace() && !matches!(character, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
-}
-
-/// Control characters, `Default_Ignorable_Code_Point` but for what [`shows`] names, what turns the direction (`Bidi_Control`), what
-/// breaks the line, and blanks that count as letters.
-fn is_deceptive(character: char) -> bool {
+/// Whether a character has no place in a name: control characters, what nobody sees (`Default_Ignorable_Code_Point`, but for
+/// joiners and variation selectors, which belong to many scripts and to emoji), what turns the direction (`Bidi_Control`),
+/// what breaks the line, and blanks that count as letters.
+#[must_use]
+pub fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
@@ -27,6 +24,11 @@ fn is_deceptive(character: char) -> bool {
                 | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
                 | '\u{e0000}'..='\u{e0fff}'
         )
+}
+
+/// Joiners and variation selectors are nothing by themselves.
+fn shows(character: char) -> bool {
+    !character.is_whitespace() && !matches!(character, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 #[cfg(test)]

@@ -1,0 +1,186 @@
+//! Which pages may call (RS-15), and what browsers are told (RS-19).
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use oauth_types::Resource;
+
+/// Which origins may call, and whether the server is one that only this machine reaches.
+#[derive(Clone, Debug)]
+pub(crate) struct Cors {
+    origins: Origins,
+    local: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Origins {
+    /// A page has no token that its user did not give it, and no cookie counts here.
+    Any,
+    /// Pages of this machine.
+    Local,
+    These(BTreeSet<String>),
+}
+
+/// A request that no page may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Foreign {
+    /// Its `Origin` is not allowed.
+    Origin,
+    /// It was sent to another name than one of this machine.
+    Host,
+}
+
+impl Cors {
+    /// For `resource`, and the origins that somebody configured.
+    pub(crate) fn new(resource: &Resource, configured: Option<BTreeSet<String>>) -> Self {
+        let origin = resource.origin();
+        let local = origin.split_once("://").is_some_and(|(_, authority)| is_local(authority));
+        let origins = match configured {
+            Some(these) => Origins::These(these),
+            None if local => Origins::Local,
+            None => Origins::Any,
+        };
+        Self { origins, local }
+    }
+
+    /// Whether the request may have come from where it did.
+    ///
+    /// A server on loopback is reached by every page that its user opens, if the page's name is made to resolve to this machine (DNS
+    /// rebinding). Such a request tells the page's own name in `Origin`, or, where browsers leave that out, in `Host`.
+    ///
+    /// # Errors
+    ///
+    /// [`Foreign`]: 403, before anything else.
+    pub(crate) fn check(&self, head: &Parts) -> Result<(), Foreign> {
+        let mut origins = head.headers.get_all(header::ORIGIN).iter();
+        if origins.next().is_some_and(|origin| !self.allows(origin)) || origins.next().is_some() {
+            return Err(Foreign::Origin);
+        }
+        if self.local && !is_sent_to_local(head) {
+            return Err(Foreign::Host);
+        }
+        Ok(())
+    }
+
+    /// The answer to a browser that asks whether a script may call. It never needs credentials.
+    pub(crate) fn preflight(&self, head: &Parts) -> Option<Response<Bytes>> {
+        if head.method != Method::OPTIONS || !head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            return None;
+        }
+        let origin = head.headers.get(header::ORIGIN)?;
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        self.finish(Some(origin), headers);
+        headers.remove(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(&head.headers));
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+        Some(response)
+    }
+
+    /// Lets the page at `origin` read an answer that has these `headers`. Twice is as good as once.
+    pub(crate) fn finish(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        match (&self.origins, origin) {
+            (Origins::Any, _) => {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            }
+            (Origins::Local | Origins::These(_), Some(origin)) if self.allows(origin) => {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                vary(headers);
+            }
+            (Origins::Local | Origins::These(_), _) => {
+                headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+                vary(headers);
+                return;
+            }
+        }
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    }
+
+    fn allows(&self, origin: &HeaderValue) -> bool {
+        let Ok(origin) = origin.to_str() else { return matches!(self.origins, Origins::Any) };
+        match &self.origins {
+            Origins::Any => true,
+            Origins::Local => {
+                ["http://", "https://"].iter().any(|scheme| origin.strip_prefix(scheme).is_some_and(is_local))
+            }
+            Origins::These(these) => these.contains(origin),
+        }
+    }
+}
+
+/// An origin as browsers write it (RFC 6454 section 6.2): of the web in lower case and without the usual port, of anything else as it is.
+pub(crate) fn origin(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | '?' | '#' | '@' | '*' | ',' | '"');
+    if rest.is_empty() || !rest.chars().all(plain) || !scheme.chars().all(|c| plain(c) && c != ':') {
+        return None;
+    }
+    if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") {
+        Resource::parse(text).ok().map(|resource| resource.origin())
+    } else {
+        Some(text.to_owned())
+    }
+}
+
+/// Whether `host[:port]` is this machine.
+fn is_local(authority: &str) -> bool {
+    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if digits(port) => host,
+        Some(_) | None => authority,
+    };
+    let name = |name: &[u8]| name.eq_ignore_ascii_case(b"localhost");
+    let bytes = host.as_bytes();
+    host == "[::1]"
+        || name(bytes)
+        // RFC 6761 section 6.3: nobody else can have such a name.
+        || bytes.len().checked_sub(10).is_some_and(|at| bytes[at] == b'.' && name(&bytes[at + 1..]))
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn is_sent_to_local(head: &Parts) -> bool {
+    let named = head.uri.authority().map(|authority| is_local(authority.as_str()));
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    named.unwrap_or(true) && hosts.all(|host| host.to_str().is_ok_and(is_local))
+}
+
+fn vary(headers: &mut HeaderMap) {
+    let names_origin = |value: &HeaderValue| {
+        value
+            .to_str()
+            .is_ok_and(|value| value.split(',').any(|name| name.trim().eq_ignore_ascii_case("origin")))
+    };
+    if !headers.get_all(header::VARY).iter().any(names_origin) {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+/// MCP's own headers, and those of the `Mcp-Param-` family that this request is about.
+fn allowed_headers(request: &HeaderMap) -> HeaderValue {
+    let asked = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS).and_then(|value| value.to_str().ok());
+    let is_param = |name: &&str| {
+        let token = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        token && name.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("mcp-param-"))
+    };
+    let params: Vec<&str> =
+        asked.into_iter().flat_map(|value| value.split(',')).map(str::trim).filter(is_param).collect();
+    if params.is_empty() {
+        return HeaderValue::from_static(HEADERS);
+    }
+    HeaderValue::from_str(&format!("{HEADERS}, {}", params.join(", ")))
+        .unwrap_or(HeaderValue::from_static(HEADERS))
+}
+
+const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
+/// The headers that scripts of other origins may send. MCP's are its transport's, of all revisions.
+pub(crate) const HEADERS: &str = "Authorization, Content-Type, Accept, DPoP, Last-Event-ID, MCP-Protocol-Version, Mcp-Session-Id, \
+                                  Mcp-Method, Mcp-Name, traceparent, tracestate, baggage";
+/// What scripts may read: where to log in, when to come back, which session this is.
+const EXPOSED: &str = "WWW-Authenticate, Retry-After, Mcp-Session-Id, MCP-Protocol-Version";

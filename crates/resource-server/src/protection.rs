@@ -1,0 +1,373 @@
+//! Who is let through, decided before anything of the request is acted on (RS-13).
+
+mod builder;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use oauth_types::{Authorization, MalformedAuthorization, Resource, Scope};
+use secrecy::SecretString;
+
+use crate::answer::{Answer, Answers};
+use crate::cors::Cors;
+use crate::metadata::Documents;
+use crate::scopes::Hierarchy;
+use crate::tools::Tools;
+use crate::{ConfigError, Metadata, Rejection, Unavailable, Verified, Verify};
+
+pub use builder::ProtectionBuilder;
+
+/// What stands before an MCP server: it decides who comes in, and says to everybody else what to do about it.
+///
+/// It is `http` alone; an adapter makes the layer of a web framework of it. A clone is the same protection.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use resource_server::{Admission, Protection, Verified};
+///
+/// async fn caller(
+///     protection: &Protection,
+///     request: &http::Request<bytes::Bytes>,
+/// ) -> Result<Option<Arc<Verified>>, http::Response<bytes::Bytes>> {
+///     let (head, body) = request.clone().into_parts();
+///     match protection.admit(&head).await {
+///         Admission::Admitted(caller) => Ok(caller),
+///         Admission::Unread(unread) if body.len() > unread.body_limit() => Err(unread.too_large()),
+///         Admission::Unread(unread) => Ok(unread.admit(&body)?),
+///         Admission::Answer(answer) => Err(answer),
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Protection(Arc<Gate>);
+
+/// What is demanded at one route, and the answers that follow from it, made once.
+struct Gate {
+    common: Arc<Common>,
+    /// Of everybody, also where nobody must log in.
+    route: Scope,
+    /// Of whoever shows a token.
+    needed: Scope,
+    no_credentials: Answer,
+    insufficient: Answer,
+}
+
+/// What is the same at all routes.
+struct Common {
+    verify: Arc<dyn Verify>,
+    hierarchy: Hierarchy,
+    tools: Tools,
+    cors: Cors,
+    optional: bool,
+    granted_too: bool,
+    keep_authorization_header: bool,
+    body_limit: usize,
+    answers: Answers,
+    malformed: Answer,
+    unavailable: Answer,
+    documents: Arc<Documents>,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Admission {
+    /// It goes on. `None` is somebody anonymous: only in optional mode, and only without any credentials.
+    Admitted(Option<Arc<Verified>>),
+    /// What it needs depends on its body, which must be read first.
+    Unread(Unread),
+    /// It ends here, with this.
+    Answer(Response<Bytes>),
+}
+
+/// A request whose sender is known, and whose body must be read before it may go on: the body says which tool it calls.
+pub struct Unread {
+    gate: Protection,
+    caller: Option<Arc<Verified>>,
+    origin: Option<HeaderValue>,
+}
+
+/// The answer to somebody who is not let through.
+#[derive(Debug)]
+pub struct Refused(Box<Response<Bytes>>);
+
+impl Protection {
+    /// Everybody needs a token, of whatever scope.
+    #[must_use]
+    pub fn new(verifier: impl Verify + 'static) -> Self {
+        ProtectionBuilder::new(Arc::new(verifier)).finished()
+    }
+
+    /// A protection that demands more, or less.
+    #[must_use]
+    pub fn builder(verifier: impl Verify + 'static) -> ProtectionBuilder {
+        ProtectionBuilder::new(Arc::new(verifier))
+    }
+
+    /// The same for a route that needs these scopes, too, separated by spaces. They are demanded of everybody, also in optional mode,
+    /// and the metadata names them from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: these are no scopes (RFC 6749 section 3.3), or none of a resource.
+    pub fn requiring(&self, scopes: &str) -> Result<Self, ConfigError> {
+        let Gate { common, route, needed, .. } = &*self.0;
+        let more = builder::demanded(scopes)?;
+        common.documents.know(&more);
+        Ok(Self(Arc::new(Gate::new(Arc::clone(common), route.union(&more), needed.union(&more)))))
+    }
+
+    /// Who sends a request with this head, or the answer that ends it, which may be the one to a preflight.
+    ///
+    /// The whole of it is decided by the configured URL and the head: `Host` and `X-Forwarded-*` can only be refused, never believed.
+    pub async fn admit(&self, head: &Parts) -> Admission {
+        let origin = head.headers.get(header::ORIGIN);
+        let common = &*self.0.common;
+        if let Err(foreign) = common.cors.check(head) {
+            return self.answer(origin, &common.answers.foreign(foreign));
+        }
+        if let Some(response) = common.cors.preflight(head) {
+            return Admission::Answer(response);
+        }
+        let caller = match self.caller(&head.headers).await {
+            Ok(caller) => caller,
+            Err(answer) => return self.answer(origin, &answer),
+        };
+        if !common.tools.is_empty() && may_call(&head.method) {
+            return if head.headers.contains_key(header::CONTENT_ENCODING) {
+                self.answer(origin, &common.answers.encoded())
+            } else {
+                Admission::Unread(Unread { gate: self.clone(), caller, origin: origin.cloned() })
+            };
+        }
+        match self.permit(caller.as_deref(), &Scope::empty()) {
+            Ok(()) => Admission::Admitted(caller),
+            Err(answer) => self.answer(origin, &answer),
+        }
+    }
+
+    /// The answer to somebody anonymous at a place that is for somebody known, which optional mode cannot tell from the head: 401, as
+    /// everybody without credentials gets elsewhere.
+    #[must_use]
+    pub fn no_credentials(&self) -> Response<Bytes> {
+        self.0.no_credentials.response()
+    }
+
+    /// Adds to the answer of the server behind what browsers must be told: CORS (RS-19). `request_origin` is the `Origin` of the
+    /// request. Answers of the protection itself have it already; twice is as good as once.
+    pub fn finish(&self, request_origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        self.0.common.cors.finish(request_origin, headers);
+    }
+
+    /// The documents that tell clients where to log in, to be served at [`Metadata::paths`].
+    #[must_use]
+    pub fn metadata(&self) -> Metadata {
+        Metadata::new(Arc::clone(&self.0.common.documents))
+    }
+
+    /// Whether tokens can be checked now: 200; or 503 with a stable code, and a sentence that says where to look.
+    ///
+    /// It is made of what is remembered, and is for the one who watches over this server. Nothing in it is secret.
+    #[must_use]
+    pub fn readiness(&self) -> Response<Bytes> {
+        let (status, body) = match self.0.common.verify.ready() {
+            Ok(()) => (StatusCode::OK, serde_json::json!({ "status": "ready" })),
+            Err(missing) => {
+                let sentence = what_to_check(&missing);
+                let body = serde_json::json!({ "status": "unavailable", "reason": missing.code(), "message": sentence });
+                (StatusCode::SERVICE_UNAVAILABLE, body)
+            }
+        };
+        let mut response = Response::new(Bytes::from(body.to_string()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// The server that is protected, in exactly the text that clients know it by.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        self.0.common.verify.resource()
+    }
+
+    /// Whether the server behind is to see the `Authorization` header. It does not need to, and by default it must not: a token that
+    /// it does not have it cannot pass on (RS-13).
+    #[must_use]
+    pub fn keeps_authorization_header(&self) -> bool {
+        self.0.common.keep_authorization_header
+    }
+
+    async fn caller(&self, headers: &HeaderMap) -> Result<Option<Arc<Verified>>, Answer> {
+        let common = &*self.0.common;
+        let token = match presented(headers) {
+            Presented::Token(token) => token,
+            Presented::Nothing if common.optional && self.0.route.is_empty() => return Ok(None),
+            Presented::Nothing | Presented::Other => return Err(self.0.no_credentials.clone()),
+            Presented::Malformed => return Err(common.malformed.clone()),
+        };
+        match common.verify.verify(&token).await {
+            Ok(verified) => Ok(Some(verified)),
+            Err(Rejection::Invalid(invalid)) => Err(common.answers.invalid(&invalid, &self.0.needed)),
+            Err(Rejection::Unavailable(_)) => Err(common.unavailable.clone()),
+        }
+    }
+
+    /// Whether `caller` may do what needs all of `extra` beyond what this route needs anyway.
+    fn permit(&self, caller: Option<&Verified>, extra: &Scope) -> Result<(), Answer> {
+        let Gate { common, needed, insufficient, .. } = &*self.0;
+        let Some(caller) = caller else {
+            let refused = || common.answers.no_credentials(&needed.union(extra));
+            return if extra.is_empty() { Ok(()) } else { Err(refused()) };
+        };
+        let enough = |scope: &Scope| common.hierarchy.suffices(&caller.scopes, scope);
+        if enough(needed) && enough(extra) {
+            return Ok(());
+        }
+        Err(if common.granted_too {
+            let granted = builder::without_offline_access(&caller.scopes);
+            common.answers.insufficient(&needed.union(extra).union(&granted))
+        } else if extra.is_subset_of(needed) {
+            insufficient.clone()
+        } else {
+            common.answers.insufficient(&needed.union(extra))
+        })
+    }
+
+    fn answer(&self, origin: Option<&HeaderValue>, answer: &Answer) -> Admission {
+        Admission::Answer(self.dressed(origin, answer))
+    }
+
+    fn dressed(&self, origin: Option<&HeaderValue>, answer: &Answer) -> Response<Bytes> {
+        let mut response = answer.response();
+        self.finish(origin, response.headers_mut());
+        response
+    }
+}
+
+impl Gate {
+    fn new(common: Arc<Common>, route: Scope, needed: Scope) -> Self {
+        let no_credentials = common.answers.no_credentials(&needed);
+        let insufficient = common.answers.insufficient(&needed);
+        Self { common, route, needed, no_credentials, insufficient }
+    }
+}
+
+impl Unread {
+    /// How many bytes of the body are to be read at most. A longer one is [`too_large`](Self::too_large).
+    #[must_use]
+    pub fn body_limit(&self) -> usize {
+        self.gate.0.common.body_limit
+    }
+
+    /// Who sends the request, if the whole `body` is this.
+    ///
+    /// The body alone counts: `Mcp-Method` and `Mcp-Name`, which a client may send beside it, say what somebody claims.
+    ///
+    /// # Errors
+    ///
+    /// The answer: 403 with all scopes that the operation needs, 401 to somebody anonymous, or 400 for a body that is no JSON-RPC, or
+    /// that two parsers could read as two different calls.
+    pub fn admit(self, body: &[u8]) -> Result<Option<Arc<Verified>>, Refused> {
+        let Self { gate, caller, origin } = self;
+        let permitted = match gate.0.common.tools.needed_by(body) {
+            Ok(extra) => gate.permit(caller.as_deref(), &extra),
+            Err(unreadable) => Err(gate.0.common.answers.unreadable(unreadable)),
+        };
+        match permitted {
+            Ok(()) => Ok(caller),
+            Err(answer) => Err(Refused(Box::new(gate.dressed(origin.as_ref(), &answer)))),
+        }
+    }
+
+    /// The answer to a body that is longer than [`body_limit`](Self::body_limit): 413.
+    #[must_use]
+    pub fn too_large(self) -> Response<Bytes> {
+        let answer = self.gate.0.common.answers.too_large(self.body_limit());
+        self.gate.dressed(self.origin.as_ref(), &answer)
+    }
+}
+
+impl From<Refused> for Response<Bytes> {
+    fn from(refused: Refused) -> Self {
+        *refused.0
+    }
+}
+
+impl std::fmt::Debug for Protection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Gate { needed, .. } = &*self.0;
+        f.debug_struct("Protection")
+            .field("resource", self.resource())
+            .field("needed", needed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unread").field("gate", &self.gate).finish_non_exhaustive()
+    }
+}
+
+/// What a request shows of its sender. A token in the query or in the body is nothing (RS-10).
+enum Presented {
+    Nothing,
+    /// Credentials of another scheme than Bearer.
+    Other,
+    Malformed,
+    Token(SecretString),
+}
+
+fn presented(headers: &HeaderMap) -> Presented {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Presented::Nothing };
+    // Whoever sends two could have one checked and the other used.
+    if values.next().is_some() {
+        return Presented::Malformed;
+    }
+    match value.to_str().map(Authorization::parse) {
+        Ok(Ok(Authorization::Bearer(token))) => Presented::Token(token),
+        Ok(Ok(Authorization::Basic { .. } | Authorization::Other) | Err(MalformedAuthorization::Basic)) => {
+            Presented::Other
+        }
+        Ok(Err(_)) | Err(_) => Presented::Malformed,
+    }
+}
+
+/// Whether a server could take the body of such a request for a call of a tool. MCP's own is POST.
+fn may_call(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS | Method::TRACE)
+}
+
+/// [`Unavailable`] without addresses: they are in the log.
+const fn what_to_check(missing: &Unavailable) -> &'static str {
+    match missing {
+        Unavailable::Discovery { .. } => {
+            "the discovery document of the issuer cannot be used: check that the issuer is right and can be reached from here"
+        }
+        Unavailable::IssuerMismatch { .. } => {
+            "the discovery document is of another issuer than the one that is configured: compare the two in the log"
+        }
+        Unavailable::Incomplete { .. } => {
+            "the discovery document lacks something that is needed: the log says what the provider does not offer"
+        }
+        Unavailable::Keys { .. } => {
+            "the keys of the issuer cannot be fetched: check that the address in the log can be reached from here"
+        }
+        Unavailable::Asking { .. } => {
+            "the authorization server does not answer: check that it runs, and can be reached from here"
+        }
+        Unavailable::KeyRefused { .. } => {
+            "the authorization server refuses the key of this server: check that it is the key of this resource"
+        }
+        Unavailable::OwnCheck => "the check of a credential of one's own cannot be made",
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,285 @@
+//! The configuration of a protection, in which every fault is found before the first request.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambient::{Clock, SystemClock};
+use http_io::Fetch;
+use oauth_types::{Scope, well_known};
+
+use super::{Common, Gate, Protection};
+use crate::answer::{Answers, ErrorBody};
+use crate::config_error::ValueFault;
+use crate::cors::{self, Cors};
+use crate::metadata::{Documents, Legacy};
+use crate::scopes::Hierarchy;
+use crate::tools::Tools;
+use crate::{ConfigError, LegacyMetadata, Verify};
+
+/// A protection in the making. Whatever is wrong is said by [`build`](Self::build).
+pub struct ProtectionBuilder {
+    verify: Arc<dyn Verify>,
+    required: Scope,
+    tools: Tools,
+    implications: Vec<(Scope, Scope)>,
+    optional: bool,
+    granted_too: bool,
+    keep_authorization_header: bool,
+    body_limit: usize,
+    body: ErrorBody,
+    retry_after: Duration,
+    origins: Option<BTreeSet<String>>,
+    scopes_supported: Option<Scope>,
+    name: Option<String>,
+    documentation: Option<String>,
+    at_root: bool,
+    legacy: LegacyMetadata,
+    fetch: Option<Arc<dyn Fetch>>,
+    clock: Arc<dyn Clock>,
+    fault: Option<ConfigError>,
+}
+
+impl ProtectionBuilder {
+    pub(super) fn new(verify: Arc<dyn Verify>) -> Self {
+        Self {
+            verify,
+            required: Scope::empty(),
+            tools: Tools::default(),
+            implications: Vec::new(),
+            optional: false,
+            granted_too: false,
+            keep_authorization_header: false,
+            body_limit: BODY_LIMIT,
+            body: ErrorBody::default(),
+            retry_after: RETRY_AFTER,
+            origins: None,
+            scopes_supported: None,
+            name: None,
+            documentation: None,
+            at_root: true,
+            legacy: LegacyMetadata::default(),
+            fetch: None,
+            clock: Arc::new(SystemClock),
+            fault: None,
+        }
+    }
+
+    /// Every token needs these scopes, separated by spaces; again adds more.
+    #[must_use]
+    pub fn require(self, scopes: &str) -> Self {
+        self.with(demanded(scopes), |this, scopes| this.required = this.required.union(&scopes))
+    }
+
+    /// A `tools/call` of `tool` needs these scopes, too. Bodies are read for it, and are refused unless they are JSON-RPC that can be
+    /// read in one way alone: let this protection stand before MCP endpoints only.
+    #[must_use]
+    pub fn require_for_tool(self, tool: &str, scopes: &str) -> Self {
+        let name = if tool.is_empty() {
+            Err(value("the name of a tool", tool, ValueFault::Empty, "delete_file"))
+        } else {
+            Ok(tool)
+        };
+        let both = name.and_then(|name| Ok((name.to_owned(), demanded(scopes)?)));
+        self.with(both, |this, (tool, scopes)| this.tools.need(tool, &scopes))
+    }
+
+    /// Whoever has the scope `broad` has all of `narrow` as well (RS-8). What follows from that follows, too; circles are no harm.
+    #[must_use]
+    pub fn implies(self, broad: &str, narrow: &str) -> Self {
+        let both = demanded(broad).and_then(|broad| Ok((broad, demanded(narrow)?)));
+        self.with(both, |this, both| this.implications.push(both))
+    }
+
+    /// What the metadata lists as `scopes_supported`, instead of all scopes that routes and tools need: what a client should ask for
+    /// when it has not been told. `offline_access` is left out: it is the authorization server's.
+    #[must_use]
+    pub fn scopes_supported(self, scopes: &str) -> Self {
+        self.with(scope(scopes), |this, scopes| this.scopes_supported = Some(without_offline_access(&scopes)))
+    }
+
+    /// Whoever shows no credentials is let in as nobody, and may do what needs no scope of a route or tool. A bad token is 401 all
+    /// the same: a client that is served as nobody never learns that it has to refresh.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// Where a scope is missing, the challenge also names what the token has. Clients of 2025-11-25 ask for exactly what they are
+    /// told, and would lose the rest; those of 2026-07-28 add it themselves (BC-11).
+    #[must_use]
+    pub fn challenge_granted_too(self) -> Self {
+        Self { granted_too: true, ..self }
+    }
+
+    /// What people read as the name of this server (RFC 9728 section 2).
+    #[must_use]
+    pub fn resource_name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// The URL of a page about this server for developers (RFC 9728 section 2).
+    #[must_use]
+    pub fn documentation(self, url: impl Into<String>) -> Self {
+        Self { documentation: Some(url.into()), ..self }
+    }
+
+    /// The pages that may call, as browsers write their origins: `https://app.example.com`. Any other page is refused with 403 (RS-15).
+    ///
+    /// Without it any page may: what it has no token for it cannot do. A server on loopback lets in only pages of this machine, for
+    /// others can make their name resolve to it (DNS rebinding); it refuses any other name than its own in `Host`, too, whatever is
+    /// allowed here. Programs that are no browser send no `Origin` and are not concerned.
+    #[must_use]
+    pub fn allowed_origins<O: AsRef<str>>(self, origins: impl IntoIterator<Item = O>) -> Self {
+        let parsed = origins.into_iter().map(|text| {
+            let text = text.as_ref();
+            cors::origin(text)
+                .ok_or_else(|| value("the origin", text, ValueFault::Origin, "https://app.example.com"))
+        });
+        self.with(parsed.collect(), |this, origins: BTreeSet<String>| this.origins = Some(origins))
+    }
+
+    /// What clients of 2025-03-26 find, which look for the authorization server at this one's origin. Off by default.
+    #[must_use]
+    pub fn legacy_metadata(self, legacy: LegacyMetadata) -> Self {
+        Self { legacy, ..self }
+    }
+
+    /// Serves the metadata at its path-inserted URL only: for several servers at one origin, of which one alone can have the root.
+    /// It changes nothing where the two are the same.
+    #[must_use]
+    pub fn without_root_metadata(self) -> Self {
+        Self { at_root: false, ..self }
+    }
+
+    /// What `Retry-After` says with a 503, in whole seconds of at least one. Default: 5 s.
+    #[must_use]
+    pub fn retry_after(self, after: Duration) -> Self {
+        Self { retry_after: after, ..self }
+    }
+
+    /// The longest body that is read where tools need scopes, in bytes. Default: 4 MiB.
+    #[must_use]
+    pub fn body_limit(self, bytes: usize) -> Self {
+        Self { body_limit: bytes, ..self }
+    }
+
+    /// What the body of a refusal is. Default: a JSON-RPC error.
+    #[must_use]
+    pub fn error_body(self, body: ErrorBody) -> Self {
+        Self { body, ..self }
+    }
+
+    /// Lets the server behind see the `Authorization` header.
+    ///
+    /// The danger: a token that was given to this server is for it alone. Whatever sends it on, to an API behind for instance, lets
+    /// somebody else act as its user here, and is what MCP forbids as token passthrough (RS-13).
+    #[must_use]
+    pub fn keep_authorization_header(self) -> Self {
+        Self { keep_authorization_header: true, ..self }
+    }
+
+    /// What fetches the document for [`LegacyMetadata::Copy`], instead of a client with a guard that lets private networks through.
+    #[must_use]
+    pub fn fetch(self, fetch: Arc<dyn Fetch>) -> Self {
+        Self { fetch: Some(fetch), ..self }
+    }
+
+    /// What tells the time, instead of the clock of the machine.
+    #[must_use]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The protection.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] says what to configure.
+    pub fn build(mut self) -> Result<Protection, ConfigError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        if self.legacy == LegacyMetadata::Copy && self.fetch.is_none() {
+            self.fetch = Some(Legacy::client(&self.verify.issuers())?);
+        }
+        Ok(self.finished())
+    }
+
+    /// Nothing here can fail.
+    pub(super) fn finished(self) -> Protection {
+        let resource = self.verify.resource().clone();
+        let answers = Answers { metadata_url: well_known::protected_resource(&resource), body: self.body };
+        let documents = Documents::new(
+            Arc::clone(&self.verify),
+            self.scopes_supported,
+            self.required.union(&self.tools.all()),
+            (self.name, self.documentation),
+            self.at_root,
+            Legacy::new(self.legacy, self.fetch, self.clock),
+        );
+        let common = Common {
+            verify: self.verify,
+            hierarchy: Hierarchy::of(&self.implications),
+            tools: self.tools,
+            cors: Cors::new(&resource, self.origins),
+            optional: self.optional,
+            granted_too: self.granted_too,
+            keep_authorization_header: self.keep_authorization_header,
+            body_limit: self.body_limit,
+            malformed: answers.malformed(),
+            unavailable: answers.unavailable(self.retry_after.as_secs().max(1)),
+            answers,
+            documents: Arc::new(documents),
+        };
+        Protection(Arc::new(Gate::new(Arc::new(common), Scope::empty(), self.required)))
+    }
+
+    /// Does it, or keeps the first fault for [`build`](Self::build).
+    fn with<T>(mut self, parsed: Result<T, ConfigError>, then: impl FnOnce(&mut Self, T)) -> Self {
+        match parsed {
+            Ok(parsed) => then(&mut self, parsed),
+            Err(fault) => {
+                self.fault.get_or_insert(fault);
+            }
+        }
+        self
+    }
+}
+
+/// Scopes that can be demanded of a token: at least one, and not the one that asks for a refresh token.
+pub(super) fn demanded(text: &str) -> Result<Scope, ConfigError> {
+    let scope = scope(text)?;
+    if scope.is_empty() {
+        return Err(bad_scope(text, ValueFault::Empty));
+    }
+    if scope.contains(OFFLINE_ACCESS) {
+        return Err(bad_scope(text, ValueFault::OfflineAccess));
+    }
+    Ok(scope)
+}
+
+/// RS-6: whether a client gets a refresh token is no business of the server that it calls.
+pub(super) fn without_offline_access(scope: &Scope) -> Scope {
+    match Scope::from_tokens(scope.iter().filter(|token| *token != OFFLINE_ACCESS)) {
+        Ok(rest) => rest,
+        Err(_) => scope.clone(),
+    }
+}
+
+fn scope(text: &str) -> Result<Scope, ConfigError> {
+    Scope::parse(text).map_err(|fault| bad_scope(text, fault.into()))
+}
+
+fn bad_scope(text: &str, fault: ValueFault) -> ConfigError {
+    value("the scope", text, fault, "files:read files:write")
+}
+
+fn value(what: &'static str, value: &str, fault: ValueFault, example: &'static str) -> ConfigError {
+    ConfigError::Value { what, value: value.to_owned(), fault, example }
+}
+
+const OFFLINE_ACCESS: &str = "offline_access";
+/// Arguments of tools can hold whole files.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+const RETRY_AFTER: Duration = Duration::from_secs(5);

@@ -1,0 +1,290 @@
+//! The configuration of a verifier, in which every fault is found before the first request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambient::{Clock, SystemClock};
+use futures_util::future::BoxFuture;
+use http::HeaderValue;
+use http_io::{Client, Fetch, Guard};
+use oauth_types::{Issuer, IssuerError, Resource};
+use secrecy::SecretString;
+
+use super::asking::{fit, is_on_this_machine};
+use super::notices::Notices;
+use super::{Inner, Own, Verifier};
+use crate::config_error::{ConfigError, ValueFault, value_of};
+use crate::jwt::{Trusted, spellings};
+use crate::opaque::{Parts, Remembered, Source};
+use crate::{Introspection, Jwt, Rejection, Verified};
+
+/// A verifier in the making. The order of the credentials is that of [`Verifier`], whatever the order of these calls.
+pub struct VerifierBuilder {
+    resource: String,
+    jwts: Vec<Jwt>,
+    introspections: Vec<Introspection>,
+    userinfos: Vec<String>,
+    own: Vec<Own>,
+    remember: Duration,
+    fetch: Option<Arc<dyn Fetch>>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl VerifierBuilder {
+    pub(crate) fn new(resource: &str) -> Self {
+        Self {
+            resource: resource.to_owned(),
+            jwts: Vec::new(),
+            introspections: Vec::new(),
+            userinfos: Vec::new(),
+            own: Vec::new(),
+            remember: Duration::from_secs(10),
+            fetch: None,
+            clock: None,
+        }
+    }
+
+    /// Signed tokens of an issuer. Several can be given: a token is checked by the rules of the issuer that it names.
+    #[must_use]
+    pub fn jwt(mut self, jwt: Jwt) -> Self {
+        self.jwts.push(jwt);
+        self
+    }
+
+    /// Access tokens of Portcullis, which start with `mat_`: it is asked about them with the `sak_` key of this server.
+    #[must_use]
+    pub fn portcullis(self, issuer: &str, key: SecretString) -> Self {
+        self.introspection(Introspection::at_issuer(issuer).bearer(key).prefix("mat_"))
+    }
+
+    /// Opaque tokens, about which a server is asked (RFC 7662).
+    #[must_use]
+    pub fn introspection(mut self, at: Introspection) -> Self {
+        self.introspections.push(at);
+        self
+    }
+
+    /// Opaque tokens that are checked by using them at the userinfo endpoint of this issuer. Its answer must have an `aud` with the
+    /// resource of this server: without one a token for anybody else would open this server, too. Portcullis says it, with `scope`.
+    #[must_use]
+    pub fn userinfo(mut self, issuer: &str) -> Self {
+        self.userinfos.push(issuer.to_owned());
+        self
+    }
+
+    /// Credentials of one's own, API keys for instance: whatever starts with `prefix` is checked by `check` alone, before anything
+    /// else is tried. Of several prefixes that fit the first that was given counts.
+    #[must_use]
+    pub fn credential<F, Fut>(mut self, prefix: &str, check: F) -> Self
+    where
+        F: Fn(SecretString) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Verified, Rejection>> + Send + 'static,
+    {
+        let check = Box::new(move |token| -> BoxFuture<'static, _> { Box::pin(check(token)) });
+        self.own.push(Own { prefix: prefix.to_owned(), check });
+        self
+    }
+
+    /// For how long an opaque token that is good is not asked about again: 0 to 5 minutes, 10 seconds by default, and never beyond
+    /// its expiry. It is also how long a revocation takes to be heard of here.
+    #[must_use]
+    pub fn remember(self, positive: Duration) -> Self {
+        Self { remember: positive, ..self }
+    }
+
+    /// What sends requests to the issuers, instead of the default: a client with a guard that lets private networks through, and
+    /// this machine if a configured issuer is on it.
+    #[must_use]
+    pub fn fetch(self, fetch: Arc<dyn Fetch>) -> Self {
+        Self { fetch: Some(fetch), ..self }
+    }
+
+    /// What tells the time, instead of the clock of the machine.
+    #[must_use]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// The verifier.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] says what to configure.
+    pub fn build(self) -> Result<Verifier, ConfigError> {
+        let what = ("the resource", "https://mcp.example.com/mcp, the exact URL of the MCP endpoint");
+        let resource = parsed(what, &self.resource, Resource::parse)?;
+        self.check_prefixes()?;
+        if self.jwts.is_empty() && self.introspections.is_empty() && self.userinfos.is_empty() {
+            return Err(ConfigError::NoIssuer);
+        }
+        let positive = i64::try_from(self.remember.as_secs()).unwrap_or(i64::MAX);
+        if positive > 300 {
+            return Err(ConfigError::Remember);
+        }
+        let clock = self.clock.clone().unwrap_or_else(|| Arc::new(SystemClock));
+        let fetch = match &self.fetch {
+            Some(fetch) => Arc::clone(fetch),
+            None => Arc::new(Client::new(self.guard())?),
+        };
+        let notices = Arc::default();
+        let shared = Shared { resource, fetch, clock, notices };
+        let trusted = shared.trusted(self.jwts)?;
+        let asked = self.introspections.into_iter().map(|at| shared.introspection(at));
+        let used = self.userinfos.into_iter().map(|issuer| shared.userinfo(&issuer));
+        let sources = asked.chain(used).collect::<Result<_, _>>()?;
+        let Shared { resource, clock, notices, .. } = shared;
+        let remembered = Remembered::new(positive, Arc::clone(&clock));
+        Ok(Verifier(Arc::new(Inner {
+            resource,
+            own: self.own,
+            trusted,
+            sources,
+            remembered,
+            clock,
+            notices,
+        })))
+    }
+
+    fn check_prefixes(&self) -> Result<(), ConfigError> {
+        if self.own.iter().any(|own| own.prefix.is_empty()) {
+            return Err(ConfigError::EmptyPrefix);
+        }
+        let prefixes: Vec<&str> = self
+            .introspections
+            .iter()
+            .map(|at| at.prefix.as_str())
+            .chain(self.userinfos.iter().map(|_| ""))
+            .collect();
+        for (at, one) in prefixes.iter().enumerate() {
+            // A source without a prefix takes what the others leave.
+            let meets = |other: &&&str| match (one.is_empty(), other.is_empty()) {
+                (false, false) => one.starts_with(**other) || other.starts_with(one),
+                (one, other) => one && other,
+            };
+            if let Some(other) = prefixes[at + 1..].iter().find(meets) {
+                return Err(ConfigError::PrefixesMeet { one: (*one).to_owned(), other: (*other).to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The issuers are the operator's own choice, and trusted as much as this server itself: they may be in a private network, and on
+    /// this machine if one of them says so.
+    fn guard(&self) -> Guard {
+        let private = Guard::public_only().dangerous_private_networks();
+        let urls = self.jwts.iter().flat_map(|jwt| [Some(&jwt.issuer), jwt.jwks_uri.as_ref()]);
+        let urls =
+            urls.chain(self.introspections.iter().flat_map(|at| [Some(&at.issuer), at.endpoint.as_ref()]));
+        let mut urls = urls.flatten().chain(&self.userinfos);
+        if urls.any(|url| is_on_this_machine(url)) { private.dangerous_loopback() } else { private }
+    }
+}
+
+/// What all that is checked has in common.
+struct Shared {
+    resource: Resource,
+    fetch: Arc<dyn Fetch>,
+    clock: Arc<dyn Clock>,
+    notices: Arc<Notices>,
+}
+
+impl Shared {
+    fn trusted(&self, jwts: Vec<Jwt>) -> Result<Vec<Trusted>, ConfigError> {
+        let mut trusted: Vec<Trusted> = Vec::new();
+        for jwt in jwts {
+            let issuer = issuer(&jwt.issuer)?;
+            if trusted.iter().any(|one| one.is_named(issuer.as_str())) {
+                return Err(ConfigError::SameIssuer { issuer: jwt.issuer });
+            }
+            endpoint(("the jwks_uri", "https://auth.example.com/jwks"), jwt.jwks_uri.as_deref(), &issuer)?;
+            let (fetch, clock) = (Arc::clone(&self.fetch), Arc::clone(&self.clock));
+            let notices = Arc::clone(&self.notices);
+            trusted.push(Trusted::new(jwt, issuer, self.resource.clone(), fetch, clock, notices)?);
+        }
+        Ok(trusted)
+    }
+
+    fn introspection(&self, at: Introspection) -> Result<Arc<Source>, ConfigError> {
+        let issuer = issuer(&at.issuer)?;
+        let example = "https://auth.example.com/introspect";
+        endpoint(("the introspection endpoint", example), at.endpoint.as_deref(), &issuer)?;
+        for audience in &at.audiences {
+            value_of("the audience", audience, "https://mcp.example.com/mcp")?;
+        }
+        let Some(credentials) = &at.credentials else {
+            return Err(ConfigError::NoCredentials { issuer: at.issuer });
+        };
+        let authorization = Some(credentials.header()?);
+        let audiences = if at.audiences.is_empty() { spellings(&self.resource) } else { at.audiences };
+        Ok(self.source(issuer, authorization, at.endpoint, at.prefix, audiences))
+    }
+
+    fn userinfo(&self, text: &str) -> Result<Arc<Source>, ConfigError> {
+        Ok(self.source(issuer(text)?, None, None, String::new(), spellings(&self.resource)))
+    }
+
+    fn source(
+        &self,
+        issuer: Issuer,
+        authorization: Option<HeaderValue>,
+        endpoint: Option<String>,
+        prefix: String,
+        audiences: Vec<String>,
+    ) -> Arc<Source> {
+        let (resource, fetch) = (self.resource.clone(), Arc::clone(&self.fetch));
+        let (clock, notices) = (Arc::clone(&self.clock), Arc::clone(&self.notices));
+        let parts =
+            Parts { issuer, authorization, endpoint, prefix, audiences, resource, fetch, clock, notices };
+        Arc::new(Source::new(parts))
+    }
+}
+
+fn issuer(text: &str) -> Result<Issuer, ConfigError> {
+    match parsed(("the issuer", "https://auth.example.com"), text, Issuer::parse) {
+        Err(ConfigError::Value { fault: ValueFault::Issuer(IssuerError::NotHttps), value, .. })
+            if value.starts_with("http:") =>
+        {
+            Err(ConfigError::PlainHttp { issuer: value })
+        }
+        parsed => parsed,
+    }
+}
+
+fn endpoint(
+    what: (&'static str, &'static str),
+    url: Option<&str>,
+    issuer: &Issuer,
+) -> Result<(), ConfigError> {
+    let fits = |url: &str| fit(url, issuer).map_err(|_| ValueFault::NotHttps);
+    url.map_or(Ok(()), |url| parsed(what, url, fits).map(drop))
+}
+
+/// The value, if it is what it should be; `what` also says what a good one looks like.
+fn parsed<T, E: Into<ValueFault>>(
+    (what, example): (&'static str, &'static str),
+    value: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, ConfigError> {
+    let value = value_of(what, value, example)?;
+    let fault = |fault: E| ConfigError::Value { what, value: value.to_owned(), fault: fault.into(), example };
+    parse(value).map_err(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// This machine has services that trust whoever reaches them.
+    #[test]
+    fn the_client_reaches_this_machine_only_if_an_issuer_is_there() {
+        let open = Guard::public_only().dangerous_private_networks();
+        let builder = || VerifierBuilder::new("https://mcp.example.com/mcp");
+        for issuer in ["https://auth.example.com", "https://10.0.0.7", "https://localhost.example.com"] {
+            assert_eq!(builder().userinfo(issuer).guard(), open, "{issuer}");
+        }
+        for issuer in ["http://localhost:8080", "http://127.0.0.1", "http://[::1]:1/a", "https://localhost"] {
+            assert_eq!(builder().jwt(Jwt::issued_by(issuer)).guard(), open.dangerous_loopback(), "{issuer}");
+        }
+        assert_eq!(Verifier::builder("http://localhost/mcp").guard(), open, "the resource is not fetched");
+    }
+}

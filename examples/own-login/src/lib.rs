@@ -1,0 +1,62 @@
+//! An authorization server over one's own users, with one's own log-in and consent pages.
+//!
+//! It takes nothing from `identity`: [`Users`] and the pages stand for what an application has already. What is whose, and
+//! what to replace first, is in `README.md`.
+
+mod pages;
+mod sessions;
+mod users;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
+use authz_core::{AuthorizationServer, Keys, NewServer, Registry};
+use axum::Router;
+use oauth_types::{Issuer, Resource, Scope};
+use seal::Seal;
+use store::{Memory, ScopeEntry, UserInfoDetail};
+
+pub use self::users::Users;
+
+/// The pages for people, and behind them every endpoint of the protocol, for an issuer without a path. Serve it with
+/// `into_make_service_with_connect_info::<SocketAddr>()`: limits count by address.
+///
+/// # Errors
+///
+/// If the server cannot be composed.
+pub async fn application(issuer: Issuer, users: Users) -> Result<Router, Box<dyn Error>> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+
+    // Kept: `store::Sqlite::open(path)` here, and a master key that comes from outside below.
+    let store = Arc::new(Memory::new());
+    let seal = Seal::new(1, [(1, entropy.draw())])?;
+    let keys = Keys::open(store.clone(), seal, clock.clone(), entropy.clone()).await?;
+    Registry::new(store.clone(), clock.clone(), entropy.clone()).register(notes()?).await?;
+
+    // Two seams: `Interaction` asks people, `People` knows what they are called.
+    let users = Arc::new(users);
+    let pages = Arc::new(pages::Pages::new(issuer.clone(), users.clone(), clock, entropy));
+    let server = AuthorizationServer::builder(issuer, store, keys, pages.clone()).people(users).build()?;
+    let server = Arc::new(server);
+
+    Ok(pages::routes(pages, server.clone()).fallback_service(adapters_axum::mount(server)))
+}
+
+/// The MCP server that tokens are for.
+fn notes() -> Result<NewServer, Box<dyn Error>> {
+    let scope = ScopeEntry {
+        name: "notes:read".to_owned(),
+        description: Some("Read your notes".to_owned()),
+        default: true,
+        implies: Scope::default(),
+    };
+    Ok(NewServer {
+        name: "Notes".to_owned(),
+        resource: Resource::parse("http://127.0.0.1:3000/mcp")?,
+        scopes: vec![scope],
+        owner_email: None,
+        userinfo: UserInfoDetail::Full,
+    })
+}
