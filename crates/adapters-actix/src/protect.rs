@@ -3,6 +3,7 @@
 //! It refuses to decide: who is let in, and each answer to who is not, is the protection's.
 
 use std::future::{Ready, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_io::{Serve, body_broken_off, internal_error, malformed_request};
 use resource_server::{Admission, Protection, Verified};
+use tokio::time::timeout;
 
 use crate::{convert, mounted};
 
@@ -27,7 +29,9 @@ use crate::{convert, mounted};
 ///
 /// What is behind it finds an `Arc<Verified>` among the extensions of a request, [`Caller`] as extractor, and no `Authorization`: a
 /// token that is not there cannot be sent on (RS-13). Answers stream through as they come. The body of a request is read ahead only
-/// where the protection looks for the tool that it calls.
+/// where the protection looks for the tool that it calls, and then by a deadline.
+///
+/// A middleware before it must not keep a clone of the `HttpRequest`: actix-web lets nobody change the headers then, and the answer is 500.
 ///
 /// A route that needs more scopes is behind a protection of its own, made by [`Protection::requiring`]. That may stand within another
 /// one; then whoever lacks scopes of both is told of the outer ones first.
@@ -109,18 +113,20 @@ async fn admit(protection: &Protection, request: &mut ServiceRequest) -> Result<
         Admission::Admitted(caller) => caller,
         Admission::Unread(unread) => {
             let body = BodyStream::new(request.take_payload());
-            let whole = match body::to_bytes_limited(body, unread.body_limit()).await {
-                Ok(Ok(whole)) => whole,
-                Ok(Err(_)) => return Err(body_broken_off()),
-                Err(_) => return Err(unread.too_large()),
+            let whole = body::to_bytes_limited(body, unread.body_limit());
+            let whole = match timeout(unread.body_deadline(), whole).await {
+                Ok(Ok(Ok(whole))) => whole,
+                Ok(Ok(Err(_))) => return Err(body_broken_off()),
+                Ok(Err(_)) => return Err(unread.too_large()),
+                Err(_) => return Err(unread.too_slow()),
             };
             request.set_payload(whole.clone().into());
-            unread.admit(&whole)?
+            unread.admit(&whole).await?
         }
         Admission::Answer(answer) => return Err(answer),
     };
     if !protection.keeps_authorization_header() {
-        request.headers_mut().remove(actix_header::AUTHORIZATION);
+        without_authorization(request)?;
         let set_aside = head.headers.remove(header::AUTHORIZATION).map(SetAside);
         set_aside.map(|set_aside| request.extensions_mut().insert(set_aside));
     }
@@ -128,6 +134,19 @@ async fn admit(protection: &Protection, request: &mut ServiceRequest) -> Result<
     extensions.insert(Passed(protection.clone()));
     caller.map(|caller| extensions.insert(caller));
     Ok(())
+}
+
+/// Takes the credentials out of the request. actix-web panics if something outside of this middleware has kept the `HttpRequest`, which
+/// nobody can ask for; then the request ends here, for with them it must not go on.
+fn without_authorization(request: &mut ServiceRequest) -> Result<(), Response<Bytes>> {
+    let removed =
+        catch_unwind(AssertUnwindSafe(|| request.headers_mut().remove(actix_header::AUTHORIZATION)));
+    removed.map(drop).map_err(|_| {
+        tracing::error!(
+            "a middleware before `protect` keeps a clone of the HttpRequest: drop it, or take what it needs"
+        );
+        internal_error()
+    })
 }
 
 /// The credentials of a request, for another protection behind the first. Nothing else can see them.
@@ -198,13 +217,7 @@ impl FromRequest for Caller {
         ready(match (extensions.get(), extensions.get()) {
             (Some(caller), _) => Ok(Self(Arc::clone(caller))),
             (None, Some(Passed(protection))) => Err(ended(protection.no_credentials())),
-            (None, None) => {
-                tracing::error!(
-                    path = request.path(),
-                    "a handler asks who calls, and no `protect` stands before it"
-                );
-                Err(ended(internal_error()))
-            }
+            (None, None) => Err(ended(Protection::missing(request.path()))),
         })
     }
 }
@@ -315,6 +328,33 @@ mod tests {
         let payload = dev::Payload::Stream { payload: endless().boxed_local() };
         let answer = try_call_service(&application, request().to_request().replace_payload(payload).0).await;
         assert_eq!(to_bytes(answer.unwrap().into_body()).await.ok().unwrap(), "data: 1\n\n");
+    }
+
+    /// Whoever stole a token could hold requests open with it, and end them when they like.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_408() {
+        let protection = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+        let protection = protection.require_for_tool("delete", "b").build().unwrap();
+        let application = App::new().default_service(web::to(HttpResponse::Ok)).wrap(protect(protection));
+        let application = init_service(application).await;
+        let payload = dev::Payload::Stream { payload: endless().boxed_local() };
+        let answer = try_call_service(&application, request().to_request().replace_payload(payload).0).await;
+        assert_eq!(answer.unwrap().status().as_u16(), 408);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_something_outside_keeps_is_500() {
+        let keeps = from_fn(async |request: ServiceRequest, next: actix_web::middleware::Next<_>| {
+            let kept = request.request().clone();
+            let answer = next.call(request).await;
+            drop(kept);
+            answer
+        });
+        let application = App::new()
+            .service(web::resource("/mcp").to(HttpResponse::Ok).wrap(protect(protection())).wrap(keeps));
+        let application = init_service(application).await;
+        let answer = try_call_service(&application, request().to_request()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 500);
     }
 
     /// RS-19: a script that cannot read an error cannot act on it.

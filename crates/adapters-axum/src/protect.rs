@@ -15,8 +15,9 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use http_io::{Serve, body_broken_off, internal_error};
+use http_io::{Serve, body_broken_off};
 use resource_server::{Admission, Protection, Verified};
+use tokio::time::timeout;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -26,7 +27,7 @@ use crate::mounted;
 ///
 /// What is behind it finds an `Arc<Verified>` among the extensions of a request, [`Caller`] as extractor, and no `Authorization`: a
 /// token that is not there cannot be sent on (RS-13). Answers stream through as they come. The body of a request is read ahead only
-/// where the protection looks for the tool that it calls.
+/// where the protection looks for the tool that it calls, and then by a deadline: it needs a tokio runtime with time.
 ///
 /// A route that needs more scopes is behind a protection of its own, made by [`Protection::requiring`]. That may stand within another
 /// one; then whoever lacks scopes of both is told of the outer ones first. Routes that are added after `layer` are not behind it.
@@ -97,13 +98,15 @@ async fn admitted(protection: &Protection, request: Request<Body>) -> Result<Req
     let caller = match protection.admit(&head).await {
         Admission::Admitted(caller) => caller,
         Admission::Unread(unread) => {
-            let whole = match Limited::new(body, unread.body_limit()).collect().await {
-                Ok(whole) => whole.to_bytes(),
-                Err(error) if error.is::<LengthLimitError>() => return Err(unread.too_large()),
-                Err(_) => return Err(body_broken_off()),
+            let whole = Limited::new(body, unread.body_limit()).collect();
+            let whole = match timeout(unread.body_deadline(), whole).await {
+                Ok(Ok(whole)) => whole.to_bytes(),
+                Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(unread.too_large()),
+                Ok(Err(_)) => return Err(body_broken_off()),
+                Err(_) => return Err(unread.too_slow()),
             };
             body = Body::from(whole.clone());
-            unread.admit(&whole)?
+            unread.admit(&whole).await?
         }
         Admission::Answer(answer) => return Err(answer),
     };
@@ -159,8 +162,7 @@ fn caller(head: &Parts) -> Option<Caller> {
 }
 
 fn unprotected(head: &Parts) -> Response<Body> {
-    tracing::error!(path = head.uri.path(), "a handler asks who calls, and no `protect` stands before it");
-    internal_error().map(Body::from)
+    Protection::missing(head.uri.path()).map(Body::from)
 }
 
 /// The routes of the metadata of a protected server (RFC 9728): `router.merge(metadata(&protection))`.
@@ -240,6 +242,16 @@ mod tests {
         let router = Router::new().fallback(first).layer(protect(protection()));
         let answer = router.oneshot(request(endless())).await.unwrap();
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "data: 1\n\n");
+    }
+
+    /// Whoever stole a token could hold requests open with it, and end them when they like.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_408() {
+        let protection = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+        let protection = protection.require_for_tool("delete", "b").build().unwrap();
+        let router = Router::new().fallback(async || "reached").layer(protect(protection));
+        let answer = router.oneshot(request(endless())).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 408);
     }
 
     /// Any service over axum's body is as good as a router.

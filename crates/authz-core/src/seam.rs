@@ -23,7 +23,8 @@ pub trait Interaction: Send + Sync {
     async fn who(&self, request: &Request<Bytes>, demands: &Demands) -> Result<Who, StoreError>;
 
     /// The page, or the redirect to it, that asks for consent. It ends in
-    /// [`approve`](crate::AuthorizationServer::approve) or [`deny`](crate::AuthorizationServer::deny).
+    /// [`approve_all`](crate::AuthorizationServer::approve_all), [`approve`](crate::AuthorizationServer::approve) or
+    /// [`deny`](crate::AuthorizationServer::deny).
     async fn ask(&self, request: &Request<Bytes>, pending: &Pending) -> Response<Bytes>;
 
     /// A page for a person whose request cannot go on and must not be redirected.
@@ -101,7 +102,7 @@ pub struct Pending {
     /// What this person has let this client do here before.
     pub known: Option<Consent>,
     /// Where to go on, if this session has said yes already: nothing is left to ask, and `request.scope` is what was allowed.
-    /// Never set when [`Interaction::ask`] is called for a new request.
+    /// `None` for a new request.
     pub approved: Option<ContinuePath>,
 }
 

@@ -63,7 +63,7 @@ impl Serve for Metadata {
             return fault(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path.");
         }
         let mut response = match *request.method() {
-            Method::GET | Method::HEAD if is_resource => document(self.0.document().to_json().into()),
+            Method::GET | Method::HEAD if is_resource => self.0.answer(),
             Method::GET | Method::HEAD => self.0.legacy.serve(self.0.verify.issuers().first()).await,
             Method::OPTIONS => preflight(),
             _ => {
@@ -108,6 +108,15 @@ impl Documents {
         *known = known.union(scope);
     }
 
+    /// Nobody keeps it before the issuers are known by their own texts: clients compare them letter by letter (RFC 8414 section 3.3).
+    fn answer(&self) -> Response<Bytes> {
+        let body = self.document().to_json().into();
+        match self.verify.ready() {
+            Ok(()) => document(body),
+            Err(_) => passing(StatusCode::OK, body),
+        }
+    }
+
     /// Made for each request: an issuer learns its exact text by discovery, and routes come later (RS-18).
     fn document(&self) -> ProtectedResourceMetadata {
         let scopes = match &self.scopes_supported {
@@ -150,7 +159,12 @@ fn document(body: Bytes) -> Response<Bytes> {
 
 fn fault(status: StatusCode, error: &str, sentence: &str) -> Response<Bytes> {
     let body = serde_json::json!({ "error": error, "error_description": sentence });
-    let mut response = json(status, body.to_string().into());
+    passing(status, body.to_string().into())
+}
+
+/// What nobody is to keep.
+fn passing(status: StatusCode, body: Bytes) -> Response<Bytes> {
+    let mut response = json(status, body);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

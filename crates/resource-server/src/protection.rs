@@ -3,7 +3,10 @@
 mod builder;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
+use ambient::{Clock, SystemClock, Time};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
@@ -37,7 +40,7 @@ pub use builder::ProtectionBuilder;
 ///     match protection.admit(&head).await {
 ///         Admission::Admitted(caller) => Ok(caller),
 ///         Admission::Unread(unread) if body.len() > unread.body_limit() => Err(unread.too_large()),
-///         Admission::Unread(unread) => Ok(unread.admit(&body)?),
+///         Admission::Unread(unread) => Ok(unread.admit(&body).await?),
 ///         Admission::Answer(answer) => Err(answer),
 ///     }
 /// }
@@ -66,6 +69,8 @@ struct Common {
     granted_too: bool,
     keep_authorization_header: bool,
     body_limit: usize,
+    body_deadline: Duration,
+    clock: Arc<dyn Clock>,
     answers: Answers,
     malformed: Answer,
     unavailable: Answer,
@@ -86,7 +91,10 @@ pub enum Admission {
 /// A request whose sender is known, and whose body must be read before it may go on: the body says which tool it calls.
 pub struct Unread {
     gate: Protection,
+    token: Option<SecretString>,
+    /// Whose token that was, and when.
     caller: Option<Arc<Verified>>,
+    at: Time,
     origin: Option<HeaderValue>,
 }
 
@@ -132,21 +140,21 @@ impl Protection {
         if let Some(response) = common.cors.preflight(head) {
             return Admission::Answer(response);
         }
-        let caller = match self.caller(&head.headers).await {
-            Ok(caller) => caller,
-            Err(answer) => return self.answer(origin, &answer),
-        };
-        if !common.tools.is_empty() && may_call(&head.method) {
-            return if head.headers.contains_key(header::CONTENT_ENCODING) {
-                self.answer(origin, &common.answers.encoded())
-            } else {
-                Admission::Unread(Unread { gate: self.clone(), caller, origin: origin.cloned() })
-            };
-        }
-        match self.permit(caller.as_deref(), &Scope::empty()) {
-            Ok(()) => Admission::Admitted(caller),
+        match self.decided(head).await {
+            Ok(admission) => admission,
             Err(answer) => self.answer(origin, &answer),
         }
+    }
+
+    /// The answer of a handler that asks who calls, and before which no protection stands: 500. It is the author's fault, and said in the
+    /// log, once a minute at most, for anybody can send requests.
+    #[must_use]
+    pub fn missing(path: &str) -> Response<Bytes> {
+        static SAID: AtomicI64 = AtomicI64::new(i64::MIN);
+        if is_due(&SAID, SystemClock.now()) {
+            tracing::error!(path, "a handler asks who calls, and no `protect` stands before it");
+        }
+        http_io::internal_error()
     }
 
     /// The answer to somebody anonymous at a place that is for somebody known, which optional mode cannot tell from the head: 401, as
@@ -202,19 +210,49 @@ impl Protection {
         self.0.common.keep_authorization_header
     }
 
-    async fn caller(&self, headers: &HeaderMap) -> Result<Option<Arc<Verified>>, Answer> {
+    async fn decided(&self, head: &Parts) -> Result<Admission, Answer> {
         let common = &*self.0.common;
-        let token = match presented(headers) {
-            Presented::Token(token) => token,
-            Presented::Nothing if common.optional && self.0.route.is_empty() => return Ok(None),
-            Presented::Nothing | Presented::Other => return Err(self.0.no_credentials.clone()),
-            Presented::Malformed => return Err(common.malformed.clone()),
+        let at = common.clock.now();
+        let token = self.shown(&head.headers)?;
+        let caller = match &token {
+            Some(token) => Some(self.checked(token).await?),
+            None => None,
         };
-        match common.verify.verify(&token).await {
-            Ok(verified) => Ok(Some(verified)),
-            Err(Rejection::Invalid(invalid)) => Err(common.answers.invalid(&invalid, &self.0.needed)),
-            Err(Rejection::Unavailable(_)) => Err(common.unavailable.clone()),
+        if !common.tools.is_empty() {
+            if may_leave_http(head) {
+                return Err(common.answers.upgrade());
+            }
+            if may_call(&head.method) {
+                if head.headers.contains_key(header::CONTENT_ENCODING) {
+                    return Err(common.answers.encoded());
+                }
+                let origin = head.headers.get(header::ORIGIN).cloned();
+                return Ok(Admission::Unread(Unread { gate: self.clone(), token, caller, at, origin }));
+            }
         }
+        self.permit(caller.as_deref(), &Scope::empty())?;
+        Ok(Admission::Admitted(caller))
+    }
+
+    /// The token that a request shows. `None` for somebody who may be anonymous.
+    fn shown(&self, headers: &HeaderMap) -> Result<Option<SecretString>, Answer> {
+        let common = &*self.0.common;
+        let may_be_nobody = common.optional && self.0.route.is_empty();
+        match presented(headers) {
+            Presented::Token(token) => Ok(Some(token)),
+            // Whoever opens a page sends what it likes, from where they are: inside of a company's network, for instance.
+            Presented::Nothing if may_be_nobody && !common.cors.is_of_foreign_page(headers) => Ok(None),
+            Presented::Nothing | Presented::Other => Err(self.0.no_credentials.clone()),
+            Presented::Malformed => Err(common.malformed.clone()),
+        }
+    }
+
+    async fn checked(&self, token: &SecretString) -> Result<Arc<Verified>, Answer> {
+        let common = &*self.0.common;
+        common.verify.verify(token).await.map_err(|rejection| match rejection {
+            Rejection::Invalid(invalid) => common.answers.invalid(&invalid, &self.0.needed),
+            Rejection::Unavailable(_) => common.unavailable.clone(),
+        })
     }
 
     /// Whether `caller` may do what needs all of `extra` beyond what this route needs anyway.
@@ -264,30 +302,53 @@ impl Unread {
         self.gate.0.common.body_limit
     }
 
+    /// For how long the body is to be waited for, from its head on. A later one is [`too_slow`](Self::too_slow).
+    #[must_use]
+    pub fn body_deadline(&self) -> Duration {
+        self.gate.0.common.body_deadline
+    }
+
     /// Who sends the request, if the whole `body` is this.
+    ///
+    /// The token is checked again if time has passed since the head came: it may be dead by now, and whoever stole it could keep requests
+    /// open to send their last byte then.
     ///
     /// The body alone counts: `Mcp-Method` and `Mcp-Name`, which a client may send beside it, say what somebody claims.
     ///
     /// # Errors
     ///
-    /// The answer: 403 with all scopes that the operation needs, 401 to somebody anonymous, or 400 for a body that is no JSON-RPC, or
-    /// that two parsers could read as two different calls.
-    pub fn admit(self, body: &[u8]) -> Result<Option<Arc<Verified>>, Refused> {
-        let Self { gate, caller, origin } = self;
-        let permitted = match gate.0.common.tools.needed_by(body) {
-            Ok(extra) => gate.permit(caller.as_deref(), &extra),
-            Err(unreadable) => Err(gate.0.common.answers.unreadable(unreadable)),
+    /// The answer: 403 with all scopes that the operation needs, 401 to somebody anonymous or whose token is no longer good, 503 if
+    /// nobody can tell, or 400 for a body that is no JSON-RPC, or that two parsers could read as two different calls.
+    pub async fn admit(self, body: &[u8]) -> Result<Option<Arc<Verified>>, Refused> {
+        self.decided(body).await.map_err(|answer| {
+            let Self { gate, origin, .. } = &self;
+            Refused(Box::new(gate.dressed(origin.as_ref(), &answer)))
+        })
+    }
+
+    async fn decided(&self, body: &[u8]) -> Result<Option<Arc<Verified>>, Answer> {
+        let Self { gate, token, caller, at, .. } = self;
+        let Common { tools, answers, clock, .. } = &*gate.0.common;
+        let extra = tools.needed_by(body).map_err(|unreadable| answers.unreadable(unreadable))?;
+        let caller = match token {
+            Some(token) if clock.now() != *at => Some(gate.checked(token).await?),
+            Some(_) | None => caller.clone(),
         };
-        match permitted {
-            Ok(()) => Ok(caller),
-            Err(answer) => Err(Refused(Box::new(gate.dressed(origin.as_ref(), &answer)))),
-        }
+        gate.permit(caller.as_deref(), &extra)?;
+        Ok(caller)
     }
 
     /// The answer to a body that is longer than [`body_limit`](Self::body_limit): 413.
     #[must_use]
     pub fn too_large(self) -> Response<Bytes> {
         let answer = self.gate.0.common.answers.too_large(self.body_limit());
+        self.gate.dressed(self.origin.as_ref(), &answer)
+    }
+
+    /// The answer to a body that is not there after [`body_deadline`](Self::body_deadline): 408.
+    #[must_use]
+    pub fn too_slow(self) -> Response<Bytes> {
+        let answer = self.gate.0.common.answers.too_slow(self.body_deadline());
         self.gate.dressed(self.origin.as_ref(), &answer)
     }
 }
@@ -342,6 +403,19 @@ fn presented(headers: &HeaderMap) -> Presented {
 /// Whether a server could take the body of such a request for a call of a tool. MCP's own is POST.
 fn may_call(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS | Method::TRACE)
+}
+
+/// Whether what follows may be something else than requests, in which calls of tools could not be seen (RFC 9110 sections 7.8 and 9.3.6,
+/// RFC 8441).
+fn may_leave_http(head: &Parts) -> bool {
+    head.method == Method::CONNECT || head.headers.contains_key(header::UPGRADE)
+}
+
+/// Whether a minute has passed since `said`, which is `now` then. A clock that was put back is a minute.
+fn is_due(said: &AtomicI64, now: Time) -> bool {
+    let last = said.load(Ordering::Relaxed);
+    let quiet = (last..last.saturating_add(60)).contains(&now.0);
+    !quiet && said.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
 }
 
 /// [`Unavailable`] without addresses: they are in the log.

@@ -48,6 +48,12 @@ impl StoreError {
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(source.into())
     }
+
+    /// A row of this kind does not read back, because of `source`, which quotes nothing of it: an error, never an absent record,
+    /// over which somebody would write.
+    pub fn damaged(kind: Kind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Damaged { kind: kind.as_str(), source: source.into() }
+    }
 }
 
 /// What is read together, as of one moment.
@@ -114,6 +120,36 @@ pub struct Claim<'a> {
     pub instead_of: Option<&'a str>,
 }
 
+/// A [`Claim`] that owns its texts: for a backend that hands it to another thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedClaim {
+    /// What it is about.
+    pub kind: ClaimKind,
+    /// What is claimed.
+    pub key: String,
+    /// By whom.
+    pub owner: String,
+    /// When.
+    pub since: Time,
+    /// Until when; `None` is for good.
+    pub until: Option<Time>,
+    /// The owner whose claim this takes over.
+    pub instead_of: Option<String>,
+}
+
+impl From<&Claim<'_>> for OwnedClaim {
+    fn from(claim: &Claim<'_>) -> Self {
+        Self {
+            kind: claim.kind,
+            key: claim.key.to_owned(),
+            owner: claim.owner.to_owned(),
+            since: claim.since,
+            until: claim.until,
+            instead_of: claim.instead_of.map(str::to_owned),
+        }
+    }
+}
+
 /// Who has what was claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
@@ -166,8 +202,9 @@ pub trait Store: Send + Sync {
     /// Gives up a claim. Of another owner's claim it changes nothing.
     async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError>;
 
-    /// Removes records and claims that nobody needs at `now`, at most `at_most`; answers how many. Housekeeping: no rule depends
-    /// on it.
+    /// Removes records whose [`sweep`](Row::sweep) and claims whose [`until`](Claim::until) is before `now`, at most `at_most`;
+    /// answers how many. What is due at `now` itself stays. Housekeeping: no rule depends on it, and a database that forgets by
+    /// a clock of its own may remove nothing here.
     async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError>;
 
     /// Whether the store can be read and written now.

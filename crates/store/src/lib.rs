@@ -36,8 +36,8 @@ pub mod suite;
 pub use self::redis::{Redis, RedisOptions, RedisUrl, RedisUrlError};
 pub use changes::{Changes, Commit, Guard, Verdict, verdict};
 pub use contract::{
-    Backend, Claim, ClaimKind, ClaimPage, Claimed, Claims, Filter, HeldClaim, Inspect, Look, Movable, Page,
-    Seen, Store, StoreError,
+    Backend, Claim, ClaimKind, ClaimPage, Claimed, Claims, Filter, HeldClaim, Inspect, Look, Movable,
+    OwnedClaim, Page, Seen, Store, StoreError,
 };
 pub use counters::{Counters, MemoryCounters};
 pub use facts::{Facts, Use};

@@ -187,7 +187,7 @@ pub struct Row {
     pub ended: bool,
     /// The record, as JSON with a schema number.
     pub body: String,
-    /// From when on nobody needs it; `None` is never.
+    /// From when on nobody needs it, so a sweep in a later second removes it; `None` is never.
     pub sweep: Option<Time>,
     /// The records that it names.
     pub links: Links,

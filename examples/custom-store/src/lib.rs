@@ -4,6 +4,9 @@
 //! It knows rows and nothing of what is in them. Each comment below names a rule of the contract at the point where it
 //! is easy to break; `tests/suite.rs` proves that none is.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::OpenOptions;
 use std::ops::Bound;
 use std::path::Path;
@@ -16,8 +19,8 @@ use redb::{
     TableDefinition, WriteTransaction,
 };
 use store::{
-    Changes, Claim, ClaimKind, Claimed, Commit, Filter, Inspect, Key, Kind, Links, Look, Marks, Page, Row,
-    Seen, Store, StoreError, Verdict, verdict,
+    Changes, Claim, ClaimKind, Claimed, Commit, Filter, Inspect, Key, Kind, Links, Look, Marks, OwnedClaim,
+    Page, Row, Seen, Store, StoreError, Verdict, verdict,
 };
 
 /// A store in one redb file, which one process at a time can open.
@@ -78,7 +81,7 @@ impl Redb {
         let file = options.open(path).map_err(StoreError::unavailable)?;
         let database = Builder::new().create_file(file).map_err(StoreError::unavailable)?;
         // A table is made by the first who opens it to write; whoever reads an empty store must find them all.
-        write(&database, |_| Ok(())).map_err(StoreError::unavailable)?;
+        write(&database, |_| Ok(()))?;
         Ok(Self(Arc::new(database)))
     }
 
@@ -92,28 +95,28 @@ impl Redb {
     /// gone.
     async fn writing<A: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Tables<'_>) -> Result<A, Error> + Send + 'static,
+        work: impl FnOnce(&mut Tables<'_>) -> Result<A, Fault> + Send + 'static,
     ) -> Result<A, StoreError> {
         let database = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || write(&database, work));
         // An error says nothing of whether the write happened. Whoever sends the same changes again learns it from the
         // mark.
-        done.await.map_err(StoreError::unavailable)?.map_err(StoreError::unavailable)
+        Ok(done.await.map_err(StoreError::unavailable)??)
     }
 
     /// Reads as of *one moment*: a transaction sees what was committed before it began and nothing later. *Fresh*:
     /// everything that was answered before is committed.
     async fn reading<A: Send + 'static>(
         &self,
-        work: impl FnOnce(&ReadTransaction) -> Result<A, Error> + Send + 'static,
+        work: impl FnOnce(&ReadTransaction) -> Result<A, Fault> + Send + 'static,
     ) -> Result<A, StoreError> {
         let database = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || work(&database.begin_read()?));
-        done.await.map_err(StoreError::unavailable)?.map_err(StoreError::unavailable)
+        Ok(done.await.map_err(StoreError::unavailable)??)
     }
 }
 
-fn write<A>(database: &Database, work: impl FnOnce(&mut Tables<'_>) -> Result<A, Error>) -> Result<A, Error> {
+fn write<A>(database: &Database, work: impl FnOnce(&mut Tables<'_>) -> Result<A, Fault>) -> Result<A, Fault> {
     let mut transaction = database.begin_write()?;
     // Strangers choose a part of what is written, such as the name of a client: nothing may rest on a checksum that is not
     // cryptographic. It costs a second flush.
@@ -177,9 +180,8 @@ impl Store for Redb {
 
     /// Looking and taking are one transaction: of those who claim at once, one finds nobody.
     async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        let (kind, key, owner) = (claim.kind.as_str(), claim.key.to_owned(), claim.owner.to_owned());
-        let instead_of = claim.instead_of.map(str::to_owned);
-        let (since, until) = (claim.since, claim.until);
+        let OwnedClaim { kind, key, owner, since, until, instead_of } = OwnedClaim::from(claim);
+        let kind = kind.as_str();
         self.writing(move |tables| {
             if let Some((holder, held_since)) = holder(&tables.claims, kind, &key)? {
                 // Since when it stands is not changed by who claims again.
@@ -187,7 +189,7 @@ impl Store for Redb {
                     return Ok(Claimed::Mine);
                 }
                 // A guard, like the mark of a commit: only the owner who was seen may be replaced, so that one takes over.
-                if instead_of.as_deref() != Some(holder.as_str()) {
+                if instead_of.as_ref() != Some(&holder) {
                     return Ok(Claimed::Held { owner: holder, since: held_since });
                 }
                 tables.release(kind, &key)?;
@@ -219,8 +221,7 @@ impl Store for Redb {
         .await
     }
 
-    /// The time comes from the caller, and `None` is never. What is due at `now` itself stays, as it does in
-    /// [`store::Memory`]: too late does no harm. Reading never sweeps, because rules look at the time themselves.
+    /// The time comes from the caller, and `None` is never. What is due at `now` itself stays. Reading never sweeps, because rules look at the time themselves.
     async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError> {
         let mut gone = 0;
         while gone < at_most {
@@ -283,6 +284,27 @@ impl Inspect for Redb {
     }
 }
 
+/// What went wrong: the database, or what is in it. The caller is told which, because trying again helps the one alone.
+enum Fault {
+    Redb(Error),
+    Damaged(Kind),
+}
+
+impl<E: Into<Error>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self::Redb(error.into())
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Redb(error) => Self::unavailable(error),
+            Fault::Damaged(kind) => Self::damaged(kind, "its marks do not read back"),
+        }
+    }
+}
+
 /// Records that are swept in one transaction.
 const SWEPT_TOGETHER: u32 = 128;
 
@@ -296,7 +318,7 @@ struct Tables<'t> {
 }
 
 impl<'t> Tables<'t> {
-    fn of(transaction: &'t WriteTransaction) -> Result<Self, Error> {
+    fn of(transaction: &'t WriteTransaction) -> Result<Self, Fault> {
         Ok(Self {
             records: transaction.open_table(RECORDS)?,
             links: transaction.open_table(LINKS)?,
@@ -308,7 +330,7 @@ impl<'t> Tables<'t> {
 
     /// A record and what it is found by. All marks are kept, not the newest alone: they are what tells a write that was
     /// sent twice.
-    fn insert(&mut self, row: &Row) -> Result<(), Error> {
+    fn insert(&mut self, row: &Row) -> Result<(), Fault> {
         let (kind, id) = (row.key.kind.as_str(), row.key.id.as_str());
         let Links { client, person, consent, server } = &row.links;
         let marks = row.marks.to_bytes();
@@ -333,7 +355,7 @@ impl<'t> Tables<'t> {
     }
 
     /// A record may name somebody else, or be due at another time, after each write: what it was found by goes with it.
-    fn remove(&mut self, kind: &str, id: &str) -> Result<(), Error> {
+    fn remove(&mut self, kind: &str, id: &str) -> Result<(), Fault> {
         let Some(columns) = self.records.remove((kind, id))? else { return Ok(()) };
         let (_, _, _, sweep, client, person, _, _) = columns.value();
         for (name, of) in listed_by(client, person) {
@@ -345,7 +367,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    fn release(&mut self, kind: &str, key: &str) -> Result<(), Error> {
+    fn release(&mut self, kind: &str, key: &str) -> Result<(), Fault> {
         let until = self.claims.remove((kind, key))?.and_then(|claim| claim.value().2);
         if let Some(until) = until {
             self.due.remove((until, CLAIM, kind, key))?;
@@ -353,7 +375,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    fn sweep(&mut self, now: Time, at_most: u32) -> Result<u32, Error> {
+    fn sweep(&mut self, now: Time, at_most: u32) -> Result<u32, Fault> {
         let mut due = Vec::new();
         for entry in
             self.due.range(..(now.0, "", "", ""))?.take(usize::try_from(at_most).unwrap_or(usize::MAX))
@@ -383,15 +405,15 @@ fn listed_by<'a>(
     client.map(by(CLIENT)).into_iter().chain(person.map(by(PERSON)))
 }
 
-fn records(transaction: &ReadTransaction) -> Result<ReadOnlyTable<Id, Columns>, Error> {
+fn records(transaction: &ReadTransaction) -> Result<ReadOnlyTable<Id, Columns>, Fault> {
     Ok(transaction.open_table(RECORDS)?)
 }
 
 /// Everything that was written reads back, and nothing else: a row that does not is an error, never an absent record.
-fn row(records: &impl ReadableTable<Id, Columns>, key: &Key) -> Result<Option<Row>, Error> {
+fn row(records: &impl ReadableTable<Id, Columns>, key: &Key) -> Result<Option<Row>, Fault> {
     let Some(columns) = records.get((key.kind.as_str(), key.id.as_str()))? else { return Ok(None) };
     let (marks, ended, body, sweep, client, person, consent, server) = columns.value();
-    let marks = Marks::from_bytes(marks).ok_or_else(|| Error::Corrupted(format!("the marks of {key:?}")))?;
+    let marks = Marks::from_bytes(marks).ok_or(Fault::Damaged(key.kind))?;
     let id = |link: Option<&str>| link.map(str::to_owned);
     Ok(Some(Row {
         key: key.clone(),
@@ -407,7 +429,7 @@ fn holder(
     claims: &impl ReadableTable<Id, Holding>,
     kind: &str,
     key: &str,
-) -> Result<Option<(String, Time)>, Error> {
+) -> Result<Option<(String, Time)>, Fault> {
     let held = claims.get((kind, key))?;
     Ok(held.map(|held| {
         let (owner, since, _) = held.value();
@@ -421,7 +443,7 @@ fn ids(
     kind: Kind,
     after: Option<&str>,
     at_most: usize,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<String>, Fault> {
     let kind = kind.as_str();
     let from = after.map_or(Bound::Included((kind, "")), |after| Bound::Excluded((kind, after)));
     let mut ids = Vec::new();
@@ -443,7 +465,7 @@ fn linked_ids(
     kind: Kind,
     after: Option<&str>,
     at_most: usize,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<String>, Fault> {
     let kind = kind.as_str();
     let key = |id| (name, of, kind, id);
     let from = after.map_or_else(|| Bound::Included(key("")), |after| Bound::Excluded(key(after)));

@@ -4,13 +4,9 @@
 
 use std::sync::Arc;
 
-use ambient::{Entropy, SeededEntropy, Time};
+use ambient::Time;
 use custom_store::Redb;
-use store::suite::compared::{Step, compare};
-use store::{
-    AdminKey, Backend, Changes, Commit, Digest, Filter, Inspect as _, Kind, Mark, PersonId, Session,
-    SessionId, Store as _, StoreError,
-};
+use store::{AdminKey, Backend, Changes, Commit, Digest, Mark, Store as _, StoreError};
 use tempfile::TempDir;
 
 /// A store that nobody else uses, and the folder that it is in.
@@ -19,40 +15,7 @@ async fn fresh_store() -> (Arc<dyn Backend>, TempDir) {
     (Arc::new(Redb::open(&folder.path().join("store.redb")).unwrap()), folder)
 }
 
-store::store_suite!(fresh_store);
-
-/// The suite demands of nobody that a sweep removes anything, because some backends forget by themselves. This one has to.
-#[test]
-fn it_sweeps_as_memory_does() {
-    store::suite::run(fresh_store, async |store| {
-        let entropy = SeededEntropy::new(11);
-        let entropy: &dyn Entropy = &entropy;
-        compare(&*store, std::iter::repeat_with(|| Step::of(entropy.draw())).take(1000)).await;
-    });
-}
-
-#[tokio::test]
-async fn more_than_is_swept_in_one_piece_goes_and_the_bound_is_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Redb::open(&folder.path().join("store.redb")).unwrap();
-    for n in 0..=255_u8 {
-        let session = Session {
-            id: SessionId::new([n; 16]),
-            digest: Digest::of(&[n]),
-            person: PersonId::parse("ada").unwrap(),
-            epoch: None,
-            auth_time: Time(1),
-            amr: Vec::new(),
-            expires: Time(100),
-        };
-        assert_eq!(store.commit(&Changes::create(Mark::new([n; 16]), &session)).await.unwrap(), Commit::Done);
-    }
-    assert_eq!(store.sweep(Time(100), 1000).await.unwrap(), 0, "too late does no harm");
-    assert_eq!(store.sweep(Time(101), 200).await.unwrap(), 200);
-    let left = store.list(Kind::Session, Filter::OfPerson("ada"), None, 1000).await.unwrap();
-    assert_eq!(left.rows.len(), 56);
-    assert_eq!(store.sweep(Time(101), 1000).await.unwrap(), 56);
-}
+store::store_suite!(fresh_store, sweeping);
 
 #[tokio::test]
 async fn what_was_answered_is_there_after_opening_again_and_by_one_process_at_a_time() {

@@ -6,7 +6,7 @@ use ambient::{Clock, Time};
 use async_trait::async_trait;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, StatusCode};
-use jose::{AccessTokenRules, KeySet};
+use jose::{AccessTokenRules, KeySet, KeySetError};
 use oauth_types::Issuer;
 
 use super::Rules;
@@ -15,12 +15,12 @@ use crate::verifier::discovery::{Discovered, discover, unasked};
 use crate::verifier::renewed::{Fetched, Held, Origin};
 use crate::{Fault, Unavailable};
 
-/// For how long keys are fresh if the issuer does not say: 10 minutes; and what it may say: 5 minutes to 24 hours.
+/// For how long keys are fresh if the issuer does not say: 10 minutes; and what it may say: 5 minutes to 1 hour.
 const FRESH: i64 = 600;
 const SHORTEST: i64 = 300;
-const LONGEST: i64 = 24 * 60 * 60;
+const LONGEST: i64 = 60 * 60;
 /// How old a discovery document may be, in seconds.
-const DISCOVERED: i64 = 24 * 60 * 60;
+const DISCOVERED: i64 = 60 * 60;
 
 /// What is needed to check the tokens of an issuer.
 pub(crate) struct Published {
@@ -34,6 +34,11 @@ pub(crate) struct Published {
 impl Published {
     pub(crate) fn issuer(&self) -> &Issuer {
         &self.found.issuer
+    }
+
+    /// Where the keys are.
+    pub(crate) fn url(&self) -> &str {
+        &self.found.url
     }
 }
 
@@ -68,7 +73,7 @@ impl Origin<Published> for Keys {
 }
 
 impl Keys {
-    /// Where the keys are. It is asked again after a day, and when they were not where they were: the old answer is better than none.
+    /// Where the keys are. It is asked again after an hour, and when they were not where they were: the old answer is better than none.
     async fn place(
         &self,
         before: Option<&Published>,
@@ -84,7 +89,7 @@ impl Keys {
             Some((found, at)) if !failed && young(at) => Ok((found, at)),
             kept => match discover(&self.asking, "jwks_uri").await {
                 Ok(found) => Ok((found, Some(now))),
-                Err(fault) => kept.ok_or(fault),
+                Err(fault) => kept.filter(|_| !fault.takes_back()).ok_or(fault),
             },
         }
     }
@@ -96,8 +101,12 @@ impl Keys {
         if response.status() != StatusCode::OK {
             return Err(unusable(Fault::Status(response.status())));
         }
-        let keys = KeySet::parse(response.body())
-            .map_err(|_| unusable(Fault::Document("a set of public keys for signatures")))?;
+        let keys = KeySet::parse(response.body()).map_err(|fault| match fault {
+            KeySetError::NoUsableKey => unusable(Fault::NoKeys),
+            KeySetError::TooLarge | KeySetError::Malformed | KeySetError::TooManyKeys => {
+                unusable(Fault::Document("a set of public keys for signatures"))
+            }
+        })?;
         Ok((keys, fresh_for(response.headers())))
     }
 }
@@ -129,7 +138,8 @@ mod tests {
             ("public, Max-Age=\"900\", must-revalidate", 900),
             ("max-age=0", 300),
             ("max-age=10", 300),
-            ("max-age=31536000", 86_400),
+            ("max-age=3601", 3600),
+            ("max-age=31536000", 3600),
             ("max-age=99999999999999999999", 600),
             ("max-age=-1", 600),
             ("s-maxage=900", 600),

@@ -1,11 +1,13 @@
 //! An issuer whose signed tokens are trusted.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ambient::{Clock, Time};
 use http_io::Fetch;
 use jose::{AccessToken, Rejection as Claims};
 use oauth_types::{Issuer, Resource};
+use parking_lot::Mutex;
 use secrecy::SecretString;
 
 use super::Jwt;
@@ -14,14 +16,16 @@ use crate::config_error::ConfigError;
 use crate::verifier::asking::Asking;
 use crate::verifier::discovery::same_but_for_a_slash;
 use crate::verifier::notices::Notices;
-use crate::verifier::renewed::{Held, Renewed};
-use crate::{Invalid, Rejection, Unavailable, Verified};
+use crate::verifier::renewed::{COOLDOWN, Held, Renewed};
+use crate::{Fault, Invalid, Rejection, Unavailable, Verified};
 
 /// An issuer whose signed tokens are trusted.
 pub(crate) struct Trusted {
     configured: Issuer,
     resource: Resource,
     keys: Arc<Renewed<Published>>,
+    absent: Absent,
+    clock: Arc<dyn Clock>,
     notices: Arc<Notices>,
 }
 
@@ -40,7 +44,8 @@ impl Trusted {
             jwks_uri: jwt.jwks_uri,
             clock: Arc::clone(&clock),
         };
-        Ok(Self { configured: issuer, resource, keys: Renewed::new(keys, clock), notices })
+        let keys = Renewed::new(keys, Arc::clone(&clock));
+        Ok(Self { configured: issuer, resource, keys, absent: Absent::default(), clock, notices })
     }
 
     /// Whether a token with this `iss` is to be checked here. The check itself compares exactly.
@@ -62,28 +67,35 @@ impl Trusted {
         Some(self.check(token, &*self.keys.fresh(now)?, now))
     }
 
-    /// The check with keys that are fetched if need be.
-    pub(crate) async fn verify(&self, token: &SecretString, now: Time) -> Result<Verified, Rejection> {
-        let held = self.keys.current().await.inspect_err(|fault| self.notices.unavailable(fault, now))?;
-        let checked = match self.check(token, &held, now) {
-            Err(Claims::UnknownKey { kid }) => match self.newer(&held, now).await? {
-                Some(newer) => self.check(token, &newer, now),
-                None => Err(Claims::UnknownKey { kid }),
-            },
-            checked => checked,
-        };
+    /// The check with keys that are fetched if need be. It is as of the moment in which they are there.
+    pub(crate) async fn verify(&self, token: &SecretString) -> Result<Verified, Rejection> {
+        let mut held = self.keys.current().await.inspect_err(|fault| self.tell_unavailable(fault))?;
+        let mut checked = self.check(token, &held, self.clock.now());
+        if let Err(Claims::UnknownKey { kid }) = &checked {
+            match self.keys.newer(&held).await.inspect_err(|fault| self.tell_unavailable(fault))? {
+                Some(newer) => {
+                    held = newer;
+                    checked = self.check(token, &held, self.clock.now());
+                    if let Err(Claims::UnknownKey { kid }) = &checked {
+                        self.absent.add(kid.as_deref(), self.clock.now());
+                    }
+                }
+                None if self.absent.has(kid.as_deref(), self.clock.now()) => {}
+                // The key may be a new one: a client must not throw its token away.
+                None => {
+                    let (url, fault) = (held.value.url().to_owned(), Fault::JustFetched);
+                    return Err(Unavailable::Keys { url, fault }.into());
+                }
+            }
+        }
         checked.map_err(|rejection| {
-            self.tell(&rejection, token, &held, now);
+            self.tell(&rejection, token, &held, self.clock.now());
             Invalid::Claims(rejection).into()
         })
     }
 
-    async fn newer(
-        &self,
-        held: &Arc<Held<Published>>,
-        now: Time,
-    ) -> Result<Option<Arc<Held<Published>>>, Unavailable> {
-        self.keys.newer(held).await.inspect_err(|fault| self.notices.unavailable(fault, now))
+    fn tell_unavailable(&self, fault: &Unavailable) {
+        self.notices.unavailable(fault, self.clock.now());
     }
 
     fn check(&self, token: &SecretString, held: &Held<Published>, now: Time) -> Result<Verified, Claims> {
@@ -138,3 +150,31 @@ impl Trusted {
         }
     }
 }
+
+/// The names of keys that were looked for a moment ago, and that the issuer did not have. The clients of a key that is gone are told so,
+/// each of them, though it is not looked for each time.
+#[derive(Default)]
+struct Absent(Mutex<VecDeque<(String, Time)>>);
+
+impl Absent {
+    fn add(&self, kid: Option<&str>, now: Time) {
+        // Tokens that name no key have nothing in common.
+        let Some(kid) = kid else { return };
+        let mut absent = self.0.lock();
+        absent.retain(|(name, at)| is_recent(*at, now) && name != kid);
+        if absent.len() >= MOST_ABSENT {
+            absent.pop_front();
+        }
+        absent.push_back((kid.to_owned(), now));
+    }
+
+    fn has(&self, kid: Option<&str>, now: Time) -> bool {
+        self.0.lock().iter().any(|(name, at)| kid == Some(name) && is_recent(*at, now))
+    }
+}
+
+fn is_recent(at: Time, now: Time) -> bool {
+    at <= now && now < at.plus(COOLDOWN)
+}
+
+const MOST_ABSENT: usize = 32;

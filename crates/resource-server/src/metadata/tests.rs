@@ -1,11 +1,12 @@
 use ambient::{ManualClock, Time};
+use futures_util::FutureExt as _;
 use http_io::{Fetch, FetchError, Limits};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::protection::tests::{Fake, RESOURCE};
-use crate::{Protection, ProtectionBuilder};
+use crate::{Protection, ProtectionBuilder, Unavailable};
 
 fn builder(resource: &str) -> ProtectionBuilder {
     Protection::builder(Fake::at(resource))
@@ -96,6 +97,21 @@ async fn the_scopes_are_all_that_routes_and_tools_need() {
     assert!(document.get("scopes_supported").is_none() && document.get("resource_name").is_none());
 }
 
+/// Clients compare issuers letter by letter, and before discovery only the configured text is known.
+#[tokio::test]
+async fn a_document_is_not_kept_before_the_issuer_is_known() {
+    let fake = Fake::at(RESOURCE);
+    let url = "https://auth.example.com".to_owned();
+    fake.missing.set(Unavailable::Discovery { url, fault: crate::Fault::NotYet }).unwrap();
+    let metadata = Protection::new(fake).metadata();
+    let answer = ask(&metadata, "GET", "/.well-known/oauth-protected-resource").await;
+    assert_eq!(
+        (answer.status(), &answer.headers()[header::CACHE_CONTROL]),
+        (StatusCode::OK, &HeaderValue::from_static("no-store"))
+    );
+    assert!(String::from_utf8_lossy(answer.body()).contains("https://auth.example.com/tenant1"));
+}
+
 #[tokio::test]
 async fn other_methods_are_405_and_preflights_204() {
     let metadata = Protection::new(Fake::at(RESOURCE)).metadata();
@@ -182,14 +198,41 @@ async fn a_copy_is_kept_for_ten_minutes_and_while_the_issuer_is_down() {
     ask(&metadata, "GET", LEGACY).await;
     assert_eq!(asked(), 1);
     *issuing.document.lock() = None;
-    clock.advance(1);
+    // Long after: whoever asks waits for the new one, which does not come.
+    clock.advance(3600);
     for _ in 0..3 {
         assert_eq!(ask(&metadata, "GET", LEGACY).await.body().as_ref(), DOCUMENT.as_bytes());
     }
     assert_eq!(asked(), 2);
     *issuing.document.lock() = Some(r#"{"issuer":"https://auth.example.com/tenant1"}"#);
     clock.advance(60);
-    assert_ne!(ask(&metadata, "GET", LEGACY).await.body().as_ref(), DOCUMENT.as_bytes());
+    while ask(&metadata, "GET", LEGACY).await.body().as_ref() == DOCUMENT.as_bytes() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(asked(), 3);
+}
+
+/// A reader who hangs up takes nothing from the others, and makes nobody ask twice.
+#[tokio::test]
+async fn a_copy_comes_whether_or_not_its_reader_waits() {
+    let (metadata, issuing, _) = copying(INSERTED, Some(DOCUMENT));
+    for _ in 0..3 {
+        assert!(ask(&metadata, "GET", LEGACY).now_or_never().is_none());
+    }
+    assert_eq!(ask(&metadata, "GET", LEGACY).await.body().as_ref(), DOCUMENT.as_bytes());
+    assert_eq!(issuing.asked.lock().len(), 1);
+}
+
+/// The age of a copy is unknown then.
+#[tokio::test]
+async fn a_clock_that_was_put_back_does_not_keep_a_copy_for_ever() {
+    let (metadata, issuing, clock) = copying(INSERTED, Some(DOCUMENT));
+    assert_eq!(ask(&metadata, "GET", LEGACY).await.status(), StatusCode::OK);
+    *issuing.document.lock() = Some(r#"{"issuer":"https://auth.example.com/tenant1"}"#);
+    clock.advance(-900);
+    while ask(&metadata, "GET", LEGACY).await.body().as_ref() == DOCUMENT.as_bytes() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

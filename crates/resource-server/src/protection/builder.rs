@@ -27,6 +27,7 @@ pub struct ProtectionBuilder {
     granted_too: bool,
     keep_authorization_header: bool,
     body_limit: usize,
+    body_deadline: Duration,
     body: ErrorBody,
     retry_after: Duration,
     origins: Option<BTreeSet<String>>,
@@ -51,6 +52,7 @@ impl ProtectionBuilder {
             granted_too: false,
             keep_authorization_header: false,
             body_limit: BODY_LIMIT,
+            body_deadline: BODY_DEADLINE,
             body: ErrorBody::default(),
             retry_after: RETRY_AFTER,
             origins: None,
@@ -73,6 +75,9 @@ impl ProtectionBuilder {
 
     /// A `tools/call` of `tool` needs these scopes, too. Bodies are read for it, and are refused unless they are JSON-RPC that can be
     /// read in one way alone: let this protection stand before MCP endpoints only.
+    ///
+    /// Nobody can tell here which tools there are: a name that is none protects nothing, and says nothing. Where that must not happen,
+    /// [`require_for_other_tools`](Self::require_for_other_tools) closes what is not named.
     #[must_use]
     pub fn require_for_tool(self, tool: &str, scopes: &str) -> Self {
         let name = if tool.is_empty() {
@@ -82,6 +87,13 @@ impl ProtectionBuilder {
         };
         let both = name.and_then(|name| Ok((name.to_owned(), demanded(scopes)?)));
         self.with(both, |this, (tool, scopes)| this.tools.need(tool, &scopes))
+    }
+
+    /// A `tools/call` of any tool that [`require_for_tool`](Self::require_for_tool) does not name needs these scopes, too: one that is
+    /// added later, and one whose name is written otherwise there than in the server, which would be open without this.
+    #[must_use]
+    pub fn require_for_other_tools(self, scopes: &str) -> Self {
+        self.with(demanded(scopes), |this, scopes| this.tools.others_need(&scopes))
     }
 
     /// Whoever has the scope `broad` has all of `narrow` as well (RS-8). What follows from that follows, too; circles are no harm.
@@ -100,6 +112,9 @@ impl ProtectionBuilder {
 
     /// Whoever shows no credentials is let in as nobody, and may do what needs no scope of a route or tool. A bad token is 401 all
     /// the same: a client that is served as nobody never learns that it has to refresh.
+    ///
+    /// A page of another origin than this server's is nobody only if [`allowed_origins`](Self::allowed_origins) names it; others get the
+    /// 401 with the challenge. Any page that somebody opens inside of a company's network could read the server there otherwise.
     #[must_use]
     pub fn optional(self) -> Self {
         Self { optional: true, ..self }
@@ -164,6 +179,12 @@ impl ProtectionBuilder {
         Self { body_limit: bytes, ..self }
     }
 
+    /// For how long a body is waited for where tools need scopes; a later one is 408. Default: 30 s.
+    #[must_use]
+    pub fn body_deadline(self, deadline: Duration) -> Self {
+        Self { body_deadline: deadline, ..self }
+    }
+
     /// What the body of a refusal is. Default: a JSON-RPC error.
     #[must_use]
     pub fn error_body(self, body: ErrorBody) -> Self {
@@ -216,7 +237,7 @@ impl ProtectionBuilder {
             self.required.union(&self.tools.all()),
             (self.name, self.documentation),
             self.at_root,
-            Legacy::new(self.legacy, self.fetch, self.clock),
+            Legacy::new(self.legacy, self.fetch, &self.verify, Arc::clone(&self.clock)),
         );
         let common = Common {
             verify: self.verify,
@@ -227,6 +248,8 @@ impl ProtectionBuilder {
             granted_too: self.granted_too,
             keep_authorization_header: self.keep_authorization_header,
             body_limit: self.body_limit,
+            body_deadline: self.body_deadline,
+            clock: self.clock,
             malformed: answers.malformed(),
             unavailable: answers.unavailable(self.retry_after.as_secs().max(1)),
             answers,
@@ -282,4 +305,6 @@ fn value(what: &'static str, value: &str, fault: ValueFault, example: &'static s
 const OFFLINE_ACCESS: &str = "offline_access";
 /// Arguments of tools can hold whole files.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// Whoever waits for longer holds a request open to no purpose.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_secs(5);

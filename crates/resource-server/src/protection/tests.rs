@@ -6,6 +6,7 @@ mod origins;
 mod tools;
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use http::Request;
@@ -24,12 +25,19 @@ pub(crate) struct Fake {
     pub(crate) resource: Resource,
     pub(crate) issuers: Vec<Issuer>,
     pub(crate) missing: OnceLock<Unavailable>,
+    /// Whether no token is good any more.
+    pub(crate) revoked: Arc<AtomicBool>,
 }
 
 impl Fake {
     pub(crate) fn at(resource: &str) -> Self {
         let issuers = vec![Issuer::parse("https://auth.example.com/tenant1").unwrap()];
-        Self { resource: Resource::parse(resource).unwrap(), issuers, missing: OnceLock::new() }
+        Self {
+            resource: Resource::parse(resource).unwrap(),
+            issuers,
+            missing: OnceLock::new(),
+            revoked: Arc::default(),
+        }
     }
 }
 
@@ -41,7 +49,9 @@ impl Verify for Fake {
             let url = "https://internal.example/introspect".to_owned();
             return Err(Unavailable::KeyRefused { url }.into());
         }
-        let scopes = token.strip_prefix("good.").ok_or(match token {
+        let good = token.strip_prefix("good.").filter(|_| !self.revoked.load(Ordering::Relaxed));
+        let scopes = good.ok_or(match token {
+            _ if self.revoked.load(Ordering::Relaxed) => Invalid::Inactive,
             "expired" => Invalid::Claims(jose::Rejection::Expired),
             "forged" => Invalid::Claims(jose::Rejection::SignatureWrong),
             "other-issuer" => Invalid::UntrustedIssuer,
@@ -88,7 +98,7 @@ async fn sent(
 ) -> Result<Option<Arc<Verified>>, Response<Bytes>> {
     match protection.admit(&head("POST", headers)).await {
         Admission::Admitted(caller) => Ok(caller),
-        Admission::Unread(unread) => unread.admit(body.as_bytes()).map_err(Response::from),
+        Admission::Unread(unread) => unread.admit(body.as_bytes()).await.map_err(Response::from),
         Admission::Answer(answer) => Err(answer),
     }
 }

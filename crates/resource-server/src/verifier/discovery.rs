@@ -1,5 +1,6 @@
 //! Where an issuer says that its keys and endpoints are (RFC 8414, OpenID Connect Discovery).
 
+use http::StatusCode;
 use http_io::FetchError;
 use oauth_types::{Issuer, well_known};
 use serde_json::{Map, Value};
@@ -24,6 +25,7 @@ pub(crate) struct Discovered {
 /// What went wrong at the place that came closest to an answer.
 pub(crate) async fn discover(asking: &Asking, member: &'static str) -> Result<Discovered, Unavailable> {
     let mut worst: Option<Unavailable> = None;
+    let mut unsure: Option<Unavailable> = None;
     for url in places(asking.issuer()) {
         let found = asking.get(&url, JSON, None, asking::DISCOVERY).await;
         let gone =
@@ -32,13 +34,15 @@ pub(crate) async fn discover(asking: &Asking, member: &'static str) -> Result<Di
             Ok(discovered) => return Ok(discovered),
             // The other places are of the same server: it does not answer there either, and whoever waits has waited enough.
             Err(fault) if gone => return Err(fault),
+            Err(fault) if is_for_now(&fault) => unsure = Some(fault),
             Err(fault) if worst.as_ref().is_none_or(|last| closeness(last) <= closeness(&fault)) => {
                 worst = Some(fault);
             }
             Err(_) => {}
         }
     }
-    Err(worst.unwrap_or_else(|| unasked(asking.issuer())))
+    // A document of another issuer is the last word only if no other place could have had the right one.
+    Err(unsure.or(worst).unwrap_or_else(|| unasked(asking.issuer())))
 }
 
 /// What there is to say of a document that was not asked for yet.
@@ -88,6 +92,12 @@ fn read(
 
 fn text<'a>(document: &'a Map<String, Value>, member: &str) -> Option<&'a str> {
     document.get(member).and_then(Value::as_str)
+}
+
+/// Whether the place may answer otherwise in a moment.
+fn is_for_now(fault: &Unavailable) -> bool {
+    matches!(fault, Unavailable::Discovery { fault: Fault::Status(status), .. }
+        if status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// A document of another issuer says more than none.

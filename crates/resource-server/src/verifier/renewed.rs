@@ -1,5 +1,6 @@
-//! What is fetched, used while it is fresh, and kept while it cannot be fetched again.
+//! What is fetched, used while it is fresh, and kept while it cannot be fetched again. What its origin takes back is not kept.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ambient::{Clock, Time};
@@ -14,7 +15,9 @@ use crate::Unavailable;
 const KEPT: i64 = 24 * 60 * 60;
 /// For how long nobody waits for what replaces it, if the last fetch went well.
 const GRACE: i64 = 60;
-/// For how long nothing is fetched because somebody asked for what is not there: anybody can.
+/// How often something is fetched within so many seconds because somebody asked for what is not there: anybody can, and must not use up
+/// what whoever has a new key needs.
+const BURST: usize = 3;
 pub(crate) const COOLDOWN: i64 = 30;
 /// A fault is remembered for 1 to 2 seconds, so that nobody waits for a dead server over and over.
 const FAULT: i64 = 2;
@@ -75,7 +78,8 @@ type Running<T> = Shared<BoxFuture<'static, Option<Result<Arc<Held<T>>, Unavaila
 struct State<T> {
     held: Option<Arc<Held<T>>>,
     fault: Option<Failed>,
-    pressed_at: Option<Time>,
+    /// The last times that something was fetched because it was asked for.
+    pressed: VecDeque<Time>,
 }
 
 #[derive(Clone)]
@@ -93,7 +97,7 @@ impl Failed {
 
 impl<T: Send + Sync + 'static> Renewed<T> {
     pub(crate) fn new(origin: impl Origin<T> + 'static, clock: Arc<dyn Clock>) -> Arc<Self> {
-        let state = State { held: None, fault: None, pressed_at: None };
+        let state = State { held: None, fault: None, pressed: VecDeque::new() };
         Arc::new(Self {
             origin: Box::new(origin),
             clock,
@@ -135,7 +139,10 @@ impl<T: Send + Sync + 'static> Renewed<T> {
                 drop(self.running());
                 Ok(held)
             }
-            (Some(held), None) => Ok(self.renew().await.unwrap_or(held)),
+            (Some(held), None) => match self.renew().await {
+                Err(why) if why.takes_back() => Err(why),
+                renewed => Ok(renewed.unwrap_or(held)),
+            },
             (None, Some(fault)) if fault.is_recent(now) => Err(fault.why),
             (None, _) => self.renew().await,
         }
@@ -157,13 +164,16 @@ impl<T: Send + Sync + 'static> Renewed<T> {
                 return Err(fault.why.clone());
             }
             // Without the fault: what could not be fetched may be tried again, for nobody knows yet.
-            let cooling = state.pressed_at.is_some_and(|at| at <= now && now < at.plus(COOLDOWN));
-            if cooling && state.fault.is_none() && !under_way {
-                return Ok(None);
-            }
-            // Joining a fetch is not starting one: it may have been sent before what is missing was there.
+            // Joining a fetch is not starting one.
             if !under_way {
-                state.pressed_at = Some(now);
+                state.pressed.retain(|at| *at <= now && now < at.plus(COOLDOWN));
+                if state.pressed.len() >= BURST {
+                    if state.fault.is_none() {
+                        return Ok(None);
+                    }
+                    state.pressed.pop_front();
+                }
+                state.pressed.push_back(now);
             }
         }
         self.renew().await.map(Some)
@@ -207,6 +217,9 @@ impl<T: Send + Sync + 'static> Renewed<T> {
                 Ok(held)
             }
             Err(why) => {
+                if why.takes_back() {
+                    state.held = None;
+                }
                 let kept = state.held.as_ref().is_some_and(|held| held.is_usable(now));
                 let pause = match &state.fault {
                     Some(last) if kept => (last.pause * 2).min(LONGEST_FAULT),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use jose::Rejection as Claims;
-use resource_server::{Fault, Rejection, Unavailable};
+use resource_server::{Fault, Rejection, Unavailable, Verify as _};
 use serde_json::json;
 use testkit::provider::Signer;
 use testkit::scripted::json_answer;
@@ -68,29 +68,149 @@ async fn a_new_key_is_fetched_when_a_token_names_it() {
     assert_eq!(verify(&verifier, &world.token()).await, Err(unknown("one")));
 }
 
+fn just_fetched(world: &World) -> Unavailable {
+    Unavailable::Keys { url: world.provider.jwks_url(), fault: Fault::JustFetched }
+}
+
 /// Anybody can name a key.
 #[tokio::test]
-async fn unknown_keys_make_no_more_than_one_request_in_30_seconds() {
+async fn unknown_keys_make_no_more_than_three_requests_in_30_seconds() {
     let world = World::new();
     let verifier = world.jwt();
     verify(&verifier, &world.token()).await.unwrap();
+    let forged = |kid: &str| Signer::es256(kid).token(&world.claims(json!({})));
     for number in 0..20 {
         let kid = format!("made-up-{number}");
-        let forged = Signer::es256(&kid).token(&world.claims(json!({})));
-        assert_eq!(verify(&verifier, &forged).await, Err(unknown(&kid)));
+        let answer = verify(&verifier, &forged(&kid)).await;
+        if number < 3 {
+            assert_eq!(answer, Err(unknown(&kid)));
+        } else {
+            assert_eq!(unavailable(answer), just_fetched(&world), "nobody knows what this key is worth");
+        }
     }
-    assert_eq!(world.key_calls(), 2);
+    assert_eq!(world.key_calls(), 4);
     world.clock.advance(29);
-    let forged = Signer::es256("made-up").token(&world.claims(json!({})));
-    assert_eq!(verify(&verifier, &forged).await, Err(unknown("made-up")));
-    assert_eq!(world.key_calls(), 2);
+    unavailable(verify(&verifier, &forged("made-up")).await);
+    assert_eq!(world.key_calls(), 4);
     world.clock.advance(1);
-    assert_eq!(verify(&verifier, &forged).await, Err(unknown("made-up")));
-    assert_eq!(world.key_calls(), 3);
+    assert_eq!(verify(&verifier, &forged("made-up")).await, Err(unknown("made-up")));
+    assert_eq!(world.key_calls(), 5);
     let unnamed = json!({"alg": "ES256", "typ": "at+jwt"});
     let unnamed = Signer::es256("x").token_with(&unnamed, &world.claims(json!({})));
     assert_eq!(verify(&verifier, &unnamed).await, Err(UNKNOWN));
-    assert_eq!(world.key_calls(), 3);
+    assert_eq!(world.key_calls(), 6);
+}
+
+/// A client throws away a token that is 401: while strangers use up the fetches, one with a brand-new key is told to come again.
+#[tokio::test]
+async fn strangers_cannot_make_a_good_token_of_a_new_key_invalid() {
+    let world = World::new();
+    let verifier = world.jwt();
+    verify(&verifier, &world.token()).await.unwrap();
+    for kid in ["a", "b", "c"] {
+        let forged = Signer::es256(kid).token(&world.claims(json!({})));
+        assert!(verify(&verifier, &forged).await.is_err());
+    }
+    let new = Signer::es256("two");
+    world.provider.publish_keys(&world.net, &[&world.signer, &new]);
+    let token = new.token(&world.claims(json!({})));
+    assert_eq!(unavailable(verify(&verifier, &token).await), just_fetched(&world));
+    world.clock.advance(30);
+    verify(&verifier, &token).await.unwrap();
+}
+
+/// The clients of a provider that was set up anew all come with the old key, and each must learn that its token is worth nothing.
+#[tokio::test]
+async fn a_key_that_was_looked_for_a_moment_ago_is_unknown_for_certain() {
+    let world = World::new();
+    let verifier = world.jwt();
+    verify(&verifier, &world.token()).await.unwrap();
+    let gone = Signer::es256("gone").token(&world.claims(json!({})));
+    for _ in 0..10 {
+        assert_eq!(verify(&verifier, &gone).await, Err(unknown("gone")));
+    }
+    assert_eq!(world.key_calls(), 4);
+}
+
+/// What was true while it was waited for is not true for ever.
+#[tokio::test]
+async fn a_token_that_expires_while_the_keys_are_fetched_has_expired() {
+    let world = World::new();
+    let verifier = world.jwt();
+    let jwks = world.provider.jwks_url();
+    world.net.hangs(&jwks);
+    let token = world.token_with(json!({"exp": super::NOW.plus(10).0}));
+    let waiting = tokio::spawn({
+        let verifier = verifier.clone();
+        async move { verify(&verifier, &token).await }
+    });
+    world.net.asked_times(&jwks, 1).await;
+    world.clock.advance(100);
+    world.net.let_go(&jwks);
+    assert_eq!(waiting.await.unwrap(), Err(claims_fault(Claims::Expired)));
+}
+
+/// RFC 7517 section 5: an issuer whose keys were stolen takes them back, all of them if need be.
+#[tokio::test]
+async fn keys_that_are_taken_back_are_kept_for_nobody() {
+    let private = json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]});
+    for empty in [json!({"keys": []}), private] {
+        let world = World::new();
+        let verifier = world.jwt();
+        verify(&verifier, &world.token()).await.unwrap();
+        world.net.answers(&world.provider.jwks_url(), &empty);
+        world.clock.advance(700);
+        let expected = Unavailable::Keys { url: world.provider.jwks_url(), fault: Fault::NoKeys };
+        for _ in 0..3 {
+            assert_eq!(unavailable(verify(&verifier, &world.token()).await), expected);
+            assert_eq!(verifier.ready(), Err(expected.clone()));
+            world.clock.advance(1);
+        }
+        world.provider.publish_keys(&world.net, &[&world.signer]);
+        world.clock.advance(2);
+        verify(&verifier, &world.token()).await.unwrap();
+    }
+}
+
+/// What somebody on the way could do is no answer of the issuer: a page of an error, or garbage.
+#[tokio::test]
+async fn garbage_takes_no_keys_back() {
+    let world = World::new();
+    let verifier = world.jwt();
+    verify(&verifier, &world.token()).await.unwrap();
+    for garbage in ["{}", "<html>", r#"{"keys":null}"#, ""] {
+        world.net.answers(&world.provider.jwks_url(), garbage);
+        world.clock.advance(700);
+        verify(&verifier, &world.token()).await.unwrap();
+    }
+}
+
+/// RFC 8414 section 3.3: the place has another owner now.
+#[tokio::test]
+async fn keys_are_not_kept_for_an_issuer_that_calls_itself_another_now() {
+    let world = World::new();
+    let verifier = world.jwt();
+    verify(&verifier, &world.token()).await.unwrap();
+    let mut document = world.provider.document();
+    document["issuer"] = json!("https://other.example.com");
+    world.net.answers(&world.provider.discovery_url(), document);
+    world.clock.advance(3700);
+    let fault = unavailable(verify(&verifier, &world.token()).await);
+    assert!(matches!(fault, Unavailable::IssuerMismatch { .. }), "{fault}");
+    unavailable(verify(&verifier, &world.token()).await);
+}
+
+/// A server that answers for another issuer at one place, as always, and is broken at the right one has not said anything new.
+#[tokio::test]
+async fn keys_are_kept_while_the_right_place_is_broken() {
+    let world = World::of("https://auth.example.com/t1");
+    let inserted = "https://auth.example.com/.well-known/oauth-authorization-server/t1";
+    world.net.answers(inserted, json!({"issuer": ISSUER, "jwks_uri": "https://auth.example.com/other"}));
+    let verifier = world.jwt();
+    verify(&verifier, &world.token()).await.unwrap();
+    world.net.answers_status(&world.provider.discovery_url(), StatusCode::BAD_GATEWAY);
+    world.clock.advance(3700);
+    verify(&verifier, &world.token()).await.unwrap();
 }
 
 /// The fetch that everybody needs does not use up the one that a new key needs.

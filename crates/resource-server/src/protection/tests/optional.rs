@@ -49,3 +49,27 @@ async fn a_tool_that_needs_a_scope_asks_somebody_anonymous_to_log_in() {
     }
     assert!(sent(&protection, &[("authorization", "Bearer good.a+b")], &call("delete")).await.is_ok());
 }
+
+/// Any page that somebody opens inside of a company's network could read the server there: browsers let it, for `*` is allowed.
+#[tokio::test]
+async fn a_page_of_another_origin_is_not_anonymous() {
+    let tools = || builder().optional().require_for_tool("delete", "b");
+    let allowing = tools().allowed_origins(["https://app.example"]).build().unwrap();
+    let local = Protection::builder(Fake::at("http://localhost:3000/mcp")).optional().build().unwrap();
+    for (protection, origin, allowed) in [
+        (&tools().build().unwrap(), "https://evil.example", false),
+        (&tools().build().unwrap(), "null", false),
+        (&tools().build().unwrap(), "http://mcp.example.com", false),
+        (&tools().build().unwrap(), "https://mcp.example.com", true),
+        (&allowing, "https://app.example", true),
+        (&local, "http://localhost:6274", true),
+    ] {
+        let sent = sent(protection, &[("origin", origin)], r#"{"method":"ping"}"#).await;
+        assert_eq!(sent.is_ok(), allowed, "{origin}");
+        if let Err(answer) = sent {
+            assert_eq!((answer.status(), param(&answer, "error")), (StatusCode::UNAUTHORIZED, None));
+        }
+        let known = [("origin", origin), ("authorization", "Bearer good.")];
+        assert!(super::sent(protection, &known, r#"{"method":"ping"}"#).await.is_ok(), "{origin}");
+    }
+}

@@ -1,3 +1,5 @@
+use ambient::ManualClock;
+
 use super::*;
 
 const CALL: &str =
@@ -105,4 +107,82 @@ async fn a_hierarchy_counts_for_tools() {
     let protection = builder().require_for_tool("delete", "b").implies("admin", "b").build().unwrap();
     assert!(sent(&protection, &[("authorization", "Bearer good.admin")], CALL).await.is_ok());
     assert!(sent(&protection, &[("authorization", "Bearer good.x")], CALL).await.is_err());
+}
+
+/// A misspelt name protects nothing; what the others need does.
+#[tokio::test]
+async fn a_tool_that_nobody_named_needs_what_the_others_need() {
+    let protection = builder().require("a").require_for_tool("delete-note", "b").require_for_other_tools("c");
+    let protection = protection.build().unwrap();
+    let answer = refused(&protection, &[("authorization", "Bearer good.a+b")], CALL).await;
+    assert_eq!(param(&answer, "scope").as_deref(), Some("a c"));
+    assert!(sent(&protection, &[("authorization", "Bearer good.a+c")], CALL).await.is_ok());
+    assert!(sent(&protection, &[("authorization", "Bearer good.a")], LIST).await.is_ok());
+    assert_eq!(protection.metadata().document().scopes_supported, ["a", "b", "c"]);
+    assert!(builder().require_for_other_tools("").build().is_err());
+    let alone = builder().require_for_other_tools("c").build().unwrap();
+    assert!(sent(&alone, &[("authorization", "Bearer good.a")], CALL).await.is_err());
+}
+
+/// Whoever stole a token could open requests while it is good, and send their last byte when it is not.
+#[tokio::test]
+async fn a_token_that_died_while_the_body_came_is_401() {
+    let fake = Fake::at(RESOURCE);
+    let revoked = Arc::clone(&fake.revoked);
+    let clock = Arc::new(ManualClock::at(Time(1_000)));
+    let protection = Protection::builder(fake).require_for_tool("delete", "b").clock(Arc::clone(&clock) as _);
+    let protection = protection.build().unwrap();
+    let opened = async || match protection.admit(&head("POST", &[("authorization", "Bearer good.b")])).await {
+        Admission::Unread(unread) => unread,
+        other => panic!("{other:?}"),
+    };
+    let (quick, good, dead) = (opened().await, opened().await, opened().await);
+    assert!(quick.admit(CALL.as_bytes()).await.unwrap().is_some());
+    clock.advance(10);
+    assert!(good.admit(CALL.as_bytes()).await.unwrap().is_some());
+    revoked.store(true, Ordering::Relaxed);
+    let answer = Response::from(dead.admit(CALL.as_bytes()).await.unwrap_err());
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(param(&answer, "error").as_deref(), Some("invalid_token"));
+}
+
+#[tokio::test]
+async fn a_body_has_a_deadline_and_what_is_later_is_408() {
+    for (builder, seconds) in [(builder(), 30), (builder().body_deadline(Duration::from_secs(7)), 7)] {
+        let protection = builder.require_for_tool("delete", "b").build().unwrap();
+        let headers = [("authorization", "Bearer good.b"), ("origin", "https://page.example")];
+        let Admission::Unread(unread) = protection.admit(&head("POST", &headers)).await else { panic!() };
+        assert_eq!(unread.body_deadline(), Duration::from_secs(seconds));
+        let answer = unread.too_slow();
+        assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(json(&answer)["error"]["data"]["reason"], "body_too_slow");
+        assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+    }
+}
+
+/// On a socket calls of tools would be seen by nobody.
+#[tokio::test]
+async fn an_upgrade_is_refused_where_tools_need_scopes() {
+    let good = ("authorization", "Bearer good.a+b+c");
+    for (method, headers) in [
+        ("GET", &[good, ("upgrade", "websocket"), ("connection", "Upgrade")][..]),
+        ("POST", &[good, ("upgrade", "h2c")]),
+        ("CONNECT", &[good]),
+    ] {
+        let Admission::Answer(answer) = protection().admit(&head(method, headers)).await else { panic!() };
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{method}");
+        assert_eq!(json(&answer)["error"]["data"]["reason"], "upgrade_refused");
+        let toolless = builder().build().unwrap().admit(&head(method, headers)).await;
+        assert!(matches!(toolless, Admission::Admitted(_)), "{method}");
+    }
+}
+
+/// Anybody can send requests, and nobody reads a full log.
+#[test]
+fn what_the_author_forgot_is_said_once_a_minute() {
+    let said = AtomicI64::new(i64::MIN);
+    let due = |at| is_due(&said, Time(at));
+    assert!(due(100) && !due(100) && !due(159) && due(160) && !due(219));
+    assert!(due(50), "the clock was put back");
+    assert_eq!(Protection::missing("/x").status(), StatusCode::INTERNAL_SERVER_ERROR);
 }
