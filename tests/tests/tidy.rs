@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate and its row. Imports point strictly downwards.
-const ROWS: [(&str, u8); 19] = [
+const ROWS: [(&str, u8); 20] = [
     ("oauth-types", 0),
     ("pkce", 0),
     ("ambient", 1),
@@ -28,6 +28,7 @@ const ROWS: [(&str, u8); 19] = [
     ("testkit", 4),
     ("portcullis", 5),
     ("portcullis-bench", 5),
+    ("portcullis-load", 5),
     ("examples", 5),
     ("tests", 5),
 ];

@@ -1,5 +1,8 @@
 //! The command line.
 
+mod health;
+mod migrate;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
@@ -12,9 +15,12 @@ use store::StoreError;
 use thiserror::Error;
 use tokio::runtime::Runtime;
 
+pub use self::migrate::MigrateUseError;
 use crate::compose::{Kept, OpenError, Portcullis};
 use crate::config::{Config, ConfigError, Settings, StoreKind, UnknownVariable};
 use crate::greeting::Greeting;
+use crate::health::HealthError;
+use crate::migrate::MigrateError;
 use crate::serve::{self, BindError, Room};
 use crate::telemetry::{self, TelemetryError};
 
@@ -28,7 +34,9 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(Serve),
+    Serve(Box<Serve>),
+    Migrate(migrate::Migrate),
+    Health(health::Health),
 }
 
 /// Run the authorization server
@@ -53,7 +61,8 @@ struct Serve {
 const SECRETS: &str = "\
 Secrets are no flags, because other users of a machine can read those:
   PORTCULLIS_ADMIN_KEY   the key that opens /api: 16 characters or more
-  PORTCULLIS_MASTER_KEY  base64url of 32 random bytes
+  PORTCULLIS_STORE       the URL of a Redis, if it holds a password
+  PORTCULLIS_MASTER_KEY  base64url of 32 random bytes; openssl rand -base64 32 | tr '+/' '-_' makes one
 
 It ends with status 2 if the configuration is wrong, with 1 if something else keeps it from running.
 Times are written 90s, 15m, 1h or 30d; addresses 127.0.0.1:8414 or [::1]:8414.";
@@ -74,6 +83,15 @@ pub enum RunError {
     /// What was stored cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The stores to copy from and to.
+    #[error(transparent)]
+    Use(#[from] MigrateUseError),
+    /// Not everything was copied.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The server that was asked is not well.
+    #[error(transparent)]
+    Health(#[from] HealthError),
     /// The store did not take the admin key of a first run.
     #[error(
         "the admin key that was printed may not be kept: {0}. Start again; if that prints another, the first is void"
@@ -89,8 +107,17 @@ impl RunError {
     #[must_use]
     pub const fn status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Open(OpenError::Policy(_)) => 2,
-            Self::Telemetry(_) | Self::Bind(_) | Self::Open(_) | Self::AdminKeyNotKept(_) | Self::Io(_) => 1,
+            Self::Config(_)
+            | Self::Use(_)
+            | Self::Migrate(MigrateError::Same)
+            | Self::Open(OpenError::Policy(_) | OpenError::NoMasterKey) => 2,
+            Self::Telemetry(_)
+            | Self::Bind(_)
+            | Self::Open(_)
+            | Self::AdminKeyNotKept(_)
+            | Self::Migrate(_)
+            | Self::Health(_)
+            | Self::Io(_) => 1,
         }
     }
 }
@@ -135,20 +162,34 @@ pub fn main(
             };
         }
     };
-    let Command::Serve(serve) = command_line.command;
     // Before the configuration: what is wrong with that may be the name of a variable.
     let unknown = UnknownVariable::among((environment.names)());
     for variable in &unknown {
         let _ = writeln!(errors, "portcullis: {variable}");
     }
-    match run(serve, environment, &unknown, out, errors) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match command_line.command {
+        Command::Serve(serve) => run(*serve, environment, &unknown, out, errors).map(|()| ExitCode::SUCCESS),
+        Command::Migrate(migrate) => wait_for(migrate::run(migrate, environment, out))
+            .map(|complete| if complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_FINISHED) }),
+        Command::Health(health) => {
+            wait_for(health::run(health, environment, out)).map(|()| ExitCode::SUCCESS)
+        }
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
             // If nobody reads this, the status still tells.
             let _ = writeln!(errors, "portcullis: {}", sentence(&error));
             ExitCode::from(error.status())
         }
     }
+}
+
+/// The status of a copy that a server still wrote behind.
+const NOT_FINISHED: u8 = 3;
+
+fn wait_for<T>(work: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
+    Runtime::new()?.block_on(work)
 }
 
 /// An error with its causes, as far as it does not name them itself.
@@ -197,7 +238,7 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
     }
     config.issuer = config.issuer_at(listening);
     let room = Room::of_this_process().with_proxies(&config.trusted_proxies);
-    let forgetful = config.store == StoreKind::Memory;
+    let forgetful = matches!(config.store, StoreKind::Memory);
     let portcullis = Arc::new(Portcullis::open(config).await?);
     let greeting = Greeting {
         listening,

@@ -10,6 +10,8 @@
 //! | MCP servers and clients, for the holder of the admin key | [`Admin`] |
 //! | `/health`, `/ready`, `/` | [`Ops`] |
 //! | the data folder: database, master key, lock | [`DataFolder`] |
+//! | everything from one store to another | [`migrate`] |
+//! | how a running server is | [`health`] |
 //! | sockets, timeouts, the end | [`serve`] |
 //! | the command line | [`cli`] |
 
@@ -20,6 +22,8 @@ mod compose;
 pub mod config;
 mod data;
 mod greeting;
+pub mod health;
+pub mod migrate;
 mod ops;
 pub mod serve;
 pub mod telemetry;

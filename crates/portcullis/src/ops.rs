@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_io::{Peer, Serve};
 use oauth_types::{Issuer, well_known};
 use serde_json::json;
-use store::Backend;
+use store::{Backend, StoreError};
 use tokio::sync::Mutex;
 
 use crate::answer;
@@ -27,10 +27,9 @@ pub struct Ops {
 }
 
 /// What the store said to whether it is ready, and when.
-#[derive(Clone, Copy)]
 struct Answered {
     at: Time,
-    ready: bool,
+    ready: Result<(), Arc<str>>,
 }
 
 impl Ops {
@@ -65,36 +64,35 @@ impl Ops {
     }
 
     async fn ready(&self) -> Response<Bytes> {
-        if self.store_is_ready().await {
-            return answer::json(StatusCode::OK, &json!({ "status": "ready" }));
+        match self.store_is_ready().await {
+            Ok(()) => answer::json(StatusCode::OK, &json!({ "status": "ready" })),
+            Err(message) => {
+                let body = json!({ "status": "unavailable", "message": &*message });
+                answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
+            }
         }
-        let body = json!({
-            "status": "unavailable",
-            "message": "The store cannot be reached, so nobody can log in or refresh a token now. See the log.",
-        });
-        answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
     }
 
-    async fn store_is_ready(&self) -> bool {
+    async fn store_is_ready(&self) -> Result<(), Arc<str>> {
         let came = self.clock.now();
         let mut answered = self.answered.lock().await;
         // Not from before this question, to the second; and not from the future, where a clock that was set back leaves one.
-        if let Some(known) = *answered
+        if let Some(known) = &*answered
             && (came..=self.clock.now()).contains(&known.at)
         {
-            return known.ready;
+            return known.ready.clone();
         }
         let ready = match self.store.ready().await {
-            Ok(()) => true,
+            Ok(()) => Ok(()),
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "not ready: the store does not answer"
                 );
-                false
+                Err(told(&error))
             }
         };
-        *answered = Some(Answered { at: self.clock.now(), ready });
+        *answered = Some(Answered { at: self.clock.now(), ready: ready.clone() });
         ready
     }
 
@@ -116,6 +114,15 @@ impl Ops {
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         response
+    }
+}
+
+/// What a stranger may learn: how a store is set up is no secret, and whoever watches can mend it.
+fn told(error: &StoreError) -> Arc<str> {
+    if let StoreError::Unfit(fault) = error {
+        format!("The store is not safe to use: {fault}.").into()
+    } else {
+        "The store cannot be reached, so nobody can log in or refresh a token now. See the log.".into()
     }
 }
 
@@ -210,10 +217,17 @@ mod tests {
     use http::header::RETRY_AFTER;
     use store::{
         Changes, Claim, ClaimKind, Claimed, Commit, Filter, Inspect, Key, Kind, Look, Memory, Page, Row,
-        Seen, Store, StoreError,
+        Seen, Store,
     };
 
     use super::*;
+
+    #[test]
+    fn whoever_watches_learns_which_setting_of_the_store_loses_records() {
+        let unfit = StoreError::Unfit("maxmemory-policy is allkeys-lru; set it to noeviction".into());
+        assert!(told(&unfit).contains("set it to noeviction"), "{}", told(&unfit));
+        assert!(!told(&StoreError::unavailable("secret")).contains("secret"));
+    }
 
     /// A store that is away, or only says whether it is ready; counts how often it is asked that.
     #[derive(Default)]

@@ -18,6 +18,10 @@ pub enum StoreError {
     /// The database is locked, full, gone, or the connection broke.
     #[error("the store cannot be reached")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The database answers, and is set up so that it may lose what it was told. The source says which setting it is and
+    /// what it should be, and holds no secret.
+    #[error("the store is set up so that it may lose records")]
+    Unfit(#[source] Box<dyn Error + Send + Sync>),
     /// A record was written by a newer version of this program.
     #[error("a {kind} was written by a newer version (schema {found}, this one reads up to {known})")]
     Newer {
@@ -87,6 +91,9 @@ pub enum ClaimKind {
 }
 
 impl ClaimKind {
+    /// All kinds, for those who count or copy everything.
+    pub const ALL: [Self; 1] = [Self::Email];
+
     /// The name that a backend stores.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -278,3 +285,45 @@ pub trait Inspect: Send + Sync {
 pub trait Backend: Store + Inspect {}
 
 impl<B: Store + Inspect> Backend for B {}
+
+/// A claim as it is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldClaim {
+    /// What is claimed.
+    pub key: String,
+    /// By whom.
+    pub owner: String,
+    /// Since when.
+    pub since: Time,
+    /// Until when nobody else may have it; `None` is for good.
+    pub until: Option<Time>,
+}
+
+/// One page of the claims.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimPage {
+    /// In the order of their keys.
+    pub claims: Vec<HeldClaim>,
+    /// Whether there are more behind the last.
+    pub more: bool,
+}
+
+/// Listing claims, which copying a store needs and nothing else: a backend without it works, but cannot be moved.
+///
+/// As with [`Inspect`], a page may show what has just gone, and never misses what was there throughout. Where there is no
+/// order of keys by themselves (Redis), the backend keeps one: entered before the claim, healed when it is read.
+#[async_trait]
+pub trait Claims: Send + Sync {
+    /// At most `at_most` claims of a kind behind the key `after`, in the order of their keys (as bytes).
+    async fn claims(
+        &self,
+        kind: ClaimKind,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<ClaimPage, StoreError>;
+}
+
+/// A store that can be moved to another one, or from it: what every backend here is.
+pub trait Movable: Backend + Claims {}
+
+impl<B: Backend + Claims> Movable for B {}

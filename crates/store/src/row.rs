@@ -30,11 +30,13 @@ pub enum Kind {
     Keys,
     /// [`AdminKey`](crate::AdminKey)
     AdminKey,
+    /// [`Arrival`](crate::Arrival)
+    Arrival,
 }
 
 impl Kind {
     /// All kinds, for those who count or copy everything.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Grant,
         Self::Client,
         Self::Person,
@@ -45,6 +47,7 @@ impl Kind {
         Self::Account,
         Self::Keys,
         Self::AdminKey,
+        Self::Arrival,
     ];
 
     /// The name that a backend stores.
@@ -61,6 +64,7 @@ impl Kind {
             Self::Account => "account",
             Self::Keys => "keys",
             Self::AdminKey => "admin_key",
+            Self::Arrival => "arrival",
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod faults;
 pub mod fuzz;
 pub mod model;
 pub mod provider;
+pub mod redis_server;
 pub mod schedule;
 pub mod scripted;
 pub mod world;

@@ -10,9 +10,10 @@ use authz_core::{
 use identity::{Accounts, Cost, Identity, Pages, Sessions};
 use seal::SealError;
 use secrecy::SecretString;
+use store::copy::{self, ServeError};
 use store::{
-    AccountStore, AdminKey, Backend, Digest, Filter, Found, Kind, Memory, MemoryCounters, Sqlite, Store,
-    StoreError,
+    AccountStore, AdminKey, Backend, Counters, Digest, Filter, Found, Kind, Mark, Memory, MemoryCounters,
+    Redis, Sqlite, Store, StoreError,
 };
 use thiserror::Error;
 
@@ -29,6 +30,7 @@ pub struct Builder {
     entropy: Arc<dyn Entropy>,
     cost: Cost,
     own: Option<Stores>,
+    counters: Option<Arc<dyn Counters>>,
 }
 
 /// One store under the names of its parts.
@@ -54,6 +56,15 @@ pub enum OpenError {
     /// The store.
     #[error("the store cannot be opened: {0}")]
     Store(#[from] StoreError),
+    /// Records are in Redis, and there is no master key.
+    #[error(
+        "with records in Redis all processes share one master key, and none is set: set PORTCULLIS_MASTER_KEY, or \
+         PORTCULLIS_MASTER_KEY_FILE to the name of a file that holds it. To make one: openssl rand -base64 32 | tr '+/' '-_'"
+    )]
+    NoMasterKey,
+    /// The store is a copy that is not whole.
+    #[error(transparent)]
+    Copy(#[from] ServeError),
     /// The master key is another one than the store was sealed with.
     #[error(
         "the master key is not the one that this store was made with; PORTCULLIS_MASTER_KEY or master.key must hold that one"
@@ -84,6 +95,7 @@ impl Builder {
             entropy: Arc::new(SystemEntropy),
             cost: Cost::default(),
             own: None,
+            counters: None,
         }
     }
 
@@ -116,18 +128,26 @@ impl Builder {
         self
     }
 
+    /// Counts what is limited with `counters`; processes that share them share the limits. Without it they are Redis's, where
+    /// records are kept in Redis, else of this process.
+    #[must_use]
+    pub fn counters(mut self, counters: Arc<dyn Counters>) -> Self {
+        self.counters = Some(counters);
+        self
+    }
+
     /// Opens it.
     ///
     /// # Errors
     ///
     /// [`OpenError`] says what keeps it from starting.
     pub async fn open(self) -> Result<Portcullis, OpenError> {
-        let Self { config, clock, entropy, cost, own } = self;
+        let Self { config, clock, entropy, cost, own, mut counters } = self;
         let issuer = config.issuer_at(config.listen).ok_or(OpenError::NoIssuer)?;
         config.policy.check()?;
 
         let drawn = || MasterKey::new(entropy.draw());
-        let (stores, master_key, data) = match (own, config.store) {
+        let (stores, master_key, data) = match (own, &config.store) {
             (Some(stores), _) => (stores, config.master_key.clone().unwrap_or_else(drawn), None),
             (None, StoreKind::Memory) => {
                 (Stores::of(Arc::new(Memory::new())), config.master_key.clone().unwrap_or_else(drawn), None)
@@ -141,8 +161,15 @@ impl Builder {
                 };
                 (Stores::of(Arc::new(Sqlite::open(&data.database())?)), key, Some(data))
             }
+            (None, StoreKind::Redis(url)) => {
+                let key = config.master_key.clone().ok_or(OpenError::NoMasterKey)?;
+                let redis = Arc::new(Redis::open(url, config.redis.clone()).await?);
+                counters.get_or_insert_with(|| redis.clone());
+                (Stores::of(redis), key, None)
+            }
         };
         let records = &stores.records;
+        copy::may_be_served(&**records).await?;
         // Every server that opens a store makes its token keys first.
         let first_run = records.list(Kind::Keys, Filter::All, None, 1).await?.rows.is_empty();
         let seal = master_key.seal()?;
@@ -154,13 +181,15 @@ impl Builder {
                     other @ (KeysError::NoActiveKey | _) => OpenError::Keys(other),
                 }
             })?;
+        // Whoever cannot open the keys does not serve: a copy may still be brought up to date then.
+        copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
         let (admin_key, new_admin_key) = match config.admin_key {
             Some(key) => (key.digest(), None),
             None => admin_key(&**records, &*entropy).await?,
         };
 
-        let counted: Arc<dyn Limiter> =
-            Arc::new(Counted::new(Arc::new(MemoryCounters::default()), clock.clone()));
+        let counters = counters.unwrap_or_else(|| Arc::new(MemoryCounters::default()));
+        let counted: Arc<dyn Limiter> = Arc::new(Counted::new(counters, clock.clone()));
         let limiter = if config.limits { counted.clone() } else { Arc::new(Unlimited) };
         let registry = Registry::new(records.clone(), clock.clone(), entropy.clone());
         let sessions = Sessions::new(records.clone(), clock.clone(), entropy.clone()).lasting(config.session);

@@ -300,3 +300,11 @@ async fn the_admin_key_cannot_be_guessed_without_end_limits_or_not() {
         assert_eq!(guess().await, StatusCode::TOO_MANY_REQUESTS, "limits: {limits}");
     }
 }
+
+#[tokio::test]
+async fn records_in_redis_need_a_master_key_that_all_share() {
+    let store = StoreKind::Redis(Box::new("redis://127.0.0.1:1".parse().unwrap()));
+    let error = open(Config { store, ..Config::default() }, 1).await.err().unwrap();
+    assert!(matches!(error, OpenError::NoMasterKey), "{error}");
+    assert!(error.to_string().contains("openssl rand"), "{error}");
+}

@@ -7,6 +7,7 @@
 mod error;
 mod given;
 mod parse;
+mod place;
 mod secret;
 mod settings;
 #[cfg(test)]
@@ -21,9 +22,11 @@ use std::path::{Path, PathBuf};
 use authz_core::{Lifetime, Policy};
 use http_io::AddressRange;
 use oauth_types::Issuer;
+use store::{RedisOptions, RedisUrl};
 
 pub use self::error::{ConfigError, Fault};
 pub use self::given::{SettingName, Source};
+pub(crate) use self::place::holds_password;
 pub use self::secret::{AdminSecret, MasterKey, SHORTEST_ADMIN_KEY};
 pub use self::settings::Settings;
 pub use self::unknown::UnknownVariable;
@@ -37,13 +40,15 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<AddressRange>,
-    /// Where the database and the master key are. Unused with [`StoreKind::Memory`].
+    /// Where the database and the master key are. Used with [`StoreKind::Sqlite`] alone.
     pub data: PathBuf,
     /// Where records are kept.
     pub store: StoreKind,
+    /// How Redis is used, where records are in one.
+    pub redis: RedisOptions,
     /// The key that opens the administration. `None`: one is made on the first run.
     pub admin_key: Option<AdminSecret>,
-    /// The master key. `None`: the one in the data folder.
+    /// The master key. `None`: the one in the data folder. [`StoreKind::Redis`] needs one, because all processes share it.
     pub master_key: Option<MasterKey>,
     /// Lifetimes and what clients may do.
     pub policy: Policy,
@@ -62,12 +67,14 @@ pub struct Config {
 }
 
 /// Where records are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum StoreKind {
     /// In a file of the data folder.
     Sqlite,
     /// Nowhere: they are gone when the server stops.
     Memory,
+    /// In the Redis or Valkey at this URL, which may hold a password and never shows it; for any number of processes.
+    Redis(Box<RedisUrl>),
 }
 
 /// How log lines look.
@@ -87,6 +94,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             data: PathBuf::from("portcullis-data"),
             store: StoreKind::Sqlite,
+            redis: RedisOptions::default(),
             admin_key: None,
             master_key: None,
             policy: Policy::default(),

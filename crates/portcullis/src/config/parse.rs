@@ -11,8 +11,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName};
-use super::secret;
-use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source, StoreKind};
+use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source};
+use super::{place, secret};
 
 pub(super) fn config(
     settings: &Settings,
@@ -34,9 +34,8 @@ pub(super) fn config(
         data: setting("data", settings.data.as_ref())
             .read(|text| Ok(PathBuf::from(text)))?
             .unwrap_or(default.data),
-        store: setting("store", settings.store.as_ref())
-            .choose(&["sqlite", "memory"], [StoreKind::Sqlite, StoreKind::Memory])?
-            .unwrap_or(default.store),
+        store: place::store(settings)?.unwrap_or(default.store),
+        redis: place::redis(settings)?,
         admin_key: secret::read(
             "admin_key",
             "admin_key_file",
@@ -107,17 +106,20 @@ fn policy(settings: &Settings) -> Result<Policy, ConfigError> {
 
 /// A setting that is being read.
 #[derive(Clone, Copy)]
-struct Setting<'a> {
+pub(super) struct Setting<'a> {
     key: &'static str,
     given: Option<&'a Given>,
 }
 
-const fn setting<'a>(key: &'static str, given: Option<&'a Given>) -> Setting<'a> {
+pub(super) const fn setting<'a>(key: &'static str, given: Option<&'a Given>) -> Setting<'a> {
     Setting { key, given }
 }
 
 impl Setting<'_> {
-    fn read<T>(&self, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Result<Option<T>, ConfigError> {
+    pub(super) fn read<T>(
+        &self,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Result<Option<T>, ConfigError> {
         let Some(given) = self.given else { return Ok(None) };
         clean(&given.text).and_then(parse).map(Some).map_err(|fault| self.error(fault))
     }
@@ -137,7 +139,7 @@ impl Setting<'_> {
         self.choose(&["on", "off"], [true, false])
     }
 
-    fn error(&self, fault: Fault) -> ConfigError {
+    pub(super) fn error(&self, fault: Fault) -> ConfigError {
         let source = self.given.map_or(Source::File, |given| given.source);
         ConfigError::Setting {
             name: SettingName { key: self.key, source },

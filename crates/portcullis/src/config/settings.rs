@@ -64,11 +64,35 @@ settings! {
     /// [variable: PORTCULLIS_DATA] [default: ./portcullis-data]
     #[arg(long, value_name = "FOLDER", help_heading = "Data and keys")]
     data = "/var/lib/portcullis",
-    /// Where records are kept: sqlite (in the data folder), or memory (everything is forgotten when the server stops)
+    /// Where records are kept: sqlite (in the data folder), memory (everything is forgotten when the server stops), or the URL
+    /// of a Redis or Valkey that any number of these servers share: redis://HOST:PORT/DATABASE, redis-cluster://HOST:PORT,…,
+    /// redis-sentinel://HOST:PORT,…/NAME; rediss:// and so on for TLS. With a password (redis://:PASSWORD@HOST) only as
+    /// variable or file
     ///
     /// [variable: PORTCULLIS_STORE] [default: sqlite]
-    #[arg(long, value_name = "sqlite|memory", help_heading = "Data and keys")]
-    store = "sqlite",
+    #[arg(long, value_name = "sqlite|memory|URL", help_heading = "Data and keys")]
+    store = "redis://127.0.0.1:6379/0",
+    /// A file with what --store says, in one line: for a URL with a password
+    ///
+    /// [variable: PORTCULLIS_STORE_FILE] [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Data and keys")]
+    store_file = "/run/secrets/store",
+    /// What the names of all keys in Redis begin with: servers that share a Redis and are not the same have different ones
+    ///
+    /// [variable: PORTCULLIS_REDIS_PREFIX] [default: portcullis]
+    #[arg(long, value_name = "PREFIX", help_heading = "Data and keys")]
+    redis_prefix = "portcullis",
+    /// A file with the certificates, as PEM, that vouch for a Redis over TLS
+    ///
+    /// [variable: PORTCULLIS_REDIS_CA_FILE] [default: those that the system trusts]
+    #[arg(long, value_name = "FILE", help_heading = "Data and keys")]
+    redis_ca_file = "/etc/ssl/redis-ca.pem",
+    /// How many replicas of Redis must have received what is written before it is answered (WAIT); with fewer it is 503. Not for
+    /// a Cluster
+    ///
+    /// [variable: PORTCULLIS_REDIS_WAIT_REPLICAS] [default: 0]
+    #[arg(long, value_name = "NUMBER", help_heading = "Data and keys")]
+    redis_wait_replicas = "1",
     /// A file with the key that opens /api: 16 characters or more, in one line. PORTCULLIS_ADMIN_KEY holds the key itself
     ///
     /// [variable: PORTCULLIS_ADMIN_KEY_FILE] [default: one is made on the first run and printed once]
@@ -77,7 +101,7 @@ settings! {
     /// A file with the master key, base64url of 32 random bytes, that seals what the database must not tell.
     /// PORTCULLIS_MASTER_KEY holds the key itself
     ///
-    /// [variable: PORTCULLIS_MASTER_KEY_FILE] [default: master.key in the data folder, made on the first run]
+    /// [variable: PORTCULLIS_MASTER_KEY_FILE] [default: master.key in the data folder, made on the first run; none with Redis]
     #[arg(long, value_name = "FILE", help_heading = "Data and keys")]
     master_key_file = "/run/secrets/master.key",
     /// How long an access token is valid: 1m to 24h

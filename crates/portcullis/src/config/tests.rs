@@ -58,7 +58,17 @@ fn a_bad_setting_is_refused_with_its_name_the_fault_and_an_example() {
         ("trusted_proxies", "10.0.0.1,proxy", "`proxy` is not an IP address"),
         ("data", "", "it is empty"),
         ("data", "/var/lib\n", "line break"),
-        ("store", "postgres", "`postgres` is none of: sqlite, memory"),
+        (
+            "store",
+            "postgres",
+            "neither sqlite nor memory nor the URL of a Redis: it must begin with redis://",
+        ),
+        ("store", "redis://a,b", "redis:// names one host"),
+        ("store_file", "/does/not/exist", "the file cannot be read"),
+        ("redis_prefix", "a{b}", "a prefix is 1 to 64 letters"),
+        ("redis_ca_file", "/does/not/exist", "the file cannot be read"),
+        ("redis_wait_replicas", "-1", "not a number of replicas"),
+        ("redis_wait_replicas", "17", "not a number of replicas"),
         ("admin_key_file", "/does/not/exist", "the file cannot be read"),
         ("master_key_file", "/does/not/exist", "the file cannot be read"),
         ("access_lifetime", "1 hour", "not a time"),
@@ -209,8 +219,47 @@ fn the_defaults_need_no_configuration() {
     let config = Config::load(Settings::default(), None, NONE).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8414");
     assert_eq!(config.data, Path::new("portcullis-data"));
-    assert_eq!((config.store, config.sign_up, config.limits), (StoreKind::Sqlite, true, true));
+    assert!(matches!(config.store, StoreKind::Sqlite));
+    assert_eq!((config.sign_up, config.limits), (true, true));
     assert!(config.admin_key.is_none() && config.master_key.is_none() && config.trusted_proxies.is_empty());
+}
+
+#[test]
+fn the_url_of_a_redis_is_a_secret_as_soon_as_it_holds_a_password() {
+    const URL: &str = "redis://ada:the-password@127.0.0.1:6379/1";
+    let [by_flag, by_variable, by_file] = told("store", URL);
+    assert!(
+        by_flag.contains("--store: it holds a password") && by_flag.contains("PORTCULLIS_STORE_FILE"),
+        "{by_flag}"
+    );
+    assert_eq!(by_variable, "");
+    assert!(by_file.contains("store: it holds a password"), "{by_file}");
+    for told in [&by_flag, &by_file] {
+        assert!(!told.contains("the-password"), "{told}");
+    }
+    for wrong in ["redis//ada:the-password@a", "redis://ada:the-password@a,b", "the-password"] {
+        for told in told("store", wrong) {
+            assert!(!told.is_empty() && !told.contains("the-password"), "{told}");
+        }
+    }
+    let config = with_variables(&[("PORTCULLIS_STORE", URL)]).unwrap();
+    let shown = format!("{config:?}");
+    assert!(shown.contains("127.0.0.1:6379") && !shown.contains("the-password"), "{shown}");
+    assert!(!format!("{:?}", flags(&["--store", URL])).contains("the-password"));
+
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("store");
+    fs::write(&file, format!("{URL}\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let config =
+        with_variables(&[("PORTCULLIS_STORE_FILE", path), ("PORTCULLIS_REDIS_PREFIX", "mine")]).unwrap();
+    assert!(matches!(config.store, StoreKind::Redis(_)));
+    let told =
+        with_variables(&[("PORTCULLIS_STORE_FILE", path), ("PORTCULLIS_STORE", "memory")]).unwrap_err();
+    assert_eq!(told.to_string(), "PORTCULLIS_STORE and PORTCULLIS_STORE_FILE are both set; keep one of them");
+    fs::write(&file, "redis://ada:the-password@\n").unwrap();
+    let told = with_variables(&[("PORTCULLIS_STORE_FILE", path)]).unwrap_err().to_string();
+    assert!(told.contains("must name a host") && !told.contains("the-password"), "{told}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+pub(crate) mod arrival;
 pub(crate) mod client;
 pub(crate) mod consent;
 pub(crate) mod grant;

@@ -27,8 +27,8 @@ use self::readers::Readers;
 use self::work::{Probe, Released, Swept};
 use self::writer::{Job, Writer};
 use crate::{
-    Changes, Claim, ClaimKind, Claimed, Commit, Filter, Inspect, Key, Kind, Look, OwnedClaim, Page, Row,
-    Seen, Store, StoreError,
+    Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Filter, Inspect, Key, Kind, Look,
+    OwnedClaim, Page, Row, Seen, Store, StoreError,
 };
 
 /// Writes that may wait for the writer. Who comes later waits for a place.
@@ -161,5 +161,17 @@ impl Inspect for Sqlite {
         at_most: u32,
     ) -> Result<Page, StoreError> {
         self.reading(|connection| rows::list(connection, kind, filter, after, at_most)).await
+    }
+}
+
+#[async_trait]
+impl Claims for Sqlite {
+    async fn claims(
+        &self,
+        kind: ClaimKind,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<ClaimPage, StoreError> {
+        self.reading(|connection| rows::claims(connection, kind, after, at_most)).await
     }
 }
