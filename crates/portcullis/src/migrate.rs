@@ -127,6 +127,8 @@ pub struct Migration {
     pub to: Place,
     /// How a Redis is used, on either side.
     pub redis: RedisOptions,
+    /// Whether no server shall start with the source any more, once the target has everything.
+    pub switch: bool,
 }
 
 impl Migration {
@@ -155,6 +157,7 @@ impl Migration {
             to: &*to,
             now: clock.now(),
             source_in_use,
+            leave: self.switch,
             draw: &mut || Mark::new(entropy.draw()),
             told,
         };

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use ambient::Time;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use store::copy::{Copied, CopyError, Copying, Progress, ServeError, is_served, may_be_served};
+use store::copy::{Copied, CopyError, Copying, Progress, ServeError, is_served, may_be_served, take_back};
 use store::{
-    Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Filter, Found, Inspect, Key, KeyList,
-    KeyState, Kind, Links, Look, Mark, Memory, Movable, Page, Record, Redis, RedisOptions, Row, SealedKey,
-    Seen, Sqlite, Store, StoreError,
+    Arrival, ArrivalState, Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Filter, Found,
+    Inspect, Key, KeyList, KeyState, Kind, Links, Look, Mark, Memory, Movable, Page, Record, Redis,
+    RedisOptions, Row, SealedKey, Seen, Sqlite, Store, StoreError,
 };
 use testkit::redis_server::RedisServer;
 
@@ -46,7 +46,8 @@ macro_rules! cases {
     ($($name:ident: $from:ident, $to:ident;)+) => { $(cases! { @of $name $from $to
         everything_arrives_as_it_is, what_has_changed_is_brought, what_has_ended_is_never_brought_back,
         only_an_own_copy_is_written_over, half_a_copy_is_not_served_and_a_served_one_not_written,
-        a_copy_that_broke_off_goes_on, what_is_over_stays_behind
+        a_copy_that_broke_off_goes_on, what_is_over_stays_behind, who_logs_out_between_two_copies_stays_logged_out,
+        of_two_copies_the_earlier_stops, a_store_that_was_left_is_not_served, a_first_server_keeps_a_copy_out
     })+ };
     (@of $name:ident $from:ident $to:ident $($case:ident),+) => {
         mod $name {
@@ -143,6 +144,7 @@ async fn run(from: &Subject, to: &Subject, source_in_use: bool) -> Result<Copied
         to: &**to,
         now: NOW,
         source_in_use,
+        leave: false,
         draw: &mut mark,
         told: &mut |progress| told.push(progress),
     };
@@ -287,13 +289,89 @@ async fn a_copy_that_broke_off_goes_on(from: Subject, to: Subject) {
     for n in 0..300 {
         create(&from, &Sample::new(n)).await;
     }
-    let breaking: Subject = Arc::new(Breaking { inner: to.clone(), left: AtomicU32::new(100) });
+    let breaking: Subject =
+        Arc::new(Breaking { inner: to.clone(), left: AtomicU32::new(100), meanwhile: None });
     assert!(matches!(run(&from, &breaking, false).await, Err(CopyError::To(_))));
     assert!(matches!(may_be_served(&*to).await, Err(ServeError::Unfinished)));
     let done = copied(&from, &to).await;
     // Of the hundred, two are the keys and the note that it is a copy; some were given up on their way.
     assert!((300 - 98..300).contains(&done.written), "{done:?}");
     assert_eq!(everything(&from).await, everything(&to).await);
+}
+
+/// A log-out writes an end long past. A Redis deletes that at once, a database at its next sweep.
+async fn who_logs_out_between_two_copies_stays_logged_out(from: Subject, to: Subject) {
+    used(&from, 1).await;
+    create(&from, &Sample::new("session")).await;
+    create(&from, &Sample::new("swept")).await;
+    assert!(!run(&from, &to, true).await.unwrap().complete);
+    for id in ["session", "swept"] {
+        change(&from, id, |sample| sample.sweep = Some(0)).await;
+    }
+    // One of them has gone from the source altogether.
+    from.sweep(Time(1), 1).await.unwrap();
+    assert!(run(&from, &to, false).await.unwrap().complete);
+    assert_eq!(find(&to, "session").await, None);
+    assert_eq!(find(&to, "swept").await, None);
+}
+
+/// A job that is started twice, and of which the first run is slow.
+async fn of_two_copies_the_earlier_stops(from: Subject, to: Subject) {
+    used(&from, 1).await;
+    for n in 0..600 {
+        create(&from, &Sample::new(format!("{n:04}"))).await;
+    }
+    let slow: Subject =
+        Arc::new(Breaking { inner: from.clone(), left: AtomicU32::new(1), meanwhile: Some(to.clone()) });
+    assert!(matches!(run(&slow, &to, false).await, Err(CopyError::Served)));
+    assert_eq!(find(&to, "0500").await.unwrap().record.text, "generation 6");
+    assert!(to.holder(ClaimKind::Email, "new@example.com").await.unwrap().is_some());
+}
+
+async fn a_store_that_was_left_is_not_served(from: Subject, to: Subject) {
+    used(&from, 1).await;
+    create(&from, &Sample::new("grant")).await;
+    for source_in_use in [true, false] {
+        may_be_served(&*from).await.unwrap();
+        let copying = Copying {
+            from: &*from,
+            to: &*to,
+            now: NOW,
+            source_in_use,
+            leave: true,
+            draw: &mut mark,
+            told: &mut |_| {},
+        };
+        assert_eq!(copying.run().await.unwrap().complete, !source_in_use);
+    }
+    assert!(matches!(may_be_served(&*from).await, Err(ServeError::Left)));
+    assert!(matches!(is_served(&*from, NOW, &mut mark).await, Err(ServeError::Left)));
+    is_served(&*to, NOW, &mut mark).await.unwrap();
+    change(&to, "grant", |sample| sample.text = "of the new server".to_owned()).await;
+
+    // The way back brings what happened since; without it, the old one is as it was.
+    copied(&to, &from).await;
+    assert_eq!(find(&from, "grant").await.unwrap().record.text, "of the new server");
+    may_be_served(&*from).await.unwrap();
+    let left =
+        Found::<Arrival>::decode(&to.read(&Key::new(Kind::Arrival, Arrival::ID)).await.unwrap().unwrap());
+    let record = Arrival { state: ArrivalState::Left, since: NOW };
+    let changes = Changes::replace(mark(), &left.unwrap(), &record);
+    assert_eq!(to.commit(&changes).await.unwrap(), Commit::Done);
+    assert!(take_back(&*to, NOW, &mut mark).await.unwrap());
+    assert!(!take_back(&*to, NOW, &mut mark).await.unwrap());
+    may_be_served(&*to).await.unwrap();
+}
+
+/// Between the look of a copy at an empty target and its first write.
+async fn a_first_server_keeps_a_copy_out(from: Subject, to: Subject) {
+    used(&from, 1).await;
+    is_served(&*to, NOW, &mut mark).await.unwrap();
+    assert!(matches!(run(&from, &to, false).await, Err(CopyError::Served)));
+    let other = Arc::new(Memory::new()) as Subject;
+    used(&other, 2).await;
+    is_served(&*other, NOW, &mut mark).await.unwrap();
+    assert!(run(&other, &(Arc::new(Memory::new()) as Subject), false).await.unwrap().complete);
 }
 
 async fn what_is_over_stays_behind(from: Subject, to: Subject) {
@@ -311,6 +389,8 @@ async fn what_is_over_stays_behind(from: Subject, to: Subject) {
 struct Breaking {
     inner: Subject,
     left: AtomicU32,
+    /// Where another copy comes to its end, and a server works, while a page is on its way.
+    meanwhile: Option<Subject>,
 }
 
 #[async_trait]
@@ -354,7 +434,18 @@ impl Inspect for Breaking {
         after: Option<&str>,
         at_most: u32,
     ) -> Result<Page, StoreError> {
-        self.inner.list(kind, filter, after, at_most).await
+        let page = self.inner.list(kind, filter, after, at_most).await?;
+        if let (Some(to), Kind::Grant, Some(_)) = (&self.meanwhile, kind, after)
+            && self.left.swap(0, Ordering::SeqCst) > 0
+        {
+            assert!(run(&self.inner, to, false).await.unwrap().complete);
+            is_served(&**to as &dyn Store, NOW, &mut mark).await.unwrap();
+            for n in 2..7 {
+                change(to, "0500", |sample| sample.text = format!("generation {n}")).await;
+            }
+            claim(to, "new@example.com", "usr_new", None).await;
+        }
+        Ok(page)
     }
 }
 

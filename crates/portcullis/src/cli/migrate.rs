@@ -37,6 +37,11 @@ pub(super) struct Migrate {
     /// [variable: PORTCULLIS_CONFIG] [default: none]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// When the new store has everything, let no server start with the old one any more
+    ///
+    /// Without it nothing keeps a forgotten server from starting there and undoing what happened since.
+    #[arg(long)]
+    switch: bool,
 }
 
 const STATUS: &str = "\
@@ -76,7 +81,7 @@ pub(super) async fn run(
     };
     let (from, to) = (place("from", &migrate.from)?, place("to", &migrate.to)?);
     writeln!(out, "Copying from {from} to {to}")?;
-    let migration = Migration { from, to, redis: config.redis };
+    let migration = Migration { from, to, redis: config.redis, switch: migrate.switch };
     let mut shown = Shown::new();
     let copied = migration.run(&SystemClock, &SystemEntropy, &mut |progress| shown.show(progress)).await;
     shown.end();
@@ -99,7 +104,14 @@ fn report(migration: &Migration, copied: &Copied, out: &mut dyn Write) -> io::Re
         )?;
     }
     if copied.complete {
-        writeln!(out, "The new store has everything. Do not start a server with the old one any more.")?;
+        writeln!(
+            out,
+            "The new store has everything. {}",
+            match migration.switch {
+                true => "No server starts with the old one any more.",
+                false => "Do not start a server with the old one any more (with --switch none does).",
+            }
+        )?;
         match (&migration.from, &migration.to) {
             (Place::Sqlite(folder), Place::Redis(_)) => writeln!(
                 out,

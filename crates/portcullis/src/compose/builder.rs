@@ -172,6 +172,10 @@ impl Builder {
         copy::may_be_served(&**records).await?;
         // Every server that opens a store makes its token keys first.
         let first_run = records.list(Kind::Keys, Filter::All, None, 1).await?.rows.is_empty();
+        if first_run {
+            // Before anything is made: of a server and a copy that find the store empty, one gives way.
+            copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+        }
         let seal = master_key.seal()?;
         let keys =
             Keys::open(records.clone(), seal, clock.clone(), entropy.clone()).await.map_err(|error| {

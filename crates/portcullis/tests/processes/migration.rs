@@ -55,8 +55,12 @@ async fn from_one_machine_to_many_and_back_nobody_is_logged_out_and_nothing_ende
 
     // The switch.
     old.stop();
-    let (status, out, told) = migrate(&data, &url);
+    let (status, out, told) =
+        run(&format!("migrate --switch --from sqlite:{} --to {url}", data.display()), &[]);
     assert_eq!(status, 0, "{out}{told}");
+    let (status, _, told_of_old) = run("serve", &[("PORTCULLIS_DATA", data.to_str().unwrap())]);
+    assert_eq!(status, 1);
+    assert!(told_of_old.contains("was left for another one"), "{told_of_old}");
     assert!(out.contains("The new store has everything") && out.contains("master.key"), "{out}");
     let (one, other) = (with_redis(), with_redis());
     let after = world(&[&one, &other], ADMIN_KEY);

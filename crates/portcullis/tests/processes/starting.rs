@@ -96,8 +96,8 @@ async fn a_redis_that_throws_records_away_is_not_ready_and_says_why() {
     redis.ask(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     // An answer is good for the second that it was given in.
     let ask = || run("health --ready", &[("PORTCULLIS_LISTEN", base.trim_start_matches("http://"))]);
-    let asked = std::iter::repeat_with(ask).take(10_000);
-    let (status, out, told) = asked.skip_while(|(status, ..)| *status == 1).next().unwrap();
+    let mut asked = std::iter::repeat_with(ask).take(10_000);
+    let (status, out, told) = asked.find(|(status, ..)| *status != 1).unwrap();
     assert_eq!(status, 0, "{told}");
     assert!(out.contains("ready"), "{out}");
     process.stop();

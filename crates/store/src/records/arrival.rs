@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Kind, Record};
 
-/// How far a copy into this store has come. A store that was never the target of one has none.
+/// How far a copy into this store has come, or whether it is served.
 ///
 /// It keeps apart what must not mix: nobody serves half a copy, and nothing is copied over what a server has written since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Arrival {
     pub since: Time,
 }
 
-/// What holds of a store that is the target of a copy.
+/// What holds of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ArrivalState {
@@ -24,8 +24,10 @@ pub enum ArrivalState {
     Copying,
     /// Everything is here. A server may use it, and a further copy may bring what has changed.
     Complete,
-    /// A server has used it: no copy may write here any more.
+    /// A server has used it: no copy may write here any more. Every server notes it before it makes anything.
     Served,
+    /// Everything has gone to another store, which is served in its stead: no server may use it.
+    Left,
 }
 
 impl Arrival {

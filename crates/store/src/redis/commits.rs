@@ -21,11 +21,18 @@ pub(super) async fn commit(wire: &Wire, keys: &Keys, changes: &Changes) -> Resul
         Guard::This(_) | Guard::Any => None,
     };
     for _ in 0..TRIES {
-        match &*attempt(wire, keys, changes, &row, listed.as_deref()).await? {
-            "done" => return Ok(Commit::Done),
-            "stale" => return Ok(Commit::Stale),
-            "torn" => return Err(Fault::Damaged(row.key.kind)),
-            needed => listed = Some(lists::enter(wire, keys, &row, needed).await?),
+        let answer = attempt(wire, keys, changes, &row, listed.as_deref()).await?;
+        match answer.split_once(' ').unwrap_or((&answer, "")) {
+            ("done", _) => return Ok(Commit::Done),
+            ("stale", _) => return Ok(Commit::Stale),
+            ("torn", _) => return Err(Fault::Damaged(row.key.kind)),
+            ("lists", needed) => listed = Some(lists::enter(wire, keys, &row, needed).await?),
+            ("written", promised) => {
+                // A full server refuses it, and must not keep a grant from being ended.
+                let _ = lists::enter(wire, keys, &row, promised).await;
+                return Ok(Commit::Done);
+            }
+            _ => return Err(Fault::Unexpected),
         }
     }
     Err(Fault::Contended)

@@ -35,6 +35,9 @@ impl Way {
             let _ = aws_lc_rs::default_provider().install_default();
         }
         if let Some(pem) = &options.authority {
+            if !url.tls {
+                return Err(Fault::Plain);
+            }
             let mut certificates = CertificateDer::pem_slice_iter(pem);
             if certificates.next().is_none_or(|first| first.is_err()) {
                 return Err(Fault::Authority);

@@ -16,6 +16,8 @@ pub(super) enum Fault {
     Connecting,
     #[error("no Sentinel knows a primary of the name {0}")]
     NoPrimary(String),
+    #[error("no more than half of the Sentinels in the URL name the same primary for {0}")]
+    NoMajority(String),
     #[error("the Sentinels name {0} as the primary, and it is none")]
     NotPrimary(String),
     #[error("the connection has ended with its runtime")]
@@ -24,6 +26,8 @@ pub(super) enum Fault {
     Prefix,
     #[error("the certificate authority holds no certificate in PEM")]
     Authority,
+    #[error("a certificate authority is set, and the URL asks for no TLS: begin it with rediss")]
+    Plain,
     #[error(
         "maxmemory-policy is {0}: Redis throws records away when its memory is full, and whoever is logged in with them; \
          set it to noeviction"
@@ -31,10 +35,17 @@ pub(super) enum Fault {
     Evicts(String),
     #[error("Redis does not say what its maxmemory-policy is: let this user run INFO (ACL rule +info)")]
     Unsaid(#[source] Arc<RedisError>),
-    #[error("the Cluster serves only a part of its slots (cluster_state is not ok)")]
+    #[error(
+        "the clock of Redis is {ahead} seconds ahead of ours (behind, if negative), and it expires records by its own: \
+         synchronise the clocks of both machines"
+    )]
+    Clock { ahead: i64 },
+    #[error("the Cluster serves only a part of its slots (cluster_state, cluster_slots_ok)")]
     InPart,
     #[error("{reached} replicas have what was written, and {wanted} are wanted (wait_replicas)")]
     Replicas { reached: i64, wanted: u32 },
+    #[error("replicas were waited for too long (wait_replicas)")]
+    Late,
     #[error("wait_replicas is not for a Cluster")]
     NoWaiting,
     #[error("a record is being written by others all the time")]
@@ -55,7 +66,11 @@ impl Fault {
             Self::Driver(error) => breaks(error),
             Self::Connecting
             | Self::NoPrimary(_)
+            | Self::NoMajority(_)
             | Self::NotPrimary(_)
+            | Self::Plain
+            | Self::Clock { .. }
+            | Self::Late
             | Self::Ended
             | Self::Prefix
             | Self::Authority
@@ -90,11 +105,14 @@ impl From<Fault> for StoreError {
         match fault {
             Fault::Newer { found, known } => Self::Newer { kind: "database", found, known },
             Fault::Damaged(kind) => Self::Damaged { kind: kind.as_str(), source: Box::new(fault) },
-            Fault::Evicts(_) | Fault::Unsaid(_) => Self::Unfit(Box::new(fault)),
+            Fault::Evicts(_) | Fault::Unsaid(_) | Fault::Clock { .. } => Self::Unfit(Box::new(fault)),
             Fault::Driver(_)
             | Fault::Connecting
             | Fault::NoPrimary(_)
+            | Fault::NoMajority(_)
             | Fault::NotPrimary(_)
+            | Fault::Plain
+            | Fault::Late
             | Fault::Ended
             | Fault::Prefix
             | Fault::Authority

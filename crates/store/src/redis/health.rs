@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ambient::{Clock as _, SystemClock};
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 
 use super::fault::Fault;
@@ -14,14 +15,37 @@ const LAYOUT: u32 = 1;
 /// Keys that a probe writes: of a Cluster enough that each of a few primaries very likely has one.
 const PROBES: usize = 16;
 
+/// How far the clocks of the servers and ours may be apart, in seconds.
+const APART: i64 = 60;
+
+/// The slots of a Cluster.
+const SLOTS: &str = "16384";
+
 /// Refuses keys of a newer version; says ours where there is none.
 pub(super) async fn layout(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
+    // A full server can be read, and must not keep a process from starting.
+    if known(wire.ask(said(keys)).await?)? {
+        return Ok(());
+    }
     let mut say = redis::cmd("SET");
     say.arg(keys.layout()).arg(LAYOUT).arg("NX");
     wire.ask(say).await?;
-    let found: Option<u32> =
-        redis::from_redis_value(wire.ask(said(keys)).await?).map_err(RedisError::from)?;
-    newer(found)
+    known(wire.ask(said(keys)).await?)?;
+    Ok(())
+}
+
+/// Refuses servers whose clock is another than ours.
+///
+/// They expire records: what we write would be gone at once, or when it is needed.
+pub(super) async fn clocks(wire: &Wire) -> Result<(), Fault> {
+    for answer in wire.ask_primaries(redis::cmd("TIME")).await? {
+        let (seconds, _): (i64, i64) = redis::from_redis_value(answer).map_err(RedisError::from)?;
+        let ahead = seconds.saturating_sub(SystemClock.now().0);
+        if ahead.saturating_abs() > APART {
+            return Err(Fault::Clock { ahead });
+        }
+    }
+    Ok(())
 }
 
 /// Whether every primary can be written and read, and keeps what it is told.
@@ -36,7 +60,8 @@ pub(super) async fn ready(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
     commands.push(said(keys));
     let answers = wire.write(commands).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
     let found = answers.into_iter().next_back().ok_or(Fault::Unexpected)?;
-    newer(redis::from_redis_value(found).map_err(RedisError::from)?)?;
+    known(found)?;
+    clocks(wire).await?;
     if !wire.keeps_order() {
         serves_all_slots(wire).await?;
     }
@@ -49,20 +74,27 @@ fn said(keys: &Keys) -> Cmd {
     read
 }
 
-fn newer(found: Option<u32>) -> Result<(), Fault> {
-    match found {
+/// Whether a version is said; one that is newer is refused.
+fn known(said: Value) -> Result<bool, Fault> {
+    match redis::from_redis_value::<Option<u32>>(said).map_err(RedisError::from)? {
         Some(found) if found > LAYOUT => Err(Fault::Newer { found, known: LAYOUT }),
-        Some(_) | None => Ok(()),
+        Some(_) => Ok(true),
+        None => Ok(false),
     }
 }
 
+/// As every primary sees it. Its state alone says little: it stays `ok` when slots are lost, if it need not cover all of them.
 async fn serves_all_slots(wire: &Wire) -> Result<(), Fault> {
     let mut ask = redis::cmd("CLUSTER");
     ask.arg("INFO");
-    match value_of(&words(wire.ask(ask).await?)?, "cluster_state") {
-        Some("ok") => Ok(()),
-        Some(_) | None => Err(Fault::InPart),
+    for answer in wire.ask_primaries(ask).await? {
+        let info = words(answer)?;
+        match (value_of(&info, "cluster_state"), value_of(&info, "cluster_slots_ok")) {
+            (Some("ok"), Some(SLOTS)) => {}
+            _ => return Err(Fault::InPart),
+        }
     }
+    Ok(())
 }
 
 /// A server that is full must refuse writes. Any other policy makes room by ending somebody's log-in, or by forgetting that a

@@ -26,6 +26,7 @@ use std::fmt;
 use ambient::Time;
 use async_trait::async_trait;
 
+use self::fault::Fault;
 use self::keys::Keys;
 pub use self::options::RedisOptions;
 use self::remembered::Remembered;
@@ -52,12 +53,16 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Newer`] if a newer version of this program wrote the keys; [`StoreError::Unavailable`] if no connection
-    /// comes about, or the options make no sense.
+    /// [`StoreError::Newer`] if a newer version of this program wrote the keys; [`StoreError::Unfit`] if the clock of a server is
+    /// more than a minute off ours; [`StoreError::Unavailable`] if no connection comes about, or the options make no sense.
     pub async fn open(url: &RedisUrl, options: RedisOptions) -> Result<Self, StoreError> {
         let keys = Keys::under(&options.prefix)?;
         let wire = Wire::open(url, &options, &keys).await?;
         health::layout(&wire, &keys).await?;
+        // A primary of a Cluster that is away now is no reason not to start.
+        if let Err(fault @ Fault::Clock { .. }) = health::clocks(&wire).await {
+            return Err(fault.into());
+        }
         Ok(Self { wire, keys, remembered: Remembered::default() })
     }
 }

@@ -1,10 +1,14 @@
 //! Asking the Sentinels where the primary is, and hearing from them when it is another.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use futures_util::future::{join_all, select};
+use futures_util::stream::FuturesUnordered;
 use redis::Value;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
+use tokio::sync::Notify;
 
 use super::endpoint::Way;
 use super::fault::Fault;
@@ -51,14 +55,19 @@ impl Target {
         match self {
             Self::Server(_) => std::future::pending().await,
             Self::Primary { name, sentinels, login } => {
-                for sentinel in sentinels.iter().cycle() {
-                    let watching = watched(way, sentinel, name, login, now);
-                    match tokio::time::timeout(2 * ASKS_EVERY, watching).await {
-                        Ok(Ok(Some(_))) => return,
-                        Ok(Ok(None)) | Err(_) => {}
-                        Ok(Err(_)) => tokio::time::sleep(ASKS_EVERY / 5).await,
+                let news = Notify::new();
+                let listening =
+                    join_all(sentinels.iter().map(|sentinel| listen(way, sentinel, login, &news)));
+                let asking = async {
+                    loop {
+                        if primary(way, name, sentinels, login).await.is_ok_and(|primary| primary != *now) {
+                            return;
+                        }
+                        // Of whichever primary, or of none: asked again, they say what is true.
+                        let _ = tokio::time::timeout(ASKS_EVERY, news.notified()).await;
                     }
-                }
+                };
+                select(pin!(listening), pin!(asking)).await;
             }
         }
     }
@@ -74,17 +83,30 @@ async fn connected(
     Ok(client.get_multiplexed_async_connection_with_config(&way.patience()).await?)
 }
 
-/// The answer of the first Sentinel that has one.
+/// What more than half of all Sentinels answer, as soon as they have.
+///
+/// One that is cut off together with a primary goes on naming it when the others have replaced it.
 async fn primary(way: &Way, name: &str, sentinels: &[Node], login: &Login) -> Result<Node, Fault> {
-    let mut failed = None;
-    for sentinel in sentinels {
-        match asked(way, sentinel, name, login).await {
-            Ok(Some(primary)) => return Ok(primary),
+    let mut answers: FuturesUnordered<_> =
+        sentinels.iter().map(|sentinel| asked(way, sentinel, name, login)).collect();
+    let (mut named, mut failed) = (Vec::new(), None);
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(Some(primary)) => {
+                named.push(primary.clone());
+                if named.iter().filter(|other| **other == primary).count() > sentinels.len() / 2 {
+                    return Ok(primary);
+                }
+            }
             Ok(None) => {}
             Err(fault) => failed = Some(fault),
         }
     }
-    Err(failed.unwrap_or_else(|| Fault::NoPrimary(name.to_owned())))
+    Err(match failed {
+        _ if !named.is_empty() => Fault::NoMajority(name.to_owned()),
+        Some(fault) => fault,
+        None => Fault::NoPrimary(name.to_owned()),
+    })
 }
 
 async fn asked(way: &Way, sentinel: &Node, name: &str, login: &Login) -> Result<Option<Node>, Fault> {
@@ -95,22 +117,22 @@ async fn asked(way: &Way, sentinel: &Node, name: &str, login: &Login) -> Result<
     Ok(address.map(|(host, port)| Node { host, port }))
 }
 
-/// Which other primary there is, according to this Sentinel, now or when it next hears of one.
-async fn watched(
-    way: &Way,
-    sentinel: &Node,
-    name: &str,
-    login: &Login,
-    now: &Node,
-) -> Result<Option<Node>, Fault> {
+/// Tells whenever this Sentinel says that a primary was replaced, and when it may have said so unheard. Never ends.
+async fn listen(way: &Way, sentinel: &Node, login: &Login, news: &Notify) {
+    loop {
+        if let Ok(mut heard) = subscribed(way, sentinel, login).await {
+            news.notify_one();
+            let mut messages = heard.on_message();
+            while messages.next().await.is_some() {
+                news.notify_one();
+            }
+        }
+        tokio::time::sleep(ASKS_EVERY / 5).await;
+    }
+}
+
+async fn subscribed(way: &Way, sentinel: &Node, login: &Login) -> Result<PubSub, Fault> {
     let mut heard = way.to(sentinel, login, 0)?.get_async_pubsub().await?;
     heard.subscribe("+switch-master").await?;
-    // What it said before we listened.
-    let other = |found: Option<Node>| found.filter(|found| found != now);
-    if let Some(other) = other(asked(way, sentinel, name, login).await?) {
-        return Ok(Some(other));
-    }
-    // Of whichever primary, or of none: asked again, it says what is true.
-    let _ = tokio::time::timeout(ASKS_EVERY, heard.on_message().next()).await;
-    Ok(other(asked(way, sentinel, name, login).await?))
+    Ok(heard)
 }

@@ -140,3 +140,13 @@ async fn sentinels_that_do_not_know_the_name_say_so() {
     let told = sources(&open(&url).await.unwrap_err());
     assert!(told.contains("no Sentinel knows a primary of the name another"), "{told}");
 }
+
+/// It would be ignored, and whoever set it believes that the servers are checked.
+#[tokio::test]
+async fn a_certificate_authority_without_tls_is_refused() {
+    let server = RedisServer::start();
+    let pem = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap().cert.pem();
+    let options = RedisOptions::default().certificate_authority(pem);
+    let told = sources(&Redis::open(&RedisUrl::parse(&server.url()).unwrap(), options).await.unwrap_err());
+    assert!(told.contains("begin it with rediss"), "{told}");
+}

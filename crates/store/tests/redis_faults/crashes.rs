@@ -7,6 +7,7 @@ use std::time::Duration;
 use store::{Commit, Key, Kind, Redis, RedisOptions, RedisUrl, Store};
 use testkit::redis_server::{RedisCluster, RedisSentinels, RedisServer};
 
+use crate::fake::{array, fake};
 use crate::{Changes, Mark, create, is_unavailable, open, read, record, sources, until};
 
 #[tokio::test]
@@ -231,4 +232,74 @@ async fn a_cluster_that_serves_in_part_is_not_ready() {
     assert!(is_unavailable(store.ready().await));
     cluster.nodes()[1].restart();
     until(async || store.ready().await.is_ok()).await;
+}
+
+/// What a failed wait costs is paid once: who comes then is told at once, and nothing is written that is called a failure.
+#[tokio::test]
+async fn while_replicas_are_missing_nothing_is_written() {
+    let server = RedisServer::start();
+    // So that the server knows the script.
+    assert_eq!(create(&open(&server.url()).await.unwrap(), 0).await.unwrap(), Commit::Done);
+    let options = RedisOptions::default().answering(Duration::from_secs(1)).wait_replicas(1);
+    let store = Arc::new(Redis::open(&RedisUrl::parse(&server.url()).unwrap(), options).await.unwrap());
+    let writers = (1..1500_u32).map(|n| {
+        let store = Arc::clone(&store);
+        let mut mark = [1; 16];
+        mark[..4].copy_from_slice(&n.to_be_bytes());
+        tokio::spawn(async move { store.commit(&Changes::create(Mark::new(mark), &record(n))).await })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        assert!(is_unavailable(writer.await.unwrap()));
+    }
+    let written = server.ask(&["KEYS", "portcullis:admin_key:*"]).lines().count();
+    assert!(written <= 257, "{written} were written and called failures");
+}
+
+/// It is cut off together with the primary that it goes on naming.
+#[tokio::test]
+async fn one_sentinel_alone_names_no_primary() {
+    let (old, new) = (RedisServer::start(), RedisServer::start());
+    let sentinel = async |primary: &RedisServer| {
+        let port = primary.port().to_string();
+        fake(move |asked| match asked.split(' ').next()? {
+            "sentinel" => Some(array(&["127.0.0.1", &port])),
+            "subscribe" => {
+                Some(format!("{}:1\r\n", array(&["subscribe", "+switch-master"]).replace("*2", "*3")))
+            }
+            _ => None,
+        })
+        .await
+    };
+    let [stale, one, two] = [sentinel(&old).await, sentinel(&new).await, sentinel(&new).await];
+    let url = |rest: &str| format!("redis-sentinel://127.0.0.1:{stale},127.0.0.1:{one}{rest}/mymaster");
+    let store = open(&url(&format!(",127.0.0.1:{two}"))).await.unwrap();
+    assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
+    assert_eq!(new.ask(&["EXISTS", "portcullis:admin_key:{1}"]), "1");
+    assert_eq!(old.ask(&["DBSIZE"]), "0");
+    let told = sources(&open(&url("")).await.unwrap_err());
+    assert!(told.contains("no more than half of the Sentinels"), "{told}");
+}
+
+/// Its state is `ok` all the same if it need not cover all slots.
+#[tokio::test]
+async fn a_cluster_that_may_serve_in_part_is_not_ready_when_it_does() {
+    let mut cluster = RedisCluster::start();
+    for node in cluster.nodes() {
+        node.ask(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    }
+    let store = open(&cluster.url()).await.unwrap();
+    store.ready().await.unwrap();
+    let nodes = cluster.nodes();
+    let slot = |key: &str| nodes[0].ask(&["CLUSTER", "KEYSLOT", key]);
+    let layout = slot("portcullis:layout");
+    let probed: Vec<_> = (0..16).map(|n| slot(&format!("portcullis:probe:{n}"))).collect();
+    let lost = (0..100)
+        .map(|n| slot(&format!("portcullis:admin_key:{{{n}}}")))
+        .find(|slot| !probed.contains(slot) && *slot != layout)
+        .unwrap();
+    for node in nodes.iter() {
+        node.ask(&["CLUSTER", "DELSLOTS", &lost]);
+    }
+    let told = sources(&store.ready().await.unwrap_err());
+    assert!(told.contains("serves only a part of its slots"), "{told}");
 }

@@ -3,7 +3,8 @@
 use store::{Claim, ClaimKind, Claimed, Commit, Counters, Filter, Inspect, Key, Kind, Store, StoreError};
 use testkit::redis_server::{RedisCluster, RedisServer};
 
-use crate::{Time, create, open, read, sources};
+use crate::fake::{array, fake};
+use crate::{Time, create, creation, is_unavailable, open, read, sources};
 
 /// A moment that no clock of a test reaches.
 const FUTURE: i64 = 9_000_000_000;
@@ -56,6 +57,96 @@ async fn a_full_server_is_not_ready_and_keeps_what_it_has() {
     assert!(read(&store, 1).await.is_some());
     server.ask(&["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(create(&store, 2).await.unwrap(), Commit::Done);
+}
+
+#[tokio::test]
+async fn a_full_server_can_be_opened_again() {
+    let server = RedisServer::start();
+    drop(open(&server.url()).await.unwrap());
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    open(&server.url()).await.unwrap();
+}
+
+/// A script that has begun with a deletion may write beyond the limit.
+#[tokio::test]
+async fn a_full_server_takes_nothing_new_and_lets_what_is_there_be_ended() {
+    let server = RedisServer::start();
+    let store = open(&server.url()).await.unwrap();
+    assert_eq!(store.commit(&session(1, FUTURE)).await.unwrap(), Commit::Done);
+    let id = store::SessionId::new([1; 16]).to_string();
+    let key = Key::new(Kind::Session, &id);
+    let found = store::Found::<store::Session>::decode(&store.read(&key).await.unwrap().unwrap()).unwrap();
+    // Something to drop from the list on the way, and a list that knows of the record already.
+    server.ask(&["ZADD", "portcullis:{admin_key}:until", "1000", "over"]);
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(is_unavailable(store.commit(&creation(2)).await));
+    assert_eq!(server.ask(&["EXISTS", "portcullis:admin_key:{2}"]), "0");
+    let claim = Claim {
+        kind: ClaimKind::Email,
+        key: "a",
+        owner: "me",
+        since: Time(1),
+        until: None,
+        instead_of: None,
+    };
+    server.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    server.ask(&["ZADD", "portcullis:{claim:email}:until", "1000", "over"]);
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(is_unavailable(store.claim(&claim).await));
+    // A day later, when its lists are to be told again.
+    server.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    server.ask(&["HSET", &format!("portcullis:session:{{{id}}}"), "told", "0"]);
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    let ended = store::Changes::replace(store::Mark::new([9; 16]), &found, &found.record);
+    assert_eq!(store.commit(&ended).await.unwrap(), Commit::Done);
+}
+
+/// The node of a list may lose what it was told.
+#[tokio::test]
+async fn a_list_that_lost_a_record_hears_of_it_within_a_day_of_use() {
+    let server = RedisServer::start();
+    let store = open(&server.url()).await.unwrap();
+    assert_eq!(store.commit(&session(1, FUTURE)).await.unwrap(), Commit::Done);
+    let id = store::SessionId::new([1; 16]).to_string();
+    let (key, hash) = (Key::new(Kind::Session, &id), format!("portcullis:session:{{{id}}}"));
+    let people = Filter::OfPerson("p");
+    for half in ["ids", "until"] {
+        server.ask(&["DEL", &format!("portcullis:{{session:person:p}}:{half}")]);
+    }
+    for (mark, listed) in [(2, 0), (3, 1)] {
+        if listed > 0 {
+            let told: i64 = server.ask(&["HGET", &hash, "told"]).parse().unwrap();
+            server.ask(&["HSET", &hash, "told", &(told - 25 * 60 * 60 * 1000).to_string()]);
+        }
+        let found =
+            store::Found::<store::Session>::decode(&store.read(&key).await.unwrap().unwrap()).unwrap();
+        let changes = store::Changes::replace(store::Mark::new([mark; 16]), &found, &found.record);
+        assert_eq!(store.commit(&changes).await.unwrap(), Commit::Done);
+        assert_eq!(store.list(Kind::Session, people, None, 10).await.unwrap().rows.len(), listed);
+    }
+    let lives: i64 = server.ask(&["PEXPIRETIME", &hash]).parse().unwrap();
+    let kept: f64 = server.ask(&["ZSCORE", "portcullis:{session:person:p}:until", &id]).parse().unwrap();
+    assert!(kept >= lives as f64, "it is kept until {kept}, and the record lives until {lives}");
+}
+
+/// What we write would be gone at once, and every commit called done.
+#[tokio::test]
+async fn a_server_with_another_clock_is_refused() {
+    use ambient::Clock as _;
+    for (apart, fits) in [(0, true), (-45, true), (75, false), (-75, false), (86_400, false)] {
+        let port = fake(move |asked| match asked {
+            "time" => Some(array(&[&(ambient::SystemClock.now().0 + apart).to_string(), "0"])),
+            "get portcullis:layout" => Some("$1\r\n1\r\n".to_owned()),
+            _ => None,
+        })
+        .await;
+        let opened = open(&format!("redis://127.0.0.1:{port}")).await;
+        assert_eq!(opened.is_ok(), fits, "{apart}");
+        if let Err(refused) = opened {
+            assert!(matches!(refused, StoreError::Unfit(_)), "{refused:?}");
+            assert!(sources(&refused).contains("the clock of Redis"), "{refused:?}");
+        }
+    }
 }
 
 #[tokio::test]

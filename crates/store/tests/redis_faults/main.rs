@@ -4,6 +4,7 @@
 
 mod access;
 mod crashes;
+mod fake;
 mod keeping;
 mod proxy;
 mod replies;

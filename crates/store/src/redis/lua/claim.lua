@@ -11,6 +11,8 @@ local held = redis.call('HMGET', claim, 'owner', 'since')
 if held[1] == owner then return {} end
 if held[1] and held[1] ~= instead_of then return held end
 
+-- A full server lets a script write that has begun with a deletion.
+redis.call('HSET', claim, 'owner', owner)
 redis.call('DEL', claim)
 redis.call('HSET', claim, 'owner', owner, 'since', since)
 if over ~= '' then redis.call('HSET', claim, 'until', over) end

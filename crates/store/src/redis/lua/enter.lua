@@ -12,12 +12,6 @@ local id, needed = ARGV[1], ARGV[2]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local over = redis.call('ZRANGEBYSCORE', kept, '-inf', '(' .. string.format('%.0f', now), 'LIMIT', 0, 100)
-if #over > 0 then
-  redis.call('ZREM', ids, unpack(over))
-  redis.call('ZREM', kept, unpack(over))
-end
-
 -- Twice as long as needed now: a grant that is refreshed every hour tells its lists a few times in its life.
 local score, last = '+inf', 'never'
 if needed ~= 'never' then
@@ -26,10 +20,18 @@ if needed ~= 'never' then
   score = last
 end
 
+-- First: a full server lets a script write that has begun with a deletion.
 redis.call('ZADD', ids, 0, id)
 redis.call('ZADD', kept, 'GT', score, id)
 
+local over = redis.call('ZRANGEBYSCORE', kept, '-inf', '(' .. string.format('%.0f', now), 'LIMIT', 0, 100)
+if #over > 0 then
+  redis.call('ZREM', ids, unpack(over))
+  redis.call('ZREM', kept, unpack(over))
+end
+
 local latest = redis.call('ZRANGE', kept, -1, -1, 'WITHSCORES')[2]
+if not latest then return last end
 for _, half in ipairs(KEYS) do
   if latest == 'inf' then
     redis.call('PERSIST', half)
