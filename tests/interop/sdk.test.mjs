@@ -1,12 +1,12 @@
 // The official TypeScript SDK's own OAuth client through its whole life: discovery from a 401, registration, log-in and
 // consent, use, refresh, revocation.
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { auth, extractWWWAuthenticateParams, refreshAuthorization } from "@modelcontextprotocol/sdk/client/auth.js";
 import { InvalidGrantError } from "@modelcontextprotocol/sdk/server/auth/errors.js";
 import { listen } from "./callback.mjs";
+import { Memory } from "./memory.mjs";
 import { Person, launch } from "./person.mjs";
 import { form, introspect, issuer, json, metadata, registerResource } from "./server.mjs";
 
@@ -48,56 +48,6 @@ async function resourceServer({ documentAt }) {
       return new Promise((resume) => server.close(resume));
     },
   };
-}
-
-/** The provider that the SDK asks for, all in memory. */
-class Memory {
-  registrations = 0;
-
-  constructor(redirectUri) {
-    this.redirectUrl = redirectUri;
-    this.clientMetadata = {
-      client_name: "TypeScript SDK",
-      redirect_uris: [redirectUri],
-      grant_types: ["authorization_code", "refresh_token"],
-      response_types: ["code"],
-      token_endpoint_auth_method: "none",
-    };
-  }
-
-  state() {
-    this.sentState = randomUUID();
-    return this.sentState;
-  }
-
-  clientInformation() {
-    return this.client;
-  }
-
-  saveClientInformation(client) {
-    this.registrations += 1;
-    this.client = client;
-  }
-
-  tokens() {
-    return this.kept;
-  }
-
-  saveTokens(tokens) {
-    this.kept = tokens;
-  }
-
-  redirectToAuthorization(url) {
-    this.visit = url.href;
-  }
-
-  saveCodeVerifier(verifier) {
-    this.verifier = verifier;
-  }
-
-  codeVerifier() {
-    return this.verifier;
-  }
 }
 
 async function use(resource, token) {

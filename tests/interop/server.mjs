@@ -22,8 +22,13 @@ export async function metadata() {
   return json(await fetch(`${issuer}/.well-known/oauth-authorization-server`), 200);
 }
 
+const FILES = [
+  { name: "files.read", description: "Read your files", default: true },
+  { name: "files.write", description: "Change your files", default: false },
+];
+
 /** Registers an MCP server as the operator does: `{ server_id, api_key, prm_url }`. */
-export async function registerResource(resource, name = "Interop files") {
+export async function registerResource(resource, name = "Interop files", scopes = FILES) {
   const registered = await json(
     await fetch(`${issuer}/api/servers`, {
       method: "POST",
@@ -31,10 +36,7 @@ export async function registerResource(resource, name = "Interop files") {
       body: JSON.stringify({
         name,
         resource_url: resource,
-        scopes: [
-          { name: "files.read", description: "Read your files", default: true },
-          { name: "files.write", description: "Change your files", default: false },
-        ],
+        scopes,
         owner_email: "operator@example.com",
       }),
     }),

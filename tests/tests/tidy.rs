@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate and its row. Imports point strictly downwards.
-const ROWS: [(&str, u8); 19] = [
+const ROWS: [(&str, u8); 20] = [
     ("oauth-types", 0),
     ("pkce", 0),
     ("ambient", 1),
@@ -28,15 +28,17 @@ const ROWS: [(&str, u8); 19] = [
     ("testkit", 4),
     ("portcullis", 5),
     ("portcullis-bench", 5),
+    ("portcullis-load", 5),
     ("examples", 5),
     ("tests", 5),
 ];
 
-/// The arrows within a row: the black-box cases run the whole thing, too.
-const SIDEWAYS: [(&str, &str); 1] = [("tests", "portcullis")];
+/// The arrows within a row: the black-box cases run the whole thing, too, and examples share what is not their subject.
+const SIDEWAYS: [(&str, &str); 3] =
+    [("tests", "portcullis"), ("tests", "examples"), ("examples", "examples")];
 
-/// Arrows that point downwards and are wrong all the same: who checks tokens or looks at servers from outside knows nothing of
-/// their insides.
+/// Arrows that point downwards and are wrong all the same: who checks tokens or looks at servers from outside knows nothing
+/// of their insides.
 const NEVER: [(&str, &str); 4] = [
     ("resource-server", "store"),
     ("resource-server", "authz-core"),
@@ -47,21 +49,22 @@ const NEVER: [(&str, &str); 4] = [
 #[test]
 fn imports_point_strictly_downwards() {
     let metadata = metadata();
-    let ours: BTreeSet<&str> = packages(&metadata).map(|package| text(package, "name")).collect();
+    let ours: BTreeMap<&str, &str> =
+        packages(&metadata).map(|package| (text(package, "name"), place(package))).collect();
     let row = |name: &str| ROWS.iter().find(|(one, _)| *one == name).map(|(_, row)| *row);
     for package in packages(&metadata) {
         let name = text(package, "name");
-        let place = if text(package, "manifest_path").contains("/examples/") { "examples" } else { name };
+        let place = place(package);
         let from = row(place).unwrap_or_else(|| panic!("{name} has no row: give it one"));
         for dependency in package["dependencies"].as_array().unwrap() {
-            let to = text(dependency, "name");
-            if !ours.contains(to) || to == name {
+            let Some(to) = ours.get(text(dependency, "name")).copied() else { continue };
+            if text(dependency, "name") == name {
                 continue;
             }
             // What tests share may be used by the tests of any crate, and is compiled for them alone.
             let in_tests = dependency["kind"] == "dev" && to == "testkit";
             let down = row(to).unwrap_or_else(|| panic!("{to} has no row")) < from;
-            let fine = (down || SIDEWAYS.contains(&(name, to))) && !NEVER.contains(&(name, to));
+            let fine = (down || SIDEWAYS.contains(&(place, to))) && !NEVER.contains(&(name, to));
             assert!(fine || in_tests, "{name} imports {to}");
             assert!(
                 to != "testkit" || place == "tests" || dependency["kind"] == "dev",
@@ -69,6 +72,11 @@ fn imports_point_strictly_downwards() {
             );
         }
     }
+}
+
+/// What stands for a package in [`ROWS`].
+fn place(package: &Value) -> &str {
+    if text(package, "manifest_path").contains("/examples/") { "examples" } else { text(package, "name") }
 }
 
 #[test]
@@ -132,7 +140,8 @@ fn nothing_that_decides_depends_on_the_order_of_a_hash() {
     }
 }
 
-/// Nothing but `ambient` reads the clock or draws randomness: who needs either is handed it. (`clippy.toml` bans the functions.)
+/// Nothing but `ambient` reads the clock or draws randomness: who needs either is handed it. (`clippy.toml` bans the
+/// functions.)
 #[test]
 fn time_and_chance_are_arguments() {
     for folder in [
@@ -141,7 +150,9 @@ fn time_and_chance_are_arguments() {
         "seal",
         "http-io",
         "store",
+        "jose",
         "authz-core",
+        "resource-server",
         "identity",
         "adapters-axum",
         "adapters-actix",
@@ -185,8 +196,8 @@ fn nothing_is_left_to_do_or_left_out() {
     }
 }
 
-/// Each document whose tables name tests, in a column `test`.
-const NAMING: [&str; 2] = ["docs/conformance.md", "docs/threats.md"];
+/// Each document whose tables name tests, in a column `test` or `held by`.
+const NAMING: [&str; 3] = ["docs/conformance.md", "ARCHITECTURE.md", "docs/threats.md"];
 
 #[test]
 fn every_test_that_a_document_names_exists() {
@@ -195,7 +206,7 @@ fn every_test_that_a_document_names_exists() {
     let mut missing = Vec::new();
     for document in NAMING {
         let Ok(markdown) = fs::read_to_string(root().join(document)) else {
-            assert_ne!(document, NAMING[0], "{document} is missing");
+            assert_eq!(document, "docs/threats.md", "{document} is missing");
             continue;
         };
         let named = tests_named_in(&markdown);
@@ -207,7 +218,25 @@ fn every_test_that_a_document_names_exists() {
     assert!(missing.is_empty(), "these tests do not exist: {missing:#?}");
 }
 
-/// The names in backticks in the column `test` of each table.
+/// The codes that an MCP server answers, logs and tells whoever watches are stable, and each is explained.
+#[test]
+fn each_reason_of_a_resource_server_is_in_the_troubleshooting_table() {
+    let table = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let mut codes = BTreeSet::new();
+    for file in ["rejection.rs", "answer.rs"] {
+        let code = fs::read_to_string(root().join("crates/resource-server/src").join(file)).unwrap();
+        let texts = without_tests(&without_comments(&code));
+        let is_code =
+            |text: &&str| text.contains('_') && text.bytes().all(|b| b == b'_' || b.is_ascii_lowercase());
+        codes.extend(texts.split('"').skip(1).step_by(2).filter(is_code).map(str::to_owned));
+    }
+    codes.remove("error_description");
+    assert!(codes.len() > 30, "{codes:?}");
+    codes.retain(|code| !table.contains(&format!("| `{code}` |")));
+    assert!(codes.is_empty(), "not explained: {codes:?}");
+}
+
+/// The names in backticks in that column of each table.
 fn tests_named_in(markdown: &str) -> Vec<String> {
     let mut column = None;
     let mut named = Vec::new();
@@ -217,7 +246,7 @@ fn tests_named_in(markdown: &str) -> Vec<String> {
             continue;
         }
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        if let Some(found) = cells.iter().position(|cell| matches!(*cell, "test" | "tests")) {
+        if let Some(found) = cells.iter().position(|cell| matches!(*cell, "test" | "tests" | "held by")) {
             column = Some(found);
         } else if let Some(cell) = column.and_then(|column| cells.get(column)) {
             named.extend(cell.split('`').skip(1).step_by(2).map(str::to_owned));
@@ -237,7 +266,9 @@ fn test_functions() -> BTreeSet<String> {
             names.extend(behind_attribute);
             // A case that a macro stamps is named in the macro's list and written elsewhere.
             let written: BTreeSet<String> = own.into_iter().map(|(name, _)| name).collect();
-            if file.components().any(|part| matches!(part.as_os_str().to_str(), Some("black_box" | "suite")))
+            if file
+                .components()
+                .any(|part| matches!(part.as_os_str().to_str(), Some("black_box" | "protected" | "suite")))
             {
                 names.extend(written);
             }

@@ -43,8 +43,16 @@ pub(crate) fn with_body(head: &Parts, body: BoxBody) -> Result<HttpResponse, Htt
     let status = actix_http::StatusCode::from_u16(head.status.as_u16())?;
     let mut response = HttpResponse::with_body(status, body);
     for (name, value) in &head.headers {
-        let name = HeaderName::from_bytes(name.as_str().as_bytes())?;
-        response.headers_mut().append(name, HeaderValue::from_bytes(value.as_bytes())?);
+        let (name, value) = field(name, value)?;
+        response.headers_mut().append(name, value);
     }
     Ok(response)
+}
+
+/// A header by its bytes. An error is what `http` 1.x takes and 0.2 does not.
+pub(crate) fn field(
+    name: &http::HeaderName,
+    value: &http::HeaderValue,
+) -> Result<(HeaderName, HeaderValue), HttpError> {
+    Ok((HeaderName::from_bytes(name.as_str().as_bytes())?, HeaderValue::from_bytes(value.as_bytes())?))
 }

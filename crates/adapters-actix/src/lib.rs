@@ -3,8 +3,16 @@
 //! It refuses to hold rules: paths, methods, statuses and headers are the `Serve`'s. What it adds is the network's part,
 //! reading the body within the limit and naming the peer, and the way between actix-web's types, which are those of
 //! `http` 0.2, and ours.
+//!
+//! | what | here |
+//! |---|---|
+//! | a `Serve`, an authorization server for instance, as the default service | [`mount`] |
+//! | an MCP server behind a protection (RFC 6750, RFC 9728). Feature `protect` | `protect` |
+//! | any tower service as a route. Feature `tower` | `tower_service` |
 
 mod convert;
+#[cfg(feature = "protect")]
+pub mod protect;
 #[cfg(feature = "tower")]
 mod tower;
 
@@ -40,13 +48,13 @@ pub use self::tower::{BrokenOff, Incoming, tower_service};
 /// in it is answered 500.
 pub fn mount(serve: Arc<dyn Serve>) -> impl FnOnce(&mut ServiceConfig) {
     let fallback =
-        web::to(move |request: HttpRequest, body: Payload| answer(Arc::clone(&serve), request, body));
+        web::to(move |request: HttpRequest, body: Payload| mounted(Arc::clone(&serve), request, body));
     move |application| {
         application.default_service(fallback);
     }
 }
 
-async fn answer(
+async fn mounted(
     serve: Arc<dyn Serve>,
     request: HttpRequest,
     body: Payload,

@@ -2,6 +2,15 @@
 //!
 //! It holds no rules: paths, methods, statuses and headers are the `Serve`'s. What it adds is the network's part,
 //! reading the body within the limit and naming the peer.
+//!
+//! | what | here |
+//! |---|---|
+//! | a `Serve`, an authorization server for instance, as a router | [`mount`] |
+//! | an answer with a whole body, for handlers of your own | [`response`] |
+//! | an MCP server behind a protection (RFC 6750, RFC 9728). Feature `protect` | `protect` |
+
+#[cfg(feature = "protect")]
+pub mod protect;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,14 +37,29 @@ use tracing::Instrument as _;
 /// What reaches `serve` runs to its end, on the tokio runtime that polls the router, even if the client hangs up before:
 /// otherwise a commit could happen without the step that follows it. A panic in it is answered 500.
 pub fn mount(serve: Arc<dyn Serve>) -> Router {
-    Router::new().fallback(move |request: Request<Body>| {
-        let serve = Arc::clone(&serve);
-        async move {
-            let head = request.method() == Method::HEAD;
-            let response = answer(serve, request).await;
-            if head { to_head(response) } else { response.map(Body::from) }
-        }
-    })
+    Router::new().fallback(move |request| mounted(Arc::clone(&serve), request))
+}
+
+/// An answer with a whole body, as the seams of an authorization server give it, as what an axum handler answers.
+///
+/// ```
+/// use bytes::Bytes;
+///
+/// fn page() -> http::Response<Bytes> {
+///     http::Response::new(Bytes::from_static(b"<!doctype html>"))
+/// }
+///
+/// let router: axum::Router = axum::Router::new()
+///     .route("/page", axum::routing::get(async || adapters_axum::response(page())));
+/// ```
+pub fn response(whole: Response<Bytes>) -> Response<Body> {
+    whole.map(Body::from)
+}
+
+async fn mounted(serve: Arc<dyn Serve>, request: Request<Body>) -> Response<Body> {
+    let head = request.method() == Method::HEAD;
+    let answered = answer(serve, request).await;
+    if head { to_head(answered) } else { response(answered) }
 }
 
 async fn answer(serve: Arc<dyn Serve>, request: Request<Body>) -> Response<Bytes> {
@@ -63,8 +87,8 @@ fn peer(request: &Request<Body>) -> Peer {
 
 /// RFC 9110 section 8.6: the length that an answer to HEAD names is that of the GET, so an empty body must name none. axum names
 /// one for each body whose length is known; of one whose frames are mapped it is not.
-fn to_head(response: Response<Bytes>) -> Response<Body> {
-    response.map(|body| match body.is_empty() {
+fn to_head(whole: Response<Bytes>) -> Response<Body> {
+    whole.map(|body| match body.is_empty() {
         true => Body::new(Empty::<Bytes>::new().map_frame(|frame| frame)),
         false => Body::from(body),
     })
@@ -153,6 +177,20 @@ mod tests {
             (&get.headers()[header::CONTENT_LENGTH], &get.body()[..]),
             (&"5".parse().unwrap(), &b"whole"[..])
         );
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_a_seam_is_an_answer_of_a_handler() {
+        let page = || {
+            let page = Response::builder().status(StatusCode::FORBIDDEN).header("x-said", "no");
+            response(page.body(Bytes::from_static(b"No.")).unwrap())
+        };
+        let router = Router::new().route("/page", axum::routing::get(async move || page()));
+        let answer = router.oneshot(Request::get("/page").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        assert_eq!(answer.headers()["x-said"], "no");
+        assert_eq!(answer.headers()[header::CONTENT_LENGTH], "3");
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "No.");
     }
 
     #[tokio::test]

@@ -16,10 +16,10 @@ pub(crate) type Seed = Zeroizing<[u8; 16]>;
 
 /// The token keys, by number.
 ///
-/// The secret of a refresh token is `seed (16) · tag (16)` with the tag an HMAC of `id · number · key · seed`; that of an access
-/// token is an HMAC of the same; that of a code an HMAC of `id · number · key · nonce` with the nonce in the record. So neither the
-/// store alone nor a key alone makes a token, a forged refresh text costs one HMAC, and the answer to a refresh can be
-/// made a second time.
+/// The secret of a refresh token is `seed (16) · tag (16)` with the tag an HMAC of `id · number · key · seed`; that of an
+/// access token is an HMAC of the same; that of a code an HMAC of `id · number · key · nonce` with the nonce in the record.
+/// So neither the store alone nor a key alone makes a token, a forged refresh text costs one HMAC, and the answer to a
+/// refresh can be made a second time.
 pub struct Keyring {
     keys: BTreeMap<u16, Zeroizing<[u8; 32]>>,
     active: u16,

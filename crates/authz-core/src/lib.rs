@@ -28,6 +28,7 @@ mod page;
 mod policy;
 mod refusal;
 mod registry;
+mod return_to;
 mod seam;
 mod server;
 mod step;
@@ -52,10 +53,11 @@ pub use page::Page;
 pub use policy::{Lifetime, OutOfBounds, Policy};
 pub use refusal::{Refusal, Wire};
 pub use registry::{NewServer, RegisterError, Registry};
+pub use return_to::{NoWayBack, ReturnTo};
 pub use seam::{
     Authentication, ClientSource, Demands, Interaction, Limit, Limiter, Pending, People, Profile, Resources,
     TooMany, Wanted, Who, address_key,
 };
-pub use server::{AuthorizationServer, Builder};
+pub use server::{AuthorizationServer, Builder, Strangers};
 pub use step::{Settled, Step};
 pub use text::{NotOurs, TokenKind, TokenText};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ambient::Clock;
 use async_trait::async_trait;
-use store::Counters;
+use store::{Counters, Digest};
 
 use crate::seam::{Limit, Limiter, TooMany};
 
@@ -18,6 +18,9 @@ pub struct Rate {
 }
 
 /// The default limits over counters, of this process or shared.
+///
+/// A key may be what a stranger typed: one of more than 64 bytes is counted by its digest, so that keys of any length do not
+/// fill the memory.
 pub struct Counted {
     counters: Arc<dyn Counters>,
     clock: Arc<dyn Clock>,
@@ -51,7 +54,7 @@ impl Limiter for Counted {
     async fn may(&self, limit: Limit, key: &str) -> Result<(), TooMany> {
         let Rate { most, window } = Self::rate(limit);
         let now = self.clock.now();
-        match self.counters.count(&format!("{}:{key}", limit.as_str()), window, now).await {
+        match self.counters.count(&counted(limit, key), window, now).await {
             Ok(seen) if seen > most => Err(TooMany { retry_after: window - now.0.rem_euclid(window) }),
             Ok(_) => Ok(()),
             Err(error) => {
@@ -59,6 +62,17 @@ impl Limiter for Counted {
                 Ok(())
             }
         }
+    }
+}
+
+/// In bytes. Two addresses and a digest fit.
+const LONGEST: usize = 64;
+
+fn counted(limit: Limit, key: &str) -> String {
+    if key.len() > LONGEST {
+        format!("{}#{}", limit.as_str(), Digest::of(key.as_bytes()))
+    } else {
+        format!("{}:{key}", limit.as_str())
     }
 }
 
@@ -92,5 +106,25 @@ mod tests {
         assert_eq!(limiter.may(Limit::LogIn, "192.0.2.2").await, Ok(()));
         clock.advance(40);
         assert_eq!(limiter.may(Limit::LogIn, "192.0.2.1").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn long_keys_are_counted_each_for_itself() {
+        let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(ManualClock::at(Time(600))));
+        let long = |last: &str| format!("{}{last}", "a".repeat(100_000));
+        for _ in 0..Counted::rate(Limit::LogIn).most {
+            assert_eq!(limiter.may(Limit::LogIn, &long("1")).await, Ok(()));
+        }
+        assert!(limiter.may(Limit::LogIn, &long("1")).await.is_err());
+        assert_eq!(limiter.may(Limit::LogIn, &long("2")).await, Ok(()));
+    }
+
+    #[test]
+    fn a_key_of_any_length_is_kept_short() {
+        let short = "a".repeat(LONGEST);
+        assert_eq!(counted(Limit::LogIn, &short), format!("log_in:{short}"));
+        let digested = counted(Limit::LogIn, &"a".repeat(LONGEST + 1));
+        assert!(digested.len() < 64 && digested.starts_with("log_in#"), "{digested}");
+        assert_eq!(counted(Limit::LogIn, &"a".repeat(100_000)).len(), digested.len());
     }
 }

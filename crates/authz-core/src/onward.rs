@@ -6,8 +6,8 @@ use store::GrantId;
 
 /// A path of this server, with the issuer's own before it, that leads the browser of the person who said yes to the client.
 ///
-/// It carries no secret and gives a code only to the session that consented. Send the browser there by a page that moves on, or a
-/// 303; [`AuthorizationServer`](crate::AuthorizationServer) serves it.
+/// It carries no secret and gives a code only to the session that consented. Send the browser there by a page that moves on,
+/// or a 303; [`AuthorizationServer`](crate::AuthorizationServer) serves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContinuePath(String);
 
@@ -29,10 +29,11 @@ impl fmt::Display for ContinuePath {
     }
 }
 
-/// An answer to the client (RFC 6749 section 4.1.2): its redirect URI, which was matched before (I6), with a code or an error in
-/// the query.
+/// An answer to the client (RFC 6749 section 4.1.2): its redirect URI, which was matched before (I6), with a code or an
+/// error in the query.
 ///
-/// Only a [`Redirectable`](crate::decide::authorize::Redirectable) makes one. It may hold a code, so `Debug` does not show it.
+/// Only a [`Redirectable`](crate::decide::authorize::Redirectable) makes one. It may hold a code, so `Debug` does not show
+/// it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientRedirect(String);
 

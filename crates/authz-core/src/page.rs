@@ -5,6 +5,9 @@ use oauth_types::ErrorCode;
 
 use crate::Refusal;
 
+/// When to come back after a 503, in seconds.
+pub(crate) const PATIENCE: i64 = 5;
+
 /// A page for a person. Until client and redirect URI are trusted, this is all that can be built (I6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,7 +40,7 @@ impl Page {
         Self::new(StatusCode::OK, None, "Already connected", advice)
     }
 
-    /// The world's fault. Whoever shows it adds `Retry-After`.
+    /// The world's fault: 503. Whoever shows it says [`Retry-After`](Self::retry_after).
     #[must_use]
     pub fn unavailable() -> Self {
         Self::new(
@@ -46,6 +49,13 @@ impl Page {
             "This does not work at the moment",
             "Try again in a few seconds.",
         )
+    }
+
+    /// After how many seconds it is worth trying again, for the header `Retry-After` (RFC 9110 section 10.2.3); `None` if
+    /// waiting does not help.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<i64> {
+        (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(PATIENCE)
     }
 
     pub(crate) fn bad(code: ErrorCode, title: &'static str, advice: impl Into<String>) -> Self {
@@ -57,5 +67,22 @@ impl From<Refusal> for Page {
     fn from(refusal: Refusal) -> Self {
         let wire = refusal.wire();
         Self::new(wire.status, Some(wire.code), "This request cannot go on", wire.description)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_503_says_when_to_come_back_and_nothing_else_does() {
+        for (page, seconds) in [
+            (Page::unavailable(), Some(PATIENCE)),
+            (Page::from(Refusal::KeyUnknown), Some(PATIENCE)),
+            (Page::from(Refusal::RequestGone), None),
+            (Page::connected(), None),
+        ] {
+            assert_eq!(page.retry_after(), seconds, "{page:?}");
+        }
     }
 }

@@ -58,6 +58,9 @@ pub enum Refusal {
     /// The `state` is longer than 2,048 bytes.
     #[error("the state is too long")]
     StateTooLong,
+    /// It would not fit through a log-in page and back: more than 16,384 bytes as a path with its query.
+    #[error("the request is too long")]
+    RequestTooLong,
     /// A parameter whose value makes no sense, such as `max_age=soon`.
     #[error("a parameter has a malformed value")]
     ParameterMalformed,
@@ -188,8 +191,8 @@ pub struct Wire {
 }
 
 impl Refusal {
-    /// The answer to the peer. Whatever a thief could learn from the difference between two refusals of a code or refresh token
-    /// stays here.
+    /// The answer to the peer. Whatever a thief could learn from the difference between two refusals of a code or refresh
+    /// token stays here.
     #[must_use]
     pub const fn wire(self) -> Wire {
         use ErrorCode as Code;
@@ -244,6 +247,9 @@ impl Refusal {
                 (Code::InvalidRequest, BAD, "code_challenge must be the 43 characters that S256 gives.")
             }
             Self::StateTooLong => (Code::InvalidRequest, BAD, "state may have 2048 bytes at most."),
+            Self::RequestTooLong => {
+                (Code::InvalidRequest, BAD, "The request is too long; shorten its parameters.")
+            }
             Self::ParameterMalformed => (Code::InvalidRequest, BAD, "A parameter has a malformed value."),
             Self::ScopeMalformed => (Code::InvalidScope, BAD, "The scope is malformed."),
             Self::ScopeUnknown => (Code::InvalidScope, BAD, "A requested scope does not exist here."),

@@ -23,8 +23,8 @@ const ATTEMPTS: u32 = 8;
 
 /// How many servers are read at once.
 const READ_TOGETHER: u32 = 100;
-/// How long the list of all scopes is good for, in seconds: whoever makes up scopes must not make the server read all servers
-/// for each.
+/// How long the list of all scopes is good for, in seconds: whoever makes up scopes must not make the server read all
+/// servers for each.
 const SCOPES_KEPT: i64 = 10;
 
 /// How long an index entry without a record is left to whoever made it, in seconds.

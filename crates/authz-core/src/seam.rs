@@ -10,6 +10,7 @@ use oauth_types::{ClientId, Resource, Scope};
 use store::{Client, Consent, GrantId, PersonId, Server, ServerId, SessionId, StoreError};
 
 use crate::page::Page;
+use crate::{ContinuePath, ReturnTo};
 
 /// Asks people. Implemented by `identity`'s pages, or by one's own log-in.
 #[async_trait]
@@ -22,7 +23,8 @@ pub trait Interaction: Send + Sync {
     async fn who(&self, request: &Request<Bytes>, demands: &Demands) -> Result<Who, StoreError>;
 
     /// The page, or the redirect to it, that asks for consent. It ends in
-    /// [`approve`](crate::AuthorizationServer::approve) or [`deny`](crate::AuthorizationServer::deny).
+    /// [`approve_all`](crate::AuthorizationServer::approve_all), [`approve`](crate::AuthorizationServer::approve) or
+    /// [`deny`](crate::AuthorizationServer::deny).
     async fn ask(&self, request: &Request<Bytes>, pending: &Pending) -> Response<Bytes>;
 
     /// A page for a person whose request cannot go on and must not be redirected.
@@ -30,7 +32,7 @@ pub trait Interaction: Send + Sync {
 }
 
 /// What an authorization request demands of the person (OpenID Connect Core section 3.1.2.1).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Demands {
     /// `prompt=none`: nobody may be asked anything. Answer [`Who::Nobody`] instead of a page.
     pub silent: bool,
@@ -42,8 +44,24 @@ pub struct Demands {
     pub acr_values: Vec<String>,
     /// `login_hint`: the e-mail address, perhaps.
     pub login_hint: Option<String>,
-    /// Where to go on after the log-in: a path of this server with its query. Without `prompt=login`, which is met then.
-    pub return_to: String,
+    /// Where to go on after the log-in: the request, without `prompt=login`, which is met then. A log-in form that carries it
+    /// has to [`parse`](ReturnTo::parse) it again.
+    pub return_to: ReturnTo,
+}
+
+impl Demands {
+    /// That somebody is there, and nothing more.
+    #[must_use]
+    pub const fn new(return_to: ReturnTo) -> Self {
+        Self {
+            silent: false,
+            login: false,
+            max_age: None,
+            acr_values: Vec::new(),
+            login_hint: None,
+            return_to,
+        }
+    }
 }
 
 /// Who is at the browser.
@@ -68,7 +86,7 @@ pub struct Authentication {
     pub auth_time: Time,
 }
 
-/// An authorization request that waits for consent.
+/// An authorization request that waits for consent, or for its client to come for the code.
 #[derive(Clone, Debug)]
 pub struct Pending {
     /// Its grant.
@@ -83,12 +101,16 @@ pub struct Pending {
     pub person: PersonId,
     /// What this person has let this client do here before.
     pub known: Option<Consent>,
+    /// Where to go on, if this session has said yes already: nothing is left to ask, and `request.scope` is what was allowed.
+    /// `None` for a new request.
+    pub approved: Option<ContinuePath>,
 }
 
 /// Knows people.
 #[async_trait]
 pub trait People: Send + Sync {
-    /// Name and e-mail of a person; `None` if there is no such person any more.
+    /// Name and e-mail of a person; `None` if there is no such person any more. Their tokens go on without a name: what ends
+    /// them is a [`PersonStanding`](store::PersonStanding).
     ///
     /// # Errors
     ///
@@ -157,8 +179,8 @@ pub enum Limit {
     LogIn,
     /// Log-ins, by account and address, whether they succeed or not.
     LogInAccount,
-    /// Log-ins, by account, from wherever: against guessing from many addresses. Far above what one person does, because it locks out
-    /// the person, too.
+    /// Log-ins, by account, from wherever: against guessing from many addresses. Far above what one person does, because it
+    /// locks out the person, too.
     LogInAnywhere,
     /// Sign-ups, by address.
     SignUp,

@@ -17,9 +17,9 @@ const CONNECT: Duration = Duration::from_secs(3);
 
 /// Sends requests over the network, to the addresses that its [`Guard`] lets through.
 ///
-/// HTTP/1.1 and HTTP/2 over TLS 1.2 and 1.3, with the root certificates of the system (`SSL_CERT_FILE` and `SSL_CERT_DIR` name
-/// others). An address is judged where it is dialled, so a name that resolves differently a moment later gains nothing. A
-/// connection is made within 3 seconds or not at all. It runs on a tokio runtime with I/O and time.
+/// HTTP/1.1 and HTTP/2 over TLS 1.2 and 1.3, with the root certificates of the system (`SSL_CERT_FILE` and `SSL_CERT_DIR`
+/// name others). An address is judged where it is dialled, so a name that resolves differently a moment later gains nothing.
+/// A connection is made within 3 seconds or not at all. It runs on a tokio runtime with I/O and time.
 #[derive(Clone)]
 pub struct Client {
     guard: Guard,
@@ -50,7 +50,8 @@ impl Client {
         Ok(Self { guard, secure, plain })
     }
 
-    /// What `uri` is dialled as. The parser is that of the client below, which alone decides what is an IP literal: `0x7f.1` is one.
+    /// What `uri` is dialled as. The parser is that of the client below, which alone decides what is an IP literal: `0x7f.1`
+    /// is one.
     fn target(&self, uri: &Uri) -> Result<(&reqwest::Client, Url), Refused> {
         let url = Url::parse(&uri.to_string()).map_err(|_| Refused::Url)?;
         let (client, judge): (_, Judgement) = match (url.scheme(), &self.plain) {
@@ -140,8 +141,8 @@ fn is_garbage(cause: &(dyn Error + 'static)) -> bool {
         .is_some_and(|error| matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
 }
 
-/// The error and what it comes from. An [`io::Error`] that wraps another error names that one's source as its own and leaves it
-/// out, so it is looked into.
+/// The error and what it comes from. An [`io::Error`] that wraps another error names that one's source as its own and leaves
+/// it out, so it is looked into.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
         match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
@@ -163,7 +164,8 @@ fn build(names: Judge) -> Result<reqwest::Client, NoRoots> {
         .map_err(|_| NoRoots)
 }
 
-/// There is no root certificate on this system, so no server could be trusted. Its package is mostly called `ca-certificates`.
+/// There is no root certificate on this system, so no server could be trusted. Its package is mostly called
+/// `ca-certificates`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no root certificates are found on this system: install its ca-certificates, or name a file in SSL_CERT_FILE"
@@ -201,8 +203,8 @@ impl Resolver for SystemResolver {
 
 type Judgement = fn(Guard, IpAddr) -> Result<(), Refused>;
 
-/// What lies between a name and the socket: the addresses that pass here are the ones that are dialled, so there is no moment in
-/// which a name could come to mean something else (DNS rebinding).
+/// What lies between a name and the socket: the addresses that pass here are the ones that are dialled, so there is no
+/// moment in which a name could come to mean something else (DNS rebinding).
 struct Judge {
     judge: Judgement,
     guard: Guard,

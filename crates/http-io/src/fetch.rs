@@ -33,7 +33,8 @@ impl<F: Fetch + ?Sized> Fetch for Arc<F> {
 pub struct Limits {
     /// The longest body that is accepted, in bytes.
     pub body: usize,
-    /// The longest time from the call to the last byte of the body. It includes the resolution of the name and the connection.
+    /// The longest time from the call to the last byte of the body. It includes the resolution of the name and the
+    /// connection.
     pub time: Duration,
 }
 

@@ -4,9 +4,9 @@ use crate::Refused;
 
 /// Which addresses may be dialled: public ones, unless a danger is named.
 ///
-/// Whoever fetches a URL that a stranger wrote can be made to send requests to what only this machine reaches: its own services,
-/// the private network, the metadata of a cloud (server-side request forgery). A guard that was opened is for URLs that the
-/// operator wrote.
+/// Whoever fetches a URL that a stranger wrote can be made to send requests to what only this machine reaches: its own
+/// services, the private network, the metadata of a cloud (server-side request forgery). A guard that was opened is for URLs
+/// that the operator wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Guard {
     loopback: bool,
@@ -53,7 +53,8 @@ impl Guard {
         }
     }
 
-    /// Whether `address` may be dialled over plain `http`: only if a danger opened it. Nothing travels the internet in the clear.
+    /// Whether `address` may be dialled over plain `http`: only if a danger opened it. Nothing travels the internet in the
+    /// clear.
     ///
     /// # Errors
     ///
@@ -81,17 +82,18 @@ pub enum Network {
     Loopback,
     /// Private networks: RFC 1918, unique-local (RFC 4193), and shared address space (RFC 6598).
     Private,
-    /// Everything else: unspecified, link-local, multicast, documentation, benchmarks, protocol assignments, transition to IPv6
-    /// by relays, reserved, unallocated, and the addresses where clouds serve the credentials of a machine.
+    /// Everything else: unspecified, link-local, multicast, documentation, benchmarks, protocol assignments, transition to
+    /// IPv6 by relays, reserved, unallocated, and the addresses where clouds serve the credentials of a machine.
     Special,
 }
 
 impl Network {
     /// The network of `address`.
     ///
-    /// An IPv6 address that a kernel or a translator turns into an IPv4 address is judged by that: IPv4-mapped (RFC 4291 section
-    /// 2.5.5.2) as the address itself, and the well-known prefix of NAT64 (RFC 6052) as public only if the address is. A prefix
-    /// that an operator chose for NAT64 looks like any public address: such a translator must not lead into private networks.
+    /// An IPv6 address that a kernel or a translator turns into an IPv4 address is judged by that: IPv4-mapped (RFC 4291
+    /// section 2.5.5.2) as the address itself, and the well-known prefix of NAT64 (RFC 6052) as public only if the address
+    /// is. A prefix that an operator chose for NAT64 looks like any public address: such a translator must not lead into
+    /// private networks.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         if CLOUD_METADATA.contains(&address.to_canonical()) {
@@ -104,8 +106,8 @@ impl Network {
     }
 }
 
-/// Clouds answer here with credentials, inside of ranges that are private or even public elsewhere: Alibaba, AWS and Google over
-/// IPv6, and the host agent of Azure. `169.254.169.254` is link-local.
+/// Clouds answer here with credentials, inside of ranges that are private or even public elsewhere: Alibaba, AWS and Google
+/// over IPv6, and the host agent of Azure. `169.254.169.254` is link-local.
 const CLOUD_METADATA: [IpAddr; 4] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254)),
@@ -137,7 +139,8 @@ fn of_v6(address: Ipv6Addr) -> Network {
         [0, 0, 0, 0, 0, 0, 0, 1] => Network::Loopback,
         [0xfc00..=0xfdff, ..] => Network::Private,
         [0x0064, 0xff9b, 0, 0, 0, 0, high, low] => of_translated(high, low),
-        // Protocol assignments with Teredo, benchmarks and ORCHID (RFC 2928), documentation (RFC 3849, 9637), 6to4 (RFC 3056), AS112.
+        // Protocol assignments with Teredo, benchmarks and ORCHID (RFC 2928), documentation (RFC 3849, 9637), 6to4 (RFC
+        // 3056), AS112.
         [0x2001, 0x0000..=0x01ff, ..]
         | [0x2001, 0x0db8, ..]
         | [0x3fff, 0x0000..=0x0fff, ..]

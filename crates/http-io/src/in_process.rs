@@ -7,8 +7,8 @@ use http::{HeaderValue, Request, Response, Uri, Version, header};
 
 use crate::{BODY_LIMIT, Fetch, FetchError, Limits, Peer, Refused, Serve, Unreached, body_too_large};
 
-/// A [`Serve`] of this process as a [`Fetch`]: an MCP server checks its tokens at the authorization server beside it with the code
-/// that would ask one far away, and no socket is opened.
+/// A [`Serve`] of this process as a [`Fetch`]: an MCP server checks its tokens at the authorization server beside it with
+/// the code that would ask one far away, and no socket is opened.
 ///
 /// The `Serve` sees what it would see from a connection: the path and query alone as URI, and a `Host`. It sees no [`Peer`].
 /// What reaches it runs to its end, even if the caller stops waiting. It runs on a tokio runtime with time.

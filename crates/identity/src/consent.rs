@@ -1,6 +1,6 @@
 //! The consent page: what shows it, and what takes its answer.
 
-use authz_core::{Pending, Stopped};
+use authz_core::Pending;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use store::GrantId;
@@ -21,6 +21,7 @@ impl Identity {
             return Ok(self.logged_out_meanwhile());
         };
         match self.server.pending(grant, &session.authentication).await {
+            Ok(Pending { approved: Some(way_on), .. }) => Ok(self.move_on(&way_on.into(), None)),
             Ok(pending) => self.ask(StatusCode::OK, &session, &pending, None).await,
             Err(stopped) => self.stopped(stopped),
         }
@@ -41,24 +42,17 @@ impl Identity {
         let Some(session) = self.pages.logged_in(request.headers()).await? else {
             return Ok(self.logged_out_meanwhile());
         };
-        let (who, repeats_token) = (&session.authentication, session.csrf.is(csrf));
+        let who = &session.authentication;
         let pending = match self.server.pending(grant, who).await {
             Ok(pending) => pending,
-            // A second click on Allow, or a reload: the way on knows what became of the first, and gives nothing by itself.
-            Err(Stopped::Page(_)) if repeats_token && decision == Some("allow") => {
-                let to = Destination::Here(self.pages.site.path(&format!("/oauth/continue/{grant}")));
-                return Ok(self.move_on(&to, None));
-            }
             Err(stopped) => return self.stopped(stopped),
         };
-        if !repeats_token {
+        if !session.csrf.is(csrf) {
             // Logged in again since the page was opened, in another tab perhaps. Or forged: then nobody sees this.
             return self.ask(StatusCode::FORBIDDEN, &session, &pending, Some(ONCE_MORE)).await;
         }
         let to = match decision {
-            Some("allow") => {
-                self.server.approve(grant, who, &pending.request.scope).await.map(Destination::from)
-            }
+            Some("allow") => self.server.approve_all(grant, who).await.map(Destination::from),
             Some("deny") => self.server.deny(grant, who).await.map(Destination::from),
             // Saying nothing is not saying yes.
             Some(_) | None => return Ok(self.malformed()),

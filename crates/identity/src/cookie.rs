@@ -1,9 +1,9 @@
 //! The two cookies: who is logged in, and the token of the forms before that.
 //!
-//! A browser keeps cookies by host, not by port and not for a path alone, so several issuers of one host share them: servers on
-//! other ports of this machine, tenants that differ by path. Each reads and writes names of its own and leaves the others
-//! logged in. That is order, not protection: a host sees all of its cookies, and a page of one path may send forms to another.
-//! Tenants on one host must trust each other; those who do not need hosts of their own.
+//! A browser keeps cookies by host, not by port and not for a path alone, so several issuers of one host share them: servers
+//! on other ports of this machine, tenants that differ by path. Each reads and writes names of its own and leaves the others
+//! logged in. That is order, not protection: a host sees all of its cookies, and a page of one path may send forms to
+//! another. Tenants on one host must trust each other; those who do not need hosts of their own.
 
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
@@ -17,8 +17,8 @@ use crate::csrf::CsrfToken;
 /// Names and attributes of the cookies of one issuer.
 ///
 /// Over https both carry the `__Host-` prefix (RFC 6265bis section 4.1.3.2): no other host and no plain http connection can
-/// set them. On http, which an issuer can only be on this machine, browsers refuse the prefix, so the names do without. Both end in
-/// eight characters that stand for the exact text of the issuer.
+/// set them. On http, which an issuer can only be on this machine, browsers refuse the prefix, so the names do without. Both
+/// end in eight characters that stand for the exact text of the issuer.
 #[derive(Clone, Debug)]
 pub(crate) struct Cookies {
     secure: bool,

@@ -1,5 +1,6 @@
 //! The pages' forms: what shows them, and what takes them.
 
+use authz_core::{NoWayBack, ReturnTo};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
@@ -13,7 +14,6 @@ use crate::pages::recovery::{NotePage, Way};
 use crate::pages::site::Referrer;
 use crate::pages::{LoggedInPage, LoggedOutPage};
 use crate::refused::Refused;
-use crate::return_to::{NoWayBack, ReturnTo};
 use crate::session::LoggedIn;
 use crate::visit::Visit;
 

@@ -45,7 +45,6 @@ mod people;
 mod policy;
 mod recover;
 mod refused;
-mod return_to;
 mod session;
 mod sign_up;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Programs that look at mail follow its links, so opening one changes nothing: the page behind it has a form.
 
+use authz_core::ReturnTo;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_io::Peer;
@@ -14,7 +15,6 @@ use crate::pages::recovery::{ForgotPage, ResetPage, UnverifiedPage, VerifyPage, 
 use crate::pages::site::{Referrer, see_other};
 use crate::recover::Reset;
 use crate::refused::Refused;
-use crate::return_to::ReturnTo;
 use crate::session::LoggedIn;
 use crate::verify::Confirmation;
 use crate::visit::Visit;

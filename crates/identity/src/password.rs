@@ -137,7 +137,7 @@ pub enum HashError {
 }
 
 /// Hashes and checks passwords with Argon2id (RFC 9106), on threads of their own and on no more of them at once than there
-/// are cores: hashing must not starve the requests beside it. At most [`WAITING`] a core wait for their turn; whoever comes then
+/// are cores: hashing must not starve the requests beside it. At most 32 a core wait for their turn; whoever comes then
 /// is told to come back ([`HashError::Busy`]), so a flood of log-ins costs neither memory nor patience without end.
 pub struct Passwords {
     cost: Cost,

@@ -62,8 +62,8 @@ pub(crate) enum Changed {
     Gone,
 }
 
-/// What a person is called: trimmed, 1 to 200 code points (so at most 800 bytes), without control characters. Any script, any
-/// order of names.
+/// What a person is called: trimmed, 1 to 200 code points (so at most 800 bytes), without control characters. Any script,
+/// any order of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -152,8 +152,8 @@ impl Accounts {
         }
     }
 
-    /// The account with this address and password; `None`, after the same time, if there is no such account or it has another
-    /// password. A hash that costs something else than hashes do now is replaced on the way.
+    /// The account with this address and password; `None`, after the same time, if there is no such account or it has
+    /// another password. A hash that costs something else than hashes do now is replaced on the way.
     ///
     /// # Errors
     ///

@@ -177,7 +177,7 @@ impl From<StoreError> for Refused {
 }
 
 /// After how many seconds to try again when the store cannot answer.
-pub(crate) const RETRY_SECONDS: i64 = 5;
+const RETRY_SECONDS: i64 = 5;
 
 fn span(seconds: i64) -> String {
     match (seconds, seconds / 60 + i64::from(seconds % 60 > 0)) {

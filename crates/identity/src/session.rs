@@ -85,8 +85,8 @@ impl Sessions {
     /// Begins a session of somebody who has just proved who they are, with a browser that sent the text `before`; `None` if
     /// they are blocked or deleted.
     ///
-    /// The text is always a new one: whoever planted or saw the one before has nothing. A session of the same person keeps its
-    /// id, because the requests that wait for their answer belong to it; one of somebody else ends.
+    /// The text is always a new one: whoever planted or saw the one before has nothing. A session of the same person keeps
+    /// its id, because the requests that wait for their answer belong to it; one of somebody else ends.
     ///
     /// # Errors
     ///
@@ -117,8 +117,8 @@ impl Sessions {
         }
     }
 
-    /// Begins a session of somebody who has just proved who they are, with a browser that had none; `None` if they are blocked
-    /// or deleted.
+    /// Begins a session of somebody who has just proved who they are, with a browser that had none; `None` if they are
+    /// blocked or deleted.
     ///
     /// # Errors
     ///

@@ -34,11 +34,12 @@ pub struct AccessToken {
     pub claims: Map<String, Value>,
 }
 
-/// Checks an access token (RFC 9068 section 4, RFC 7519 section 7.2): its form, its algorithm, its type, its signature by one of
-/// `keys`, and then its claims as of `now`.
+/// Checks an access token (RFC 9068 section 4, RFC 7519 section 7.2): its form, its algorithm, its signature by one of `keys`, its
+/// type, and then its claims as of `now`.
 ///
 /// # Errors
-/// The first [`Rejection`], in this order. The claims are not looked at before the signature is right.
+/// The first [`Rejection`], in this order. Type and claims are not looked at before the signature is right: what is said of them is
+/// said of what the issuer wrote, and not of what a stranger did.
 pub fn verify(
     token: &SecretString,
     keys: &KeySet,
@@ -48,10 +49,13 @@ pub fn verify(
     let jws = Jws::parse(token.expose_secret())?;
     let algorithm = jws.algorithm(rules.algorithms)?;
     jws.refuse_extensions()?;
-    check_type(jws.media_type(), rules.type_rule)?;
-    let claims = Claims::parse(&jws.signed_payload(keys, algorithm)?)?;
+    let payload = jws.signed_payload(keys, algorithm)?;
+    let typed = check_type(jws.media_type(), rules.type_rule)?;
+    let claims = Claims::parse(&payload)?;
     check_issuer(&claims, rules)?;
-    refuse_id_token(&claims, rules.type_rule)?;
+    if !typed {
+        refuse_id_token(&claims)?;
+    }
     let expires_at = check_times(&claims, rules, now)?;
     let audience = check_audience(&claims, rules)?;
     refuse_bound(&claims)?;
@@ -68,13 +72,15 @@ pub fn verify(
     })
 }
 
-fn check_type(typ: Option<&str>, rule: TypeRule) -> Result<(), Rejection> {
+/// Whether the type says that it is an access token, if it need not.
+fn check_type(typ: Option<&str>, rule: TypeRule) -> Result<bool, Rejection> {
     let is = |name: &str| typ.is_some_and(|typ| typ.eq_ignore_ascii_case(name));
-    let allowed = match rule {
-        TypeRule::AtJwtOnly => is("at+jwt"),
-        TypeRule::DangerouslyUntyped => typ.is_none() || is("at+jwt") || is("JWT"),
+    let untyped = || match rule {
+        TypeRule::AtJwtOnly => false,
+        TypeRule::DangerouslyUntyped => typ.is_none() || is("JWT"),
     };
-    if allowed { Ok(()) } else { Err(Rejection::TypeNotAllowed) }
+    let typed = is("at+jwt");
+    if typed || untyped() { Ok(typed) } else { Err(Rejection::TypeNotAllowed) }
 }
 
 /// Compared as texts: an issuer with a final slash is another one (RFC 9068 section 4).
@@ -83,20 +89,21 @@ fn check_issuer(claims: &Claims, rules: &AccessTokenRules) -> Result<(), Rejecti
     if issuer == rules.issuer.as_str() { Ok(()) } else { Err(Rejection::IssuerWrong) }
 }
 
-/// Where `typ` does not say it, an ID token shows by its claims (OpenID Connect Core 2 and 3.3.2.11).
-fn refuse_id_token(claims: &Claims, rule: TypeRule) -> Result<(), Rejection> {
-    let claims_of_one = || ["nonce", "at_hash", "c_hash"].iter().any(|claim| claims.has(claim));
-    let unscoped = || !claims.has("scope") && !claims.has("scp");
-    let called_one = || {
-        let says = |claim, text: &str| claims.is(claim, text);
-        says("typ", "ID") || says("token_use", "id")
-    };
-    match rule {
-        TypeRule::AtJwtOnly => Ok(()),
-        TypeRule::DangerouslyUntyped if called_one() || (claims_of_one() && unscoped()) => {
-            Err(Rejection::IdToken)
-        }
-        TypeRule::DangerouslyUntyped => Ok(()),
+/// Where `typ` does not say it, the claims must: those of an ID token are refused (OpenID Connect Core 2 and 3.3.2.11), and so are
+/// those that could be of either kind.
+fn refuse_id_token(claims: &Claims) -> Result<(), Rejection> {
+    let says = |claim, text: &str| claims.is(claim, text);
+    let any = |names: &[&str]| names.iter().any(|claim| claims.has(claim));
+    let scoped = any(&["scope", "scp"]);
+    if says("typ", "ID") || says("token_use", "id") || (!scoped && any(&["nonce", "at_hash", "c_hash"])) {
+        return Err(Rejection::IdToken);
+    }
+    // Entra writes roles into ID tokens, too, but the client only into access tokens.
+    let for_a_role = any(&["roles"]) && any(&["azp", "appid"]);
+    if scoped || for_a_role || says("typ", "Bearer") || says("token_use", "access") {
+        Ok(())
+    } else {
+        Err(Rejection::ClaimMissing { claim: "scope" })
     }
 }
 

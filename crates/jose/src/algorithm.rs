@@ -3,6 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, VerificationAlgorithm,
+};
+
 /// An asymmetric signature algorithm.
 ///
 /// `none` and the HMAC family have no value here: a verifier that knows them can be handed a public key as an HMAC secret
@@ -27,6 +33,12 @@ pub enum Algorithm {
     Ps384,
     /// RSASSA-PSS with SHA-512.
     Ps512,
+}
+
+/// What the library below calls an algorithm.
+pub(crate) enum OfLibrary {
+    Curve(&'static dyn VerificationAlgorithm),
+    Rsa(&'static RsaParameters),
 }
 
 /// A name that is no asymmetric signature algorithm of this crate.
@@ -70,17 +82,17 @@ impl Algorithm {
         }
     }
 
-    pub(crate) const fn of_library(self) -> jsonwebtoken::Algorithm {
+    pub(crate) fn of_library(self) -> OfLibrary {
         match self {
-            Self::Es256 => jsonwebtoken::Algorithm::ES256,
-            Self::Es384 => jsonwebtoken::Algorithm::ES384,
-            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
-            Self::Rs384 => jsonwebtoken::Algorithm::RS384,
-            Self::Rs512 => jsonwebtoken::Algorithm::RS512,
-            Self::Ps256 => jsonwebtoken::Algorithm::PS256,
-            Self::Ps384 => jsonwebtoken::Algorithm::PS384,
-            Self::Ps512 => jsonwebtoken::Algorithm::PS512,
+            Self::Es256 => OfLibrary::Curve(&ECDSA_P256_SHA256_FIXED),
+            Self::Es384 => OfLibrary::Curve(&ECDSA_P384_SHA384_FIXED),
+            Self::EdDsa => OfLibrary::Curve(&ED25519),
+            Self::Rs256 => OfLibrary::Rsa(&RSA_PKCS1_2048_8192_SHA256),
+            Self::Rs384 => OfLibrary::Rsa(&RSA_PKCS1_2048_8192_SHA384),
+            Self::Rs512 => OfLibrary::Rsa(&RSA_PKCS1_2048_8192_SHA512),
+            Self::Ps256 => OfLibrary::Rsa(&RSA_PSS_2048_8192_SHA256),
+            Self::Ps384 => OfLibrary::Rsa(&RSA_PSS_2048_8192_SHA384),
+            Self::Ps512 => OfLibrary::Rsa(&RSA_PSS_2048_8192_SHA512),
         }
     }
 

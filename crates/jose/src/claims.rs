@@ -112,6 +112,12 @@ impl Claims {
     }
 }
 
+impl From<Map<String, Value>> for Claims {
+    fn from(claims: Map<String, Value>) -> Self {
+        Self(claims)
+    }
+}
+
 /// Saturating: a number beyond the range of [`Time`] is its end.
 fn whole_seconds(number: &serde_json::Number) -> i64 {
     let whole = number.as_i64().or_else(|| number.as_u64().map(|_| i64::MAX));

@@ -1,13 +1,12 @@
 //! The published keys of an issuer (RFC 7517).
 
+use aws_lc_rs::signature::{ParsedPublicKey, RsaPublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
-use jsonwebtoken::crypto::aws_lc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, OfLibrary};
 use crate::jws::json_object;
 
 /// The keys of an issuer that can check signatures (RFC 7517 section 5). There is at least one.
@@ -19,7 +18,8 @@ pub struct KeySet(Vec<Key>);
 pub struct Key {
     kid: Option<String>,
     algorithms: Vec<Algorithm>,
-    key: DecodingKey,
+    /// The key as each of the algorithms needs it, read once and not for each signature.
+    ready: Vec<ParsedPublicKey>,
 }
 
 /// Why a document is no key set.
@@ -89,12 +89,10 @@ impl Key {
     }
 
     /// Whether `signature` is this key's, over `input`, with `algorithm`.
-    pub(crate) fn has_signed(&self, algorithm: Algorithm, input: &[u8], signature: &Vec<u8>) -> bool {
-        // Named, and not the default of the process: that one can be replaced by anybody, and panics where a second
-        // implementation is compiled in.
-        let verifier = (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm.of_library(), &self.key);
-        self.algorithms.contains(&algorithm)
-            && verifier.is_ok_and(|verifier| verifier.verify(input, signature).is_ok())
+    pub(crate) fn has_signed(&self, algorithm: Algorithm, input: &[u8], signature: &[u8]) -> bool {
+        let ready =
+            self.algorithms.iter().position(|one| *one == algorithm).and_then(|at| self.ready.get(at));
+        ready.is_some_and(|key| key.verify_sig(input, signature).is_ok())
     }
 
     fn usable(jwk: Value) -> Option<Self> {
@@ -104,12 +102,13 @@ impl Key {
         let jwk: Jwk = serde_json::from_value(jwk).ok()?;
         let for_signatures = jwk.usage.as_deref().is_none_or(|usage| usage == "sig")
             && jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
-        let (fitting, key) = jwk.material().filter(|_| for_signatures)?;
+        let (fitting, material) = jwk.material().filter(|_| for_signatures)?;
         let algorithms = match jwk.alg {
             None => fitting.to_vec(),
             Some(alg) => vec![Algorithm::parse(&alg).ok().filter(|alg| fitting.contains(alg))?],
         };
-        Some(Self { kid: jwk.kid, algorithms, key })
+        let ready = algorithms.iter().map(|algorithm| material.ready(*algorithm)).collect::<Option<_>>()?;
+        Some(Self { kid: jwk.kid, algorithms, ready })
     }
 }
 
@@ -135,28 +134,51 @@ struct Jwk {
 
 impl Jwk {
     /// The key itself, and the algorithms of its type (RFC 7518 section 6, RFC 8037 section 2).
-    fn material(&self) -> Option<(&'static [Algorithm], DecodingKey)> {
+    fn material(&self) -> Option<(&'static [Algorithm], Material)> {
         match (self.kty.as_str(), self.crv.as_deref()) {
             ("EC", Some("P-256")) => Some((&[Algorithm::Es256], self.point(32)?)),
             ("EC", Some("P-384")) => Some((&[Algorithm::Es384], self.point(48)?)),
             ("OKP", Some("Ed25519")) => {
                 let x = octets(self.x.as_deref()?).filter(|x| x.len() == 32)?;
-                Some((&[Algorithm::EdDsa], DecodingKey::from_ed_der(&x)))
+                Some((&[Algorithm::EdDsa], Material::Octets(x)))
             }
             ("RSA", None) => {
                 let (n, e) = (octets(self.n.as_deref()?)?, octets(self.e.as_deref()?)?);
                 let sound = (2048..=8192).contains(&bits(&n)) && is_sound_exponent(&e);
-                sound.then(|| (RSA, DecodingKey::from_rsa_raw_components(&n, &e)))
+                sound.then(|| (RSA, Material::Rsa { n: number(&n).to_vec(), e: number(&e).to_vec() }))
             }
             _ => None,
         }
     }
 
     /// The uncompressed point of two coordinates (SEC 1 section 2.3.3), each of its full length (RFC 7518 section 6.2.1.2).
-    fn point(&self, length: usize) -> Option<DecodingKey> {
+    fn point(&self, length: usize) -> Option<Material> {
         let (x, y) = (octets(self.x.as_deref()?)?, octets(self.y.as_deref()?)?);
         let full = x.len() == length && y.len() == length;
-        full.then(|| DecodingKey::from_ec_der(&[&[4], x.as_slice(), y.as_slice()].concat()))
+        full.then(|| Material::Octets([&[4], x.as_slice(), y.as_slice()].concat()))
+    }
+}
+
+/// The numbers of a public key.
+enum Material {
+    /// A point, in the form of its curve.
+    Octets(Vec<u8>),
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
+}
+
+impl Material {
+    /// `None` if they are no key, a point that is not on the curve for instance.
+    fn ready(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
+        match (self, algorithm.of_library()) {
+            (Self::Octets(octets), OfLibrary::Curve(curve)) => ParsedPublicKey::new(curve, octets).ok(),
+            (Self::Rsa { n, e }, OfLibrary::Rsa(padding)) => {
+                RsaPublicKeyComponents { n, e }.to_parsed_public_key(padding).ok()
+            }
+            (Self::Octets(_), OfLibrary::Rsa(_)) | (Self::Rsa { .. }, OfLibrary::Curve(_)) => None,
+        }
     }
 }
 
@@ -164,9 +186,15 @@ fn octets(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-fn bits(number: &[u8]) -> usize {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    number.get(zeros).map_or(0, |first| (number.len() - zeros) * 8 - first.leading_zeros() as usize)
+/// Without the zeros before it, which some write.
+fn number(octets: &[u8]) -> &[u8] {
+    let zeros = octets.iter().take_while(|byte| **byte == 0).count();
+    octets.get(zeros..).unwrap_or_default()
+}
+
+fn bits(octets: &[u8]) -> usize {
+    let number = number(octets);
+    number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
 /// Odd, more than 1, of at most 33 bits: with the exponent 1 everything is its own signature.
@@ -227,6 +255,7 @@ mod tests {
             ("of another curve", ec(json!({"crv": "secp256k1"}))),
             ("of a curve that does not fit", ec(json!({"crv": "P-384"}))),
             ("without a coordinate", json!({"kty": "EC", "crv": "P-256", "x": X})),
+            ("not on the curve", ec(json!({"y": X}))),
             ("with a short coordinate", ec(json!({"y": &Y[..40]}))),
             ("with padding", ec(json!({"y": format!("{Y}=")}))),
             ("with a wrong kid", ec(json!({"kid": 7}))),

@@ -30,7 +30,7 @@ pub enum Rejection {
     /// The key is known and has not signed this.
     #[error("the signature of the token is wrong")]
     SignatureWrong,
-    /// A claim that must be there is not (RFC 9068 section 2.2).
+    /// A claim that must be there is not (RFC 9068 section 2.2); `scope` only where nothing else tells that it is an access token.
     #[error("the token has no {claim} claim")]
     ClaimMissing {
         /// The name of the claim.

@@ -27,8 +27,9 @@ pub enum TypeRule {
     /// Also `JWT`, and none at all, for providers that do not write `at+jwt`.
     ///
     /// The danger: nothing but its claims then tells an access token from an ID token of the same issuer, which every client
-    /// holds. What shows itself as one is still refused: by a claim that only ID tokens have, where there is no scope, and by
-    /// what Keycloak (`typ`) and Cognito (`token_use`) call it. Any other `typ` is still refused.
+    /// holds. So one that is not `at+jwt` must show itself as an access token: by `scope` or `scp`, by `roles` and a client (`azp`,
+    /// `appid`), or by what Keycloak (`typ`: `Bearer`) and Cognito (`token_use`: `access`) call it. What shows itself as an ID token
+    /// is refused, and so is any other `typ`.
     DangerouslyUntyped,
 }
 
@@ -63,6 +64,12 @@ impl AccessTokenRules {
             leeway: 5,
             type_rule: TypeRule::default(),
         })
+    }
+
+    /// The same for tokens of another issuer.
+    #[must_use]
+    pub fn with_issuer(self, issuer: Issuer) -> Self {
+        Self { issuer, ..self }
     }
 
     /// The same with another allow-list of algorithms.

@@ -252,12 +252,45 @@ fn an_id_token_is_refused() {
         assert_eq!(check(&token, &rules()), Err(Rejection::TypeNotAllowed), "{mark}");
         assert_eq!(check(&token, &untyped()), Err(Rejection::IdToken), "{mark}");
     }
-    for access in
-        [json!({"nonce": "n"}), json!({"scope": null, "scp": ["a"], "nonce": "n"}), json!({"typ": "Bearer"})]
-    {
+    for access in [
+        json!({"nonce": "n"}),
+        json!({"scope": null, "scp": ["a"], "nonce": "n"}),
+        json!({"scope": null, "typ": "Bearer"}),
+        json!({"scope": null, "token_use": "access"}),
+        json!({"scope": null, "roles": ["Files.Read"], "azp": "app"}),
+    ] {
         let token = P256.sign(&id_header, &claims_with(access.clone()));
         assert!(check(&token, &untyped()).is_ok(), "{access}");
     }
+}
+
+/// Many ID tokens have neither `nonce` nor `at_hash`: the code flow needs none.
+#[test]
+fn what_could_be_an_id_token_as_well_is_refused() {
+    let untold = Err(Rejection::ClaimMissing { claim: "scope" });
+    for either in [
+        json!({"scope": null}),
+        json!({"scope": null, "azp": "app", "client_id": null}),
+        json!({"scope": null, "roles": ["admin"], "client_id": null}),
+        json!({"scope": null, "typ": "bearer"}),
+        json!({"scope": null, "token_use": "refresh"}),
+    ] {
+        let claims = claims_with(either.clone());
+        let token = P256.sign(&json!({"alg": "ES256", "kid": "es", "typ": "JWT"}), &claims);
+        assert_eq!(check(&token, &untyped()), untold, "{either}");
+        let typed = P256.sign(&header("ES256", "es"), &claims);
+        assert!(check(&typed, &untyped()).is_ok(), "{either}");
+    }
+}
+
+/// A stranger's text must not make anybody believe that the issuer writes no types.
+#[test]
+fn the_type_is_not_looked_at_before_the_signature() {
+    let token = P256.sign(&json!({"alg": "ES256", "kid": "es", "typ": "JWT"}), &claims());
+    assert_eq!(check(&token, &rules()), Err(Rejection::TypeNotAllowed));
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    let forged = format!("{signed}.{}", "A".repeat(86));
+    assert_eq!(check(&forged, &rules()), Err(Rejection::SignatureWrong));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The `Authorization` header (RFC 9110 section 11.6.2): Bearer (RFC 6750 section 2.1) and Basic (RFC 7617, RFC 6749 section 2.3.1).
+//! The `Authorization` header (RFC 9110 section 11.6.2): Bearer (RFC 6750 section 2.1) and Basic (RFC 7617, RFC 6749 section
+//! 2.3.1).
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;

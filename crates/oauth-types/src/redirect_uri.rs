@@ -18,8 +18,8 @@ pub struct RedirectUri(Arc<str>);
 pub enum RedirectKind {
     /// An https URL of another machine.
     Https,
-    /// http on `127.0.0.1`, `[::1]` or `localhost`, or https on any name of this machine: whatever listens there may be any program
-    /// of it.
+    /// http on `127.0.0.1`, `[::1]` or `localhost`, or https on any name of this machine: whatever listens there may be any
+    /// program of it.
     Loopback,
     /// A scheme of the client's own, such as `com.example.app:/callback`.
     PrivateUse,
@@ -341,8 +341,8 @@ mod tests {
         Ok(())
     }
 
-    /// Whatever listens on loopback may be any program of the machine, with a certificate or without. The port may vary by http
-    /// alone: RFC 8252 section 7.3 speaks of nothing else.
+    /// Whatever listens on loopback may be any program of the machine, with a certificate or without. The port may vary by
+    /// http alone: RFC 8252 section 7.3 speaks of nothing else.
     #[test]
     fn https_on_loopback_is_loopback_and_keeps_its_port() {
         for host in ["localhost", "127.0.0.1", "[::1]"] {

@@ -116,7 +116,8 @@ impl<'a> Web<'a> {
         if authority.userinfo {
             return Err(Fault::UserInfo);
         }
-        // A host that a browser reads as another one (0x7f.1, %65xample.com) would be checked as one and visited as the other.
+        // A host that a browser reads as another one (0x7f.1, %65xample.com) would be checked as one and visited as the
+        // other.
         let seen = Url::parse(text).map_err(|_| Fault::Host)?;
         if seen.host_str() != Some(authority.host.to_ascii_lowercase().as_str()) {
             return Err(Fault::Host);
@@ -130,8 +131,8 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     host == "127.0.0.1" || host == "[::1]" || host.eq_ignore_ascii_case("localhost")
 }
 
-/// Whether `host` is this machine, by whatever name: the three above, the rest of 127.0.0.0/8, the unspecified addresses, and what
-/// RFC 6761 section 6.3 says of `localhost`.
+/// Whether `host` is this machine, by whatever name: the three above, the rest of 127.0.0.0/8, the unspecified addresses,
+/// and what RFC 6761 section 6.3 says of `localhost`.
 pub(crate) fn is_this_machine(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     let numbered = name.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&name);

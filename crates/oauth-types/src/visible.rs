@@ -10,9 +10,9 @@ pub fn visible(name: &str) -> Option<String> {
     shown.chars().any(shows).then(|| shown.to_owned())
 }
 
-/// Whether a character has no place in a name: control characters, what nobody sees (`Default_Ignorable_Code_Point`, but for joiners
-/// and variation selectors, which belong to many scripts and to emoji), what turns the direction (`Bidi_Control`), what breaks the
-/// line, and blanks that count as letters.
+/// Whether a character has no place in a name: control characters, what nobody sees (`Default_Ignorable_Code_Point`, but for
+/// joiners and variation selectors, which belong to many scripts and to emoji), what turns the direction (`Bidi_Control`),
+/// what breaks the line, and blanks that count as letters.
 #[must_use]
 pub fn is_deceptive(character: char) -> bool {
     character.is_control()

@@ -1,5 +1,8 @@
 //! The command line.
 
+mod health;
+mod migrate;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
@@ -8,12 +11,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use store::StoreError;
 use thiserror::Error;
 use tokio::runtime::Runtime;
 
-use crate::compose::{OpenError, Portcullis};
+pub use self::migrate::MigrateUseError;
+use crate::compose::{Kept, OpenError, Portcullis};
 use crate::config::{Config, ConfigError, Settings, StoreKind, UnknownVariable};
 use crate::greeting::Greeting;
+use crate::health::HealthError;
+use crate::migrate::MigrateError;
 use crate::serve::{self, BindError, Room};
 use crate::telemetry::{self, TelemetryError};
 
@@ -27,7 +34,9 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(Serve),
+    Serve(Box<Serve>),
+    Migrate(migrate::Migrate),
+    Health(health::Health),
 }
 
 /// Run the authorization server
@@ -52,7 +61,8 @@ struct Serve {
 const SECRETS: &str = "\
 Secrets are no flags, because other users of a machine can read those:
   PORTCULLIS_ADMIN_KEY   the key that opens /api: 16 characters or more
-  PORTCULLIS_MASTER_KEY  base64url of 32 random bytes
+  PORTCULLIS_STORE       the URL of a Redis, if it holds a password
+  PORTCULLIS_MASTER_KEY  base64url of 32 random bytes; openssl rand -base64 32 | tr '+/' '-_' makes one
 
 It ends with status 2 if the configuration is wrong, with 1 if something else keeps it from running.
 Times are written 90s, 15m, 1h or 30d; addresses 127.0.0.1:8414 or [::1]:8414.";
@@ -73,6 +83,20 @@ pub enum RunError {
     /// What was stored cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The stores to copy from and to.
+    #[error(transparent)]
+    Use(#[from] MigrateUseError),
+    /// Not everything was copied.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The server that was asked is not well.
+    #[error(transparent)]
+    Health(#[from] HealthError),
+    /// The store did not take the admin key of a first run.
+    #[error(
+        "the admin key that was printed may not be kept: {0}. Start again; if that prints another, the first is void"
+    )]
+    AdminKeyNotKept(#[source] StoreError),
     /// The operating system refuses something else.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -84,8 +108,18 @@ impl RunError {
     pub const fn status(&self) -> u8 {
         match self {
             Self::Config(_)
-            | Self::Open(OpenError::Policy(_) | OpenError::Accounts(_) | OpenError::Mail(_)) => 2,
-            Self::Telemetry(_) | Self::Bind(_) | Self::Open(_) | Self::Io(_) => 1,
+            | Self::Use(_)
+            | Self::Migrate(MigrateError::Same)
+            | Self::Open(
+                OpenError::Policy(_) | OpenError::Accounts(_) | OpenError::Mail(_) | OpenError::NoMasterKey,
+            ) => 2,
+            Self::Telemetry(_)
+            | Self::Bind(_)
+            | Self::Open(_)
+            | Self::AdminKeyNotKept(_)
+            | Self::Migrate(_)
+            | Self::Health(_)
+            | Self::Io(_) => 1,
         }
     }
 }
@@ -105,6 +139,13 @@ impl fmt::Debug for Environment<'_> {
     }
 }
 
+const ANOTHER_KEY: &str =
+    "Another server of this store made an admin key at the same time: that one holds, this one does not.";
+
+const ONE_ADDRESS: &str = "the issuer is https, so a proxy stands before this server, but --trusted-proxies names none: everybody \
+    counts as one address, and one who guesses shuts all out of log-in, sign-up, registration and /api. Name it, for example: \
+    --trusted-proxies 127.0.0.1";
+
 /// Does what the command line says, and answers with the status to end with.
 pub fn main(
     arguments: impl IntoIterator<Item = OsString>,
@@ -123,20 +164,34 @@ pub fn main(
             };
         }
     };
-    let Command::Serve(serve) = command_line.command;
     // Before the configuration: what is wrong with that may be the name of a variable.
     let unknown = UnknownVariable::among((environment.names)());
     for variable in &unknown {
         let _ = writeln!(errors, "portcullis: {variable}");
     }
-    match run(serve, environment, &unknown, out) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match command_line.command {
+        Command::Serve(serve) => run(*serve, environment, &unknown, out, errors).map(|()| ExitCode::SUCCESS),
+        Command::Migrate(migrate) => wait_for(migrate::run(migrate, environment, out))
+            .map(|complete| if complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_FINISHED) }),
+        Command::Health(health) => {
+            wait_for(health::run(health, environment, out)).map(|()| ExitCode::SUCCESS)
+        }
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
             // If nobody reads this, the status still tells.
             let _ = writeln!(errors, "portcullis: {}", sentence(&error));
             ExitCode::from(error.status())
         }
     }
+}
+
+/// The status of a copy that a server still wrote behind.
+const NOT_FINISHED: u8 = 3;
+
+fn wait_for<T>(work: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
+    Runtime::new()?.block_on(work)
 }
 
 /// An error with its causes, as far as it does not name them itself.
@@ -159,11 +214,16 @@ fn run(
     environment: &Environment<'_>,
     unknown: &[UnknownVariable],
     out: &mut dyn Write,
+    errors: &mut dyn Write,
 ) -> Result<(), RunError> {
     let config = Config::load(serve.settings, serve.config.as_deref(), environment.look_up)?;
     telemetry::start(&config)?;
     for variable in unknown {
         tracing::warn!("{variable}");
+    }
+    if config.sees_one_address_only() {
+        let _ = writeln!(errors, "portcullis: {ONE_ADDRESS}");
+        tracing::warn!("{ONE_ADDRESS}");
     }
     Runtime::new()?.block_on(run_server(config, out))
 }
@@ -180,7 +240,7 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
     }
     config.issuer = config.issuer_at(listening);
     let room = Room::of_this_process().with_proxies(&config.trusted_proxies);
-    let forgetful = config.store == StoreKind::Memory;
+    let forgetful = matches!(config.store, StoreKind::Memory);
     let portcullis = Arc::new(Portcullis::open(config).await?);
     let greeting = Greeting {
         listening,
@@ -189,7 +249,15 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
         first_run: portcullis.is_first_run(),
         forgetful,
     };
+    // Shown before it is kept: of a key that could not be printed the next start makes another.
     greeting.print(out)?;
+    match portcullis.keep_new_admin_key().await.map_err(RunError::AdminKeyNotKept)? {
+        Kept::This => {}
+        Kept::Another => {
+            writeln!(out, "{ANOTHER_KEY}")?;
+            out.flush()?;
+        }
+    }
     tracing::info!(%listening, issuer = %portcullis.issuer(), "started");
 
     let sweeper = tokio::spawn(Arc::clone(&portcullis).keep_sweeping());
@@ -223,6 +291,56 @@ mod tests {
         }
         for secret in ["PORTCULLIS_ADMIN_KEY ", "PORTCULLIS_MASTER_KEY "] {
             assert!(help.contains(secret), "{secret}");
+        }
+    }
+
+    /// A pipe that nobody reads any more.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_first_run_that_cannot_print_the_admin_key_does_not_keep_it() {
+        let home = tempfile::TempDir::new().unwrap();
+        let config = || Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data: home.path().join("data"),
+            ..Config::default()
+        };
+        assert!(matches!(run_server(config(), &mut Closed).await, Err(RunError::Io(_))));
+        assert!(Portcullis::open(config()).await.unwrap().new_admin_key().is_some());
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_named_is_warned_of_once() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let (mut out, mut errors) = (Vec::new(), Vec::new());
+        let arguments = ["portcullis", "serve", "--issuer", "https://auth.example.com", "--listen", &address];
+        let environment = Environment { look_up: &|_| None, names: &Vec::new };
+        main(arguments.map(OsString::from), &environment, &mut out, &mut errors);
+        let told = String::from_utf8(errors).unwrap();
+        assert_eq!(told.matches("--trusted-proxies names none").count(), 1, "{told}");
+        assert!(told.contains("is in use by another program"), "{told}");
+    }
+
+    #[test]
+    fn the_help_says_which_limits_can_be_switched_off() {
+        let mut command = CommandLine::command();
+        let help = command.find_subcommand_mut("serve").unwrap().render_long_help().to_string();
+        let about = help.split("--limits <").nth(1).unwrap().split("\n      --").next().unwrap();
+        for word in
+            ["registrations", "log-ins", "sign-ups", "wait for consent", "Wrong admin keys are limited"]
+        {
+            assert!(about.contains(word), "{word} in {about}");
         }
     }
 

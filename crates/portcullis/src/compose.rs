@@ -14,22 +14,22 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_io::{Peer, Serve};
+use http_io::{AddressRange, Peer, Serve, sender};
 use identity::Identity;
 use oauth_types::Issuer;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use store::Backend;
+use store::{AdminKey, Backend, Changes, Commit, Digest, Mark, Store, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::Instrument as _;
 
 pub use self::builder::{Builder, OpenError};
 use crate::admin::Admin;
+use crate::admin::keys::FIRST;
 use crate::answer;
-use crate::config::{Config, Network};
+use crate::config::Config;
 use crate::data::DataFolder;
 use crate::ops::Ops;
-use crate::peer::sender;
 
 /// An authorization server with its pages and its administration.
 ///
@@ -42,11 +42,21 @@ pub struct Portcullis {
     store: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    trusted_proxies: Vec<Network>,
+    trusted_proxies: Vec<AddressRange>,
     new_admin_key: Option<SecretString>,
     first_run: bool,
     // Dropped last: while it is here no other process opens the store.
     _data: Option<DataFolder>,
+}
+
+/// Which admin key holds, of servers that start over a new store together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Kept {
+    /// The one of this server.
+    This,
+    /// One that another server has made in the same moment, and shown; that of this one opens nothing any more.
+    Another,
 }
 
 /// How often expired records are removed.
@@ -80,10 +90,32 @@ impl Portcullis {
         self.server.issuer()
     }
 
-    /// The admin key, if it was made now. It is not kept: only this value has it.
+    /// The admin key, if it was made now: only this value has it. It opens the administration of this process, and until
+    /// [`keep_new_admin_key`](Self::keep_new_admin_key) the next start makes another.
     #[must_use]
     pub const fn new_admin_key(&self) -> Option<&SecretString> {
         self.new_admin_key.as_ref()
+    }
+
+    /// Stores the digest of [`new_admin_key`](Self::new_admin_key), if there is one. Show the key first: one that nobody saw
+    /// must not be kept.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be reached. Whether the key was kept is not known then: the next start tells.
+    pub async fn keep_new_admin_key(&self) -> Result<Kept, StoreError> {
+        let Some(key) = &self.new_admin_key else { return Ok(Kept::This) };
+        let digest = Digest::of(key.expose_secret().as_bytes());
+        let record = AdminKey::new(FIRST, digest, self.clock.now());
+        let store: &dyn Store = &*self.store;
+        let first = match store.commit(&Changes::create(Mark::new(self.entropy.draw()), &record)).await? {
+            Commit::Done => Some(record.digest),
+            Commit::Stale => store.find::<AdminKey>(FIRST).await?.map(|found| found.record.digest),
+        };
+        if first.is_some() {
+            self.admin.settled();
+        }
+        Ok(if first.is_none_or(|first| first == digest) { Kept::This } else { Kept::Another })
     }
 
     /// Whether no server has used its store before.
@@ -114,7 +146,7 @@ impl Portcullis {
     /// # Errors
     ///
     /// If the store cannot be reached. What is left is left for the next time.
-    pub async fn sweep(&self) -> Result<u64, store::StoreError> {
+    pub async fn sweep(&self) -> Result<u64, StoreError> {
         let mut swept = 0;
         loop {
             let batch = self.store.sweep(self.clock.now(), SWEPT_AT_ONCE).await?;

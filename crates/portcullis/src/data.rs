@@ -73,7 +73,13 @@ impl DataFolder {
     /// Where the database is, or will be.
     #[must_use]
     pub fn database(&self) -> PathBuf {
-        self.path.join("portcullis.db")
+        Self::database_in(&self.path)
+    }
+
+    /// Where the database of a folder is that may be in use, or not exist.
+    #[must_use]
+    pub fn database_in(path: &Path) -> PathBuf {
+        path.join("portcullis.db")
     }
 
     /// The master key of this folder; drawn from `entropy` and written if there is neither key nor database yet.

@@ -10,6 +10,8 @@
 //! | servers, clients, users, grants, keys and events, for whoever holds an admin key | [`Admin`] |
 //! | `/health`, `/ready`, `/` | [`Ops`] |
 //! | the data folder: database, master key, lock | [`DataFolder`] |
+//! | everything from one store to another | [`migrate`] |
+//! | how a running server is | [`health`] |
 //! | sockets, timeouts, the end | [`serve`] |
 //! | the command line | [`cli`] |
 
@@ -20,13 +22,14 @@ mod compose;
 pub mod config;
 mod data;
 mod greeting;
+pub mod health;
+pub mod migrate;
 mod ops;
-mod peer;
 pub mod serve;
 pub mod telemetry;
 
 pub use self::admin::Admin;
-pub use self::compose::{Builder, OpenError, Portcullis};
+pub use self::compose::{Builder, Kept, OpenError, Portcullis};
 pub use self::config::Config;
 pub use self::data::{DataError, DataFolder};
 pub use self::greeting::Greeting;

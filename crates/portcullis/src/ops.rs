@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ambient::{Clock, SystemClock, Time};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS};
@@ -9,7 +10,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_io::{Peer, Serve};
 use oauth_types::{Issuer, well_known};
 use serde_json::json;
-use store::Backend;
+use store::{Backend, StoreError};
+use tokio::sync::Mutex;
 
 use crate::answer;
 
@@ -19,13 +21,30 @@ use crate::answer;
 pub struct Ops {
     issuer: Issuer,
     store: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    // Held while the store is asked: who comes meanwhile waits for that answer.
+    answered: Mutex<Option<Answered>>,
+}
+
+/// What the store said to whether it is ready, and when.
+struct Answered {
+    at: Time,
+    ready: Result<(), Arc<str>>,
 }
 
 impl Ops {
     /// For the server of this issuer over this store.
     #[must_use]
     pub fn new(issuer: Issuer, store: Arc<dyn Backend>) -> Self {
-        Self { issuer, store }
+        Self { issuer, store, clock: Arc::new(SystemClock), answered: Mutex::default() }
+    }
+
+    /// Tells the time by `clock`: the store is asked once a second at the most, because the question is a write and anybody
+    /// may ask.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// Whether a request path, the issuer's path included, is one of these.
@@ -45,20 +64,36 @@ impl Ops {
     }
 
     async fn ready(&self) -> Response<Bytes> {
-        match self.store.ready().await {
+        match self.store_is_ready().await {
             Ok(()) => answer::json(StatusCode::OK, &json!({ "status": "ready" })),
+            Err(message) => {
+                let body = json!({ "status": "unavailable", "message": &*message });
+                answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
+            }
+        }
+    }
+
+    async fn store_is_ready(&self) -> Result<(), Arc<str>> {
+        let came = self.clock.now();
+        let mut answered = self.answered.lock().await;
+        // Not from before this question, to the second; and not from the future, where a clock that was set back leaves one.
+        if let Some(known) = &*answered
+            && (came..=self.clock.now()).contains(&known.at)
+        {
+            return known.ready.clone();
+        }
+        let ready = match self.store.ready().await {
+            Ok(()) => Ok(()),
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "not ready: the store does not answer"
                 );
-                let body = json!({
-                    "status": "unavailable",
-                    "message": "The store cannot be reached, so nobody can log in or refresh a token now. See the log.",
-                });
-                answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
+                Err(told(&error))
             }
-        }
+        };
+        *answered = Some(Answered { at: self.clock.now(), ready: ready.clone() });
+        ready
     }
 
     fn landing(&self) -> Response<Bytes> {
@@ -79,6 +114,15 @@ impl Ops {
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         response
+    }
+}
+
+/// What a stranger may learn: how a store is set up is no secret, and whoever watches can mend it.
+fn told(error: &StoreError) -> Arc<str> {
+    if let StoreError::Unfit(fault) = error {
+        format!("The store is not safe to use: {fault}.").into()
+    } else {
+        "The store cannot be reached, so nobody can log in or refresh a token now. See the log.".into()
     }
 }
 
@@ -167,17 +211,30 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ambient::Time;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    use ambient::ManualClock;
     use http::header::RETRY_AFTER;
     use store::{
         Changes, Claim, ClaimKind, Claimed, Commit, Filter, Inspect, Key, Kind, Look, Memory, Page, Row,
-        Seen, Store, StoreError,
+        Seen, Store,
     };
 
     use super::*;
 
-    /// A store that is away.
-    struct Away;
+    #[test]
+    fn whoever_watches_learns_which_setting_of_the_store_loses_records() {
+        let unfit = StoreError::Unfit("maxmemory-policy is allkeys-lru; set it to noeviction".into());
+        assert!(told(&unfit).contains("set it to noeviction"), "{}", told(&unfit));
+        assert!(!told(&StoreError::unavailable("secret")).contains("secret"));
+    }
+
+    /// A store that is away, or only says whether it is ready; counts how often it is asked that.
+    #[derive(Default)]
+    struct Away {
+        ready: AtomicBool,
+        asked: AtomicU32,
+    }
 
     fn away<T>() -> Result<T, StoreError> {
         Err(StoreError::unavailable("secret detail of the disk"))
@@ -207,7 +264,9 @@ mod tests {
             away()
         }
         async fn ready(&self) -> Result<(), StoreError> {
-            away()
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            if self.ready.load(Ordering::SeqCst) { Ok(()) } else { away() }
         }
     }
 
@@ -237,7 +296,7 @@ mod tests {
     #[tokio::test]
     async fn health_says_who_it_is_and_asks_nobody() {
         for path in ["/health", "/t1/health"] {
-            let (response, body) = ask(Arc::new(Away), ISSUER, Method::GET, path).await;
+            let (response, body) = ask(Arc::new(Away::default()), ISSUER, Method::GET, path).await;
             assert_eq!(response.status(), StatusCode::OK);
             let body: serde_json::Value = serde_json::from_str(&body).unwrap();
             assert_eq!((&body["status"], &body["service"]), (&"ok".into(), &"portcullis".into()));
@@ -249,10 +308,31 @@ mod tests {
     async fn ready_asks_the_store() {
         let (response, _) = ask(Arc::new(Memory::new()), ISSUER, Method::GET, "/ready").await;
         assert_eq!(response.status(), StatusCode::OK);
-        let (response, body) = ask(Arc::new(Away), ISSUER, Method::GET, "/ready").await;
+        let (response, body) = ask(Arc::new(Away::default()), ISSUER, Method::GET, "/ready").await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(response.headers().contains_key(RETRY_AFTER));
         assert!(!body.contains("secret detail"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn strangers_make_the_store_write_once_a_second_at_the_most() {
+        const READY: StatusCode = StatusCode::OK;
+        const NOT_READY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+        let (store, clock) = (Arc::new(Away::default()), Arc::new(ManualClock::at(Time(1_000))));
+        let ops = Ops::new(Issuer::parse(ISSUER).unwrap(), store.clone()).clock(clock.clone());
+        let ask = async || {
+            let request = Request::get("/ready").body(Bytes::new()).unwrap();
+            ops.serve(request, Peer(None)).await.status()
+        };
+        let asked = || store.asked.load(Ordering::SeqCst);
+        let at_once = futures_util::future::join_all((0..20).map(|_| ask())).await;
+        assert_eq!((at_once, asked()), (vec![NOT_READY; 20], 1), "they share one answer");
+        store.ready.store(true, Ordering::SeqCst);
+        assert_eq!((ask().await, asked()), (NOT_READY, 1), "it holds for this second");
+        clock.advance(1);
+        assert_eq!((ask().await, ask().await, asked()), (READY, READY, 2));
+        clock.advance(-100);
+        assert_eq!((ask().await, asked()), (READY, 3), "a clock that was set back keeps nothing longer");
     }
 
     #[tokio::test]

@@ -87,9 +87,9 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     })
 }
 
-/// Serves until `stop` is ready, no more connections at once than there is `room` for. Then nobody is let in any more, requests
-/// that run are answered, for 30 seconds at the most, and it returns. A client that hangs up ends no request: those whose client
-/// is gone are waited for as well.
+/// Serves until `stop` is ready, no more connections at once than there is `room` for. Then nobody is let in any more,
+/// requests that run are answered, for 30 seconds at the most, and it returns. A client that hangs up ends no request: those
+/// whose client is gone are waited for as well.
 ///
 /// A head or a body that takes more than 30 seconds to arrive ends its connection, and so does an answer of which nothing is
 /// taken for as long.

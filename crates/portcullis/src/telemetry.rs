@@ -24,7 +24,8 @@ pub enum TelemetryError {
 ///
 /// # Errors
 ///
-/// [`TelemetryError::Filter`] if [`Config::log`] was not read by [`Config::load`], [`TelemetryError::Taken`] at a second call.
+/// [`TelemetryError::Filter`] if [`Config::log`] was not read by [`Config::load`], [`TelemetryError::Taken`] at a second
+/// call.
 pub fn start(config: &Config) -> Result<(), TelemetryError> {
     let lines =
         tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&config.log)?).with_writer(io::stderr);

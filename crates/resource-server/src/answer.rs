@@ -1,5 +1,7 @@
 //! What somebody who is not let through is told (RS-6 to RS-9, RS-14, RS-20).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
@@ -146,7 +148,9 @@ impl Answers {
     pub(crate) fn unreadable(&self, unreadable: Unreadable) -> Answer {
         let (code, sentence) = match unreadable {
             Unreadable::Json => (NOT_JSON, "the body is not JSON in UTF-8"),
-            Unreadable::Message => (NOT_A_REQUEST, "the body is no JSON-RPC message, or has a member twice"),
+            Unreadable::Message => {
+                (NOT_A_REQUEST, "the body is no JSON-RPC message that can be read in one way only")
+            }
             Unreadable::Call => (NOT_A_REQUEST, "tools/call needs one name of one tool in its params"),
         };
         self.answer(StatusCode::BAD_REQUEST, None, &body_fault(code, sentence, "body_unreadable"))
@@ -166,6 +170,18 @@ impl Answers {
             None,
             &body_fault(NOT_A_REQUEST, &sentence, "body_too_large"),
         )
+    }
+
+    /// 408 for a body that is not there after `deadline` (RFC 9110 section 15.5.9).
+    pub(crate) fn too_slow(&self, deadline: Duration) -> Answer {
+        let sentence = format!("the body was not there after {} seconds", deadline.as_secs());
+        self.answer(StatusCode::REQUEST_TIMEOUT, None, &body_fault(NOT_A_REQUEST, &sentence, "body_too_slow"))
+    }
+
+    /// 400 for what would not stay HTTP: the calls of tools in it could not be checked.
+    pub(crate) fn upgrade(&self) -> Answer {
+        let sentence = "this server speaks HTTP only: send the request without Upgrade, and not as CONNECT";
+        self.answer(StatusCode::BAD_REQUEST, None, &body_fault(NOT_A_REQUEST, sentence, "upgrade_refused"))
     }
 
     fn challenge(&self, said: &Said<'_>) -> Challenge {

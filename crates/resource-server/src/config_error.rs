@@ -1,8 +1,10 @@
+use std::fmt;
+
 use oauth_types::{IssuerError, ResourceError, ScopeError};
 
 /// Why a verifier or a protection cannot be made: the fault of whoever configures it. Each sentence says what to configure, and what
 /// a good value looks like; none shows a secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A value that is not what it should be. Nothing is trimmed.
@@ -67,15 +69,28 @@ pub enum ConfigError {
     )]
     EmptyPrefix,
     /// No audience, or an empty one.
-    #[error("a token is for somebody: configure the audience, or leave it out, and it is the resource of this server")]
+    #[error(
+        "a token is for somebody: configure the audience, or leave it out, and it is the resource of this server"
+    )]
     NoAudience,
     /// An issuer that is not on this machine and speaks no TLS.
     #[error(
-        "the issuer {issuer:?} is http, so whoever is on the way could put keys of their own into its documents. Give it a certificate,          inside of a cluster, too, and configure the https URL that it says of itself: https://auth.example.com"
+        "the issuer {issuer:?} is http, so whoever is on the way could put keys of their own into its documents. Give it a certificate, \
+         inside of a cluster, too, and configure the https URL that it says of itself: https://auth.example.com"
     )]
     PlainHttp {
         /// The issuer.
         issuer: String,
+    },
+    /// A resource that is not on this machine and speaks no TLS (RFC 6750 section 5.3).
+    #[error(
+        "the resource {resource:?} is http, so clients would send their tokens in the clear. Configure the https URL that people type \
+         into their clients, like https://mcp.example.com/mcp, also where a proxy ends TLS; or `dangerously_plain_http`, after reading \
+         what that means"
+    )]
+    PlainHttpResource {
+        /// The resource.
+        resource: String,
     },
     /// The leeway for clocks that differ is out of bounds.
     #[error("the leeway for clocks that differ is 0 to 300 seconds. 5 is the default")]
@@ -86,6 +101,13 @@ pub enum ConfigError {
     /// No certificate authority is known, so no issuer could be asked.
     #[error(transparent)]
     NoRoots(#[from] http_io::NoRoots),
+}
+
+/// The sentence: `main` shows an error that it returns in this form.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// What is wrong with a value.

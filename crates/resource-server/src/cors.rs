@@ -14,6 +14,7 @@ use oauth_types::Resource;
 pub(crate) struct Cors {
     origins: Origins,
     local: bool,
+    own: String,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ impl Cors {
             None if local => Origins::Local,
             None => Origins::Any,
         };
-        Self { origins, local }
+        Self { origins, local, own: origin }
     }
 
     /// Whether the request may have come from where it did.
@@ -64,6 +65,18 @@ impl Cors {
             return Err(Foreign::Host);
         }
         Ok(())
+    }
+
+    /// Whether a page sends this of which nobody said that it may: any page is let in with a token, and this one has none. That a server
+    /// of this machine takes pages of this machine is said by where it is.
+    pub(crate) fn is_of_foreign_page(&self, headers: &HeaderMap) -> bool {
+        match &self.origins {
+            Origins::Any => {
+                headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() != self.own.as_bytes())
+            }
+            // `check` let no other in.
+            Origins::Local | Origins::These(_) => false,
+        }
     }
 
     /// The answer to a browser that asks whether a script may call. It never needs credentials.
@@ -130,7 +143,7 @@ pub(crate) fn origin(text: &str) -> Option<String> {
 }
 
 /// Whether `host[:port]` is this machine.
-fn is_local(authority: &str) -> bool {
+pub(crate) fn is_local(authority: &str) -> bool {
     let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if digits(port) => host,
@@ -184,6 +197,3 @@ pub(crate) const HEADERS: &str = "Authorization, Content-Type, Accept, DPoP, Las
                                   Mcp-Method, Mcp-Name, traceparent, tracestate, baggage";
 /// What scripts may read: where to log in, when to come back, which session this is.
 const EXPOSED: &str = "WWW-Authenticate, Retry-After, Mcp-Session-Id, MCP-Protocol-Version";
-
-#[cfg(test)]
-mod tests;

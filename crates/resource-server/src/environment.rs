@@ -136,7 +136,7 @@ impl std::fmt::Display for Variable {
 }
 
 /// Why the environment does not say enough.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvironmentError {
     /// A variable that is needed is not set.
@@ -193,6 +193,13 @@ pub enum EnvironmentError {
         /// What it is set to.
         value: String,
     },
+}
+
+/// The sentence: `main` shows an error that it returns in this form.
+impl std::fmt::Debug for EnvironmentError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 #[cfg(test)]

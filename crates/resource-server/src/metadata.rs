@@ -3,7 +3,7 @@
 mod legacy;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,9 +25,7 @@ pub struct Metadata(Arc<Documents>);
 /// What the documents are made of.
 pub(crate) struct Documents {
     verify: Arc<dyn Verify>,
-    scopes_supported: Option<Scope>,
-    /// What routes and tools need, as far as it is known.
-    known: RwLock<Scope>,
+    scopes_supported: Scope,
     name: Option<String>,
     documentation: Option<String>,
     resource_paths: BTreeSet<String>,
@@ -62,7 +60,7 @@ impl Serve for Metadata {
             return fault(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path.");
         }
         let mut response = match *request.method() {
-            Method::GET | Method::HEAD if is_resource => document(self.0.document().to_json().into()),
+            Method::GET | Method::HEAD if is_resource => self.0.answer(),
             Method::GET | Method::HEAD => self.0.legacy.serve(self.0.verify.issuers().first()).await,
             Method::OPTIONS => preflight(),
             _ => {
@@ -88,8 +86,7 @@ impl std::fmt::Debug for Metadata {
 impl Documents {
     pub(crate) fn new(
         verify: Arc<dyn Verify>,
-        scopes_supported: Option<Scope>,
-        known: Scope,
+        scopes_supported: Scope,
         (name, documentation): (Option<String>, Option<String>),
         at_root: bool,
         legacy: Legacy,
@@ -97,25 +94,23 @@ impl Documents {
         let resource_paths = resource_paths(verify.resource(), at_root);
         let issuer_paths =
             if legacy.is_off() { BTreeSet::new() } else { both(well_known::AUTHORIZATION_SERVER) };
-        let known = RwLock::new(known);
-        Self { verify, scopes_supported, known, name, documentation, resource_paths, issuer_paths, legacy }
+        Self { verify, scopes_supported, name, documentation, resource_paths, issuer_paths, legacy }
     }
 
-    /// Another route needs `scope`.
-    pub(crate) fn know(&self, scope: &Scope) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        *known = known.union(scope);
+    /// Nobody keeps it before the issuers are known by their own texts: clients compare them letter by letter (RFC 8414 section 3.3).
+    fn answer(&self) -> Response<Bytes> {
+        let body = self.document().to_json().into();
+        match self.verify.ready() {
+            Ok(()) => document(body),
+            Err(_) => passing(StatusCode::OK, body),
+        }
     }
 
-    /// Made for each request: an issuer learns its exact text by discovery, and routes come later (RS-18).
+    /// Made for each request: an issuer learns its exact text by discovery (RS-18).
     fn document(&self) -> ProtectedResourceMetadata {
-        let scopes = match &self.scopes_supported {
-            Some(scopes) => scopes.clone(),
-            None => self.known.read().unwrap_or_else(PoisonError::into_inner).clone(),
-        };
         ProtectedResourceMetadata {
             authorization_servers: self.verify.issuers().iter().map(Issuer::to_string).collect(),
-            scopes_supported: scopes.iter().map(str::to_owned).collect(),
+            scopes_supported: self.scopes_supported.iter().map(str::to_owned).collect(),
             bearer_methods_supported: vec!["header".to_owned()],
             resource_name: self.name.clone(),
             resource_documentation: self.documentation.clone(),
@@ -149,7 +144,12 @@ fn document(body: Bytes) -> Response<Bytes> {
 
 fn fault(status: StatusCode, error: &str, sentence: &str) -> Response<Bytes> {
     let body = serde_json::json!({ "error": error, "error_description": sentence });
-    let mut response = json(status, body.to_string().into());
+    passing(status, body.to_string().into())
+}
+
+/// What nobody is to keep.
+fn passing(status: StatusCode, body: Bytes) -> Response<Bytes> {
+    let mut response = json(status, body);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

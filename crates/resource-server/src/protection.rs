@@ -1,9 +1,13 @@
 //! Who is let through, decided before anything of the request is acted on (RS-13).
 
 mod builder;
+mod unread;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
+use ambient::{Clock, SystemClock, Time};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
@@ -19,19 +23,28 @@ use crate::tools::Tools;
 use crate::{ConfigError, Metadata, Rejection, Unavailable, Verified, Verify};
 
 pub use builder::ProtectionBuilder;
+pub use unread::{Refused, Unread};
 
 /// What stands before an MCP server: it decides who comes in, and says to everybody else what to do about it.
 ///
 /// It is `http` alone; an adapter makes the layer of a web framework of it. A clone is the same protection.
 ///
-/// ```ignore
-/// match protection.admit(&head).await {
-///     Admission::Admitted(caller) => go_on(caller, request),
-///     Admission::Unread(unread) => match unread.admit(&body) { // at most `unread.body_limit()` bytes of it
-///         Ok(caller) => go_on(caller, request),
-///         Err(refused) => refused.into(),
-///     },
-///     Admission::Answer(answer) => answer,
+/// ```
+/// use std::sync::Arc;
+///
+/// use resource_server::{Admission, Protection, Verified};
+///
+/// async fn caller(
+///     protection: &Protection,
+///     request: &http::Request<bytes::Bytes>,
+/// ) -> Result<Option<Arc<Verified>>, http::Response<bytes::Bytes>> {
+///     let (head, body) = request.clone().into_parts();
+///     match protection.admit(&head).await {
+///         Admission::Admitted(caller) => Ok(caller),
+///         Admission::Unread(unread) if body.len() > unread.body_limit() => Err(unread.too_large()),
+///         Admission::Unread(unread) => Ok(unread.admit(&body).await?),
+///         Admission::Answer(answer) => Err(answer),
+///     }
 /// }
 /// ```
 #[derive(Clone)]
@@ -58,6 +71,8 @@ struct Common {
     granted_too: bool,
     keep_authorization_header: bool,
     body_limit: usize,
+    body_deadline: Duration,
+    clock: Arc<dyn Clock>,
     answers: Answers,
     malformed: Answer,
     unavailable: Answer,
@@ -75,17 +90,6 @@ pub enum Admission {
     Answer(Response<Bytes>),
 }
 
-/// A request whose sender is known, and whose body must be read before it may go on: the body says which tool it calls.
-pub struct Unread {
-    gate: Protection,
-    caller: Option<Arc<Verified>>,
-    origin: Option<HeaderValue>,
-}
-
-/// The answer to somebody who is not let through.
-#[derive(Debug)]
-pub struct Refused(Box<Response<Bytes>>);
-
 impl Protection {
     /// Everybody needs a token, of whatever scope.
     #[must_use]
@@ -99,8 +103,7 @@ impl Protection {
         ProtectionBuilder::new(Arc::new(verifier))
     }
 
-    /// The same for a route that needs these scopes, too, separated by spaces. They are demanded of everybody, also in optional mode,
-    /// and the metadata names them from now on.
+    /// The same for a route that needs these scopes, too, separated by spaces. They are demanded of everybody, also in optional mode.
     ///
     /// # Errors
     ///
@@ -108,7 +111,6 @@ impl Protection {
     pub fn requiring(&self, scopes: &str) -> Result<Self, ConfigError> {
         let Gate { common, route, needed, .. } = &*self.0;
         let more = builder::demanded(scopes)?;
-        common.documents.know(&more);
         Ok(Self(Arc::new(Gate::new(Arc::clone(common), route.union(&more), needed.union(&more)))))
     }
 
@@ -124,21 +126,28 @@ impl Protection {
         if let Some(response) = common.cors.preflight(head) {
             return Admission::Answer(response);
         }
-        let caller = match self.caller(&head.headers).await {
-            Ok(caller) => caller,
-            Err(answer) => return self.answer(origin, &answer),
-        };
-        if !common.tools.is_empty() && may_call(&head.method) {
-            return if head.headers.contains_key(header::CONTENT_ENCODING) {
-                self.answer(origin, &common.answers.encoded())
-            } else {
-                Admission::Unread(Unread { gate: self.clone(), caller, origin: origin.cloned() })
-            };
-        }
-        match self.permit(caller.as_deref(), None) {
-            Ok(()) => Admission::Admitted(caller),
+        match self.decided(head).await {
+            Ok(admission) => admission,
             Err(answer) => self.answer(origin, &answer),
         }
+    }
+
+    /// The answer of a handler that asks who calls, and before which no protection stands: 500. It is the author's fault, and said in the
+    /// log, once a minute at most, for anybody can send requests.
+    #[must_use]
+    pub fn missing(path: &str) -> Response<Bytes> {
+        static SAID: AtomicI64 = AtomicI64::new(i64::MIN);
+        if is_due(&SAID, SystemClock.now()) {
+            tracing::error!(path, "a handler asks who calls, and no `protect` stands before it");
+        }
+        http_io::internal_error()
+    }
+
+    /// The answer to somebody anonymous at a place that is for somebody known, which optional mode cannot tell from the head: 401, as
+    /// everybody without credentials gets elsewhere.
+    #[must_use]
+    pub fn no_credentials(&self) -> Response<Bytes> {
+        self.0.no_credentials.response()
     }
 
     /// Adds to the answer of the server behind what browsers must be told: CORS (RS-19). `request_origin` is the `Origin` of the
@@ -187,44 +196,70 @@ impl Protection {
         self.0.common.keep_authorization_header
     }
 
-    async fn caller(&self, headers: &HeaderMap) -> Result<Option<Arc<Verified>>, Answer> {
+    async fn decided(&self, head: &Parts) -> Result<Admission, Answer> {
         let common = &*self.0.common;
-        let token = match presented(headers) {
-            Presented::Token(token) => token,
-            Presented::Nothing if common.optional && self.0.route.is_empty() => return Ok(None),
-            Presented::Nothing | Presented::Other => return Err(self.0.no_credentials.clone()),
-            Presented::Malformed => return Err(common.malformed.clone()),
+        let at = common.clock.now();
+        let token = self.shown(&head.headers)?;
+        let caller = match &token {
+            Some(token) => Some(self.checked(token).await?),
+            None => None,
         };
-        match common.verify.verify(&token).await {
-            Ok(verified) => Ok(Some(verified)),
-            Err(Rejection::Invalid(invalid)) => Err(common.answers.invalid(&invalid, &self.0.needed)),
-            Err(Rejection::Unavailable(_)) => Err(common.unavailable.clone()),
+        if !common.tools.is_empty() {
+            if may_leave_http(head) {
+                return Err(common.answers.upgrade());
+            }
+            if may_call(&head.method) {
+                if head.headers.contains_key(header::CONTENT_ENCODING) {
+                    return Err(common.answers.encoded());
+                }
+                let origin = head.headers.get(header::ORIGIN).cloned();
+                return Ok(Admission::Unread(Unread { gate: self.clone(), token, caller, at, origin }));
+            }
+        }
+        self.permit(caller.as_deref(), &Scope::empty())?;
+        Ok(Admission::Admitted(caller))
+    }
+
+    /// The token that a request shows. `None` for somebody who may be anonymous.
+    fn shown(&self, headers: &HeaderMap) -> Result<Option<SecretString>, Answer> {
+        let common = &*self.0.common;
+        let may_be_nobody = common.optional && self.0.route.is_empty();
+        match presented(headers) {
+            Presented::Token(token) => Ok(Some(token)),
+            // Whoever opens a page sends what it likes, from where they are: inside of a company's network, for instance.
+            Presented::Nothing if may_be_nobody && !common.cors.is_of_foreign_page(headers) => Ok(None),
+            Presented::Nothing | Presented::Other => Err(self.0.no_credentials.clone()),
+            Presented::Malformed => Err(common.malformed.clone()),
         }
     }
 
-    /// Whether `caller` may do what needs `extra` beyond what this route needs anyway.
-    fn permit(&self, caller: Option<&Verified>, extra: Option<&Scope>) -> Result<(), Answer> {
-        let Gate { common, needed, no_credentials, insufficient, .. } = &*self.0;
-        let extra = extra.filter(|extra| !extra.is_subset_of(needed));
+    async fn checked(&self, token: &SecretString) -> Result<Arc<Verified>, Answer> {
+        let common = &*self.0.common;
+        common.verify.verify(token).await.map_err(|rejection| match rejection {
+            Rejection::Invalid(invalid) => common.answers.invalid(&invalid, &self.0.needed),
+            Rejection::Unavailable(_) => common.unavailable.clone(),
+        })
+    }
+
+    /// Whether `caller` may do what needs all of `extra` beyond what this route needs anyway.
+    fn permit(&self, caller: Option<&Verified>, extra: &Scope) -> Result<(), Answer> {
+        let Gate { common, needed, insufficient, .. } = &*self.0;
         let Some(caller) = caller else {
-            return match extra {
-                None => Ok(()),
-                Some(extra) if extra.is_empty() => Ok(()),
-                Some(extra) => Err(common.answers.no_credentials(&needed.union(extra))),
-            };
+            let refused = || common.answers.no_credentials(&needed.union(extra));
+            return if extra.is_empty() { Ok(()) } else { Err(refused()) };
         };
         let enough = |scope: &Scope| common.hierarchy.suffices(&caller.scopes, scope);
-        if enough(needed) && extra.is_none_or(enough) {
+        if enough(needed) && enough(extra) {
             return Ok(());
         }
-        if extra.is_none() && !common.granted_too {
-            return Err(insufficient.clone());
-        }
-        let mut scope = extra.map_or_else(|| needed.clone(), |extra| needed.union(extra));
-        if common.granted_too {
-            scope = scope.union(&builder::without_offline_access(&caller.scopes));
-        }
-        Err(common.answers.insufficient(&scope))
+        Err(if common.granted_too {
+            let granted = builder::without_offline_access(&caller.scopes);
+            common.answers.insufficient(&needed.union(extra).union(&granted))
+        } else if extra.is_subset_of(needed) {
+            insufficient.clone()
+        } else {
+            common.answers.insufficient(&needed.union(extra))
+        })
     }
 
     fn answer(&self, origin: Option<&HeaderValue>, answer: &Answer) -> Admission {
@@ -246,47 +281,6 @@ impl Gate {
     }
 }
 
-impl Unread {
-    /// How many bytes of the body are to be read at most. A longer one is [`too_large`](Self::too_large).
-    #[must_use]
-    pub fn body_limit(&self) -> usize {
-        self.gate.0.common.body_limit
-    }
-
-    /// Who sends the request, if the whole `body` is this.
-    ///
-    /// The body alone counts: `Mcp-Method` and `Mcp-Name`, which a client may send beside it, say what somebody claims.
-    ///
-    /// # Errors
-    ///
-    /// The answer: 403 with all scopes that the operation needs, 401 to somebody anonymous, or 400 for a body that is no JSON-RPC, or
-    /// that two parsers could read as two different calls.
-    pub fn admit(self, body: &[u8]) -> Result<Option<Arc<Verified>>, Refused> {
-        let Self { gate, caller, origin } = self;
-        let permitted = match gate.0.common.tools.needed_by(body) {
-            Ok(extra) => gate.permit(caller.as_deref(), Some(&extra)),
-            Err(unreadable) => Err(gate.0.common.answers.unreadable(unreadable)),
-        };
-        match permitted {
-            Ok(()) => Ok(caller),
-            Err(answer) => Err(Refused(Box::new(gate.dressed(origin.as_ref(), &answer)))),
-        }
-    }
-
-    /// The answer to a body that is longer than [`body_limit`](Self::body_limit): 413.
-    #[must_use]
-    pub fn too_large(self) -> Response<Bytes> {
-        let answer = self.gate.0.common.answers.too_large(self.body_limit());
-        self.gate.dressed(self.origin.as_ref(), &answer)
-    }
-}
-
-impl From<Refused> for Response<Bytes> {
-    fn from(refused: Refused) -> Self {
-        *refused.0
-    }
-}
-
 impl std::fmt::Debug for Protection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Gate { needed, .. } = &*self.0;
@@ -294,12 +288,6 @@ impl std::fmt::Debug for Protection {
             .field("resource", self.resource())
             .field("needed", needed)
             .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Unread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unread").field("gate", &self.gate).finish_non_exhaustive()
     }
 }
 
@@ -333,6 +321,19 @@ fn may_call(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS | Method::TRACE)
 }
 
+/// Whether what follows may be something else than requests, in which calls of tools could not be seen (RFC 9110 sections 7.8 and 9.3.6,
+/// RFC 8441).
+fn may_leave_http(head: &Parts) -> bool {
+    head.method == Method::CONNECT || head.headers.contains_key(header::UPGRADE)
+}
+
+/// Whether a minute has passed since `said`, which is `now` then. A clock that was put back is a minute.
+fn is_due(said: &AtomicI64, now: Time) -> bool {
+    let last = said.load(Ordering::Relaxed);
+    let quiet = (last..last.saturating_add(60)).contains(&now.0);
+    !quiet && said.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+}
+
 /// [`Unavailable`] without addresses: they are in the log.
 const fn what_to_check(missing: &Unavailable) -> &'static str {
     match missing {
@@ -359,4 +360,4 @@ const fn what_to_check(missing: &Unavailable) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -130,6 +130,11 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
+    /// Whether the issuer itself says so, and not the way there: then what was fetched before is no longer true.
+    pub(crate) const fn takes_back(&self) -> bool {
+        matches!(self, Self::IssuerMismatch { .. } | Self::Keys { fault: Fault::NoKeys, .. })
+    }
+
     /// A stable name of the reason, for programs and for the troubleshooting table: `discovery_unreachable`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -157,4 +162,19 @@ pub enum Fault {
     /// It is not the document that it should be.
     #[error("the answer is not {0}")]
     Document(&'static str),
+    /// It is well-formed and authentic, and takes all keys back.
+    #[error("the answer has no public key for signatures")]
+    NoKeys,
+    /// A token names a key that is not among those that were fetched a moment ago, and anybody can name one.
+    #[error("they were fetched a moment ago, and are not fetched again for each key that a token names")]
+    JustFetched,
+    /// It is not where the key of this server may be sent.
+    #[error("it is not at the issuer's own origin, and the key of this server is sent nowhere else")]
+    Elsewhere,
+    /// As many questions are under way as may be.
+    #[error("too many other tokens are being asked about")]
+    Busy,
+    /// Nobody has asked yet.
+    #[error("it was not asked for yet, which a server does by spawning `keep_ready` when it starts")]
+    NotYet,
 }

@@ -1,23 +1,33 @@
 //! Which tools a request calls.
+//!
+//! What is checked here must be what is done behind, whatever parser reads the body there: so a body that two of them could read as
+//! different calls is refused (RFC 8259 section 4 leaves open which of two equal names counts).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use oauth_types::Scope;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::de::{
+    self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::error::Category;
 
 /// What each tool needs beyond what everything needs.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tools(BTreeMap<String, Scope>);
+pub(crate) struct Tools {
+    named: BTreeMap<String, Scope>,
+    /// Of those that are not named; empty if nothing.
+    others: Scope,
+}
 
-/// A body that is not JSON-RPC, or that two parsers could read as different calls: what is checked here must be what is done
-/// behind (RFC 8259 section 4 leaves open which of two equal names counts).
+/// A body that is not JSON-RPC, or that two parsers could read as different calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
     /// Not JSON, or not in UTF-8.
     Json,
-    /// No JSON-RPC message: not an object, `method` is no text, or a member that decides occurs twice.
+    /// No JSON-RPC message: not an object, `method` is no text, neither a request nor an answer, a member that decides occurs twice or
+    /// in other letters, or one has a name that a parser keeps for itself.
     Message,
     /// `tools/call` without one `params.name` that is a text.
     Call,
@@ -25,18 +35,18 @@ pub(crate) enum Unreadable {
 
 impl Tools {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.named.is_empty() && self.others.is_empty()
     }
 
     /// Adds `scope` to what `tool` needs.
     pub(crate) fn need(&mut self, tool: String, scope: &Scope) {
-        let own = self.0.entry(tool).or_default();
+        let own = self.named.entry(tool).or_default();
         *own = own.union(scope);
     }
 
-    /// All scopes that any tool needs.
-    pub(crate) fn all(&self) -> Scope {
-        self.0.values().fold(Scope::empty(), |all, scope| all.union(scope))
+    /// Adds `scope` to what all tools need that are not named.
+    pub(crate) fn others_need(&mut self, scope: &Scope) {
+        self.others = self.others.union(scope);
     }
 
     /// What the message, or the batch of messages, in `body` needs: all scopes of all tools that it calls.
@@ -46,154 +56,261 @@ impl Tools {
     /// [`Unreadable`]: nobody can say.
     pub(crate) fn needed_by(&self, body: &[u8]) -> Result<Scope, Unreadable> {
         let text = str::from_utf8(body).map_err(|_| Unreadable::Json)?;
-        let mut needed = Scope::empty();
-        let mut add = |message: &RawValue| {
-            if let Some(name) = called(message)?
-                && let Some(scope) = self.0.get(name.as_ref())
-            {
-                needed = needed.union(scope);
-            }
-            Ok(())
-        };
-        let whole: &RawValue = serde_json::from_str(text).map_err(|_| Unreadable::Json)?;
-        if whole.get().starts_with('[') {
-            let batch: Vec<&RawValue> = serde_json::from_str(whole.get()).map_err(|_| Unreadable::Json)?;
-            batch.into_iter().try_for_each(add)?;
-        } else {
-            add(whole)?;
+        let mut needed = Needed { tools: self, scope: Scope::empty(), is_call: false };
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = Body(&mut needed).deserialize(&mut json).and_then(|()| json.end());
+        match read.map_err(|fault| fault.classify()) {
+            Ok(()) => Ok(needed.scope),
+            Err(Category::Data) if needed.is_call => Err(Unreadable::Call),
+            Err(Category::Data) => Err(Unreadable::Message),
+            Err(Category::Syntax | Category::Eof | Category::Io) => Err(Unreadable::Json),
         }
-        Ok(needed)
+    }
+
+    fn of(&self, tool: &str) -> &Scope {
+        self.named.get(tool).unwrap_or(&self.others)
     }
 }
 
-/// The members of a message that decide. Serde refuses each that comes twice, however it is escaped; all others are skipped.
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    params: Option<&'a RawValue>,
+/// What the messages need that were read so far.
+struct Needed<'t> {
+    tools: &'t Tools,
+    scope: Scope,
+    /// Whether the last one was a `tools/call`.
+    is_call: bool,
 }
 
-#[derive(Deserialize)]
-struct Params<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-}
-
-/// The tool that `message` calls, if it calls one.
-fn called(message: &RawValue) -> Result<Option<Cow<'_, str>>, Unreadable> {
-    let message: Message<'_> = object(message).ok_or(Unreadable::Message)?;
-    if message.method.as_deref() != Some("tools/call") {
-        return Ok(None);
+impl Needed<'_> {
+    /// Takes note of a whole message.
+    fn add<E: de::Error>(&mut self, method: Option<Seen<'_>>, params: Seen<'_>) -> Result<(), E> {
+        match method {
+            None => return Ok(()),
+            Some(Seen::Text(method)) if method == "tools/call" => self.is_call = true,
+            Some(Seen::Text(_)) => return Ok(()),
+            Some(Seen::Object(_) | Seen::Other) => return Err(E::custom("a method is a text")),
+        }
+        let Seen::Object(Name::One(tool)) = params else {
+            return Err(E::custom("tools/call has one name"));
+        };
+        self.is_call = false;
+        let scope = self.tools.of(&tool);
+        if !scope.is_subset_of(&self.scope) {
+            self.scope = self.scope.union(scope);
+        }
+        Ok(())
     }
-    let params: Option<Params<'_>> = message.params.and_then(object);
-    params.map(|params| Some(params.name)).ok_or(Unreadable::Call)
 }
 
-/// Serde would read a struct from a list as well, by position.
-fn object<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
-    if value.get().starts_with('{') { serde_json::from_str(value.get()).ok() } else { None }
+/// One message, or a list of them.
+struct Body<'n, 't>(&'n mut Needed<'t>);
+
+/// One message.
+struct Message<'n, 't>(&'n mut Needed<'t>);
+
+impl<'de> DeserializeSeed<'de> for Body<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Body<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON-RPC message, or a list of them")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<(), A::Error> {
+        Message(self.0).visit_map(members)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut messages: A) -> Result<(), A::Error> {
+        while messages.next_element_seed(Message(self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Message<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Message<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON-RPC message")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let (mut method, mut params, mut is_answer) = (None, None, false);
+        while let Some(key) = members.next_key()? {
+            let decides = match key {
+                Key::Method => &mut method,
+                Key::Params => &mut params,
+                Key::Odd => return Err(de::Error::custom("a member is in other letters")),
+                Key::Name | Key::Answer | Key::Other => {
+                    is_answer |= matches!(key, Key::Answer);
+                    members.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            if decides.replace(members.next_value()?).is_some() {
+                return Err(de::Error::custom("a member comes twice"));
+            }
+        }
+        if method.is_none() && !is_answer {
+            return Err(de::Error::custom("neither a request nor an answer"));
+        }
+        self.0.add(method, params.unwrap_or(Seen::Other))
+    }
+}
+
+/// The name of a member.
+#[derive(Clone, Copy)]
+enum Key {
+    Method,
+    Params,
+    Name,
+    /// What an answer has instead of a method.
+    Answer,
+    /// One of the first three for parsers that do not tell capitals apart, as Go's.
+    Odd,
+    Other,
+}
+
+impl Key {
+    fn of(text: &str) -> Self {
+        match text {
+            "method" => Self::Method,
+            "params" => Self::Params,
+            "name" => Self::Name,
+            "result" | "error" => Self::Answer,
+            // Longer than each of them in any letters.
+            long if long.len() > 24 => Self::Other,
+            // By way of the capitals, for `ſ` is an `s` to some.
+            other => match other.to_uppercase().to_lowercase().as_str() {
+                "method" | "params" | "name" => Self::Odd,
+                _ => Self::Other,
+            },
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Reads;
+
+        impl Visitor<'_> for Reads {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a member")
+            }
+
+            /// `serde_json` takes what stands behind such a name for something else, some of it for JSON in a text: which of it depends
+            /// on features that anything in the program may turn on.
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Key, E> {
+                if text.starts_with("$serde_json::private") {
+                    return Err(E::custom("a parser keeps this name for itself"));
+                }
+                Ok(Key::of(text))
+            }
+        }
+
+        json.deserialize_identifier(Reads)
+    }
+}
+
+/// What a value is, as far as it decides. It is read with as little depth as `serde_json` allows; what decides nothing is skipped.
+enum Seen<'de> {
+    Text(Cow<'de, str>),
+    Object(Name<'de>),
+    Other,
+}
+
+/// The `name` that an object has.
+enum Name<'de> {
+    None,
+    One(Cow<'de, str>),
+    /// It is no text, or comes more than once.
+    Unclear,
+}
+
+impl<'de> Deserialize<'de> for Seen<'de> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Looks;
+
+        impl<'de> Visitor<'de> for Looks {
+            type Value = Seen<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Seen<'de>, E> {
+                Ok(Seen::Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Seen<'de>, E> {
+                Ok(Seen::Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Seen<'de>, A::Error> {
+                let mut name = Name::None;
+                while let Some(key) = members.next_key()? {
+                    name = match (key, name) {
+                        (Key::Name, Name::None) => match members.next_value()? {
+                            Seen::Text(text) => Name::One(text),
+                            Seen::Object(_) | Seen::Other => Name::Unclear,
+                        },
+                        (Key::Name | Key::Odd, _) => {
+                            members.next_value::<IgnoredAny>()?;
+                            Name::Unclear
+                        }
+                        (Key::Method | Key::Params | Key::Answer | Key::Other, name) => {
+                            members.next_value::<IgnoredAny>()?;
+                            name
+                        }
+                    };
+                }
+                Ok(Seen::Object(name))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Seen<'de>, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Seen::Other)
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Seen<'de>, E> {
+                Ok(Seen::Other)
+            }
+
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Seen<'de>, E> {
+                Ok(Seen::Other)
+            }
+
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Seen<'de>, E> {
+                Ok(Seen::Other)
+            }
+
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Seen<'de>, E> {
+                Ok(Seen::Other)
+            }
+
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Seen<'de>, E> {
+                Ok(Seen::Other)
+            }
+        }
+
+        json.deserialize_any(Looks)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn needed(body: &str) -> Result<String, Unreadable> {
-        let mut tools = Tools::default();
-        tools.need("delete".to_owned(), &Scope::parse("files:write").unwrap());
-        tools.need("delete".to_owned(), &Scope::parse("files:read").unwrap());
-        tools.need("send".to_owned(), &Scope::parse("mail").unwrap());
-        tools.needed_by(body.as_bytes()).map(|scope| scope.to_string())
-    }
-
-    const DELETE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete","arguments":{"name":"x"}}}"#;
-
-    #[test]
-    fn a_call_needs_what_its_tool_needs() {
-        assert_eq!(needed(DELETE).as_deref(), Ok("files:read files:write"));
-        assert_eq!(needed(r#" {"params":{"name":"send"},"method":"tools/call"} "#).as_deref(), Ok("mail"));
-        assert_eq!(needed(r#"{"method":"tools/call","params":{"name":"free"}}"#).as_deref(), Ok(""));
-        // Escapes are read before names are compared.
-        assert_eq!(
-            needed(r#"{"m\u0065thod":"tools\/call","params":{"name":"s\u0065nd"}}"#).as_deref(),
-            Ok("mail")
-        );
-    }
-
-    #[test]
-    fn whatever_calls_no_tool_needs_nothing_more() {
-        for body in [
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
-            r#"{"method":"prompts/get","params":{"name":"delete"}}"#,
-            r#"{"method":"initialize","params":{"name":7,"name":8}}"#,
-            r#"{"method":"x","params":[1,2]}"#,
-            r#"{"jsonrpc":"2.0","id":1,"result":{"method":"tools/call","params":{"name":"delete"}}}"#,
-            "[]",
-            "{}",
-        ] {
-            assert_eq!(needed(body).as_deref(), Ok(""), "{body}");
-        }
-    }
-
-    #[test]
-    fn a_batch_needs_what_all_its_calls_need() {
-        let batch = format!(
-            r#"[{{"method":"ping"}}, {DELETE}, {{"method":"tools/call","params":{{"name":"send"}}}}]"#
-        );
-        assert_eq!(needed(&batch).as_deref(), Ok("files:read files:write mail"));
-        assert_eq!(needed(&format!("[{DELETE}, {{\"method\":1}}]")), Err(Unreadable::Message));
-        assert_eq!(needed(&format!("[[{DELETE}]]")), Err(Unreadable::Message));
-    }
-
-    /// Two parsers must not disagree on which tool is called.
-    #[test]
-    fn a_body_that_can_be_read_in_two_ways_is_refused() {
-        use Unreadable::{Call, Json, Message};
-        for (body, unreadable) in [
-            ("", Json),
-            ("nonsense", Json),
-            ("{\"method\":\"ping\"} {}", Json),
-            ("\u{feff}{}", Json),
-            (r#"{"method":"ping""#, Json),
-            ("null", Message),
-            ("\"tools/call\"", Message),
-            (r#"{"method":["tools/call"]}"#, Message),
-            (r#"{"method":"ping","method":"tools/call","params":{"name":"delete"}}"#, Message),
-            (r#"{"method":"ping","m\u0065thod":"tools/call","params":{"name":"delete"}}"#, Message),
-            (r#"{"method":"tools/call","params":{"name":"free"},"params":{"name":"delete"}}"#, Message),
-            (r#"{"method":"tools/call","params":{"name":"free","name":"delete"}}"#, Call),
-            (r#"{"method":"tools/call","params":{"name":"free","n\u0061me":"delete"}}"#, Call),
-            (r#"{"method":"tools/call","params":["delete",{}]}"#, Call),
-            (r#"{"method":"tools/call","params":{"name":null}}"#, Call),
-            (r#"{"method":"tools/call","params":{"name":["delete"]}}"#, Call),
-            (r#"{"method":"tools/call","params":{}}"#, Call),
-            (r#"{"method":"tools/call","params":null}"#, Call),
-            (r#"{"method":"tools/call"}"#, Call),
-        ] {
-            assert_eq!(needed(body), Err(unreadable), "{body}");
-        }
-        let mut tools = Tools::default();
-        tools.need("x".to_owned(), &Scope::empty());
-        assert_eq!(tools.needed_by(b"{\"method\":\"\xff\"}"), Err(Json));
-    }
-
-    proptest! {
-        /// What a common parser reads as a call of a tool is never let through without the tool's scope.
-        #[test]
-        fn a_common_parser_never_finds_another_call(parts in prop::collection::vec(0_usize..7, 0..6)) {
-            const PARTS: [&str; 7] = [
-                r#""method":"tools/call""#, r#""method":"ping""#, r#""params":{"name":"send"}"#, r#""params":{"name":"free"}"#,
-                r#""params":["send"]"#, r#""id":1"#, r#""Method":"tools/call""#,
-            ];
-            let body = format!("{{{}}}", parts.iter().map(|part| PARTS[*part]).collect::<Vec<_>>().join(","));
-            let read: serde_json::Value = serde_json::from_str(&body).unwrap();
-            if read["method"] == "tools/call" && read["params"]["name"] == "send" {
-                prop_assert!(needed(&body).is_err() || needed(&body).as_deref() == Ok("mail"), "{body}");
-            }
-        }
-    }
-}
+mod tests;

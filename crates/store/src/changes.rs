@@ -74,6 +74,20 @@ impl Changes {
         }
     }
 
+    /// Writes a row of another store as it is, under the mark that it has there: a copy that is made twice is made once.
+    #[cfg(feature = "copy")]
+    pub(crate) fn copying(row: &Row, guard: Guard) -> Self {
+        Self {
+            key: row.key.clone(),
+            guard,
+            mark: row.marks.newest(),
+            ended: row.ended,
+            body: row.body.clone(),
+            sweep: row.sweep,
+            links: row.links.clone(),
+        }
+    }
+
     #[cfg(feature = "suite")]
     pub(crate) fn plain(row: Row, guard: Guard) -> Self {
         let Row { key, marks, ended, body, sweep, links } = row;

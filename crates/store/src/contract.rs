@@ -18,6 +18,10 @@ pub enum StoreError {
     /// The database is locked, full, gone, or the connection broke.
     #[error("the store cannot be reached")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The database answers, and is set up so that it may lose what it was told. The source says which setting it is and
+    /// what it should be, and holds no secret.
+    #[error("the store is set up so that it may lose records")]
+    Unfit(#[source] Box<dyn Error + Send + Sync>),
     /// A record was written by a newer version of this program.
     #[error("a {kind} was written by a newer version (schema {found}, this one reads up to {known})")]
     Newer {
@@ -43,6 +47,12 @@ impl StoreError {
     /// The store cannot be reached, because of `source`.
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(source.into())
+    }
+
+    /// A row of this kind does not read back, because of `source`, which quotes nothing of it: an error, never an absent record,
+    /// over which somebody would write.
+    pub fn damaged(kind: Kind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Damaged { kind: kind.as_str(), source: source.into() }
     }
 }
 
@@ -87,6 +97,9 @@ pub enum ClaimKind {
 }
 
 impl ClaimKind {
+    /// All kinds, for those who count or copy everything.
+    pub const ALL: [Self; 4] = [Self::Email, Self::Passkey, Self::Idempotency, Self::Device];
+
     /// The name that a backend stores.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -114,6 +127,36 @@ pub struct Claim<'a> {
     pub until: Option<Time>,
     /// The owner whose claim this takes over: one who died between claim and record.
     pub instead_of: Option<&'a str>,
+}
+
+/// A [`Claim`] that owns its texts: for a backend that hands it to another thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedClaim {
+    /// What it is about.
+    pub kind: ClaimKind,
+    /// What is claimed.
+    pub key: String,
+    /// By whom.
+    pub owner: String,
+    /// When.
+    pub since: Time,
+    /// Until when; `None` is for good.
+    pub until: Option<Time>,
+    /// The owner whose claim this takes over.
+    pub instead_of: Option<String>,
+}
+
+impl From<&Claim<'_>> for OwnedClaim {
+    fn from(claim: &Claim<'_>) -> Self {
+        Self {
+            kind: claim.kind,
+            key: claim.key.to_owned(),
+            owner: claim.owner.to_owned(),
+            since: claim.since,
+            until: claim.until,
+            instead_of: claim.instead_of.map(str::to_owned),
+        }
+    }
 }
 
 /// Who has what was claimed.
@@ -168,8 +211,9 @@ pub trait Store: Send + Sync {
     /// Gives up a claim. Of another owner's claim it changes nothing.
     async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError>;
 
-    /// Removes records and claims that nobody needs at `now`, at most `at_most`; answers how many. Housekeeping: no rule depends
-    /// on it.
+    /// Removes records whose [`sweep`](Row::sweep) and claims whose [`until`](Claim::until) is before `now`, at most `at_most`;
+    /// answers how many. What is due at `now` itself stays. Housekeeping: no rule depends on it, and a database that forgets by
+    /// a clock of its own may remove nothing here.
     async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError>;
 
     /// Whether the store can be read and written now.
@@ -250,3 +294,45 @@ pub trait Inspect: Send + Sync {
 pub trait Backend: Store + Inspect {}
 
 impl<B: Store + Inspect> Backend for B {}
+
+/// A claim as it is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldClaim {
+    /// What is claimed.
+    pub key: String,
+    /// By whom.
+    pub owner: String,
+    /// Since when.
+    pub since: Time,
+    /// Until when nobody else may have it; `None` is for good.
+    pub until: Option<Time>,
+}
+
+/// One page of the claims.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimPage {
+    /// In the order of their keys.
+    pub claims: Vec<HeldClaim>,
+    /// Whether there are more behind the last.
+    pub more: bool,
+}
+
+/// Listing claims, which copying a store needs and nothing else: a backend without it works, but cannot be moved.
+///
+/// As with [`Inspect`], a page may show what has just gone, and never misses what was there throughout. Where there is no
+/// order of keys by themselves (Redis), the backend keeps one: entered before the claim, healed when it is read.
+#[async_trait]
+pub trait Claims: Send + Sync {
+    /// At most `at_most` claims of a kind behind the key `after`, in the order of their keys (as bytes).
+    async fn claims(
+        &self,
+        kind: ClaimKind,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<ClaimPage, StoreError>;
+}
+
+/// A store that can be moved to another one, or from it: what every backend here is.
+pub trait Movable: Backend + Claims {}
+
+impl<B: Backend + Claims> Movable for B {}

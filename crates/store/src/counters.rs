@@ -10,6 +10,8 @@ use crate::StoreError;
 
 /// Counts events by key within fixed windows of time. What to do about a count is a limiter's business.
 ///
+/// It keeps keys as they come: whoever counts what strangers typed hands over a digest of what is long.
+///
 /// Counts may be lost in a crash and may lag between processes; nothing but politeness depends on them.
 #[async_trait]
 pub trait Counters: Send + Sync {

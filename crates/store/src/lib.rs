@@ -9,27 +9,35 @@
 //! | what is stored: [`Grant`], [`Client`], [`Server`], [`Consent`], [`Session`], [`Account`] … | `records` |
 //! | what a backend sees of it: [`Row`], [`Key`], [`verdict`] | `row`, `changes` |
 //! | what a token request needs, in one read: [`Facts`] | `facts` |
-//! | the backends: [`Memory`], and `Sqlite` behind the feature `sqlite` | `memory`, `sqlite` |
+//! | the backends: [`Memory`], and `Sqlite` and `Redis` behind the features `sqlite` and `redis` | `memory`, `sqlite`, `redis` |
+//! | from one store to another, behind the feature `copy` | `copy` |
 //! | `store_suite!`, behind the feature `suite` | `suite` |
 //!
 //! `docs/records.md` describes each record and its schema.
 
 mod changes;
 mod contract;
+#[cfg(feature = "copy")]
+pub mod copy;
 mod counters;
 mod facts;
 mod id;
 mod memory;
 mod records;
+#[cfg(feature = "redis")]
+mod redis;
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "suite")]
 pub mod suite;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{Redis, RedisOptions, RedisUrl, RedisUrlError};
 pub use changes::{Changes, Commit, Guard, Verdict, verdict};
 pub use contract::{
-    Backend, Claim, ClaimKind, Claimed, Filter, Inspect, Look, Page, Seen, Store, StoreError,
+    Backend, Claim, ClaimKind, ClaimPage, Claimed, Claims, Filter, HeldClaim, Inspect, Look, Movable,
+    OwnedClaim, Page, Seen, Store, StoreError,
 };
 pub use counters::{Counters, MemoryCounters};
 pub use facts::{Facts, Use};
@@ -37,6 +45,7 @@ pub use id::{Digest, Epoch, GrantId, Malformed, Mark, Nonce, ServerId, SessionId
 pub use memory::Memory;
 pub use records::account::{Account, AccountStore, Created, Passkey, Readdressed, SecondFactors, Totp};
 pub use records::admin::{AdminAccess, AdminKey};
+pub use records::arrival::{Arrival, ArrivalState};
 pub use records::client::{Client, ClientAuth, Provenance, SecretMethod};
 pub use records::consent::{Agreed, Consent};
 pub use records::device::Device;

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use parking_lot::RwLock;
 
 use crate::{
-    Changes, Claim, ClaimKind, Claimed, Commit, Filter, Inspect, Key, Kind, Look, Page, Row, Seen, Store,
-    StoreError, Verdict, verdict,
+    Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Filter, HeldClaim, Inspect, Key, Kind,
+    Look, Page, Row, Seen, Store, StoreError, Verdict, verdict,
 };
 
 /// A store in memory. For development, for tests, and as the specification that other backends are compared with.
@@ -145,5 +145,32 @@ impl Inspect for Memory {
         let page: Vec<Row> =
             rows.by_ref().take(usize::try_from(at_most).unwrap_or(usize::MAX)).cloned().collect();
         Ok(Page { more: rows.next().is_some(), rows: page })
+    }
+}
+
+#[async_trait]
+impl Claims for Memory {
+    async fn claims(
+        &self,
+        kind: ClaimKind,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<ClaimPage, StoreError> {
+        let tables = self.0.read();
+        let from = match after {
+            Some(key) => Bound::Excluded((kind, key.to_owned())),
+            None => Bound::Included((kind, String::new())),
+        };
+        let mut held =
+            tables.claims.range((from, Bound::Unbounded)).take_while(|((of, _), _)| *of == kind).map(
+                |((_, key), held)| HeldClaim {
+                    key: key.clone(),
+                    owner: held.owner.clone(),
+                    since: held.since,
+                    until: held.until,
+                },
+            );
+        let claims: Vec<_> = held.by_ref().take(usize::try_from(at_most).unwrap_or(usize::MAX)).collect();
+        Ok(ClaimPage { more: held.next().is_some(), claims })
     }
 }

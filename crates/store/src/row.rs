@@ -34,11 +34,13 @@ pub enum Kind {
     Ticket,
     /// [`Trail`](crate::Trail)
     Trail,
+    /// [`Arrival`](crate::Arrival)
+    Arrival,
 }
 
 impl Kind {
     /// All kinds, for those who count or copy everything.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Grant,
         Self::Client,
         Self::Person,
@@ -51,6 +53,7 @@ impl Kind {
         Self::AdminKey,
         Self::Ticket,
         Self::Trail,
+        Self::Arrival,
     ];
 
     /// The name that a backend stores.
@@ -69,6 +72,7 @@ impl Kind {
             Self::AdminKey => "admin_key",
             Self::Ticket => "ticket",
             Self::Trail => "trail",
+            Self::Arrival => "arrival",
         }
     }
 }
@@ -191,7 +195,7 @@ pub struct Row {
     pub ended: bool,
     /// The record, as JSON with a schema number.
     pub body: String,
-    /// From when on nobody needs it; `None` is never.
+    /// From when on nobody needs it, so a sweep in a later second removes it; `None` is never.
     pub sweep: Option<Time>,
     /// The records that it names.
     pub links: Links,

@@ -21,13 +21,13 @@ async fn in_a_file() -> (Arc<dyn Backend>, TempDir) {
 mod memory {
     use super::in_memory;
 
-    store::store_suite!(in_memory);
+    store::store_suite!(in_memory, sweeping);
 }
 
 mod sqlite {
     use super::in_a_file;
 
-    store::store_suite!(in_a_file);
+    store::store_suite!(in_a_file, sweeping);
 }
 
 proptest! {

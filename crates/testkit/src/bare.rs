@@ -79,8 +79,8 @@ impl Bare {
         Self { server, store, clock, events, resources }
     }
 
-    /// The same store, clock and people, behind a server of their own that reaches the store through what `wrap` makes of it:
-    /// another process, with the default policy.
+    /// The same store, clock and people, behind a server of their own that reaches the store through what `wrap` makes of
+    /// it: another process, with the default policy.
     pub async fn reached_through(&self, wrap: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>) -> Self {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(8));

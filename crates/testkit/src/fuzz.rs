@@ -17,8 +17,8 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All of them.
 pub const TARGETS: [Target; 3] = [("form", form), ("redirect_uri", redirect_uri), ("token_text", token_text)];
 
-/// A query or a body: what our strict reader takes, a lenient one reads the same; and every request that is read of it is printed
-/// and read back.
+/// A query or a body: what our strict reader takes, a lenient one reads the same; and every request that is read of it is
+/// printed and read back.
 pub fn form(bytes: &[u8]) {
     let Ok(form) = Form::parse(bytes) else {
         return;

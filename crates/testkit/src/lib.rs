@@ -10,5 +10,8 @@ pub mod faults;
 pub mod fuzz;
 pub mod mail;
 pub mod model;
+pub mod provider;
+pub mod redis_server;
 pub mod schedule;
+pub mod scripted;
 pub mod world;

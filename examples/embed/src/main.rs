@@ -1,7 +1,7 @@
 //! An authorization server inside an axum application of one's own: its endpoints and pages beside `/hello`, in one process.
 //!
-//! Records are kept in memory here, and the master key is drawn anew at each start; an application that is to remember its users
-//! opens `store::Sqlite` and keeps the key.
+//! Records are kept in memory here, and the master key is drawn anew at each start; an application that is to remember its
+//! users opens `store::Sqlite` and keeps the key.
 //!
 //! ```text
 //! cargo run -p embed

@@ -37,7 +37,7 @@ pub async fn application(issuer: Issuer, users: Users) -> Result<Router, Box<dyn
 
     // Two seams: `Interaction` asks people, `People` knows what they are called.
     let users = Arc::new(users);
-    let pages = Arc::new(pages::Pages::new(&issuer, users.clone(), clock, entropy));
+    let pages = Arc::new(pages::Pages::new(issuer.clone(), users.clone(), clock, entropy));
     let server = AuthorizationServer::builder(issuer, store, keys, pages.clone()).people(users).build()?;
     let server = Arc::new(server);
 

@@ -3,20 +3,21 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use adapters_axum::response;
 use ambient::{Clock, Entropy};
 use askama::Template;
 use async_trait::async_trait;
 use authz_core::{
-    AuthorizationServer, Counted, Demands, Interaction, Limit, Limiter, Page, Pending, People as _, Stopped,
-    Who, address_key,
+    AuthorizationServer, Counted, Demands, Interaction, Limit, Limiter, Page, Pending, People as _, ReturnTo,
+    Stopped, Who, address_key,
 };
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Form, Path, State};
 use axum::routing::post;
-use axum::{Router, response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use oauth_types::{Issuer, Scope};
+use oauth_types::Issuer;
 use serde::Deserialize;
 use store::{Digest, GrantId, MemoryCounters, Provenance, StoreError};
 
@@ -25,6 +26,7 @@ use crate::users::Users;
 
 /// How the authorization server asks people.
 pub(crate) struct Pages {
+    issuer: Issuer,
     users: Arc<Users>,
     sessions: Sessions,
     limiter: Counted,
@@ -32,13 +34,14 @@ pub(crate) struct Pages {
 
 impl Pages {
     pub(crate) fn new(
-        issuer: &Issuer,
+        issuer: Issuer,
         users: Arc<Users>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let limiter = Counted::new(Arc::new(MemoryCounters::default()), clock.clone());
-        Self { users, sessions: Sessions::new(issuer, clock, entropy), limiter }
+        let sessions = Sessions::new(&issuer, clock, entropy);
+        Self { issuer, users, sessions, limiter }
     }
 }
 
@@ -63,7 +66,11 @@ impl Interaction for Pages {
     }
 
     fn show(&self, page: &Page) -> Response<Bytes> {
-        html(page.status, &StopPage { title: page.title, advice: &page.advice })
+        let mut response = html(page.status, &StopPage { title: page.title, advice: &page.advice });
+        if let Some(seconds) = page.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -71,7 +78,7 @@ impl Pages {
     fn ask_to_log_in(
         &self,
         headers: &HeaderMap,
-        return_to: &str,
+        return_to: &ReturnTo,
         alert: Option<&'static str>,
     ) -> Response<Bytes> {
         let (token, cookie) = self.sessions.form_token(headers);
@@ -85,12 +92,11 @@ impl Pages {
 
     /// Guesses are counted by address, by account from there, and by account from anywhere.
     async fn may_try(&self, login: &str, from: SocketAddr) -> bool {
-        // Names come in any length; counters keep what they count.
-        let (from, login) = (address_key(Some(from.ip())), Digest::of(login.as_bytes()));
+        let from = address_key(Some(from.ip()));
         let counted = [
             (Limit::LogIn, from.clone()),
             (Limit::LogInAccount, format!("{from} {login}")),
-            (Limit::LogInAnywhere, login.to_string()),
+            (Limit::LogInAnywhere, login.to_owned()),
         ];
         for (limit, key) in counted {
             if self.limiter.may(limit, &key).await.is_err() {
@@ -129,12 +135,13 @@ async fn log_in(
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Form(form): Form<LogIn>,
-) -> response::Response {
-    // What `Demands::return_to` was. Anything else would make of this page an open redirect.
-    if !form.return_to.starts_with("/oauth/") {
-        return pages.show(&start_again()).map(Body::from);
-    }
-    let again = |alert| pages.ask_to_log_in(&headers, &form.return_to, Some(alert)).map(Body::from);
+) -> Response<Body> {
+    // What `Demands::return_to` was, or a stranger's: anything but a path of this server would make of this page an open
+    // redirect.
+    let Ok(return_to) = ReturnTo::parse(&form.return_to, &pages.issuer) else {
+        return response(pages.show(&start_again()));
+    };
+    let again = |alert| response(pages.ask_to_log_in(&headers, &return_to, Some(alert)));
     if !pages.sessions.gave(&headers, &form.token) {
         return again("Please log in once more. This page needs cookies.");
     }
@@ -144,15 +151,14 @@ async fn log_in(
     let Some(person) = pages.users.log_in(&form.login, form.password).await else {
         return again("That name and password do not belong together.");
     };
-    let mut response = move_on(&form.return_to);
-    response.headers_mut().insert(header::SET_COOKIE, pages.sessions.begin(&headers, person));
-    response.map(Body::from)
+    let mut moving_on = move_on(return_to.as_str());
+    moving_on.headers_mut().insert(header::SET_COOKIE, pages.sessions.begin(&headers, person));
+    response(moving_on)
 }
 
 #[derive(Deserialize)]
 struct Answer {
     decision: Decision,
-    scope: String,
     token: String,
 }
 
@@ -168,21 +174,18 @@ async fn consent(
     Path(grant): Path<String>,
     headers: HeaderMap,
     Form(answer): Form<Answer>,
-) -> response::Response {
-    let response = match site.take_answer(&grant, &headers, &answer).await {
-        Ok(onward) => onward,
-        Err(Stopped::Page(page)) => site.pages.show(&page),
-        Err(Stopped::Unavailable(error)) => {
+) -> Response<Body> {
+    response(site.take_answer(&grant, &headers, &answer).await.unwrap_or_else(|stopped| {
+        if let Stopped::Unavailable(error) = &stopped {
             tracing::error!(%error, "an answer cannot be taken");
-            site.pages.show(&try_later())
         }
-    };
-    response.map(Body::from)
+        site.pages.show(&stopped.page())
+    }))
 }
 
 impl Site {
-    /// Allow comes back to this server for the code, deny goes straight to the client. That the request is this person's, was made
-    /// in this session, and asked for no less than `scope`, the server sees to itself; a second click on Allow does no harm.
+    /// Allow comes back to this server for the code, deny goes straight to the client. That the request is this
+    /// person's and was made in this session the server sees to itself; a second click on Allow leads on like the first.
     async fn take_answer(
         &self,
         grant: &str,
@@ -191,12 +194,11 @@ impl Site {
     ) -> Result<Response<Bytes>, Stopped> {
         let who =
             self.pages.sessions.who(headers).filter(|_| self.pages.sessions.gave(headers, &answer.token));
-        let (Some(who), Ok(grant), Ok(scope)) = (who, GrantId::parse(grant), Scope::parse(&answer.scope))
-        else {
+        let (Some(who), Ok(grant)) = (who, GrantId::parse(grant)) else {
             return Err(start_again().into());
         };
         Ok(match answer.decision {
-            Decision::Allow => move_on(self.server.approve(grant, &who, &scope).await?.as_str()),
+            Decision::Allow => move_on(self.server.approve_all(grant, &who).await?.as_str()),
             Decision::Deny => move_on(self.server.deny(grant, &who).await?.as_str()),
         })
     }
@@ -204,11 +206,6 @@ impl Site {
 
 fn start_again() -> Page {
     Page::new(StatusCode::FORBIDDEN, None, "This page is out of date", "Start again from the application.")
-}
-
-fn try_later() -> Page {
-    let advice = "Try again in a few seconds.";
-    Page::new(StatusCode::SERVICE_UNAVAILABLE, None, "This does not work at the moment", advice)
 }
 
 /// A form is answered by a page that moves on, not by a redirect: Chromium holds every redirect behind a form against
@@ -220,7 +217,7 @@ fn move_on(to: &str) -> Response<Bytes> {
 #[derive(Template)]
 #[template(path = "log_in.html")]
 struct LogInPage<'a> {
-    return_to: &'a str,
+    return_to: &'a ReturnTo,
     alert: Option<&'static str>,
     token: Digest,
 }

@@ -41,8 +41,8 @@ impl Sessions {
         self.clock.now().since(who.auth_time)
     }
 
-    /// Begins the session of somebody who has just proved who they are. The text is always a new one: whoever planted or saw
-    /// the one before has nothing (session fixation).
+    /// Begins the session of somebody who has just proved who they are. The text is always a new one: whoever planted
+    /// or saw the one before has nothing (session fixation).
     pub(crate) fn begin(&self, headers: &HeaderMap, person: PersonId) -> HeaderValue {
         let session = SessionId::new(self.entropy.draw());
         let who = Authentication { person, session, auth_time: self.clock.now() };

@@ -81,7 +81,13 @@ async fn a_second_click_on_allow_leads_on_like_the_first() {
     let (mut browser, consent) = logged_in(&site, &client).await;
     let first = browser.submit(&consent, &[("decision", "allow")]).await.link();
     assert_eq!(browser.submit(&consent, &[("decision", "allow")]).await.link(), first);
-    assert!(!browser.get(&first).await.callback()["code"].is_empty());
+    let code = browser.get(&first).await.callback()["code"].clone();
+    client.redeem(&code).await;
+    // And after the client has its tokens, to a page that says so.
+    let late = browser.submit(&consent, &[("decision", "allow")]).await.link();
+    let page = browser.get(&late).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("Already connected"), "{}", page.body);
 }
 
 #[tokio::test]
@@ -104,8 +110,14 @@ async fn a_form_of_somebody_else_does_nothing() {
     for page in [login.with("token", ""), login.with("token", &others.field("token"))] {
         assert_eq!(stranger.submit(&page, &me).await.status, StatusCode::FORBIDDEN);
     }
-    for elsewhere in ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]
-    {
+    for elsewhere in [
+        "https://evil.example",
+        "//evil.example",
+        "/oauth/\\evil.example",
+        "/oauth/../x",
+        "javascript:alert(1)",
+        "",
+    ] {
         let answer = stranger.submit(&login.with("return_to", elsewhere), &me).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{elsewhere}");
     }

@@ -114,7 +114,8 @@ async fn a_consent_without_the_token_of_its_session_is_refused(run: Run) {
     assert_eq!(client.redeem(&world, callback.one("code").unwrap()).await.status(), 200);
 }
 
-/// Two log-in pages were open: the second log-in goes on in the session of the first, and what was asked there is asked once more.
+/// Two log-in pages were open: the second log-in goes on in the session of the first, and what was asked there is asked once
+/// more.
 async fn a_second_log_in_keeps_what_waits_for_consent(run: Run) {
     let Stage { world, client, mut ada, .. } = run.stage().await;
     let page = consent(&world, &client, &mut ada).await;

@@ -208,7 +208,8 @@ async fn a_wrong_method_is_405_with_allow(run: Run) {
     }
 }
 
-/// `HEAD` is `GET` without the body; where a `GET` starts something there is none, for a mail scanner that follows a link must not.
+/// `HEAD` is `GET` without the body; where a `GET` starts something there is none, for a mail scanner that follows a link
+/// must not.
 async fn head_answers_as_get_does_without_a_body_and_starts_nothing(run: Run) {
     let Stage { world, client, mut ada, .. } = run.stage().await;
     let authorize = format!("/oauth/authorize?{}", client.asking().to_query());

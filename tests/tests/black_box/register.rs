@@ -134,7 +134,8 @@ async fn as50_what_is_not_served_is_invalid_client_metadata(run: Run) {
     }
 }
 
-/// RFC 7591 section 2: grant and response types that are not served beside those that are get left out, and the answer says so.
+/// RFC 7591 section 2: grant and response types that are not served beside those that are get left out, and the answer says
+/// so.
 async fn as50_what_is_not_served_beside_what_is_gets_left_out(run: Run) {
     let world = run.world().await;
     let mut said = metadata("none", CALLBACK);

@@ -77,7 +77,8 @@ async fn as25_a_resource_named_twice_is_one_and_two_are_an_error(run: Run) {
     assert_eq!(error(&world, &mut ada, &two).await, "invalid_target");
 }
 
-/// AS-27: the letter case of scheme and host, a default port, a final slash, the origin alone: the registered text is printed.
+/// AS-27: the letter case of scheme and host, a default port, a final slash, the origin alone: the registered text is
+/// printed.
 async fn as27_aliases_of_a_resource_are_accepted_and_the_registered_text_printed(run: Run) {
     let Stage { world, server, client, mut ada } = run.stage().await;
     for alias in [

@@ -1,10 +1,12 @@
 //! The ways to run the server, and the worlds that cases begin with.
 
+use std::any::Any;
+use std::env;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use actix_web::App;
@@ -12,7 +14,7 @@ use actix_web::body::to_bytes;
 use actix_web::dev::ServiceResponse;
 use actix_web::rt::System;
 use actix_web::test::{TestRequest, call_service, init_service};
-use ambient::{ManualClock, SeededEntropy, Time};
+use ambient::{Entropy, ManualClock, SeededEntropy, SystemEntropy, Time};
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -24,10 +26,12 @@ use identity::Cost;
 use oauth_types::{ClientId, Issuer};
 use portcullis::config::AdminSecret;
 use portcullis::{Config, Portcullis};
-use store::{Backend, Changes, Commit, Found, Mark, Memory, Provenance, Sqlite, Store};
-use tempfile::TempDir;
+use store::{
+    Backend, Changes, Commit, Found, Mark, Memory, Provenance, Redis, RedisOptions, RedisUrl, Sqlite, Store,
+};
 use testkit::browser::Browser;
 use testkit::client::{Client, ResourceServer};
+use testkit::redis_server::{RedisCluster, RedisServer};
 use testkit::world::{Switched, World};
 use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt as _;
@@ -37,10 +41,16 @@ macro_rules! stamp {
     ($($case:ident),+ $(,)?) => {
         stamp!(@ bare_memory(bare, memory) $($case)+);
         stamp!(@ bare_sqlite(bare, sqlite) $($case)+);
+        stamp!(@ bare_redis(bare, redis) $($case)+);
+        stamp!(@ bare_cluster(bare, cluster) $($case)+);
         stamp!(@ axum_memory(axum, memory) $($case)+);
         stamp!(@ axum_sqlite(axum, sqlite) $($case)+);
+        stamp!(@ axum_redis(axum, redis) $($case)+);
+        stamp!(@ axum_cluster(axum, cluster) $($case)+);
         stamp!(@ actix_memory(actix, memory) $($case)+);
         stamp!(@ actix_sqlite(actix, sqlite) $($case)+);
+        stamp!(@ actix_redis(actix, redis) $($case)+);
+        stamp!(@ actix_cluster(actix, cluster) $($case)+);
     };
     (@ $name:ident($mount:ident, $store:ident) $($case:ident)+) => {
         mod $name {
@@ -63,8 +73,12 @@ pub(crate) struct Run {
 }
 
 type Mount = fn(Arc<dyn Serve>) -> Arc<dyn Serve>;
-type Open = fn() -> (Arc<dyn Backend>, Option<TempDir>);
+type Open = fn() -> Opening;
+type Opening = Pin<Box<dyn Future<Output = (Arc<dyn Backend>, Kept)>>>;
 type Case = fn(Run) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// What a store needs for as long as it is used: nothing, a folder, a server.
+type Kept = Box<dyn Any + Send + Sync>;
 
 /// Runs a case.
 pub(crate) fn test(mount: Mount, open: Open, case: Case) {
@@ -88,15 +102,50 @@ pub(crate) fn actix(serve: Arc<dyn Serve>) -> Arc<dyn Serve> {
 }
 
 /// Nothing is kept.
-pub(crate) fn memory() -> (Arc<dyn Backend>, Option<TempDir>) {
-    (Arc::new(Memory::new()), None)
+pub(crate) fn memory() -> Opening {
+    Box::pin(async { (Arc::new(Memory::new()) as Arc<dyn Backend>, Box::new(()) as Kept) })
 }
 
 /// Kept in a file.
-pub(crate) fn sqlite() -> (Arc<dyn Backend>, Option<TempDir>) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(&folder.path().join("portcullis.db")).unwrap();
-    (Arc::new(store), Some(folder))
+pub(crate) fn sqlite() -> Opening {
+    Box::pin(async {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("portcullis.db")).unwrap();
+        (Arc::new(store) as Arc<dyn Backend>, Box::new(folder) as Kept)
+    })
+}
+
+/// Kept in Redis: in the server that `tests/run` has started for all cases, or else in one of this case.
+pub(crate) fn redis() -> Opening {
+    Box::pin(async {
+        match env::var("PORTCULLIS_TEST_REDIS") {
+            Ok(url) => (shared(&url).await, Box::new(()) as Kept),
+            Err(_) => {
+                let server = RedisServer::start();
+                (shared(&server.url()).await, Box::new(Mutex::new(server)) as Kept)
+            }
+        }
+    })
+}
+
+/// The same with a Cluster.
+pub(crate) fn cluster() -> Opening {
+    Box::pin(async {
+        match env::var("PORTCULLIS_TEST_REDIS_CLUSTER") {
+            Ok(url) => (shared(&url).await, Box::new(()) as Kept),
+            Err(_) => {
+                let cluster = RedisCluster::start();
+                (shared(&cluster.url()).await, Box::new(Mutex::new(cluster)) as Kept)
+            }
+        }
+    })
+}
+
+/// A store of its own among others in one Redis: no two have the same prefix.
+async fn shared(url: &str) -> Arc<dyn Backend> {
+    let prefix = format!("case-{:032x}", u128::from_be_bytes((&SystemEntropy as &dyn Entropy).draw()));
+    let url: RedisUrl = url.parse().unwrap();
+    Arc::new(Redis::open(&url, RedisOptions::default().prefix(prefix)).await.unwrap())
 }
 
 struct Limited(Arc<dyn Serve>);
@@ -200,8 +249,8 @@ async fn from_actix(answered: ServiceResponse) -> Response<Bytes> {
 /// The issuer where a case does not care.
 pub(crate) const ISSUER: &str = "https://as.example";
 
-/// The moment at which every world begins.
-pub(crate) const BEGINNING: Time = Time(1_800_000_000);
+/// The moment at which every world begins: later than the clock of any Redis, which expires what is over by its own.
+pub(crate) const BEGINNING: Time = Time(8_000_000_000);
 
 const ADMIN_KEY: &str = "the admin key of a test";
 
@@ -225,7 +274,7 @@ impl Run {
         };
         change(&mut config);
         let issuer = config.issuer.clone().unwrap();
-        let (backend, folder) = (self.open)();
+        let (backend, kept) = (self.open)().await;
         let store = Arc::new(Switched::over(backend));
         let clock = Arc::new(ManualClock::at(BEGINNING));
         let portcullis = Portcullis::builder(config)
@@ -237,7 +286,7 @@ impl Run {
             .await
             .unwrap();
         let serve = (self.mount)(Arc::new(portcullis));
-        Sut { world: World { serve, issuer, clock, admin_key: ADMIN_KEY.to_owned(), store }, _folder: folder }
+        Sut { world: World { serve, issuer, clock, admin_key: ADMIN_KEY.to_owned(), store }, _kept: kept }
     }
 
     /// A server with one registered resource, a public client, and somebody who is logged in.
@@ -250,7 +299,7 @@ impl Run {
 pub(crate) struct Sut {
     world: World,
     // Behind the world: the file is closed before its folder goes.
-    _folder: Option<TempDir>,
+    _kept: Kept,
 }
 
 impl Deref for Sut {

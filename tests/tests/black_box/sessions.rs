@@ -16,7 +16,8 @@ async fn is_logged_in(browser: &mut Browser) -> bool {
     browser.open("/login").await.page().heading() == "You are logged in"
 }
 
-/// PX-4: `__Host-`, `Secure`, `HttpOnly`, `SameSite=Lax`, the whole site, no domain; without TLS on this machine as far as that goes.
+/// PX-4: `__Host-`, `Secure`, `HttpOnly`, `SameSite=Lax`, the whole site, no domain; without TLS on this machine as far as
+/// that goes.
 async fn px04_the_cookies_are_bound_to_the_host_and_hidden_from_scripts(run: Run) {
     let secure = run.world().await;
     let plain = run.at("http://127.0.0.1:8414").await;

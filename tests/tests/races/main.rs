@@ -1,5 +1,5 @@
-//! Requests that meet at one grant: in every order that a scheduler chooses, on threads as they come, and over a store that is sent
-//! everything twice.
+//! Requests that meet at one grant: in every order that a scheduler chooses, on threads as they come, and over a store that
+//! is sent everything twice.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which fail by a panic")]
 
@@ -271,8 +271,8 @@ fn a_wrong_verifier_never_ends_what_the_right_one_began() {
     });
 }
 
-/// A reply that was lost on the way from the store is a 503; the client tries again and nothing is lost or doubled. (A store that
-/// fails every second call would never take a write: reading it is the first.)
+/// A reply that was lost on the way from the store is a 503; the client tries again and nothing is lost or doubled. (A store
+/// that fails every second call would never take a write: reading it is the first.)
 #[test]
 fn a_client_that_tries_again_keeps_its_grant_through_a_store_that_fails() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -1,7 +1,7 @@
 //! The authorization request (OAuth 2.1 section 4.1.1).
 //!
-//! Two error worlds, by type: until client and redirect URI are trusted only a [`Page`] can be built; a [`Redirectable`] alone
-//! can build a redirect, and attaches `state` and `iss` to it (I6).
+//! Two error worlds, by type: until client and redirect URI are trusted only a [`Page`] can be built; a [`Redirectable`]
+//! alone can build a redirect, and attaches `state` and `iss` to it (I6).
 
 use oauth_types::{
     AuthorizationRequest, AuthorizationResponse, ClientId, ErrorCode, Form, Issuer, OAuthError, RedirectKind,

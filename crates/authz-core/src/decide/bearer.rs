@@ -83,8 +83,8 @@ pub fn authenticate_server<'a>(
     Ok(server)
 }
 
-/// What introspection tells `server` about a token: all that is known if the token is valid and meant for it, else only that it is
-/// not active (RFC 7662 section 2.2).
+/// What introspection tells `server` about a token: all that is known if the token is valid and meant for it, else only that
+/// it is not active (RFC 7662 section 2.2).
 #[must_use]
 pub fn introspect(valid: Option<Valid<'_>>, server: &Server, issuer: &Issuer) -> IntrospectionResponse {
     let Some(valid) = valid.filter(|valid| valid.server() == server.id) else {

@@ -69,8 +69,8 @@ pub fn credentials(authorization: Option<&str>, form: &Form) -> Result<Credentia
 ///
 /// # Errors
 ///
-/// An unknown or deleted client is `invalid_client` with 401, which is what makes clients register again. The registered method
-/// must be used; a blocked client is told so only after it proved itself.
+/// An unknown or deleted client is `invalid_client` with 401, which is what makes clients register again. The registered
+/// method must be used; a blocked client is told so only after it proved itself.
 pub fn authenticate<'a>(
     credentials: &Credentials,
     client: Option<&'a Client>,

@@ -34,6 +34,31 @@ pub fn requested<'a>(
     Ok((found, requested))
 }
 
+/// What the page of a request shows to whoever opens it, or answers it twice.
+#[derive(Clone, Debug)]
+pub enum Shown<'a> {
+    /// The request: it waits for an answer, or its client has not come for the code yet.
+    Request(&'a Found<Grant>),
+    /// The client has redeemed the code.
+    Connected,
+}
+
+/// The request that `who` is being asked about, or has said yes to.
+///
+/// # Errors
+///
+/// As [`requested`], until the client has redeemed the code.
+pub fn shown<'a>(facts: &'a Facts, who: &Authentication, setting: Setting<'_>) -> Result<Shown<'a>, Refusal> {
+    let found = facts.grant.as_ref().ok_or(Refusal::RequestGone)?;
+    match &found.record.stage {
+        Stage::Requested(_) => requested(facts, who, setting).map(|(found, _)| Shown::Request(found)),
+        Stage::Coded(_) | Stage::Live(_) if !belongs_to(&found.record, who) => Err(Refusal::RequestOfAnother),
+        Stage::Coded(coded) if setting.now < coded.until.max(coded.expires) => Ok(Shown::Request(found)),
+        Stage::Live(_) => Ok(Shown::Connected),
+        Stage::Coded(_) | Stage::Ended(_) => Err(Refusal::RequestGone),
+    }
+}
+
 /// Whether a grant was started by this person in this session.
 pub(crate) fn belongs_to(grant: &Grant, who: &Authentication) -> bool {
     grant.party().is_some_and(|party| {
@@ -59,14 +84,14 @@ pub enum Approved {
     Before,
 }
 
-/// The person says yes to `scope`: the grant may have a code.
+/// The person says yes to `scope`, or to all that was asked for: the grant may have a code.
 ///
 /// Who is asking, where the answer goes and what it is for are looked at again: a client or a server may have been removed,
 /// and a redirect URI may have changed, while the page was open. A second yes to the same request changes nothing.
 pub fn approve(
     facts: &Facts,
     who: &Authentication,
-    scope: &Scope,
+    scope: Option<&Scope>,
     review: Review<'_>,
     setting: Setting<'_>,
     drawn: &Drawn,
@@ -81,6 +106,7 @@ pub fn approve(
         Ok(requested) => requested,
         Err(refusal) => return Step::refuse(refusal),
     };
+    let scope = scope.unwrap_or(&asked.request.scope);
     if let Err(refusal) = may_approve(asked, scope, facts.person, review) {
         return Step::refuse(refusal);
     }
@@ -136,7 +162,8 @@ fn may_approve(
     Ok(())
 }
 
-/// The consent to remember after a yes to `scope` of `request`: what was agreed to before, if it was not taken back, and this.
+/// The consent to remember after a yes to `scope` of `request`: what was agreed to before, if it was not taken back, and
+/// this.
 #[must_use]
 pub fn remember(
     who: &Authentication,

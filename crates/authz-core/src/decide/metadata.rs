@@ -32,8 +32,8 @@ pub fn authorization_server(issuer: &Issuer, policy: &Policy) -> AuthorizationSe
     metadata
 }
 
-/// The metadata of a protected resource. `offline_access` and the other scopes of the server are not the resource's and do not
-/// stand here.
+/// The metadata of a protected resource. `offline_access` and the other scopes of the server are not the resource's and do
+/// not stand here.
 #[must_use]
 pub fn protected_resource(server: &Server, issuer: &Issuer) -> ProtectedResourceMetadata {
     let mut metadata = ProtectedResourceMetadata::new(server.resource.clone());

@@ -20,8 +20,8 @@ pub enum Proceed {
     Connected,
 }
 
-/// Gives the code to the session that consented: the same one while it lives, so that a page that loads twice breaks nothing;
-/// after that, while the request lasts, the next one. At most one code of a grant can be redeemed at any time.
+/// Gives the code to the session that consented: the same one while it lives, so that a page that loads twice breaks
+/// nothing; after that, while the request lasts, the next one. At most one code of a grant can be redeemed at any time.
 pub fn proceed(
     facts: &Facts,
     who: &Authentication,

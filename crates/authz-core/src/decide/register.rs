@@ -24,8 +24,8 @@ const LONGEST_METADATA: usize = 8 * 1024;
 /// How long a client is kept that registered itself and that nobody has consented to yet.
 const UNUSED: Lifetime = Lifetime::days(2);
 
-/// Until when a client is kept that registered itself and was consented to at `now`: as long as any grant of it can live, and the
-/// time of an unused one.
+/// Until when a client is kept that registered itself and was consented to at `now`: as long as any grant of it can live,
+/// and the time of an unused one.
 #[must_use]
 pub fn kept_until(policy: &Policy, now: Time) -> Time {
     now.plus(policy.refresh_total.as_seconds()).plus(UNUSED.as_seconds())
@@ -53,8 +53,8 @@ pub struct Registered {
 
 /// Registers a client that says this of itself.
 ///
-/// Unknown members are kept and ignored; grant and response types are narrowed to what is served, and the answer says so (RFC 7591
-/// section 2: the server may replace any member). Without `grant_types` a client gets both of ours; without an
+/// Unknown members are kept and ignored; grant and response types are narrowed to what is served, and the answer says so
+/// (RFC 7591 section 2: the server may replace any member). Without `grant_types` a client gets both of ours; without an
 /// authentication method it gets a secret, as the RFC has it.
 ///
 /// # Errors

@@ -8,10 +8,11 @@ use crate::keyring::{Genuine, seed_digest};
 use crate::text::{TokenKind, TokenText};
 use crate::{Event, Step};
 
-/// Revokes a token, if it is one and the client's own; otherwise there is nothing to do, and the answer is the same: "invalid
-/// tokens do not cause an error response" (section 2.2).
+/// Revokes a token, if it is one and the client's own; otherwise there is nothing to do, and the answer is the same:
+/// "invalid tokens do not cause an error response" (section 2.2).
 ///
-/// An access token ends itself. A genuine refresh token of whatever generation ends the grant, whoever writes to it at the time.
+/// An access token ends itself. A genuine refresh token of whatever generation ends the grant, whoever writes to it at the
+/// time.
 pub fn revoke(
     text: &TokenText,
     genuine: Option<&Genuine>,

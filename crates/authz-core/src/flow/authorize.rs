@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use oauth_types::{AuthorizationRequest, Form, Scope};
-use store::{Client, Consent, Facts, Found, Grant, GrantId, PersonStanding, Server, Stage, Use};
+use store::{Client, Consent, Facts, Grant, GrantId, PersonStanding, Server, Stage, Use};
 
 use super::consent::keep_client;
 use super::run::{Rule, run};
@@ -17,7 +17,7 @@ use crate::decide::{Drawn, Setting, scope, target};
 use crate::page::Page;
 use crate::seam::{Authentication, Demands, Limit, Pending, Who};
 use crate::step::Settled;
-use crate::{ClientRedirect, Context, Event, Refusal, Step};
+use crate::{ClientRedirect, Context, ContinuePath, Event, Refusal, ReturnTo, Step};
 
 /// What the browser gets.
 pub(crate) enum Next {
@@ -48,7 +48,10 @@ pub(crate) async fn authorize(
         Ok(sound) => sound,
         Err(refusal) => return unsound(engine, http, &redirectable, refusal).await,
     };
-    let demands = demands(engine, &asked, &sound.checked);
+    let demands = match demands(engine, &asked, &sound.checked) {
+        Ok(demands) => demands,
+        Err(refusal) => return unsound(engine, http, &redirectable, refusal).await,
+    };
     match engine.interaction.who(http, &demands).await? {
         Who::Page(page) => Ok(Next::Respond(page)),
         Who::Nobody if redirectable.is_trusted() => Ok(Next::To(redirectable.refuse(Refusal::LoginRequired))),
@@ -94,25 +97,28 @@ async fn sound(
 }
 
 /// An error that may be redirected once somebody is logged in, or at once to a client that an administrator vouches for. For
-/// anybody else it is a page: whoever can register must not make of this server an open redirector (OAuth 2.1 section 7.12.2).
+/// anybody else it is a page: whoever can register must not make of this server an open redirector (OAuth 2.1 section
+/// 7.12.2).
 async fn unsound(
     engine: &Engine,
     http: &Request<Bytes>,
     redirectable: &Redirectable,
     refusal: Refusal,
 ) -> Result<Next, Stopped> {
-    let silent = Demands { silent: true, ..Demands::default() };
+    let silent = Demands { silent: true, ..Demands::new(ReturnTo::root(&engine.issuer)) };
     let may_redirect =
         redirectable.is_trusted() || matches!(engine.interaction.who(http, &silent).await?, Who::Person(_));
     if may_redirect { Ok(Next::To(redirectable.refuse(refusal))) } else { Err(refusal.into()) }
 }
 
-fn demands(engine: &Engine, asked: &AuthorizationRequest, checked: &Checked) -> Demands {
+fn demands(engine: &Engine, asked: &AuthorizationRequest, checked: &Checked) -> Result<Demands, Refusal> {
     let login = checked.prompt.login || checked.max_age == Some(0);
     // Whoever comes back has just logged in: asked for again, that would never end.
     let prompt = checked.prompt.consent.then(|| "consent".to_owned());
     let again = AuthorizationRequest { prompt, max_age: None, ..asked.clone() };
-    Demands {
+    let again = format!("{}/oauth/authorize?{}", engine.issuer.path(), again.to_query());
+    let return_to = ReturnTo::parse(&again, &engine.issuer).map_err(|_| Refusal::RequestTooLong)?;
+    Ok(Demands {
         silent: checked.prompt.none,
         login,
         max_age: checked.max_age,
@@ -123,8 +129,8 @@ fn demands(engine: &Engine, asked: &AuthorizationRequest, checked: &Checked) -> 
             .map(ToOwned::to_owned)
             .collect(),
         login_hint: asked.login_hint.clone(),
-        return_to: format!("{}/oauth/authorize?{}", engine.issuer.path(), again.to_query()),
-    }
+        return_to,
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -168,8 +174,8 @@ async fn entered(
         Settled::Done(Err(refusal)) => Ok(Next::To(redirectable.refuse(refusal))),
         Settled::Done(Ok(Entered::Code(code))) => Ok(Next::To(redirectable.code(&code))),
         Settled::Done(Ok(Entered::Ask(grant))) => {
-            let pending = pending_of(&grant, client.clone(), sound.server.clone(), who, known);
-            match pending {
+            let (client, server) = (client.clone(), sound.server.clone());
+            match pending_of(engine, &grant.record, client, server, who, known) {
                 Some(pending) => Ok(Next::Respond(engine.interaction.ask(http, &pending).await)),
                 None => Err(Refusal::RequestGone.into()),
             }
@@ -178,22 +184,26 @@ async fn entered(
 }
 
 pub(crate) fn pending_of(
-    grant: &Found<Grant>,
+    engine: &Engine,
+    grant: &Grant,
     client: Client,
     server: Server,
     who: &Authentication,
     known: Option<Consent>,
 ) -> Option<Pending> {
-    let Stage::Requested(requested) = &grant.record.stage else {
-        return None;
+    let (request, approved) = match &grant.stage {
+        Stage::Requested(requested) => (&requested.request, None),
+        Stage::Coded(coded) => (&coded.request, Some(ContinuePath::of(grant.id, &engine.issuer))),
+        Stage::Live(_) | Stage::Ended(_) => return None,
     };
     Some(Pending {
-        grant: grant.record.id,
+        grant: grant.id,
         client,
         server,
-        request: requested.request.clone(),
+        request: request.clone(),
         person: who.person.clone(),
         known,
+        approved,
     })
 }
 
@@ -204,8 +214,7 @@ pub(crate) async fn continued(
     grant: GrantId,
     caller: &Context,
 ) -> Result<Next, Stopped> {
-    let return_to = format!("{}/oauth/continue/{grant}", engine.issuer.path());
-    let demands = Demands { return_to, ..Demands::default() };
+    let demands = Demands::new(ContinuePath::of(grant, &engine.issuer).into());
     let who = match engine.interaction.who(http, &demands).await? {
         Who::Person(who) => who,
         Who::Page(page) => return Ok(Next::Respond(page)),

@@ -7,12 +7,12 @@ use store::{Changes, Client, Consent, Facts, Found, Grant, GrantId, Server, Stag
 use super::authorize::pending_of;
 use super::run::{Rule, run};
 use super::{Engine, Stopped, Unavailable};
-use crate::decide::consent::{Approved, Review, approve, deny, remember, requested};
+use crate::decide::consent::{Approved, Review, Shown, approve, deny, remember, shown};
 use crate::decide::register::kept_until;
 use crate::decide::{Drawn, Setting};
 use crate::event::UNKNOWN;
 use crate::seam::{Authentication, Pending, Wanted};
-use crate::{ClientRedirect, Context, ContinuePath, Refusal, Step};
+use crate::{ClientRedirect, Context, ContinuePath, Page, Refusal, Step};
 
 /// A client's time is prolonged at most once a day, in seconds.
 const WORTH_A_WRITE: i64 = 86_400;
@@ -25,11 +25,14 @@ pub(crate) async fn pending(
 ) -> Result<Pending, Stopped> {
     let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
     let keys = engine.keys.current();
-    let (found, _) = requested(&facts, who, engine.setting(&keys, &UNKNOWN))?;
+    let found = match shown(&facts, who, engine.setting(&keys, &UNKNOWN))? {
+        Shown::Request(found) => found,
+        Shown::Connected => return Err(Page::connected().into()),
+    };
     let Reviewed { client, server, known } = reviewed(engine, found, who).await?;
     let pending = match (client, server) {
         (Some(client), Some(server)) => {
-            pending_of(found, client, server, who, known.map(|known| known.record))
+            pending_of(engine, &found.record, client, server, who, known.map(|known| known.record))
         }
         (Some(_) | None, _) => None,
     };
@@ -41,7 +44,7 @@ pub(crate) async fn approved(
     engine: &Engine,
     grant: GrantId,
     who: &Authentication,
-    scope: &Scope,
+    scope: Option<&Scope>,
     caller: &Context,
 ) -> Result<ContinuePath, Stopped> {
     let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
@@ -98,7 +101,7 @@ async fn remember_consent(
     engine: &Engine,
     grant: &Grant,
     who: &Authentication,
-    scope: &Scope,
+    scope: Option<&Scope>,
     known: Option<&Found<Consent>>,
 ) -> Result<(), Stopped> {
     let Stage::Requested(asked) = &grant.stage else {
@@ -106,6 +109,7 @@ async fn remember_consent(
     };
     let keys = engine.keys.current();
     let before = known.map(|known| &known.record);
+    let scope = scope.unwrap_or(&asked.request.scope);
     let consent =
         remember(who, &grant.client, &asked.request, scope, before, engine.setting(&keys, &UNKNOWN));
     let mark = engine.draw().mark;
@@ -140,7 +144,7 @@ pub(crate) async fn keep_client(engine: &Engine, client: &Client) -> Result<(), 
 struct Approve<'a> {
     grant: GrantId,
     who: &'a Authentication,
-    scope: &'a Scope,
+    scope: Option<&'a Scope>,
     reviewed: &'a Reviewed,
 }
 

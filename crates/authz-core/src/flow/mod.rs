@@ -51,12 +51,25 @@ pub enum Unavailable {
 }
 
 /// Why a person's request stopped.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum Stopped {
     /// Show them this.
+    #[error("a person is told: {}", .0.title)]
     Page(Page),
-    /// Answer 503 with `Retry-After`.
+    /// Show them [`Page::unavailable`], and log this.
+    #[error(transparent)]
     Unavailable(Unavailable),
+}
+
+impl Stopped {
+    /// What to show them, whatever it was.
+    #[must_use]
+    pub fn page(&self) -> Page {
+        match self {
+            Self::Page(page) => page.clone(),
+            Self::Unavailable(_) => Page::unavailable(),
+        }
+    }
 }
 
 impl From<Unavailable> for Stopped {
@@ -120,5 +133,19 @@ impl Engine {
             (Some(source), Some(id)) => source.find(id).await,
             (Some(_), None) | (None, _) => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_stopped_a_request_can_be_shown() {
+        assert_eq!(Stopped::from(Refusal::RequestGone).page(), Page::from(Refusal::RequestGone));
+        let gone = StoreError::unavailable("the disk is gone");
+        let stopped = Stopped::from(gone);
+        assert_eq!(stopped.page(), Page::unavailable());
+        assert!(!stopped.page().advice.contains("disk"), "people are not told of disks");
     }
 }

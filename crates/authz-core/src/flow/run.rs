@@ -9,8 +9,8 @@ use crate::{Context, Refusal, Step};
 
 /// How often a decision is made anew before the request is told to come back.
 ///
-/// A rival's write either decides the matter (a code is used, a generation spent), so the second look ends it, or is one more of many
-/// on a busy grant.
+/// A rival's write either decides the matter (a code is used, a generation spent), so the second look ends it, or is one
+/// more of many on a busy grant.
 const ATTEMPTS: u32 = 16;
 
 /// A rule as a value: what it needs to know, and what follows from it.

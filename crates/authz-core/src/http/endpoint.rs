@@ -29,9 +29,9 @@ pub(super) enum Endpoint {
 impl Endpoint {
     /// The endpoint at `path`.
     ///
-    /// Metadata is where RFC 8414 puts it, between host and path of the issuer, and where OpenID Connect Discovery puts it, behind
-    /// the path; a final slash makes no difference there. Clients of 2025-03-26 that find no metadata use `/authorize`, `/token` and
-    /// `/register`.
+    /// Metadata is where RFC 8414 puts it, between host and path of the issuer, and where OpenID Connect Discovery puts it,
+    /// behind the path; a final slash makes no difference there. Clients of 2025-03-26 that find no metadata use
+    /// `/authorize`, `/token` and `/register`.
     pub(super) fn at(path: &str, issuer: &Issuer) -> Option<Self> {
         if is_metadata(path, issuer.path()) {
             return Some(Self::Metadata);
@@ -67,8 +67,8 @@ impl Endpoint {
         }
     }
 
-    /// The methods that it answers. HEAD only where nothing happens: a mail scanner that follows an authorization link must not start
-    /// anything.
+    /// The methods that it answers. HEAD only where nothing happens: a mail scanner that follows an authorization link must
+    /// not start anything.
     pub(super) const fn methods(&self) -> &'static [Method] {
         match self {
             Self::Metadata | Self::ProtectedResource(_) => &[Method::GET, Method::HEAD],
@@ -78,8 +78,8 @@ impl Endpoint {
         }
     }
 
-    /// Whether scripts of other origins may call it: everything that programs call, nothing that people open (OAuth 2.1 section
-    /// 3.1: the authorization endpoint must not support CORS).
+    /// Whether scripts of other origins may call it: everything that programs call, nothing that people open (OAuth 2.1
+    /// section 3.1: the authorization endpoint must not support CORS).
     pub(super) const fn has_cors(&self) -> bool {
         !matches!(self, Self::Authorize | Self::Continue(_))
     }

@@ -20,6 +20,7 @@ use crate::decide::client::{Credentials, credentials};
 use crate::decide::metadata;
 use crate::flow::authorize::Next;
 use crate::flow::{Engine, Stopped, Unavailable, authorize, register, token, usage};
+use crate::page::PATIENCE;
 use crate::seam::{Limit, Wanted, address_key};
 use crate::text::{TokenKind, TokenText};
 use crate::{AuthorizationServer, Context, Event, Page, Refusal};
@@ -267,7 +268,7 @@ fn page(
         Err(Stopped::Unavailable(error)) => {
             tracing::error!(error = &error as &dyn Error, "cannot answer a browser");
             let mut response = engine.interaction.show(&Page::unavailable());
-            reply::retry_after(&mut response, reply::PATIENCE);
+            reply::retry_after(&mut response, PATIENCE);
             response
         }
     }
@@ -293,8 +294,8 @@ fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
 
 /// What a 401 asks for (RFC 9110 section 11.6.1).
 ///
-/// The token endpoint names a scheme only to a client that tried the header (RFC 6749 section 5.2); a missing token is told no error
-/// code (RFC 6750 section 3.1).
+/// The token endpoint names a scheme only to a client that tried the header (RFC 6749 section 5.2); a missing token is told
+/// no error code (RFC 6750 section 3.1).
 fn challenge(endpoint: &Endpoint, refusal: Refusal, headers: &HeaderMap) -> Option<Challenge> {
     let wire = refusal.wire();
     if wire.status != StatusCode::UNAUTHORIZED {

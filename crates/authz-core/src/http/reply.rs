@@ -6,11 +6,9 @@ use http::{Response, StatusCode};
 use oauth_types::{Challenge, ErrorCode, OAuthError};
 
 use super::endpoint::Endpoint;
+use crate::page::PATIENCE;
 use crate::seam::TooMany;
 use crate::{ClientRedirect, Refusal};
-
-/// When to come back after a 503, in seconds.
-pub(super) const PATIENCE: i64 = 5;
 
 /// The headers that scripts of other origins may send. MCP's are its transport's (2026-07-28).
 const ALLOWED_HEADERS: &str =
@@ -92,8 +90,8 @@ pub(super) fn retry_after(response: &mut Response<Bytes>, seconds: i64) {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
 }
 
-/// The redirect to a client. 303, so that whatever came with the request is not sent on (OAuth 2.1 section 7.5.4), and nothing
-/// of the address that the browser came from.
+/// The redirect to a client. 303, so that whatever came with the request is not sent on (OAuth 2.1 section 7.5.4), and
+/// nothing of the address that the browser came from.
 pub(super) fn see_other(answer: &ClientRedirect) -> Response<Bytes> {
     let Ok(location) = HeaderValue::from_str(answer.as_str()) else {
         return empty(StatusCode::INTERNAL_SERVER_ERROR);

@@ -79,9 +79,9 @@ pub(crate) fn client_name(pending: &Pending) -> String {
     claimed.unwrap_or_else(|| pending.client.id.as_str().to_owned())
 }
 
-/// The resource's own scopes first, in the order in which it lists them; then the rest. A token without a scope of the resource's
-/// own still opens the resource, and that is said. What userinfo tells whatever the scopes is said once, whether it was asked for
-/// or not.
+/// The resource's own scopes first, in the order in which it lists them; then the rest. A token without a scope of the
+/// resource's own still opens the resource, and that is said. What userinfo tells whatever the scopes is said once, whether
+/// it was asked for or not.
 fn permissions<'a>(scope: &'a Scope, server: &'a Server) -> Vec<Permission<'a>> {
     let told = |token: &str| match server.userinfo {
         UserInfoDetail::Full => matches!(token, "profile" | "email"),

@@ -1,10 +1,10 @@
 //! The log-in and the sign-up page.
 
 use askama::Template;
+use authz_core::ReturnTo;
 
 use super::site::Site;
 use crate::csrf::CsrfToken;
-use crate::return_to::ReturnTo;
 
 /// A field of these pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

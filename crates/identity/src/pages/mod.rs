@@ -20,8 +20,6 @@ use store::StoreError;
 use self::site::{Referrer, Site, see_other};
 use crate::cookie::Cookies;
 use crate::csrf::{CsrfToken, Origin};
-use crate::refused::RETRY_SECONDS;
-use crate::return_to;
 use crate::session::{LoggedIn, Sessions};
 
 /// Asks people with pages of this server: the shipped [`Interaction`]. [`Identity`](crate::Identity) serves the pages.
@@ -110,15 +108,11 @@ impl Interaction for Pages {
         };
         Ok(match person {
             Some(_) if waits && demands.silent => Who::Nobody,
-            Some(_) if waits && demands.return_to.len() <= return_to::LONGEST => {
-                Who::Page(see_other(&self.unverified_address(&demands.return_to)))
-            }
-            Some(_) if waits => Who::Page(self.request_too_long()),
+            Some(_) if waits => Who::Page(see_other(&self.unverified_address(demands.return_to.as_str()))),
             Some(person) => Who::Person(person),
             None if demands.silent => Who::Nobody,
-            None if demands.return_to.len() > return_to::LONGEST => Who::Page(self.request_too_long()),
             None => {
-                let to = self.log_in_address(&demands.return_to, demands.login_hint.as_deref());
+                let to = self.log_in_address(demands.return_to.as_str(), demands.login_hint.as_deref());
                 Who::Page(see_other(&to))
             }
         })
@@ -131,8 +125,8 @@ impl Interaction for Pages {
     fn show(&self, page: &Page) -> Response<Bytes> {
         let shown = Stop { site: &self.site, title: page.title, advice: &page.advice, code: page.code };
         let mut response = self.site.page(page.status, Referrer::Nothing, &shown);
-        if page.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        if let Some(seconds) = page.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -1,10 +1,9 @@
 //! The page that every form is answered with: it moves on by itself, and has a link for browsers that do not.
 
 use askama::Template;
-use authz_core::{ClientRedirect, ContinuePath};
+use authz_core::{ClientRedirect, ContinuePath, ReturnTo};
 
 use super::site::Site;
-use crate::return_to::ReturnTo;
 
 /// Where a browser may be sent: nothing else gets into a refresh or a link.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! The pages around letters: a forgotten password, and the ones behind links.
 
 use askama::Template;
+use authz_core::ReturnTo;
 
 use super::entry::Alert;
 use super::site::Site;
 use crate::csrf::CsrfToken;
-use crate::return_to::ReturnTo;
 
 /// Asks for the address of an account.
 #[derive(Template)]

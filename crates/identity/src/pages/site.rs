@@ -87,9 +87,9 @@ pub(crate) fn asset(method: &Method, headers: &HeaderMap, path: &str) -> Option<
     Some(response)
 }
 
-/// Sends the browser on with a GET, to a page of this server. Never the answer to a form of ours: Chromium holds the redirects
-/// that follow a form against the `form-action` of its page, and the way may end at a client. A client that posts its
-/// authorization request does so from a page of its own.
+/// Sends the browser on with a GET, to a page of this server. Never the answer to a form of ours: Chromium holds the
+/// redirects that follow a form against the `form-action` of its page, and the way may end at a client. A client that posts
+/// its authorization request does so from a page of its own.
 pub(crate) fn see_other(to: &str) -> Response<Bytes> {
     let mut response = with_page_headers(StatusCode::SEE_OTHER, Referrer::Nothing, Bytes::new());
     // A path that was checked, or one of ours: legal in a header.

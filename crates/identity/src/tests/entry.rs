@@ -1,6 +1,6 @@
 //! Signing up, logging in, logging out.
 
-use authz_core::{Demands, Interaction, Who};
+use authz_core::{Demands, Interaction, ReturnTo, Who};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_io::{Peer, Serve as _};
@@ -16,7 +16,11 @@ async fn who(world: &World, browser: &Browser, demands: &Demands) -> Who {
 }
 
 fn demands() -> Demands {
-    Demands { return_to: "/tenant1/oauth/authorize?a=b&c=d".to_owned(), ..Demands::default() }
+    to("/tenant1/oauth/authorize?a=b&c=d")
+}
+
+fn to(path: &str) -> Demands {
+    Demands::new(ReturnTo::parse(path, &Issuer::parse("https://as.example/tenant1").unwrap()).unwrap())
 }
 
 /// The names of the fields with this attribute.
@@ -196,20 +200,28 @@ async fn a_return_address_elsewhere_is_ignored() {
 
 #[tokio::test]
 async fn a_request_too_long_for_the_log_in_page_is_said_to_be() {
-    let world = world().await;
+    let callback = format!("http://127.0.0.1/{}", "~".repeat(2000)).leak();
+    let world = Plan { redirect: callback, ..Plan::default() }.build().await;
     let mut browser = world.browser();
     let path = |length: usize| format!("/tenant1/{}", "a".repeat(length - "/tenant1/".len()));
+    // Stopped before the log-in; told to the client if somebody is there.
+    let long = world.request(callback, &"files.read ".repeat(370), &"\"".repeat(2048));
+    let early = browser.visit(&long).await;
+    assert_eq!(early.status(), StatusCode::BAD_REQUEST);
+    assert!(html(&early).contains("The request is too long"), "{}", html(&early));
+    let mut ada = world.browser();
+    ada.sign_up("ada@example.com").await;
+    let told = location(&ada.visit(&long).await);
+    assert!(told.starts_with(&*callback) && told.contains("error=invalid_request"), "{told}");
+
     let (most, more) = (path(16_384), path(16_385));
-    let asked = Demands { return_to: more.clone(), ..Demands::default() };
-    let Who::Page(early) = who(&world, &browser, &asked).await else { panic!("no page") };
-    let asked = Demands { return_to: most.clone(), ..Demands::default() };
-    let Who::Page(page) = who(&world, &browser, &asked).await else { panic!("no page") };
+    let Who::Page(page) = who(&world, &browser, &to(&most)).await else { panic!("no page") };
     assert_eq!(field(&browser.visit(&location(&page)).await, "return_to"), most);
 
     let csrf = field(&browser.open("/login").await, "csrf");
     let fields =
         [("csrf", &*csrf), ("return_to", &*more), ("email", "ada@example.com"), ("password", PASSWORD)];
-    let mut pages = vec![early];
+    let mut pages = Vec::new();
     for path in ["/login", "/signup"] {
         pages.push(browser.open(&format!("{path}?return_to={more}")).await);
         pages.push(browser.post(path, &fields).await);

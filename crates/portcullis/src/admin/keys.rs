@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy};
 use authz_core::{By, Event, Events, KeyName, OversightEvent, TokenKind, TokenText};
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use store::{
     AdminAccess, AdminKey, Backend, Changes, Commit, Digest, Filter, Found, Kind, Mark, Store, StoreError,
@@ -29,6 +30,8 @@ pub(super) struct AdminKeys {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) configured: Option<Digest>,
+    // The first key, from when it is made until it is kept or another process's is.
+    pub(super) unsettled: Mutex<Option<Digest>>,
 }
 
 /// Who holds a key.
@@ -44,15 +47,23 @@ impl AdminKeys {
         if self.configured.is_some_and(|digest| digest.is_of(text)) {
             return Ok(Some(Holder { key: KeyName::configured(), access: AdminAccess::Write }));
         }
+        if self.unsettled.lock().is_some_and(|digest| digest.is_of(text)) {
+            let made = AdminKey::new(FIRST, Digest::of(text), self.clock.now());
+            return Ok(Some(Holder { key: KeyName::from(&made), access: AdminAccess::Write }));
+        }
         // What is no key of ours by its form costs no read.
         let form = std::str::from_utf8(text).ok().and_then(|text| TokenText::parse(text).ok());
         if form.is_none_or(|text| text.kind != TokenKind::AdminKey) {
             return Ok(None);
         }
-        let all = self.all().await?;
-        let found = all.iter().find(|found| self.opens(&found.record) && found.record.digest.is_of(text));
+        let fits = |found: &Found<AdminKey>| self.opens(&found.record) && found.record.digest.is_of(text);
+        // By its name first: a list of a Cluster may have lost an entry, and the key that makes other keys must not be lost with it.
+        let found = match self.store().find::<AdminKey>(FIRST).await?.filter(fits) {
+            Some(first) => Some(first),
+            None => self.all().await?.into_iter().find(fits),
+        };
         let Some(found) = found else { return Ok(None) };
-        self.note_use(found).await;
+        self.note_use(&found).await;
         Ok(Some(Holder { key: KeyName::from(&found.record), access: found.record.access }))
     }
 
@@ -93,6 +104,9 @@ impl AdminKeys {
         }
         if name == CONFIGURED {
             return Err(Problem::Conflict("This is the name of the key of the configuration"));
+        }
+        if name == FIRST && self.unsettled.lock().is_some() {
+            return Err(Problem::Conflict("This is the name of the key that this server has just made"));
         }
         let text = TokenText::random(TokenKind::AdminKey, self.entropy.draw(), self.entropy.draw());
         let key = AdminKey { access, ..AdminKey::new(name, text.digest(), self.clock.now()) };

@@ -113,6 +113,7 @@ impl Admin {
             clock: clock.clone(),
             entropy: entropy.clone(),
             configured: None,
+            unsettled: Mutex::default(),
         };
         let gate = Gate {
             keys,
@@ -130,6 +131,18 @@ impl Admin {
     pub fn configured_key(mut self, digest: Digest) -> Self {
         self.gate.keys.configured = Some(digest);
         self
+    }
+
+    /// Takes a new key as well, by its digest, until [`settled`](Self::settled): one that nobody has seen is not in the store yet.
+    #[must_use]
+    pub fn unsettled_key(mut self, digest: Digest) -> Self {
+        self.gate.keys.unsettled = Mutex::new(Some(digest));
+        self
+    }
+
+    /// From now on the keys in the store alone open it.
+    pub fn settled(&self) {
+        *self.gate.keys.unsettled.lock() = None;
     }
 
     /// Limits wrong keys by address; without it they are not. An address beyond the limit is answered 429 until the limiter

@@ -10,11 +10,12 @@ use authz_core::{
 use identity::{
     AccountPolicy, Accounts, Cost, Identity, Mail, Outbox, Pages, PolicyError, Sessions, Smtp, SmtpUrlError,
 };
-use seal::{Seal, SealError};
-use secrecy::SecretString;
+use seal::SealError;
+use secrecy::{ExposeSecret as _, SecretString};
+use store::copy::{self, ServeError};
 use store::{
-    AccountStore, AdminKey, Backend, Changes, Commit, Filter, Kind, Mark, Memory, MemoryCounters, Sqlite,
-    Store, StoreError,
+    AccountStore, AdminKey, Backend, Counters, Digest, Filter, Kind, Mark, Memory, MemoryCounters, Redis,
+    Sqlite, Store, StoreError,
 };
 use thiserror::Error;
 
@@ -32,6 +33,7 @@ pub struct Builder {
     entropy: Arc<dyn Entropy>,
     mail: Option<Arc<dyn Mail>>,
     own: Option<Stores>,
+    counters: Option<Arc<dyn Counters>>,
 }
 
 /// One store under the names of its parts.
@@ -57,6 +59,15 @@ pub enum OpenError {
     /// The store.
     #[error("the store cannot be opened: {0}")]
     Store(#[from] StoreError),
+    /// Records are in Redis, and there is no master key.
+    #[error(
+        "with records in Redis all processes share one master key, and none is set: set PORTCULLIS_MASTER_KEY, or \
+         PORTCULLIS_MASTER_KEY_FILE to the name of a file that holds it. To make one: openssl rand -base64 32 | tr '+/' '-_'"
+    )]
+    NoMasterKey,
+    /// The store is a copy that is not whole.
+    #[error(transparent)]
+    Copy(#[from] ServeError),
     /// The master key is another one than the store was sealed with.
     #[error(
         "the master key is not the one that this store was made with; PORTCULLIS_MASTER_KEY or master.key must hold that one"
@@ -82,12 +93,16 @@ pub enum OpenError {
     NoIssuer,
 }
 
-/// The number of the only master key.
-const MASTER_KEY: u16 = 1;
-
 impl Builder {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), mail: None, own: None }
+        Self {
+            config,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            mail: None,
+            own: None,
+            counters: None,
+        }
     }
 
     /// Tells the time by `clock`.
@@ -126,13 +141,21 @@ impl Builder {
         self
     }
 
+    /// Counts what is limited with `counters`; processes that share them share the limits. Without it they are Redis's, where
+    /// records are kept in Redis, else of this process.
+    #[must_use]
+    pub fn counters(mut self, counters: Arc<dyn Counters>) -> Self {
+        self.counters = Some(counters);
+        self
+    }
+
     /// Opens it.
     ///
     /// # Errors
     ///
     /// [`OpenError`] says what keeps it from starting.
     pub async fn open(self) -> Result<Portcullis, OpenError> {
-        let Self { config, clock, entropy, mail, own } = self;
+        let Self { config, clock, entropy, mail, own, mut counters } = self;
         let issuer = config.issuer_at(config.listen).ok_or(OpenError::NoIssuer)?;
         config.policy.check()?;
         let mail = match mail {
@@ -142,7 +165,7 @@ impl Builder {
         config.accounts.check(mail.is_some())?;
 
         let drawn = || MasterKey::new(entropy.draw());
-        let (stores, master_key, data) = match (own, config.store) {
+        let (stores, master_key, data) = match (own, &config.store) {
             (Some(stores), _) => (stores, config.master_key.clone().unwrap_or_else(drawn), None),
             (None, StoreKind::Memory) => {
                 (Stores::of(Arc::new(Memory::new())), config.master_key.clone().unwrap_or_else(drawn), None)
@@ -156,11 +179,22 @@ impl Builder {
                 };
                 (Stores::of(Arc::new(Sqlite::open(&data.database())?)), key, Some(data))
             }
+            (None, StoreKind::Redis(url)) => {
+                let key = config.master_key.clone().ok_or(OpenError::NoMasterKey)?;
+                let redis = Arc::new(Redis::open(url, config.redis.clone()).await?);
+                counters.get_or_insert_with(|| redis.clone());
+                (Stores::of(redis), key, None)
+            }
         };
         let records = &stores.records;
+        copy::may_be_served(&**records).await?;
         // Every server that opens a store makes its token keys first.
         let first_run = records.list(Kind::Keys, Filter::All, None, 1).await?.rows.is_empty();
-        let seal = Seal::new(MASTER_KEY, [(MASTER_KEY, *master_key.bytes())])?;
+        if first_run {
+            // Before anything is made: of a server and a copy that find the store empty, one gives way.
+            copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+        }
+        let seal = master_key.seal()?;
         let keys =
             Keys::open(records.clone(), seal, clock.clone(), entropy.clone()).await.map_err(|error| {
                 match error {
@@ -169,15 +203,16 @@ impl Builder {
                     other @ (KeysError::NoActiveKey | _) => OpenError::Keys(other),
                 }
             })?;
+        // Whoever cannot open the keys does not serve: a copy may still be brought up to date then.
+        copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
         let (admin_key, new_admin_key) = match config.admin_key {
             Some(key) => (Some(key.digest()), None),
-            None => (None, first_admin_key(&**records, &*clock, &*entropy).await?),
+            None => (None, first_admin_key(&**records, &*entropy).await?),
         };
 
-        let limiter: Arc<dyn Limiter> = match config.limits {
-            true => Arc::new(Counted::new(Arc::new(MemoryCounters::default()), clock.clone())),
-            false => Arc::new(Unlimited),
-        };
+        let counters = counters.unwrap_or_else(|| Arc::new(MemoryCounters::default()));
+        let counted: Arc<dyn Limiter> = Arc::new(Counted::new(counters, clock.clone()));
+        let limiter = if config.limits { counted.clone() } else { Arc::new(Unlimited) };
         let policy = config.policy;
         let registry = Registry::new(records.clone(), clock.clone(), entropy.clone());
         let AccountPolicy { cost, session_idle, session_total, .. } = config.accounts.clone();
@@ -210,18 +245,20 @@ impl Builder {
             .policy(policy)
             .registry(registry);
         let admin = Admin::new(issuer.clone(), records.clone(), oversight, clock.clone(), entropy.clone())
-            .limiter(limiter)
+            // In any case: it counts wrong keys alone.
+            .limiter(counted)
             .events(events)
             .identity(identity.clone());
-        let admin = match admin_key {
-            Some(digest) => admin.configured_key(digest),
-            None => admin,
+        let admin = match (admin_key, &new_admin_key) {
+            (Some(digest), _) => admin.configured_key(digest),
+            (None, Some(key)) => admin.unsettled_key(Digest::of(key.expose_secret().as_bytes())),
+            (None, None) => admin,
         };
         Ok(Portcullis {
             server,
             identity,
             admin,
-            ops: Ops::new(issuer, records.clone()),
+            ops: Ops::new(issuer, records.clone()).clock(clock.clone()),
             store: records.clone(),
             clock,
             entropy,
@@ -250,19 +287,15 @@ fn by_config(
     })
 }
 
-/// The text of the first admin key; made if there is none in the store. Of processes that start together one makes it.
+/// The text of a first admin key, if there is none in the store. It is not stored yet:
+/// [`Portcullis::keep_new_admin_key`] does, when somebody has seen it.
 async fn first_admin_key(
     store: &dyn Store,
-    clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<Option<SecretString>, StoreError> {
     if store.find::<AdminKey>(FIRST).await?.is_some() {
         return Ok(None);
     }
     let text = TokenText::random(TokenKind::AdminKey, entropy.draw(), entropy.draw());
-    let record = AdminKey::new(FIRST, text.digest(), clock.now());
-    match store.commit(&Changes::create(Mark::new(entropy.draw()), &record)).await? {
-        Commit::Done => Ok(Some(text.expose())),
-        Commit::Stale => Ok(None),
-    }
+    Ok(Some(text.expose()))
 }

@@ -44,6 +44,8 @@ async fn the_first_run_makes_an_admin_key_and_later_runs_keep_it() {
     let key = first.new_admin_key().unwrap().expose_secret().to_owned();
     assert!(key.starts_with("adm_"));
     assert!(administers(&first, &key).await);
+    assert_eq!(first.keep_new_admin_key().await.unwrap(), Kept::This);
+    assert_eq!(first.keep_new_admin_key().await.unwrap(), Kept::This, "once more changes nothing");
     drop(first);
 
     let second = open(config(&home), 2).await.unwrap();
@@ -56,6 +58,36 @@ async fn the_first_run_makes_an_admin_key_and_later_runs_keep_it() {
     assert!(third.new_admin_key().is_none());
     assert!(administers(&third, "sixteen characters").await);
     assert!(!administers(&third, &key).await, "the operator's key replaces the one that was made");
+}
+
+/// Whoever could not read it would have to make a new server.
+#[tokio::test]
+async fn an_admin_key_that_nobody_was_shown_is_made_anew() {
+    let home = TempDir::new().unwrap();
+    let first = open(config(&home), 1).await.unwrap();
+    let lost = first.new_admin_key().unwrap().expose_secret().to_owned();
+    drop(first);
+    let second = open(config(&home), 2).await.unwrap();
+    let key = second.new_admin_key().unwrap().expose_secret().to_owned();
+    assert!(administers(&second, &key).await && !administers(&second, &lost).await);
+}
+
+#[tokio::test]
+async fn of_servers_that_start_together_one_makes_the_admin_key() {
+    let store = Arc::new(Memory::new());
+    let start = async |seed| {
+        let config = Config { master_key: Some(MasterKey::new([7; 32])), ..Config::default() };
+        let builder = Portcullis::builder(config).store(store.clone()).password_cost(Cost::least());
+        builder.entropy(Arc::new(SeededEntropy::new(seed))).open().await.unwrap()
+    };
+    let (one, other) = (start(1).await, start(2).await);
+    let key = |of: &Portcullis| of.new_admin_key().unwrap().expose_secret().to_owned();
+    assert_eq!(one.keep_new_admin_key().await.unwrap(), Kept::This);
+    assert_eq!(other.keep_new_admin_key().await.unwrap(), Kept::Another);
+    for server in [&one, &other] {
+        assert!(administers(server, &key(&one)).await);
+        assert!(!administers(server, &key(&other)).await);
+    }
 }
 
 #[tokio::test]
@@ -131,9 +163,8 @@ async fn expired_records_are_swept_batch_after_batch() {
         let mut id = [0; 16];
         id[..4].copy_from_slice(&n.to_be_bytes());
         let session = session(SessionId::new(id), clock.now());
-        let made =
-            (&*store as &dyn store::Store).commit(&Changes::create(Mark::new([1; 16]), &session)).await;
-        assert_eq!(made.unwrap(), store::Commit::Done);
+        let made = (&*store as &dyn Store).commit(&Changes::create(Mark::new([1; 16]), &session)).await;
+        assert_eq!(made.unwrap(), Commit::Done);
     }
     clock.advance(400 * 86_400);
     assert_eq!(portcullis.sweep().await.unwrap(), 600);
@@ -147,7 +178,7 @@ fn session(id: SessionId, now: Time) -> Session {
         begun: None,
         device: Device::default(),
         id,
-        digest: store::Digest::of(b"ses_"),
+        digest: Digest::of(b"ses_"),
         person: store::PersonId::parse("usr_1").unwrap(),
         epoch: None,
         auth_time: now,
@@ -194,7 +225,9 @@ async fn a_bug_in_one_request_is_500_without_details_and_the_next_one_is_served(
 #[tokio::test]
 async fn a_database_that_is_gone_is_503_and_back_again_when_it_is_back() {
     let home = TempDir::new().unwrap();
-    let portcullis = open(config(&home), 1).await.unwrap();
+    let clock = Arc::new(ManualClock::at(Time(1_800_000_000)));
+    let builder = Portcullis::builder(config(&home)).clock(clock.clone()).password_cost(Cost::least());
+    let portcullis = builder.open().await.unwrap();
     let key = portcullis.new_admin_key().unwrap().expose_secret().to_owned();
     let folder = home.path().join("data");
     let away = home.path().join("away");
@@ -215,6 +248,7 @@ async fn a_database_that_is_gone_is_503_and_back_again_when_it_is_back() {
     }
     assert_eq!(ask(&portcullis, Method::GET, "/health", None).await.0, StatusCode::OK);
     std::fs::rename(&away, &folder).unwrap();
+    clock.advance(1);
     assert_eq!(ask(&portcullis, Method::GET, "/ready", None).await.0, StatusCode::OK);
     assert_eq!(portcullis.serve(register(), Peer(None)).await.status(), StatusCode::CREATED);
 }
@@ -260,14 +294,22 @@ fn what_is_logged_of_a_path_is_one_line() {
 }
 
 #[tokio::test]
-async fn the_admin_key_cannot_be_guessed_without_end() {
-    let portcullis = in_memory().await;
-    for _ in 0..10 {
-        assert_eq!(
-            ask(&portcullis, Method::GET, "/api/servers", Some("a guess")).await.0,
-            StatusCode::UNAUTHORIZED
-        );
+async fn the_admin_key_cannot_be_guessed_without_end_limits_or_not() {
+    for limits in [true, false] {
+        let portcullis =
+            open(Config { limits, store: StoreKind::Memory, ..Config::default() }, 1).await.unwrap();
+        let guess = async || ask(&portcullis, Method::GET, "/api/servers", Some("a guess")).await.0;
+        for _ in 0..10 {
+            assert_eq!(guess().await, StatusCode::UNAUTHORIZED);
+        }
+        assert_eq!(guess().await, StatusCode::TOO_MANY_REQUESTS, "limits: {limits}");
     }
-    let (status, _) = ask(&portcullis, Method::GET, "/api/servers", Some("a guess")).await;
-    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn records_in_redis_need_a_master_key_that_all_share() {
+    let store = StoreKind::Redis(Box::new("redis://127.0.0.1:1".parse().unwrap()));
+    let error = open(Config { store, ..Config::default() }, 1).await.err().unwrap();
+    assert!(matches!(error, OpenError::NoMasterKey), "{error}");
+    assert!(error.to_string().contains("openssl rand"), "{error}");
 }

@@ -10,12 +10,12 @@ use super::parse::{lifetime, setting};
 use super::{MailKind, Settings, secret};
 
 pub(super) fn policy(settings: &Settings, mail: &MailKind) -> Result<AccountPolicy, ConfigError> {
-    let sign_up = setting("sign_up", settings.sign_up.as_ref(), "closed");
-    let verified = setting("require_verified_email", settings.require_verified_email.as_ref(), "on");
-    let length = setting("password_length", settings.password_length.as_ref(), "12");
-    let cost = setting("password_cost", settings.password_cost.as_ref(), "m=19456,t=2,p=1");
-    let idle = setting("session_idle_lifetime", settings.session_idle_lifetime.as_ref(), "7d");
-    let total = setting("session_lifetime", settings.session_lifetime.as_ref(), "30d");
+    let sign_up = setting("sign_up", settings.sign_up.as_ref());
+    let verified = setting("require_verified_email", settings.require_verified_email.as_ref());
+    let length = setting("password_length", settings.password_length.as_ref());
+    let cost = setting("password_cost", settings.password_cost.as_ref());
+    let idle = setting("session_idle_lifetime", settings.session_idle_lifetime.as_ref());
+    let total = setting("session_lifetime", settings.session_lifetime.as_ref());
 
     let (has_mail, has_server) = match mail {
         MailKind::Off => (false, false),
@@ -54,9 +54,9 @@ pub(super) fn mail(
     settings: &Settings,
     look_up: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<MailKind, ConfigError> {
-    let kind = setting("mail", settings.mail.as_ref(), "smtp");
-    let from = setting("mail_from", settings.mail_from.as_ref(), "Portcullis <no-reply@example.com>");
-    let file = setting("smtp_url_file", settings.smtp_url_file.as_ref(), "/run/secrets/smtp.url");
+    let kind = setting("mail", settings.mail.as_ref());
+    let from = setting("mail_from", settings.mail_from.as_ref());
+    let file = setting("smtp_url_file", settings.smtp_url_file.as_ref());
     file.read(|text| Ok(text.to_owned()))?;
     let url = secret::read("smtp_url", "smtp_url_file", settings.smtp_url_file.as_ref(), look_up, |text| {
         Ok(SmtpUrl::parse(text)?)

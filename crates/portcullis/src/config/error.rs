@@ -4,8 +4,10 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use http_io::NotAnAddressRange;
 use identity::{NotADomain, NotASender, PolicyError, SmtpUrlError};
 use oauth_types::{IssuerError, ScopeError};
+use store::RedisUrlError;
 use thiserror::Error;
 
 use super::given::SettingName;
@@ -43,10 +45,10 @@ pub enum ConfigError {
         /// A value that would do.
         example: &'static str,
     },
-    /// A secret is given both in a variable and in a file.
+    /// A secret is given both by itself and in a file.
     #[error("{variable} and {file} are both set; keep one of them")]
     Twice {
-        /// The variable that holds the secret.
+        /// What holds the secret.
         variable: String,
         /// What names the file.
         file: String,
@@ -79,8 +81,8 @@ pub enum Fault {
     #[error("it is not an IP address with a port")]
     Address,
     /// Neither an address nor a network.
-    #[error("`{0}` is not an IP address and not a network such as 10.0.0.0/8")]
-    Proxy(String),
+    #[error(transparent)]
+    Proxy(#[from] NotAnAddressRange),
     /// Something else than the few values that there are.
     #[error("`{given}` is none of: {}", .known.join(", "))]
     Choice {
@@ -108,6 +110,21 @@ pub enum Fault {
     /// Not a filter of log lines.
     #[error("it is not a filter for log lines")]
     Filter,
+    /// Neither a store of this process nor a Redis. The text is not told: it may hold a password.
+    #[error("it is neither sqlite nor memory nor the URL of a Redis: {0}")]
+    Store(#[from] RedisUrlError),
+    /// A password where others can read it.
+    #[error(
+        "it holds a password, and other users of this machine can read that here; set PORTCULLIS_STORE, or PORTCULLIS_STORE_FILE \
+         to the name of a file that holds the URL"
+    )]
+    PasswordShown,
+    /// Not a prefix of keys.
+    #[error("a prefix is 1 to 64 letters, digits, dots, dashes, underscores or colons")]
+    Prefix,
+    /// Not a number of replicas.
+    #[error("it is not a number of replicas, from 0 to 16")]
+    Replicas,
     /// A key that could be guessed.
     #[error("the admin key has {0} characters; it must have 16 or more")]
     ShortKey(usize),

@@ -18,10 +18,17 @@ pub enum Source {
 }
 
 /// The text of a setting. A list of the file is its entries with a space between two, a switch is `on` or `off`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Given {
     pub(crate) text: String,
     pub(crate) source: Source,
+}
+
+// The text may hold a password.
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given").field("source", &self.source).finish_non_exhaustive()
+    }
 }
 
 impl FromStr for Given {

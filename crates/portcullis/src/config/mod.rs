@@ -7,8 +7,8 @@
 mod accounts;
 mod error;
 mod given;
-mod network;
 mod parse;
+mod place;
 mod secret;
 mod settings;
 #[cfg(test)]
@@ -21,12 +21,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use authz_core::Policy;
+use http_io::AddressRange;
 use identity::{AccountPolicy, Sender, SmtpUrl};
 use oauth_types::Issuer;
+use store::{RedisOptions, RedisUrl};
 
 pub use self::error::{ConfigError, Fault};
 pub use self::given::{SettingName, Source};
-pub use self::network::Network;
+pub(crate) use self::place::holds_password;
 pub use self::secret::{AdminSecret, MasterKey, SHORTEST_ADMIN_KEY};
 pub use self::settings::Settings;
 pub use self::unknown::UnknownVariable;
@@ -39,14 +41,16 @@ pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
     /// Whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Network>,
-    /// Where the database and the master key are. Unused with [`StoreKind::Memory`].
+    pub trusted_proxies: Vec<AddressRange>,
+    /// Where the database and the master key are. Used with [`StoreKind::Sqlite`] alone.
     pub data: PathBuf,
     /// Where records are kept.
     pub store: StoreKind,
+    /// How Redis is used, where records are in one.
+    pub redis: RedisOptions,
     /// The key that opens the administration. `None`: one is made on the first run.
     pub admin_key: Option<AdminSecret>,
-    /// The master key. `None`: the one in the data folder.
+    /// The master key. `None`: the one in the data folder. [`StoreKind::Redis`] needs one, because all processes share it.
     pub master_key: Option<MasterKey>,
     /// Lifetimes and what clients may do.
     pub policy: Policy,
@@ -54,7 +58,8 @@ pub struct Config {
     pub accounts: AccountPolicy,
     /// How letters go out.
     pub mail: MailKind,
-    /// Whether registrations, log-ins and sign-ups are limited.
+    /// Whether registrations, log-ins, sign-ups and the requests that wait for consent are limited. Wrong admin keys always
+    /// are.
     pub limits: bool,
     /// How log lines look.
     pub log_format: LogFormat,
@@ -63,12 +68,14 @@ pub struct Config {
 }
 
 /// Where records are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum StoreKind {
     /// In a file of the data folder.
     Sqlite,
     /// Nowhere: they are gone when the server stops.
     Memory,
+    /// In the Redis or Valkey at this URL, which may hold a password and never shows it; for any number of processes.
+    Redis(Box<RedisUrl>),
 }
 
 /// How letters go out.
@@ -106,6 +113,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             data: PathBuf::from("portcullis-data"),
             store: StoreKind::Sqlite,
+            redis: RedisOptions::default(),
             admin_key: None,
             master_key: None,
             policy: Policy::default(),
@@ -136,6 +144,14 @@ impl Config {
         };
         let settings = flags.over(Settings::of_variables(look_up)?).over(of_file);
         parse::config(&settings, look_up)
+    }
+
+    /// Whether everybody is one address to it: a proxy must stand before it, because it speaks plain HTTP and its issuer is
+    /// https, and that proxy is not one of those that are believed. Then all limits by address are shared.
+    #[must_use]
+    pub fn sees_one_address_only(&self) -> bool {
+        let https = self.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("https:"));
+        https && self.trusted_proxies.is_empty()
     }
 
     /// The issuer: the one that is set, or `http://127.0.0.1` with the port of `listening`, the address that was bound.

@@ -5,45 +5,39 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use authz_core::{Lifetime, OutOfBounds, Policy};
+use http_io::{AddressRange, NotAnAddressRange};
 use oauth_types::{Issuer, Scope};
 use tracing_subscriber::EnvFilter;
 
 use super::accounts;
 use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName};
-use super::secret;
-use super::{AdminSecret, Config, LogFormat, MasterKey, Network, Settings, Source, StoreKind};
+use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source};
+use super::{place, secret};
 
 pub(super) fn config(
     settings: &Settings,
     look_up: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Config, ConfigError> {
     let default = Config::default();
-    let admin_key_file =
-        setting("admin_key_file", settings.admin_key_file.as_ref(), "/run/secrets/admin.key");
-    let master_key_file =
-        setting("master_key_file", settings.master_key_file.as_ref(), "/run/secrets/master.key");
+    let admin_key_file = setting("admin_key_file", settings.admin_key_file.as_ref());
+    let master_key_file = setting("master_key_file", settings.master_key_file.as_ref());
     admin_key_file.read(|text| Ok(PathBuf::from(text)))?;
     master_key_file.read(|text| Ok(PathBuf::from(text)))?;
     let mail = accounts::mail(settings, look_up)?;
     Ok(Config {
-        issuer: setting("issuer", settings.issuer.as_ref(), "https://auth.example.com").read(issuer)?,
-        listen: setting("listen", settings.listen.as_ref(), "127.0.0.1:8414")
+        issuer: setting("issuer", settings.issuer.as_ref()).read(issuer)?,
+        listen: setting("listen", settings.listen.as_ref())
             .read(|text| text.parse::<SocketAddr>().map_err(|_| Fault::Address))?
             .unwrap_or(default.listen),
-        trusted_proxies: setting(
-            "trusted_proxies",
-            settings.trusted_proxies.as_ref(),
-            "127.0.0.1,10.0.0.0/8",
-        )
-        .read(networks)?
-        .unwrap_or(default.trusted_proxies),
-        data: setting("data", settings.data.as_ref(), "/var/lib/portcullis")
+        trusted_proxies: setting("trusted_proxies", settings.trusted_proxies.as_ref())
+            .read(networks)?
+            .unwrap_or(default.trusted_proxies),
+        data: setting("data", settings.data.as_ref())
             .read(|text| Ok(PathBuf::from(text)))?
             .unwrap_or(default.data),
-        store: setting("store", settings.store.as_ref(), "sqlite")
-            .choose(&["sqlite", "memory"], [StoreKind::Sqlite, StoreKind::Memory])?
-            .unwrap_or(default.store),
+        store: place::store(settings)?.unwrap_or(default.store),
+        redis: place::redis(settings)?,
         admin_key: secret::read(
             "admin_key",
             "admin_key_file",
@@ -61,23 +55,23 @@ pub(super) fn config(
         policy: policy(settings)?,
         accounts: accounts::policy(settings, &mail)?,
         mail,
-        limits: setting("limits", settings.limits.as_ref(), "on").switch()?.unwrap_or(default.limits),
-        log_format: setting("log_format", settings.log_format.as_ref(), "json")
+        limits: setting("limits", settings.limits.as_ref()).switch()?.unwrap_or(default.limits),
+        log_format: setting("log_format", settings.log_format.as_ref())
             .choose(&["text", "json"], [LogFormat::Text, LogFormat::Json])?
             .unwrap_or(default.log_format),
-        log: setting("log", settings.log.as_ref(), "info,store=debug").read(filter)?.unwrap_or(default.log),
+        log: setting("log", settings.log.as_ref()).read(filter)?.unwrap_or(default.log),
     })
 }
 
 fn policy(settings: &Settings) -> Result<Policy, ConfigError> {
-    let access = setting("access_lifetime", settings.access_lifetime.as_ref(), "1h");
-    let idle = setting("refresh_idle_lifetime", settings.refresh_idle_lifetime.as_ref(), "30d");
-    let total = setting("refresh_total_lifetime", settings.refresh_total_lifetime.as_ref(), "180d");
-    let code = setting("code_lifetime", settings.code_lifetime.as_ref(), "60s");
-    let request = setting("request_lifetime", settings.request_lifetime.as_ref(), "10m");
-    let leeway = setting("refresh_leeway", settings.refresh_leeway.as_ref(), "30s");
-    let scopes = setting("scopes", settings.scopes.as_ref(), "files:read files:write");
-    let schemes = setting("private_use_schemes", settings.private_use_schemes.as_ref(), "on");
+    let access = setting("access_lifetime", settings.access_lifetime.as_ref());
+    let idle = setting("refresh_idle_lifetime", settings.refresh_idle_lifetime.as_ref());
+    let total = setting("refresh_total_lifetime", settings.refresh_total_lifetime.as_ref());
+    let code = setting("code_lifetime", settings.code_lifetime.as_ref());
+    let request = setting("request_lifetime", settings.request_lifetime.as_ref());
+    let leeway = setting("refresh_leeway", settings.refresh_leeway.as_ref());
+    let scopes = setting("scopes", settings.scopes.as_ref());
+    let schemes = setting("private_use_schemes", settings.private_use_schemes.as_ref());
 
     let mut policy = Policy::default();
     policy.access = access.read(lifetime)?.unwrap_or(policy.access);
@@ -113,15 +107,10 @@ fn policy(settings: &Settings) -> Result<Policy, ConfigError> {
 pub(super) struct Setting<'a> {
     key: &'static str,
     given: Option<&'a Given>,
-    example: &'static str,
 }
 
-pub(super) const fn setting<'a>(
-    key: &'static str,
-    given: Option<&'a Given>,
-    example: &'static str,
-) -> Setting<'a> {
-    Setting { key, given, example }
+pub(super) const fn setting<'a>(key: &'static str, given: Option<&'a Given>) -> Setting<'a> {
+    Setting { key, given }
 }
 
 impl Setting<'_> {
@@ -154,7 +143,11 @@ impl Setting<'_> {
 
     pub(super) fn error(&self, fault: Fault) -> ConfigError {
         let source = self.given.map_or(Source::File, |given| given.source);
-        ConfigError::Setting { name: SettingName { key: self.key, source }, fault, example: self.example }
+        ConfigError::Setting {
+            name: SettingName { key: self.key, source },
+            fault,
+            example: Settings::example(self.key),
+        }
     }
 }
 
@@ -177,8 +170,9 @@ fn issuer(text: &str) -> Result<Issuer, Fault> {
     if text.ends_with('/') { Err(Fault::FinalSlash) } else { Ok(issuer) }
 }
 
-fn networks(text: &str) -> Result<Vec<Network>, Fault> {
-    text.split([' ', ',']).filter(|network| !network.is_empty()).map(str::parse).collect()
+fn networks(text: &str) -> Result<Vec<AddressRange>, Fault> {
+    let parts = text.split([' ', ',']).filter(|part| !part.is_empty());
+    Ok(parts.map(str::parse).collect::<Result<_, NotAnAddressRange>>()?)
 }
 
 /// `90` and `90s`, `15m`, `1h`, `30d`.

@@ -7,6 +7,7 @@ use std::fs;
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use seal::{Seal, SealError};
 use store::Digest;
 use zeroize::Zeroizing;
 
@@ -74,14 +75,26 @@ impl MasterKey {
         }
     }
 
-    /// Its text.
-    pub(crate) fn text(&self) -> Zeroizing<String> {
+    /// Its text, as [`parse`](Self::parse) reads it.
+    #[must_use]
+    pub fn text(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE64.encode(self.0.as_slice()))
     }
 
     /// Its bytes.
-    pub(crate) fn bytes(&self) -> &[u8; 32] {
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// What seals a store with this key alone, under the number that [`Portcullis`](crate::Portcullis) gives it: whoever
+    /// composes the parts by hand opens the same store with it.
+    ///
+    /// # Errors
+    ///
+    /// If the key cannot seal.
+    pub fn seal(&self) -> Result<Seal, SealError> {
+        Seal::new(NUMBER, [(NUMBER, *self.0)])
     }
 }
 
@@ -90,6 +103,9 @@ impl fmt::Debug for MasterKey {
         f.debug_struct("MasterKey").finish_non_exhaustive()
     }
 }
+
+/// The number of the only master key.
+const NUMBER: u16 = 1;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,

@@ -8,7 +8,7 @@ use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName, Source, variable};
 
 macro_rules! settings {
-    ($($(#[$about:meta])* $key:ident,)+) => {
+    ($($(#[$about:meta])* $key:ident = $example:literal,)+) => {
         /// What may be set. Anything beyond it is an error, so a misspelt key of the file is told and not ignored.
         #[derive(Clone, Debug, Default, clap::Args, Deserialize)]
         #[serde(deny_unknown_fields, default)]
@@ -19,6 +19,14 @@ macro_rules! settings {
         impl Settings {
             /// The keys of all settings.
             pub(crate) const KEYS: &[&str] = &[$(stringify!($key),)+];
+
+            /// A value of a setting that would do.
+            pub(crate) fn example(key: &str) -> &'static str {
+                match key {
+                    $(stringify!($key) => $example,)+
+                    _ => "",
+                }
+            }
 
             /// What the environment sets.
             pub(crate) fn of_variables(look_up: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
@@ -39,143 +47,168 @@ settings! {
     ///
     /// [variable: PORTCULLIS_ISSUER] [default: http://127.0.0.1:8414, with the port that --listen has]
     #[arg(long, value_name = "URL", help_heading = "Address")]
-    issuer,
+    issuer = "https://auth.example.com",
     /// The address and port to listen on; port 0 takes any free one
     ///
     /// [variable: PORTCULLIS_LISTEN] [default: 127.0.0.1:8414]
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Address")]
-    listen,
+    listen = "127.0.0.1:8414",
     /// The proxies before this server, by address or network (10.0.0.0/8): what they write into X-Forwarded-For is believed.
     /// Separated by spaces or commas
     ///
     /// [variable: PORTCULLIS_TRUSTED_PROXIES] [default: none]
     #[arg(long, value_name = "ADDRESSES", help_heading = "Address")]
-    trusted_proxies,
+    trusted_proxies = "127.0.0.1,10.0.0.0/8",
     /// The folder that holds the database and the master key; made on the first run, for its owner alone
     ///
     /// [variable: PORTCULLIS_DATA] [default: ./portcullis-data]
     #[arg(long, value_name = "FOLDER", help_heading = "Data and keys")]
-    data,
-    /// Where records are kept: sqlite (in the data folder), or memory (everything is forgotten when the server stops)
+    data = "/var/lib/portcullis",
+    /// Where records are kept: sqlite (in the data folder), memory (everything is forgotten when the server stops), or the URL
+    /// of a Redis or Valkey that any number of these servers share: redis://HOST:PORT/DATABASE, redis-cluster://HOST:PORT,…,
+    /// redis-sentinel://HOST:PORT,…/NAME; rediss:// and so on for TLS. With a password (redis://:PASSWORD@HOST) only as
+    /// variable or file
     ///
     /// [variable: PORTCULLIS_STORE] [default: sqlite]
-    #[arg(long, value_name = "sqlite|memory", help_heading = "Data and keys")]
-    store,
+    #[arg(long, value_name = "sqlite|memory|URL", help_heading = "Data and keys")]
+    store = "redis://127.0.0.1:6379/0",
+    /// A file with what --store says, in one line: for a URL with a password
+    ///
+    /// [variable: PORTCULLIS_STORE_FILE] [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Data and keys")]
+    store_file = "/run/secrets/store",
+    /// What the names of all keys in Redis begin with: servers that share a Redis and are not the same have different ones
+    ///
+    /// [variable: PORTCULLIS_REDIS_PREFIX] [default: portcullis]
+    #[arg(long, value_name = "PREFIX", help_heading = "Data and keys")]
+    redis_prefix = "portcullis",
+    /// A file with the certificates, as PEM, that vouch for a Redis over TLS
+    ///
+    /// [variable: PORTCULLIS_REDIS_CA_FILE] [default: those that the system trusts]
+    #[arg(long, value_name = "FILE", help_heading = "Data and keys")]
+    redis_ca_file = "/etc/ssl/redis-ca.pem",
+    /// How many replicas of Redis must have received what is written before it is answered (WAIT); with fewer it is 503. Not for
+    /// a Cluster
+    ///
+    /// [variable: PORTCULLIS_REDIS_WAIT_REPLICAS] [default: 0]
+    #[arg(long, value_name = "NUMBER", help_heading = "Data and keys")]
+    redis_wait_replicas = "1",
     /// A file with the key that opens /api: 16 characters or more, in one line. PORTCULLIS_ADMIN_KEY holds the key itself
     ///
     /// [variable: PORTCULLIS_ADMIN_KEY_FILE] [default: one is made on the first run and printed once]
     #[arg(long, value_name = "FILE", help_heading = "Data and keys")]
-    admin_key_file,
+    admin_key_file = "/run/secrets/admin.key",
     /// A file with the master key, base64url of 32 random bytes, that seals what the database must not tell.
     /// PORTCULLIS_MASTER_KEY holds the key itself
     ///
-    /// [variable: PORTCULLIS_MASTER_KEY_FILE] [default: master.key in the data folder, made on the first run]
+    /// [variable: PORTCULLIS_MASTER_KEY_FILE] [default: master.key in the data folder, made on the first run; none with Redis]
     #[arg(long, value_name = "FILE", help_heading = "Data and keys")]
-    master_key_file,
+    master_key_file = "/run/secrets/master.key",
     /// How long an access token is valid: 1m to 24h
     ///
     /// [variable: PORTCULLIS_ACCESS_LIFETIME] [default: 1h]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
-    access_lifetime,
+    access_lifetime = "1h",
     /// How long a refresh token waits for its use: 1h to 365d
     ///
     /// [variable: PORTCULLIS_REFRESH_IDLE_LIFETIME] [default: 30d]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
-    refresh_idle_lifetime,
+    refresh_idle_lifetime = "30d",
     /// How long a log-in can be refreshed in all: up to 5 years, and no shorter than the idle time
     ///
     /// [variable: PORTCULLIS_REFRESH_TOTAL_LIFETIME] [default: 180d]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
-    refresh_total_lifetime,
+    refresh_total_lifetime = "180d",
     /// How long an authorization code is valid: 10s to 10m
     ///
     /// [variable: PORTCULLIS_CODE_LIFETIME] [default: 60s]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
-    code_lifetime,
+    code_lifetime = "60s",
     /// How long a person may take to consent: 1m to 1h
     ///
     /// [variable: PORTCULLIS_REQUEST_LIFETIME] [default: 10m]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
-    request_lifetime,
+    request_lifetime = "10m",
     /// How long a person stays logged in with a browser at most: 5m to 365d
     ///
     /// [variable: PORTCULLIS_SESSION_LIFETIME] [default: 30d]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
-    session_lifetime,
+    session_lifetime = "30d",
     /// After how long without use a person is logged out, seen by the hour: 5m to the whole time
     ///
     /// [variable: PORTCULLIS_SESSION_IDLE_LIFETIME] [default: 14d, or the whole time if that is shorter]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
-    session_idle_lifetime,
+    session_idle_lifetime = "7d",
     /// How long the refresh token before the current one gets the same answer again, for responses that got lost: 0 (off)
     /// to 5m
     ///
     /// [variable: PORTCULLIS_REFRESH_LEEWAY] [default: 30s]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
-    refresh_leeway,
+    refresh_leeway = "30s",
     /// Scopes of your own, accepted at every MCP server beside openid, profile, email and offline_access. Separated by
     /// spaces
     ///
     /// [variable: PORTCULLIS_SCOPES] [default: none]
     #[arg(long, value_name = "SCOPES", help_heading = "Policy")]
-    scopes,
+    scopes = "files:read files:write",
     /// Who may make an account: open (anybody), closed (nobody), invited (whoever holds an invitation), or whoever has an address at
     /// one of these domains: example.com. Domains need mail. Separated by spaces or commas
     ///
     /// [variable: PORTCULLIS_SIGN_UP] [default: open]
     #[arg(long, value_name = "open|closed|invited|DOMAINS", help_heading = "Accounts")]
-    sign_up,
+    sign_up = "closed",
     /// Whether nobody may connect an app before they have confirmed their email address: on or off. Needs mail
     ///
     /// [variable: PORTCULLIS_REQUIRE_VERIFIED_EMAIL] [default: on with a mail server, else off]
     #[arg(long, value_name = "on|off", help_heading = "Accounts")]
-    require_verified_email,
+    require_verified_email = "on",
     /// The fewest characters of a password: 10 to 128
     ///
     /// [variable: PORTCULLIS_PASSWORD_LENGTH] [default: 10]
     #[arg(long, value_name = "NUMBER", help_heading = "Accounts")]
-    password_length,
+    password_length = "12",
     /// What it costs to check a password (Argon2id): memory in KiB, passes, lanes. Existing hashes are renewed when their owner logs in
     ///
     /// [variable: PORTCULLIS_PASSWORD_COST] [default: m=19456,t=2,p=1]
     #[arg(long, value_name = "m=KIB,t=PASSES,p=LANES", help_heading = "Accounts")]
-    password_cost,
+    password_cost = "m=19456,t=2,p=1",
     /// How letters go out: smtp (a mail server), folder (files in the data folder's outbox) or terminal, both for development, or off
     ///
     /// [variable: PORTCULLIS_MAIL] [default: smtp if a mail server is set, else off]
     #[arg(long, value_name = "smtp|folder|terminal|off", help_heading = "Mail")]
-    mail,
+    mail = "smtp",
     /// Whom letters are from: an address, or a name and an address in angle brackets
     ///
     /// [variable: PORTCULLIS_MAIL_FROM] [default: none; a mail server needs it]
     #[arg(long, value_name = "ADDRESS", help_heading = "Mail")]
-    mail_from,
+    mail_from = "Portcullis <no-reply@example.com>",
     /// A file with the URL of the mail server, in one line: smtps://user:password@host, or smtp:// for STARTTLS. PORTCULLIS_SMTP_URL
     /// holds the URL itself
     ///
     /// [variable: PORTCULLIS_SMTP_URL_FILE] [default: none]
     #[arg(long, value_name = "FILE", help_heading = "Mail")]
-    smtp_url_file,
+    smtp_url_file = "/run/secrets/smtp.url",
     /// Whether apps may be called back by schemes of their own, such as cursor://: on or off
     ///
     /// [variable: PORTCULLIS_PRIVATE_USE_SCHEMES] [default: on]
     #[arg(long, value_name = "on|off", help_heading = "Policy")]
-    private_use_schemes,
-    /// Whether registrations, log-ins and sign-ups are limited by address: on or off (for tests and benchmarks)
+    private_use_schemes = "on",
+    /// Whether registrations, log-ins, sign-ups and requests that wait for consent are limited: on or off (for tests and
+    /// benchmarks). Wrong admin keys are limited in any case
     ///
     /// [variable: PORTCULLIS_LIMITS] [default: on]
     #[arg(long, value_name = "on|off", help_heading = "Policy")]
-    limits,
+    limits = "on",
     /// How log lines are written to stderr: text or json
     ///
     /// [variable: PORTCULLIS_LOG_FORMAT] [default: text]
     #[arg(long, value_name = "text|json", help_heading = "Logs")]
-    log_format,
+    log_format = "json",
     /// What is logged: error, warn, info, debug or trace, by module where wanted: info,store=debug
     ///
     /// [variable: PORTCULLIS_LOG] [default: info]
     #[arg(long, value_name = "FILTER", help_heading = "Logs")]
-    log,
+    log = "info,store=debug",
 }
 
 fn of_variable(
@@ -187,7 +220,7 @@ fn of_variable(
         Ok(text) => Ok(Some(Given { text, source: Source::Variable })),
         Err(_) => {
             let name = SettingName { key, source: Source::Variable };
-            Err(ConfigError::Setting { name, fault: Fault::NotText, example: "" })
+            Err(ConfigError::Setting { name, fault: Fault::NotText, example: Settings::example(key) })
         }
     }
 }

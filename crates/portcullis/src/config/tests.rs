@@ -58,7 +58,17 @@ fn a_bad_setting_is_refused_with_its_name_the_fault_and_an_example() {
         ("trusted_proxies", "10.0.0.1,proxy", "`proxy` is not an IP address"),
         ("data", "", "it is empty"),
         ("data", "/var/lib\n", "line break"),
-        ("store", "postgres", "`postgres` is none of: sqlite, memory"),
+        (
+            "store",
+            "postgres",
+            "neither sqlite nor memory nor the URL of a Redis: it must begin with redis://",
+        ),
+        ("store", "redis://a,b", "redis:// names one host"),
+        ("store_file", "/does/not/exist", "the file cannot be read"),
+        ("redis_prefix", "a{b}", "a prefix is 1 to 64 letters"),
+        ("redis_ca_file", "/does/not/exist", "the file cannot be read"),
+        ("redis_wait_replicas", "-1", "not a number of replicas"),
+        ("redis_wait_replicas", "17", "not a number of replicas"),
         ("admin_key_file", "/does/not/exist", "the file cannot be read"),
         ("master_key_file", "/does/not/exist", "the file cannot be read"),
         ("access_lifetime", "1 hour", "not a time"),
@@ -223,7 +233,7 @@ fn the_defaults_need_no_configuration() {
     let config = Config::load(Settings::default(), None, NONE).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8414");
     assert_eq!(config.data, Path::new("portcullis-data"));
-    assert_eq!((config.store, config.limits), (StoreKind::Sqlite, true));
+    assert!(matches!(config.store, StoreKind::Sqlite) && config.limits);
     assert!(matches!(config.mail, MailKind::Off) && !config.accounts.withholds_consent());
     assert_eq!(config.accounts.sign_up, identity::SignUp::Open);
     assert!(config.admin_key.is_none() && config.master_key.is_none() && config.trusted_proxies.is_empty());
@@ -259,4 +269,83 @@ fn a_short_session_is_idle_no_longer_than_it_lasts() {
     assert_eq!(config.accounts.session_total.as_seconds(), 3600);
     let config = with_variables(&[("PORTCULLIS_PASSWORD_COST", "m=65536,t=3,p=2")]).unwrap();
     assert_eq!(config.accounts.cost, identity::Cost::new(65_536, 3, 2).unwrap());
+}
+
+#[test]
+fn the_url_of_a_redis_is_a_secret_as_soon_as_it_holds_a_password() {
+    const URL: &str = "redis://ada:the-password@127.0.0.1:6379/1";
+    let [by_flag, by_variable, by_file] = told("store", URL);
+    assert!(
+        by_flag.contains("--store: it holds a password") && by_flag.contains("PORTCULLIS_STORE_FILE"),
+        "{by_flag}"
+    );
+    assert_eq!(by_variable, "");
+    assert!(by_file.contains("store: it holds a password"), "{by_file}");
+    for told in [&by_flag, &by_file] {
+        assert!(!told.contains("the-password"), "{told}");
+    }
+    for wrong in ["redis//ada:the-password@a", "redis://ada:the-password@a,b", "the-password"] {
+        for told in told("store", wrong) {
+            assert!(!told.is_empty() && !told.contains("the-password"), "{told}");
+        }
+    }
+    let config = with_variables(&[("PORTCULLIS_STORE", URL)]).unwrap();
+    let shown = format!("{config:?}");
+    assert!(shown.contains("127.0.0.1:6379") && !shown.contains("the-password"), "{shown}");
+    assert!(!format!("{:?}", flags(&["--store", URL])).contains("the-password"));
+
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("store");
+    fs::write(&file, format!("{URL}\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let config =
+        with_variables(&[("PORTCULLIS_STORE_FILE", path), ("PORTCULLIS_REDIS_PREFIX", "mine")]).unwrap();
+    assert!(matches!(config.store, StoreKind::Redis(_)));
+    let told =
+        with_variables(&[("PORTCULLIS_STORE_FILE", path), ("PORTCULLIS_STORE", "memory")]).unwrap_err();
+    assert_eq!(told.to_string(), "PORTCULLIS_STORE and PORTCULLIS_STORE_FILE are both set; keep one of them");
+    fs::write(&file, "redis://ada:the-password@\n").unwrap();
+    let told = with_variables(&[("PORTCULLIS_STORE_FILE", path)]).unwrap_err().to_string();
+    assert!(told.contains("must name a host") && !told.contains("the-password"), "{told}");
+}
+
+#[test]
+fn behind_a_proxy_that_is_not_named_everybody_is_one_address() {
+    let config = |issuer: Option<&str>, proxies: &[&str]| Config {
+        issuer: issuer.map(|issuer| Issuer::parse(issuer).unwrap()),
+        trusted_proxies: proxies.iter().map(|proxy| proxy.parse().unwrap()).collect(),
+        ..Config::default()
+    };
+    assert!(config(Some("https://auth.example.com"), &[]).sees_one_address_only());
+    for fine in [
+        config(Some("https://auth.example.com"), &["127.0.0.1"]),
+        config(Some("http://127.0.0.1:8414"), &[]),
+        config(None, &[]),
+    ] {
+        assert!(!fine.sees_one_address_only(), "{fine:?}");
+    }
+}
+
+/// What is read from it opens what this program has sealed.
+#[test]
+fn a_master_key_is_for_whoever_composes_by_hand_too() {
+    let key = MasterKey::new([7; 32]);
+    assert_eq!(MasterKey::parse(&key.text()).unwrap().bytes(), &[7; 32]);
+    let sealed = key.seal().unwrap().seal(b"text", b"what it is", [1; 32]).unwrap();
+    let by_hand = seal::Seal::new(1, [(1, *key.bytes())]).unwrap();
+    assert_eq!(*by_hand.open(&sealed, b"what it is").unwrap(), b"text");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_told_with_an_example() {
+    use std::os::unix::ffi::OsStringExt as _;
+    for key in Settings::KEYS {
+        let name = given::variable(key);
+        let look_up = |asked: &str| (asked == name).then(|| OsString::from_vec(vec![0xff]));
+        let error = Config::load(Settings::default(), None, &look_up).unwrap_err().to_string();
+        let example = Settings::example(key);
+        assert!(!example.is_empty(), "{key}");
+        assert_eq!(error, format!("{name}: it is not UTF-8 text. For example: {name}={example}"));
+    }
 }

@@ -12,8 +12,8 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::time::{Sleep, sleep};
 
-/// How long the head of a request may take, then its body, then each piece of the answer; also how long an idle connection is
-/// kept.
+/// How long the head of a request may take, then its body, then each piece of the answer; also how long an idle connection
+/// is kept.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A body that must be here in time.

@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use authz_core::address_key;
+use http_io::AddressRange;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::config::Network;
 
 /// The most connections, however many files may be open.
 const MOST: usize = 8192;
@@ -23,7 +22,7 @@ const LEAST_EACH: usize = 64;
 pub struct Room {
     pub(super) places: usize,
     pub(super) each: usize,
-    pub(super) free: Vec<Network>,
+    pub(super) free: Vec<AddressRange>,
 }
 
 impl Room {
@@ -53,7 +52,7 @@ impl Room {
 
     /// These proxies may take all places too: they stand for many.
     #[must_use]
-    pub fn with_proxies(mut self, proxies: &[Network]) -> Self {
+    pub fn with_proxies(mut self, proxies: &[AddressRange]) -> Self {
         self.free.extend_from_slice(proxies);
         self
     }

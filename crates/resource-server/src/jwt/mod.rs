@@ -1,6 +1,14 @@
 //! Signed tokens (RFC 9068) of an issuer, checked by its published keys.
 
-use jose::Algorithms;
+mod keys;
+mod trusted;
+
+use jose::{AccessTokenRules, Algorithms, TypeRule};
+use oauth_types::{Issuer, Resource};
+
+pub(crate) use trusted::Trusted;
+
+use crate::config_error::{ConfigError, value_of};
 
 /// How signed tokens of one issuer are checked (RFC 9068 section 4).
 ///
@@ -64,4 +72,39 @@ impl Jwt {
     pub fn jwks_uri(self, url: &str) -> Self {
         Self { jwks_uri: Some(url.to_owned()), ..self }
     }
+}
+
+/// The rules of a [`Jwt`], but for the issuer, whose exact text it says itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules(AccessTokenRules);
+
+impl Jwt {
+    /// The rules for tokens that are for `resource`, unless other audiences were given.
+    pub(crate) fn rules(&self, issuer: Issuer, resource: &Resource) -> Result<Rules, ConfigError> {
+        for audience in &self.audiences {
+            value_of("the audience", audience, "https://mcp.example.com/mcp")?;
+        }
+        let audiences = if self.audiences.is_empty() { spellings(resource) } else { self.audiences.clone() };
+        let type_rule = if self.untyped { TypeRule::DangerouslyUntyped } else { TypeRule::AtJwtOnly };
+        let rules = AccessTokenRules::new(issuer, audiences).map_err(|_| ConfigError::NoAudience)?;
+        let rules = rules.with_leeway(self.leeway).map_err(|_| ConfigError::Leeway)?;
+        Ok(Rules(rules.with_algorithms(self.algorithms).with_type_rule(type_rule)))
+    }
+}
+
+impl Rules {
+    fn of(&self, issuer: Issuer) -> AccessTokenRules {
+        self.0.clone().with_issuer(issuer)
+    }
+}
+
+/// The texts that name a resource: its own, and for a whole origin also the one with the slash that URL libraries of clients add or
+/// take away (RFC 3986 section 6.2.3).
+pub(crate) fn spellings(resource: &Resource) -> Vec<String> {
+    let text = resource.as_str();
+    let mut spellings = vec![text.to_owned()];
+    if resource.is_origin() {
+        spellings.push(text.strip_suffix('/').map_or_else(|| format!("{text}/"), str::to_owned));
+    }
+    spellings
 }

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambient::{Clock, Time};
+use ambient::Clock;
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_io::{Client, Fetch, Guard, Limits};
 use oauth_types::{Issuer, well_known};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
 use super::{document, fault};
-use crate::ConfigError;
+use crate::verifier::asking::is_on_this_machine;
+use crate::verifier::discovery::unasked;
+use crate::verifier::renewed::{Fetched, Held, Origin, Renewed};
+use crate::{ConfigError, Fault, Unavailable, Verify};
 
 /// What a client of 2025-03-26 finds at `/.well-known/oauth-authorization-server` of the MCP server's own origin. It knows no
 /// metadata of protected resources, and takes this origin for the authorization server.
@@ -26,94 +29,106 @@ pub enum LegacyMetadata {
     /// Nothing: 404.
     #[default]
     Off,
-    /// A copy of what the first issuer says of itself, whole as it is. It is fetched at most every 10 minutes, and kept while the
-    /// issuer does not answer; 503 until it was had once.
+    /// A copy of what the first issuer says of itself, whole as it is. It is fetched every 10 minutes at most, and kept for a day
+    /// while the issuer does not answer; 503 until it was had once.
     Copy,
     /// A 308 to where the first issuer says it. For clients that follow redirects.
     Redirect,
 }
 
 /// [`LegacyMetadata`] at work.
-pub(crate) struct Legacy {
-    way: LegacyMetadata,
-    fetch: Option<Arc<dyn Fetch>>,
-    clock: Arc<dyn Clock>,
-    kept: Mutex<Kept>,
-}
-
-struct Kept {
-    document: Option<Bytes>,
-    again: Time,
+pub(crate) enum Legacy {
+    Off,
+    Copy(Arc<Renewed<Bytes>>),
+    Redirect,
 }
 
 impl Legacy {
-    pub(crate) fn new(way: LegacyMetadata, fetch: Option<Arc<dyn Fetch>>, clock: Arc<dyn Clock>) -> Self {
-        Self { way, fetch, clock, kept: Mutex::new(Kept { document: None, again: Time(i64::MIN) }) }
+    /// `fetch` is for the copy alone.
+    pub(crate) fn new(
+        way: LegacyMetadata,
+        fetch: Option<Arc<dyn Fetch>>,
+        verify: &Arc<dyn Verify>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        match (way, fetch) {
+            (LegacyMetadata::Redirect, _) => Self::Redirect,
+            (LegacyMetadata::Copy, Some(fetch)) => {
+                Self::Copy(Renewed::new(Original { verify: Arc::clone(verify), fetch }, clock))
+            }
+            (LegacyMetadata::Off, _) | (LegacyMetadata::Copy, None) => Self::Off,
+        }
     }
 
     /// A client for issuers that the operator configured: private networks are open to it, and this machine if one of them is on it.
     pub(crate) fn client(issuers: &[Issuer]) -> Result<Arc<dyn Fetch>, ConfigError> {
         let mut guard = Guard::public_only().dangerous_private_networks();
-        if issuers.iter().any(|issuer| !issuer.is_https()) {
+        if issuers.iter().any(|issuer| is_on_this_machine(issuer.as_str())) {
             guard = guard.dangerous_loopback();
         }
         Ok(Arc::new(Client::new(guard)?))
     }
 
-    pub(crate) fn is_off(&self) -> bool {
-        self.way == LegacyMetadata::Off
+    pub(crate) const fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
     }
 
-    /// The answer for the metadata of `issuer`.
+    /// The answer for the metadata of `issuer`, the first that the verifier names.
     pub(crate) async fn serve(&self, issuer: Option<&Issuer>) -> Response<Bytes> {
-        let not_found = || fault(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path.");
-        let Some(issuer) = issuer else { return not_found() };
-        match self.way {
-            LegacyMetadata::Off => not_found(),
-            LegacyMetadata::Redirect => redirect(issuer),
-            LegacyMetadata::Copy => match self.copy(issuer).await {
-                Some(body) => document(body),
-                None => unavailable(),
+        match (self, issuer) {
+            (Self::Off, _) | (_, None) => {
+                fault(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path.")
+            }
+            (Self::Redirect, Some(issuer)) => redirect(issuer),
+            (Self::Copy(copy), Some(_)) => match copy.current().await {
+                Ok(held) => document(held.value.clone()),
+                Err(_) => unavailable(),
             },
         }
     }
+}
 
-    /// Whoever comes while it is fetched waits for it.
-    async fn copy(&self, issuer: &Issuer) -> Option<Bytes> {
-        let mut kept = self.kept.lock().await;
-        if self.clock.now() >= kept.again {
-            let fetched = self.fetched(issuer).await;
-            let patience = if fetched.is_some() { FRESH } else { COOLDOWN };
-            kept.again = self.clock.now().plus(patience);
-            if let Some(fetched) = fetched {
-                kept.document = Some(fetched);
-            }
-        }
-        kept.document.clone()
-    }
+/// What is copied: the document of the first issuer.
+struct Original {
+    verify: Arc<dyn Verify>,
+    fetch: Arc<dyn Fetch>,
+}
 
-    async fn fetched(&self, issuer: &Issuer) -> Option<Bytes> {
-        let fetch = self.fetch.as_ref()?;
+#[async_trait]
+impl Origin<Bytes> for Original {
+    async fn fetch(&self, _: Option<Arc<Held<Bytes>>>, _: bool) -> Result<Fetched<Bytes>, Unavailable> {
+        let issuers = self.verify.issuers();
+        let Some(issuer) = issuers.first() else { return Err(Unavailable::OwnCheck) };
+        let mut why = unasked(issuer);
         for url in [
             well_known::authorization_server(issuer),
             well_known::openid_configuration_inserted(issuer),
             well_known::openid_configuration_appended(issuer),
         ] {
-            let request =
-                Request::get(&url).header(header::ACCEPT, "application/json").body(Bytes::new()).ok()?;
-            match fetch.fetch(request, LIMITS).await {
-                Ok(response) if response.status() == StatusCode::OK && is_of(issuer, response.body()) => {
-                    return Some(response.into_body());
+            let Ok(request) =
+                Request::get(&url).header(header::ACCEPT, "application/json").body(Bytes::new())
+            else {
+                continue;
+            };
+            let fault = match self.fetch.fetch(request, LIMITS).await {
+                Ok(response) if response.status() != StatusCode::OK => Fault::Status(response.status()),
+                Ok(response) if is_of(issuer, response.body()) => {
+                    return Ok(Fetched { value: response.into_body(), fresh_for: FRESH });
                 }
-                Ok(response) => {
-                    tracing::debug!(url, status = response.status().as_u16(), "no metadata of the issuer");
-                }
+                Ok(_) => Fault::Document("the metadata of the issuer"),
+                // The other addresses are at the same host.
                 Err(error) => {
                     tracing::warn!(url, %error, "the metadata of the issuer cannot be copied");
+                    return Err(Unavailable::Discovery { url, fault: Fault::Fetch(error) });
                 }
-            }
+            };
+            why = Unavailable::Discovery { url, fault };
         }
-        None
+        Err(why)
+    }
+
+    fn unasked(&self) -> Unavailable {
+        self.verify.issuers().first().map_or(Unavailable::OwnCheck, unasked)
     }
 }
 
@@ -144,12 +159,12 @@ fn redirect(issuer: &Issuer) -> Response<Bytes> {
 fn unavailable() -> Response<Bytes> {
     let sentence = "The authorization server does not answer. Try again in a few seconds.";
     let mut response = fault(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", sentence);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(COOLDOWN));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(AGAIN));
     response
 }
 
 /// For how many seconds a copy is fresh.
 const FRESH: i64 = 600;
-/// For how many seconds an issuer that does not answer is left alone.
-const COOLDOWN: i64 = 5;
+/// After how many seconds somebody who found no copy should ask again.
+const AGAIN: i64 = 5;
 const LIMITS: Limits = Limits { body: 256 * 1024, time: Duration::from_secs(5) };

@@ -27,6 +27,7 @@ pub struct ProtectionBuilder {
     granted_too: bool,
     keep_authorization_header: bool,
     body_limit: usize,
+    body_deadline: Duration,
     body: ErrorBody,
     retry_after: Duration,
     origins: Option<BTreeSet<String>>,
@@ -51,6 +52,7 @@ impl ProtectionBuilder {
             granted_too: false,
             keep_authorization_header: false,
             body_limit: BODY_LIMIT,
+            body_deadline: BODY_DEADLINE,
             body: ErrorBody::default(),
             retry_after: RETRY_AFTER,
             origins: None,
@@ -73,6 +75,9 @@ impl ProtectionBuilder {
 
     /// A `tools/call` of `tool` needs these scopes, too. Bodies are read for it, and are refused unless they are JSON-RPC that can be
     /// read in one way alone: let this protection stand before MCP endpoints only.
+    ///
+    /// Nobody can tell here which tools there are: a name that is none protects nothing, and says nothing. Where that must not happen,
+    /// [`require_for_other_tools`](Self::require_for_other_tools) closes what is not named.
     #[must_use]
     pub fn require_for_tool(self, tool: &str, scopes: &str) -> Self {
         let name = if tool.is_empty() {
@@ -84,6 +89,13 @@ impl ProtectionBuilder {
         self.with(both, |this, (tool, scopes)| this.tools.need(tool, &scopes))
     }
 
+    /// A `tools/call` of any tool that [`require_for_tool`](Self::require_for_tool) does not name needs these scopes, too: one that is
+    /// added later, and one whose name is written otherwise there than in the server, which would be open without this.
+    #[must_use]
+    pub fn require_for_other_tools(self, scopes: &str) -> Self {
+        self.with(demanded(scopes), |this, scopes| this.tools.others_need(&scopes))
+    }
+
     /// Whoever has the scope `broad` has all of `narrow` as well (RS-8). What follows from that follows, too; circles are no harm.
     #[must_use]
     pub fn implies(self, broad: &str, narrow: &str) -> Self {
@@ -91,8 +103,9 @@ impl ProtectionBuilder {
         self.with(both, |this, both| this.implications.push(both))
     }
 
-    /// What the metadata lists as `scopes_supported`, instead of all scopes that routes and tools need: what a client should ask for
-    /// when it has not been told. `offline_access` is left out: it is the authorization server's.
+    /// What the metadata lists as `scopes_supported`, instead of what is [required](Self::require) of every token: what a client asks for
+    /// when it begins. Clients take all of it, so a scope that one tool needs belongs to that tool's challenge and not in here.
+    /// `offline_access` is left out: it is the authorization server's.
     #[must_use]
     pub fn scopes_supported(self, scopes: &str) -> Self {
         self.with(scope(scopes), |this, scopes| this.scopes_supported = Some(without_offline_access(&scopes)))
@@ -100,6 +113,9 @@ impl ProtectionBuilder {
 
     /// Whoever shows no credentials is let in as nobody, and may do what needs no scope of a route or tool. A bad token is 401 all
     /// the same: a client that is served as nobody never learns that it has to refresh.
+    ///
+    /// A page of another origin than this server's is nobody only if [`allowed_origins`](Self::allowed_origins) names it; others get the
+    /// 401 with the challenge. Any page that somebody opens inside of a company's network could read the server there otherwise.
     #[must_use]
     pub fn optional(self) -> Self {
         Self { optional: true, ..self }
@@ -127,7 +143,8 @@ impl ProtectionBuilder {
     /// The pages that may call, as browsers write their origins: `https://app.example.com`. Any other page is refused with 403 (RS-15).
     ///
     /// Without it any page may: what it has no token for it cannot do. A server on loopback lets in only pages of this machine, for
-    /// others can make their name resolve to it (DNS rebinding). Programs that are no browser send no `Origin` and are not concerned.
+    /// others can make their name resolve to it (DNS rebinding); it refuses any other name than its own in `Host`, too, whatever is
+    /// allowed here. Programs that are no browser send no `Origin` and are not concerned.
     #[must_use]
     pub fn allowed_origins<O: AsRef<str>>(self, origins: impl IntoIterator<Item = O>) -> Self {
         let parsed = origins.into_iter().map(|text| {
@@ -161,6 +178,12 @@ impl ProtectionBuilder {
     #[must_use]
     pub fn body_limit(self, bytes: usize) -> Self {
         Self { body_limit: bytes, ..self }
+    }
+
+    /// For how long a body is waited for where tools need scopes; a later one is 408. Default: 30 s.
+    #[must_use]
+    pub fn body_deadline(self, deadline: Duration) -> Self {
+        Self { body_deadline: deadline, ..self }
     }
 
     /// What the body of a refusal is. Default: a JSON-RPC error.
@@ -211,11 +234,10 @@ impl ProtectionBuilder {
         let answers = Answers { metadata_url: well_known::protected_resource(&resource), body: self.body };
         let documents = Documents::new(
             Arc::clone(&self.verify),
-            self.scopes_supported,
-            self.required.union(&self.tools.all()),
+            self.scopes_supported.unwrap_or_else(|| self.required.clone()),
             (self.name, self.documentation),
             self.at_root,
-            Legacy::new(self.legacy, self.fetch, self.clock),
+            Legacy::new(self.legacy, self.fetch, &self.verify, Arc::clone(&self.clock)),
         );
         let common = Common {
             verify: self.verify,
@@ -226,6 +248,8 @@ impl ProtectionBuilder {
             granted_too: self.granted_too,
             keep_authorization_header: self.keep_authorization_header,
             body_limit: self.body_limit,
+            body_deadline: self.body_deadline,
+            clock: self.clock,
             malformed: answers.malformed(),
             unavailable: answers.unavailable(self.retry_after.as_secs().max(1)),
             answers,
@@ -281,4 +305,6 @@ fn value(what: &'static str, value: &str, fault: ValueFault, example: &'static s
 const OFFLINE_ACCESS: &str = "offline_access";
 /// Arguments of tools can hold whole files.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// Whoever waits for longer holds a request open to no purpose.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+pub(crate) mod arrival;
 pub(crate) mod client;
 pub(crate) mod consent;
 pub(crate) mod device;
@@ -74,7 +75,6 @@ impl<R: Record> Found<R> {
     ///
     /// [`StoreError::Newer`] or [`StoreError::Damaged`].
     pub fn decode(row: &Row) -> Result<Self, StoreError> {
-        let damaged = |source| StoreError::Damaged { kind: R::KIND.as_str(), source };
         let read = serde_json::from_str::<Read<R>>(&row.body);
         // A newer body may have another shape, or the same and mean something else: the number decides in both cases.
         let schema = match &read {
@@ -86,7 +86,7 @@ impl<R: Record> Found<R> {
                 Err(StoreError::Newer { kind: R::KIND.as_str(), found: schema, known: R::SCHEMA })
             }
             (_, Ok(read)) => Ok(Self { record: read.record, mark: row.marks.newest() }),
-            (_, Err(error)) => Err(damaged(Box::new(error))),
+            (_, Err(error)) => Err(StoreError::damaged(R::KIND, error)),
         }
     }
 }

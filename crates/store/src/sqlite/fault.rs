@@ -35,9 +35,7 @@ impl Fault {
     pub(super) fn told(self: &Arc<Self>) -> StoreError {
         match **self {
             Self::Newer { found, known } => StoreError::Newer { kind: "database", found, known },
-            Self::Damaged(kind) => {
-                StoreError::Damaged { kind: kind.as_str(), source: Box::new(Arc::clone(self)) }
-            }
+            Self::Damaged(kind) => StoreError::damaged(kind, Arc::clone(self)),
             Self::Sqlite(_)
             | Self::Io(_)
             | Self::Moved

@@ -24,11 +24,11 @@ use tokio::sync::mpsc;
 
 use self::fault::Fault;
 use self::readers::Readers;
-use self::work::{Probe, Released, Swept, Taken};
+use self::work::{Probe, Released, Swept};
 use self::writer::{Job, Writer};
 use crate::{
-    Changes, Claim, ClaimKind, Claimed, Commit, Filter, Inspect, Key, Kind, Look, Page, Row, Seen, Store,
-    StoreError,
+    Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Filter, Inspect, Key, Kind, Look,
+    OwnedClaim, Page, Row, Seen, Store, StoreError,
 };
 
 /// Writes that may wait for the writer. Who comes later waits for a place.
@@ -121,7 +121,7 @@ impl Store for Sqlite {
     }
 
     async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        self.write(Taken::of(claim)).await
+        self.write(OwnedClaim::from(claim)).await
     }
 
     async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
@@ -161,5 +161,17 @@ impl Inspect for Sqlite {
         at_most: u32,
     ) -> Result<Page, StoreError> {
         self.reading(|connection| rows::list(connection, kind, filter, after, at_most)).await
+    }
+}
+
+#[async_trait]
+impl Claims for Sqlite {
+    async fn claims(
+        &self,
+        kind: ClaimKind,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<ClaimPage, StoreError> {
+        self.reading(|connection| rows::claims(connection, kind, after, at_most)).await
     }
 }

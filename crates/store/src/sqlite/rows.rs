@@ -4,7 +4,7 @@ use ambient::Time;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::fault::Fault;
-use crate::{ClaimKind, Filter, Key, Kind, Links, Look, Marks, Page, Row, Seen};
+use crate::{ClaimKind, ClaimPage, Filter, HeldClaim, Key, Kind, Links, Look, Marks, Page, Row, Seen};
 
 /// The columns of a row but for its key, in the order that [`decode`] reads them.
 macro_rules! columns {
@@ -130,6 +130,36 @@ pub(super) fn holder(
         connection.prepare_cached("SELECT owner, since FROM claims WHERE kind = ?1 AND key = ?2")?;
     let held = statement.query_row((kind.as_str(), key), |row| Ok((row.get(0)?, Time(row.get(1)?))));
     Ok(held.optional()?)
+}
+
+pub(super) fn claims(
+    connection: &Connection,
+    kind: ClaimKind,
+    after: Option<&str>,
+    at_most: u32,
+) -> Result<ClaimPage, Fault> {
+    let behind = if after.is_some() { "key > ?2" } else { "key >= ?2" };
+    let sql = format!(
+        "SELECT key, owner, since, until FROM claims WHERE kind = ?1 AND {behind} ORDER BY key LIMIT ?3"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let held = |row: &rusqlite::Row<'_>| {
+        let until: Option<i64> = row.get(3)?;
+        Ok(HeldClaim {
+            key: row.get(0)?,
+            owner: row.get(1)?,
+            since: Time(row.get(2)?),
+            until: until.map(Time),
+        })
+    };
+    let found = statement
+        .query_map((kind.as_str(), after.unwrap_or_default(), i64::from(at_most) + 1), held)?
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut page = ClaimPage { claims: found, more: false };
+    let most = usize::try_from(at_most).unwrap_or(usize::MAX);
+    page.more = page.claims.len() > most;
+    page.claims.truncate(most);
+    Ok(page)
 }
 
 pub(super) fn probe(connection: &Connection) -> Result<(), Fault> {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::fault::Fault;
 use super::rows;
-use crate::{Changes, Claim, ClaimKind, Claimed, Commit, Verdict, verdict};
+use crate::{Changes, ClaimKind, Claimed, Commit, OwnedClaim, Verdict, verdict};
 
 /// One write, within a transaction that others share.
 pub(super) trait Work: Send + 'static {
@@ -35,30 +35,7 @@ impl Work for Changes {
     }
 }
 
-/// A claim.
-pub(super) struct Taken {
-    kind: ClaimKind,
-    key: String,
-    owner: String,
-    since: Time,
-    until: Option<Time>,
-    instead_of: Option<String>,
-}
-
-impl Taken {
-    pub(super) fn of(claim: &Claim<'_>) -> Self {
-        Self {
-            kind: claim.kind,
-            key: claim.key.to_owned(),
-            owner: claim.owner.to_owned(),
-            since: claim.since,
-            until: claim.until,
-            instead_of: claim.instead_of.map(str::to_owned),
-        }
-    }
-}
-
-impl Work for Taken {
+impl Work for OwnedClaim {
     type Answer = Claimed;
 
     fn run(&self, connection: &Connection) -> Result<Claimed, Fault> {

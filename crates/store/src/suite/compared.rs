@@ -2,7 +2,7 @@
 
 use ambient::{Entropy, SeededEntropy, Time};
 
-use super::{Sample, Subject};
+use super::{FUTURE, Sample, Subject};
 use crate::{Backend, Changes, Claim, ClaimKind, Filter, Guard, Key, Kind, Look, Mark, Memory};
 
 /// Something to ask of a store. Small numbers name ids, people, marks and owners, so that steps often meet.
@@ -119,7 +119,7 @@ async fn take(store: &dyn Backend, step: Step) -> String {
         }
         Step::Claim { key, owner, instead_of } => {
             let (key, owner, instead_of) = text(key, owner, instead_of);
-            let until = (instead_of == "0").then_some(Time(2));
+            let until = (instead_of == "0").then_some(Time(FUTURE + 2));
             let instead_of = Some(&*instead_of);
             let claim =
                 Claim { kind: ClaimKind::Email, key: &key, owner: &owner, since: Time(1), until, instead_of };
@@ -132,7 +132,7 @@ async fn take(store: &dyn Backend, step: Step) -> String {
             format!("{:?}", store.holder(ClaimKind::Email, &key).await.unwrap())
         }
         Step::Sweep { now } => {
-            format!("{}", store.sweep(Time(i64::from(now % 6)), u32::MAX).await.unwrap())
+            format!("{}", store.sweep(Time(FUTURE + i64::from(now % 6)), u32::MAX).await.unwrap())
         }
     }
 }
@@ -158,7 +158,7 @@ fn write(id: u8, guard: u8, mark: u8, content: u8) -> Changes {
     let (low, high) = ((content % 4).to_string(), (content / 4 % 4).to_string());
     let mut sample = Sample::new(kind, id).body(content.to_string());
     sample.row.ended = matches!(guard, Guard::Any) || content % 8 == 7;
-    sample.row.sweep = (!content.is_multiple_of(3)).then_some(Time(i64::from(content % 5)));
+    sample.row.sweep = (!content.is_multiple_of(3)).then_some(Time(FUTURE + i64::from(content % 5)));
     sample.row.links.client = (!content.is_multiple_of(2)).then_some(low.clone());
     sample.row.links.person = (!content.is_multiple_of(5)).then_some(high);
     sample.row.links.consent = (!content.is_multiple_of(7)).then_some(low);

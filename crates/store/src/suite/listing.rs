@@ -15,8 +15,9 @@ async fn all(store: &Subject, kind: Kind, filter: Filter<'_>, at_most: u32) -> (
         assert!(!page.more || !page.rows.is_empty(), "a page that promises more leads on");
         pages += 1;
         ids.extend(page.rows.into_iter().map(|row| row.key.id));
+        // On each page: one that does not lead on would be turned forever.
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
         if !page.more {
-            assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
             return (ids, pages);
         }
     }

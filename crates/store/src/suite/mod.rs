@@ -12,8 +12,11 @@
 //!     (Arc::new(Memory::new()), ())
 //! }
 //!
-//! store::store_suite!(fresh_store);
+//! store::store_suite!(fresh_store, sweeping);
 //! ```
+//!
+//! `sweeping` says that nothing goes but by [`sweep`](crate::Store::sweep), and demands that it does. A backend whose database
+//! forgets by a clock of its own leaves it out.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a case fails by a panic")]
 
@@ -23,6 +26,7 @@ pub mod compared;
 pub mod listing;
 pub mod looks;
 pub mod races;
+pub mod removing;
 pub mod resending;
 pub mod sweeping;
 
@@ -36,9 +40,17 @@ use tokio::task::JoinSet;
 use crate::{Backend, Changes, Guard, Key, Kind, Links, Look, Mark, Marks, Row};
 
 /// A test for each case of the suite, run on a store from `$fresh`: the name of an `async fn()` that answers an
-/// `Arc<dyn Backend>` and whatever must live as long.
+/// `Arc<dyn Backend>` and whatever must live as long. With `sweeping`, also those that demand that sweeps remove what is due.
 #[macro_export]
 macro_rules! store_suite {
+    ($fresh:ident, sweeping) => {
+        $crate::store_suite!($fresh);
+        $crate::store_suite! { @of $fresh;
+            removing: what_is_due_goes_and_is_counted, a_sweep_falls_short_of_its_bound_only_at_the_end,
+                a_claim_that_is_due_goes, a_record_is_due_when_its_last_write_says,
+                a_thousand_random_steps_and_sweeps_answer_as_memory_does;
+        }
+    };
     ($fresh:ident) => {
         $crate::store_suite! { @of $fresh;
             commits: a_record_is_created_once, a_record_is_replaced_only_as_it_was_read, the_verdict_table,
@@ -51,7 +63,8 @@ macro_rules! store_suite {
             races: of_16_replacements_one_is_done, of_64_replacements_one_is_done, of_32_creations_one_is_done,
                 no_update_is_lost, an_end_never_loses_to_replacements;
             claims: of_32_owners_one_has_it, the_same_owner_may_claim_again, a_claim_is_taken_over_from_its_owner_only,
-                of_16_takeovers_one_succeeds, a_claim_of_another_cannot_be_released, odd_keys_are_only_texts;
+                of_16_takeovers_one_succeeds, a_claim_of_another_cannot_be_released, odd_keys_are_only_texts,
+                kinds_of_claims_do_not_collide;
             looks: a_look_sees_what_the_record_names, a_look_without_a_record_sees_the_one_beside,
                 links_are_those_of_the_record_as_seen, the_record_is_read_no_later_than_the_others;
             listing: pages_show_everything_in_order, filters_show_what_names_somebody, a_listing_follows_changed_links,

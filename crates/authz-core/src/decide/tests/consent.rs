@@ -4,7 +4,7 @@ use store::{Consent, Epoch, Why};
 
 use super::*;
 use crate::ClientRedirect;
-use crate::decide::consent::{Approved, deny, remember, requested};
+use crate::decide::consent::{Approved, Shown, deny, remember, shown};
 
 /// A request, who answers it, and what is looked at again.
 struct Case {
@@ -12,17 +12,28 @@ struct Case {
     who: Authentication,
     client: Option<Client>,
     server: Option<Server>,
-    scope: Scope,
+    /// None is everything.
+    scope: Option<Scope>,
 }
 
 impl Case {
     fn new(room: Room) -> Self {
-        Self { room, who: ada(), client: Some(client()), server: Some(server()), scope: scope("read write") }
+        Self {
+            room,
+            who: ada(),
+            client: Some(client()),
+            server: Some(server()),
+            scope: Some(scope("read write")),
+        }
     }
 
     fn approve(&self) -> Step<Approved> {
         let review = Review { client: self.client.as_ref(), server: self.server.as_ref() };
-        approve(&self.room.facts, &self.who, &self.scope, review, self.room.setting(), &drawn(9))
+        approve(&self.room.facts, &self.who, self.scope.as_ref(), review, self.room.setting(), &drawn(9))
+    }
+
+    fn shown(&self) -> Result<Shown<'_>, Refusal> {
+        shown(&self.room.facts, &self.who, self.room.setting())
     }
 
     fn deny(&self) -> Step<ClientRedirect> {
@@ -87,7 +98,7 @@ const OUTDATED: &[Fault] = &[
     ),
     (
         "more than was asked for",
-        |case| case.scope = scope("read write admin"),
+        |case| case.scope = Some(scope("read write admin")),
         Refusal::ConsentExceedsRequest,
     ),
 ];
@@ -132,11 +143,24 @@ fn a_yes_gives_the_grant_a_code() {
 fn a_yes_to_less_is_a_yes_to_less() {
     for less in ["read", ""] {
         let mut case = Case::new(Room::requested());
-        case.scope = scope(less);
+        case.scope = Some(scope(less));
         assert_eq!(case.room.then(case.approve()).written(), Written::Coded);
         let Stage::Coded(coded) = &case.room.grant().stage else { panic!("no code") };
         assert_eq!(coded.request.scope, scope(less));
     }
+}
+
+#[test]
+fn a_yes_to_everything_is_a_yes_to_what_was_asked_for() {
+    let mut case = Case::new(Room::requested());
+    case.scope = None;
+    let decided = case.room.then(case.approve());
+    let Stage::Coded(coded) = &case.room.grant().stage else { panic!("no code") };
+    assert_eq!(coded.request.scope, scope("read write"));
+    assert!(matches!(
+        decided.events.as_slice(),
+        [Event::Consented { scope: told, .. }] if *told == scope("read write")
+    ));
 }
 
 /// The page is sent twice; the second must neither make a second code nor widen what was allowed.
@@ -145,7 +169,7 @@ fn a_second_yes_changes_nothing() {
     let (live, _) = Room::live();
     for room in [Room::coded(), live] {
         let mut case = Case::new(room);
-        case.scope = scope("read write admin");
+        case.scope = Some(scope("read write admin"));
         let decided = case.room.weigh(case.approve());
         assert_eq!((decided.outcome, decided.written()), (Ok(Approved::Before), Written::Nothing));
         assert_eq!(decided.events, []);
@@ -186,11 +210,34 @@ fn what_is_shown_is_shown_to_whom_it_concerns() {
     for (what, change, refusal) in NOT_THEIRS {
         let mut case = Case::new(Room::requested());
         change(&mut case);
-        let shown = requested(&case.room.facts, &case.who, case.room.setting());
-        assert_eq!(shown.err(), Some(*refusal), "{what}");
+        assert_eq!(case.shown().err(), Some(*refusal), "{what}");
     }
-    let case = Case::new(Room::requested());
-    assert!(requested(&case.room.facts, &case.who, case.room.setting()).is_ok());
+    assert!(matches!(Case::new(Room::requested()).shown(), Ok(Shown::Request(_))));
+}
+
+#[test]
+fn what_was_approved_is_still_shown_to_the_session_that_did() {
+    let mut case = Case::new(Room::coded());
+    let Stage::Coded(coded) = case.room.stage() else { panic!("no code") };
+    coded.expires = NOW.plus(630);
+    for (seconds, is_shown) in [(0, true), (629, true), (630, false)] {
+        case.room.now = NOW.plus(seconds);
+        assert_eq!(matches!(case.shown(), Ok(Shown::Request(_))), is_shown, "{seconds}");
+        let refusal = (!is_shown).then_some(Refusal::RequestGone);
+        assert_eq!(case.shown().err(), refusal, "{seconds}");
+    }
+    let (live, _) = Room::live();
+    let case = Case::new(live);
+    assert!(matches!(case.shown(), Ok(Shown::Connected)));
+    let (live, _) = Room::live();
+    for room in [Room::coded(), live] {
+        let mut case = Case::new(room);
+        case.who.session = SessionId::new([6; 16]);
+        assert_eq!(case.shown().err(), Some(Refusal::RequestOfAnother));
+    }
+    let mut case = Case::new(Room::requested());
+    case.room.then(case.deny());
+    assert_eq!(case.shown().err(), Some(Refusal::RequestGone));
 }
 
 #[test]

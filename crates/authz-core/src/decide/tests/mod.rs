@@ -177,7 +177,8 @@ impl Room {
         let mut room = Self::requested();
         let (client, server) = (client(), server());
         let review = Review { client: Some(&client), server: Some(&server) };
-        let step = approve(&room.facts, &ada(), &scope("read write"), review, room.setting(), &drawn(2));
+        let step =
+            approve(&room.facts, &ada(), Some(&scope("read write")), review, room.setting(), &drawn(2));
         assert!(room.then(step).outcome.is_ok());
         room
     }

@@ -21,7 +21,8 @@ fn after(refusal: Refusal) -> Option<Refusal> {
         ChallengeMissing => ChallengeMethodUnsupported,
         ChallengeMethodUnsupported => ChallengeMalformed,
         ChallengeMalformed => StateTooLong,
-        StateTooLong => ParameterMalformed,
+        StateTooLong => RequestTooLong,
+        RequestTooLong => ParameterMalformed,
         ParameterMalformed => ScopeMalformed,
         ScopeMalformed => ScopeUnknown,
         ScopeUnknown => TargetMalformed,
@@ -148,6 +149,7 @@ ChallengeMissing: 400 invalid_request code_challenge is missing; PKCE with S256 
 ChallengeMethodUnsupported: 400 invalid_request The only code_challenge_method here is S256.
 ChallengeMalformed: 400 invalid_request code_challenge must be the 43 characters that S256 gives.
 StateTooLong: 400 invalid_request state may have 2048 bytes at most.
+RequestTooLong: 400 invalid_request The request is too long; shorten its parameters.
 ParameterMalformed: 400 invalid_request A parameter has a malformed value.
 ScopeMalformed: 400 invalid_scope The scope is malformed.
 ScopeUnknown: 400 invalid_scope A requested scope does not exist here.

@@ -6,6 +6,7 @@ use identity::Cost;
 use store::{Entry, Trail};
 
 use super::*;
+use crate::compose::Kept;
 use crate::config::{AdminSecret, StoreKind};
 use crate::{Config, Portcullis};
 
@@ -300,6 +301,9 @@ async fn the_last_key_that_writes_stays() {
     let key = format!("Bearer {}", portcullis.new_admin_key().unwrap().expose_secret());
     let whole = Whole { portcullis, store: Arc::default(), clock: Arc::new(ManualClock::at(Time(NOW))) };
     let own = [("authorization", key.as_str())];
+    let taken = json!({ "name": "default" });
+    assert_eq!(whole.send("POST", "/api/keys", Some(taken), &own).await.0, 409, "not kept yet, but shown");
+    assert_eq!(whole.portcullis.keep_new_admin_key().await.unwrap(), Kept::This);
     let read = json!({ "name": "reads", "access": "read" });
     assert_eq!(whole.send("POST", "/api/keys", Some(read), &own).await.0, 201);
     assert_eq!(whole.send("DELETE", "/api/keys/default", None, &own).await.0, 409);

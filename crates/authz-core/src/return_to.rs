@@ -1,29 +1,43 @@
 //! Where a person wanted to go before they had to log in.
 
+use std::fmt;
+
 use oauth_types::Issuer;
 use thiserror::Error;
 
+use crate::ContinuePath;
+
 /// A path of this server with its query: it begins with the issuer's path, and nothing in it makes a browser go elsewhere.
 ///
-/// An open redirect on a log-in page is a phishing tool (OWASP, unvalidated redirects): whatever else is asked for is ignored.
+/// A log-in page carries it through its form and sends the browser there at last. What comes back in a form is a stranger's
+/// text: an open redirect on a log-in page is a phishing tool (OAuth 2.1 section 7.12), so it is read again by
+/// [`parse`](Self::parse).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ReturnTo(String);
+pub struct ReturnTo(String);
 
 /// Why a text is no way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(crate) enum NoWayBack {
-    /// Nothing that is longer leads anywhere here. The person must learn it: an authorization request that got lost looks like
-    /// a log-in that leads nowhere.
+pub enum NoWayBack {
+    /// Longer than [`ReturnTo::LONGEST`]. The person must learn it: an authorization request that got lost looks like a log-in
+    /// that leads nowhere.
     #[error("a way back has at most 16384 bytes")]
     TooLong,
+    /// No path, or not one of this server.
     #[error("a way back is a plain path of this server")]
     Elsewhere,
 }
 
 impl ReturnTo {
-    /// Reads what a request asks for.
-    pub(crate) fn parse(text: &str, issuer: &Issuer) -> Result<Self, NoWayBack> {
-        if text.len() > LONGEST {
+    /// In bytes. An authorization request that needs more is refused before anybody is asked to log in.
+    pub const LONGEST: usize = 16 * 1024;
+
+    /// Reads what a form or a query asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`NoWayBack`]. Whatever leads elsewhere is nothing to show or to follow; go on as if nothing had been asked for.
+    pub fn parse(text: &str, issuer: &Issuer) -> Result<Self, NoWayBack> {
+        if text.len() > Self::LONGEST {
             return Err(NoWayBack::TooLong);
         }
         let path = text.split(['?', '#']).next().unwrap_or_default();
@@ -34,8 +48,28 @@ impl ReturnTo {
         if local && plain && ours { Ok(Self(text.to_owned())) } else { Err(NoWayBack::Elsewhere) }
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The root of `issuer`, for those who want to go nowhere else.
+    #[must_use]
+    pub fn root(issuer: &Issuer) -> Self {
+        Self(format!("{}/", issuer.path()))
+    }
+
+    /// Its text, which begins with one slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<ContinuePath> for ReturnTo {
+    fn from(path: ContinuePath) -> Self {
+        Self(path.to_string())
+    }
+}
+
+impl fmt::Display for ReturnTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -43,9 +77,6 @@ impl ReturnTo {
 fn is_dots(segment: &str) -> bool {
     matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
-
-/// In bytes. An authorization request whose parameters all have the length that they may have is shorter.
-pub(crate) const LONGEST: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -102,8 +133,18 @@ mod tests {
     }
 
     #[test]
+    fn the_ways_that_this_server_makes_read_back() {
+        for issuer in [root(), tenant()] {
+            let way_on = ContinuePath::of(store::GrantId::new([7; 16]), &issuer);
+            for to in [ReturnTo::root(&issuer), ReturnTo::from(way_on)] {
+                assert_eq!(ReturnTo::parse(to.as_str(), &issuer), Ok(to));
+            }
+        }
+    }
+
+    #[test]
     fn sixteen_kibibytes_are_enough_and_more_is_said() {
-        let longest = format!("/{}", "a".repeat(LONGEST - 1));
+        let longest = format!("/{}", "a".repeat(ReturnTo::LONGEST - 1));
         assert!(ReturnTo::parse(&longest, &root()).is_ok());
         assert_eq!(ReturnTo::parse(&format!("{longest}a"), &root()), Err(NoWayBack::TooLong));
     }

@@ -4,19 +4,19 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-use super::error::Fault;
+use thiserror::Error;
 
 /// Addresses that begin alike (RFC 4632 section 3.1, RFC 4291 section 2.3): `10.0.0.0/8`, `2001:db8::/32`, or one alone.
 ///
 /// An IPv4 address and the same one mapped into IPv6 are one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
+pub struct AddressRange {
     // Both sorts as 128 bits: IPv4 is ::ffff:0:0/96 of IPv6.
     first: u128,
     mask: u128,
 }
 
-impl Network {
+impl AddressRange {
     /// Whether `address` is one of them.
     #[must_use]
     pub const fn contains(&self, address: IpAddr) -> bool {
@@ -24,11 +24,16 @@ impl Network {
     }
 }
 
-impl FromStr for Network {
-    type Err = Fault;
+/// A text that is neither an address nor a network; this one.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{0}` is not an IP address and not a network such as 10.0.0.0/8")]
+pub struct NotAnAddressRange(pub String);
 
-    fn from_str(text: &str) -> Result<Self, Fault> {
-        let wrong = || Fault::Proxy(text.to_owned());
+impl FromStr for AddressRange {
+    type Err = NotAnAddressRange;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddressRange> {
+        let wrong = || NotAnAddressRange(text.to_owned());
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length)),
             None => (text, None),
@@ -47,7 +52,7 @@ impl FromStr for Network {
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for AddressRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, length) = (Ipv6Addr::from_bits(self.first), self.mask.leading_ones());
         match first.to_ipv4_mapped() {
@@ -85,7 +90,7 @@ mod tests {
             ("::/0", &["2001:db8::1", "10.0.0.1"], &[]),
             ("::1", &["::1"], &["::2"]),
         ] {
-            let network: Network = network.parse().unwrap();
+            let network: AddressRange = network.parse().unwrap();
             for address in inside {
                 assert!(network.contains(address.parse().unwrap()), "{network} {address}");
             }
@@ -108,9 +113,9 @@ mod tests {
             "::/129",
             "/8",
         ] {
-            assert!(text.parse::<Network>().is_err(), "{text}");
+            assert!(text.parse::<AddressRange>().is_err(), "{text}");
         }
-        assert_eq!("10.1.2.3/8".parse::<Network>().unwrap().to_string(), "10.0.0.0/8");
-        assert_eq!("2001:db8::1/32".parse::<Network>().unwrap().to_string(), "2001:db8::/32");
+        assert_eq!("10.1.2.3/8".parse::<AddressRange>().unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!("2001:db8::1/32".parse::<AddressRange>().unwrap().to_string(), "2001:db8::/32");
     }
 }

@@ -3,9 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
-use http_io::Peer;
 
-use crate::config::Network;
+use crate::{AddressRange, Peer};
 
 /// The sender of a request that `peer` delivered.
 ///
@@ -13,7 +12,11 @@ use crate::config::Network;
 /// the request from. The first other address is the sender. An entry that is no address ends the reading, and nothing that
 /// the sender wrote on its left changes what the proxies wrote on its right. Of an untrusted peer the header is not looked
 /// at: anybody can write it.
-pub(crate) fn sender(peer: Peer, headers: &HeaderMap, trusted: &[Network]) -> Peer {
+///
+/// Call it once, before a [`Serve`](crate::Serve), with the peer that the adapter saw; without proxies there is nothing to
+/// call.
+#[must_use]
+pub fn sender(peer: Peer, headers: &HeaderMap, trusted: &[AddressRange]) -> Peer {
     let Some(mut known) = peer.0.map(|address| address.to_canonical()) else { return peer };
     // Entry by entry as bytes: one line may hold what a stranger wrote, in any bytes, and what a proxy appended.
     let lines = headers.get_all("x-forwarded-for").iter().rev();

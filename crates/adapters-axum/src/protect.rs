@@ -1,0 +1,283 @@
+//! An MCP server behind a [`Protection`]: a tower layer, the extractor of who calls, and the routes of the metadata.
+//!
+//! It refuses to decide: who is let in, and each answer to who is not, is the protection's.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, any, get};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_io::{Serve, body_broken_off};
+use resource_server::{Admission, Protection, Verified};
+use tokio::time::timeout;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::mounted;
+
+/// What lets only those requests through that `protection` admits: `Router::new().nest_service("/mcp", mcp).layer(protect(protection))`.
+///
+/// What is behind it finds an `Arc<Verified>` among the extensions of a request, [`Caller`] as extractor, and no `Authorization`: a
+/// token that is not there cannot be sent on (RS-13). Answers stream through as they come. The body of a request is read ahead only
+/// where the protection looks for the tool that it calls, and then by a deadline: it needs a tokio runtime with time.
+///
+/// A route that needs more scopes is behind a protection of its own, made by [`Protection::requiring`]. That may stand within another
+/// one; then whoever lacks scopes of both is told of the outer ones first. Routes that are added after `layer` are not behind it.
+#[must_use]
+pub const fn protect(protection: Protection) -> Protect {
+    Protect { protection }
+}
+
+/// The layer that [`protect`] makes.
+#[derive(Clone)]
+pub struct Protect {
+    protection: Protection,
+}
+
+impl<S> Layer<S> for Protect {
+    type Service = Protected<S>;
+
+    fn layer(&self, inner: S) -> Protected<S> {
+        Protected { protection: self.protection.clone(), inner }
+    }
+}
+
+/// A service behind [`Protect`].
+#[derive(Clone)]
+pub struct Protected<S> {
+    protection: Protection,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Protected<S>
+where
+    S: Service<Request<Body>> + Clone + Send + 'static,
+    S::Response: IntoResponse,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The one that is ready goes, and its copy stays.
+        let copy = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, copy);
+        let protection = self.protection.clone();
+        Box::pin(async move {
+            let origin = request.headers().get(header::ORIGIN).cloned();
+            let request = match admitted(&protection, request).await {
+                Ok(request) => request,
+                Err(answer) => return Ok(answer.map(Body::from)),
+            };
+            let mut response = inner.call(request).await?.into_response();
+            protection.finish(origin.as_ref(), response.headers_mut());
+            Ok(response)
+        })
+    }
+}
+
+/// The request as it goes on, or the answer that ends it.
+async fn admitted(protection: &Protection, request: Request<Body>) -> Result<Request<Body>, Response<Bytes>> {
+    let (mut head, mut body) = request.into_parts();
+    if let Some(SetAside(credentials)) = head.extensions.remove() {
+        head.headers.entry(header::AUTHORIZATION).or_insert(credentials);
+    }
+    let caller = match protection.admit(&head).await {
+        Admission::Admitted(caller) => caller,
+        Admission::Unread(unread) => {
+            let whole = Limited::new(body, unread.body_limit()).collect();
+            let whole = match timeout(unread.body_deadline(), whole).await {
+                Ok(Ok(whole)) => whole.to_bytes(),
+                Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(unread.too_large()),
+                Ok(Err(_)) => return Err(body_broken_off()),
+                Err(_) => return Err(unread.too_slow()),
+            };
+            body = Body::from(whole.clone());
+            unread.admit(&whole).await?
+        }
+        Admission::Answer(answer) => return Err(answer),
+    };
+    if !protection.keeps_authorization_header()
+        && let Some(credentials) = head.headers.remove(header::AUTHORIZATION)
+    {
+        head.extensions.insert(SetAside(credentials));
+    }
+    head.extensions.insert(Passed(protection.clone()));
+    if let Some(caller) = caller {
+        head.extensions.insert(caller);
+    }
+    Ok(Request::from_parts(head, body))
+}
+
+/// The credentials of a request, for another protection behind the first. Nothing else can see them.
+#[derive(Clone)]
+struct SetAside(HeaderValue);
+
+/// Says that a protection stands before.
+#[derive(Clone)]
+struct Passed(Protection);
+
+/// Who calls: an extractor for handlers behind [`protect`].
+///
+/// In optional mode `Option<Caller>` is `None` for whoever sent no credentials, and `Caller` answers them with the challenge. Where
+/// no protection stands before a handler, both answer 500 and say so in the log: nobody is anybody there.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Arc<Verified>);
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Response<Body>;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Response<Body>> {
+        match (caller(head), head.extensions.get()) {
+            (Some(caller), _) => Ok(caller),
+            (None, Some(Passed(protection))) => Err(protection.no_credentials().map(Body::from)),
+            (None, None) => Err(unprotected(head)),
+        }
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for Caller {
+    type Rejection = Response<Body>;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Option<Self>, Response<Body>> {
+        if head.extensions.get::<Passed>().is_some() { Ok(caller(head)) } else { Err(unprotected(head)) }
+    }
+}
+
+fn caller(head: &Parts) -> Option<Caller> {
+    head.extensions.get().cloned().map(Caller)
+}
+
+fn unprotected(head: &Parts) -> Response<Body> {
+    Protection::missing(head.uri.path()).map(Body::from)
+}
+
+/// The routes of the metadata of a protected server (RFC 9728): `router.merge(metadata(&protection))`.
+///
+/// They are at the root of the server's origin, and behind no protection: whoever has no token reads them to get one.
+pub fn metadata(protection: &Protection) -> Router {
+    let metadata = Arc::new(protection.metadata());
+    metadata.paths().iter().fold(Router::new(), |router, path| {
+        let metadata: Arc<dyn Serve> = metadata.clone();
+        router.route(path, any(move |request| mounted(metadata, request)))
+    })
+}
+
+/// The route for whatever watches the server: `router.route("/ready", readiness(&protection))`. 200 while tokens can be checked, else 503
+/// with what is wrong ([`Protection::readiness`]). Behind no protection.
+pub fn readiness(protection: &Protection) -> MethodRouter {
+    let protection = protection.clone();
+    get(async move || protection.readiness().map(Body::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use async_trait::async_trait;
+    use futures_util::{StreamExt as _, stream};
+    use http_body_util::StreamBody;
+    use oauth_types::{Issuer, Resource};
+    use resource_server::{Rejection, Unavailable, Verify};
+    use secrecy::SecretString;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    struct Anybody(Resource);
+
+    #[async_trait]
+    impl Verify for Anybody {
+        async fn verify(&self, _: &SecretString) -> Result<Arc<Verified>, Rejection> {
+            let issuer = Issuer::parse("https://auth.example").unwrap();
+            Ok(Arc::new(Verified::new(issuer, "alice", self.0.clone())))
+        }
+
+        fn resource(&self) -> &Resource {
+            &self.0
+        }
+
+        fn issuers(&self) -> Vec<Issuer> {
+            Vec::new()
+        }
+
+        fn ready(&self) -> Result<(), Unavailable> {
+            Ok(())
+        }
+    }
+
+    fn protection() -> Protection {
+        Protection::new(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()))
+    }
+
+    fn request(body: Body) -> Request<Body> {
+        Request::post("/mcp").header("authorization", "Bearer abc").body(body).unwrap()
+    }
+
+    /// Its second piece never comes: whoever waited for the whole would wait for ever.
+    fn endless() -> Body {
+        let first = stream::iter([Ok::<_, Infallible>(http_body::Frame::data(Bytes::from("data: 1\n\n")))]);
+        Body::new(StreamBody::new(first.chain(stream::pending())))
+    }
+
+    #[tokio::test]
+    async fn whoever_watches_is_told_whether_tokens_can_be_checked() {
+        let router = Router::new().route("/ready", readiness(&protection()));
+        let asked = Request::get("/ready").body(Body::empty()).unwrap();
+        let answer = tower::ServiceExt::oneshot(router, asked).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+    }
+
+    #[tokio::test]
+    async fn an_answer_streams() {
+        let router = Router::new().fallback(async || endless()).layer(protect(protection()));
+        let mut answer = router.oneshot(request(Body::empty())).await.unwrap();
+        assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+        let first = answer.body_mut().frame().await.unwrap().unwrap();
+        assert_eq!(first.into_data().unwrap(), "data: 1\n\n");
+    }
+
+    #[tokio::test]
+    async fn a_request_streams_where_no_tool_needs_a_scope() {
+        let first = async |mut body: Body| body.frame().await.unwrap().unwrap().into_data().unwrap();
+        let first = async move |request: Request<Body>| first(request.into_body()).await;
+        let router = Router::new().fallback(first).layer(protect(protection()));
+        let answer = router.oneshot(request(endless())).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "data: 1\n\n");
+    }
+
+    /// Whoever stole a token could hold requests open with it, and end them when they like.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_408() {
+        let protection = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+        let protection = protection.require_for_tool("delete", "b").build().unwrap();
+        let router = Router::new().fallback(async || "reached").layer(protect(protection));
+        let answer = router.oneshot(request(endless())).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 408);
+    }
+
+    /// Any service over axum's body is as good as a router.
+    #[tokio::test]
+    async fn it_is_a_layer_over_any_service() {
+        let inner = tower::service_fn(async |request: Request<Body>| {
+            let caller = request.extensions().get::<Arc<Verified>>().unwrap();
+            Ok::<_, Infallible>(caller.subject.clone().unwrap())
+        });
+        let answer = protect(protection()).layer(inner).oneshot(request(Body::empty())).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "alice");
+    }
+}

@@ -1,0 +1,163 @@
+//! Asking a running server how it is, for whatever watches it and has no HTTP client of its own.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use http::Uri;
+use thiserror::Error;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long it may take in all. `/ready` waits for a store that is slow or gone.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// More than any answer there is.
+const LONGEST: u64 = 64 << 10;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Is the process alive? (`/health`; it says nothing about the store.)
+    Health,
+    /// Can it do its work now? (`/ready`)
+    Ready,
+}
+
+/// Why there is no good news.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HealthError {
+    /// Not an `http://` URL.
+    #[error(
+        "it is not a URL such as http://127.0.0.1:8414 (https is for the proxy in front; ask the server itself)"
+    )]
+    Url,
+    /// Nobody answers.
+    #[error("{0} does not answer: {1}")]
+    Silent(String, #[source] io::Error),
+    /// Not in time.
+    #[error("{0} does not answer within 10 seconds")]
+    Late(String),
+    /// Something else than 200.
+    #[error("{url} answers {status}: {body}")]
+    Unwell {
+        /// Who was asked.
+        url: String,
+        /// Its status line, or what stands in its place.
+        status: String,
+        /// Why, in its own words.
+        body: String,
+    },
+}
+
+/// Asks the server at `base`, an `http://` URL, without a path or below one. Answers what it says.
+///
+/// # Errors
+///
+/// [`HealthError`], for anything but 200.
+pub async fn ask(base: &str, question: Question) -> Result<String, HealthError> {
+    let url = format!("{}{question}", base.trim_end_matches('/'));
+    let uri: Uri = url.parse().map_err(|_| HealthError::Url)?;
+    let (Some("http"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(HealthError::Url);
+    };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let place = (host, authority.port_u16().unwrap_or(80));
+    let request = format!(
+        "GET {} HTTP/1.1\r\nHost: {authority}\r\nAccept: application/json\r\nConnection: close\r\n\r\n",
+        uri.path()
+    );
+    let exchange = async {
+        let mut stream = TcpStream::connect(place).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(LONGEST).read_to_end(&mut answer).await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    };
+    let answer = match timeout(PATIENCE, exchange).await {
+        Ok(answer) => answer.map_err(|error| HealthError::Silent(url.clone(), error))?,
+        Err(_) => return Err(HealthError::Late(url)),
+    };
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.lines().next().unwrap_or_default().trim_start_matches("HTTP/1.1 ");
+    if status.starts_with("200") {
+        return Ok(body.to_owned());
+    }
+    let line =
+        |text: &str| text.chars().filter(|character| !character.is_control()).take(500).collect::<String>();
+    Err(HealthError::Unwell { url, status: line(status), body: line(body) })
+}
+
+/// Where a server that listens on `listen` is asked from the same machine.
+#[must_use]
+pub fn base_of(listen: SocketAddr) -> String {
+    let host = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from(Ipv6Addr::LOCALHOST),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    format!("http://{}", SocketAddr::new(host, listen.port()))
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Health => "/health",
+            Self::Ready => "/ready",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers once, with these bytes.
+    async fn answering(bytes: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = base_of(listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let read = stream.read(&mut request).await.unwrap();
+            assert!(request[..read].starts_with(b"GET /ready HTTP/1.1\r\nHost: 127.0.0.1:"));
+            stream.write_all(bytes.as_bytes()).await.unwrap();
+        });
+        base
+    }
+
+    #[tokio::test]
+    async fn only_200_is_good_news() {
+        let base = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        assert_eq!(ask(&base, Question::Ready).await.unwrap(), "{}");
+        let base = answering("HTTP/1.1 503 Service Unavailable\r\n\r\n{\"message\":\"gone\u{1b}[2J\"}").await;
+        let told = ask(&base, Question::Ready).await.unwrap_err().to_string();
+        assert!(told.contains("503 Service Unavailable") && told.contains("gone[2J"), "{told}");
+        let base = answering("").await;
+        assert!(ask(&base, Question::Ready).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn nobody_there_and_no_url_are_told() {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert!(matches!(ask(&base_of(free), Question::Health).await, Err(HealthError::Silent(..))));
+        for url in ["https://auth.example.com", "127.0.0.1:8414", "", "http://"] {
+            assert!(matches!(ask(url, Question::Health).await, Err(HealthError::Url)), "{url}");
+        }
+    }
+
+    #[test]
+    fn it_is_asked_where_it_listens() {
+        for (listen, base) in [
+            ("0.0.0.0:8414", "http://127.0.0.1:8414"),
+            ("[::]:80", "http://[::1]:80"),
+            ("10.0.0.7:1", "http://10.0.0.7:1"),
+        ] {
+            assert_eq!(base_of(listen.parse().unwrap()), base);
+        }
+    }
+}

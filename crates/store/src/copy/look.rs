@@ -1,0 +1,79 @@
+//! What there is in a store.
+
+use ambient::Time;
+
+use super::PAGE;
+use crate::{Arrival, ClaimKind, Filter, Found, Key, KeyList, Kind, Movable, StoreError};
+
+/// What is copied, in order: the keys first, because they say of which instance the rest is.
+pub(super) fn order() -> impl Iterator<Item = Kind> {
+    let others = Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Keys | Kind::Arrival));
+    std::iter::once(Kind::Keys).chain(others)
+}
+
+pub(super) fn lasts(until: Option<Time>, now: Time) -> bool {
+    until.is_none_or(|until| until >= now)
+}
+
+pub(super) async fn arrival(store: &dyn Movable) -> Result<Option<Found<Arrival>>, StoreError> {
+    store.read(&Key::new(Kind::Arrival, Arrival::ID)).await?.as_ref().map(Found::decode).transpose()
+}
+
+pub(super) async fn key_lists(store: &dyn Movable) -> Result<Vec<KeyList>, StoreError> {
+    let page = store.list(Kind::Keys, Filter::All, None, PAGE).await?;
+    page.rows.iter().map(|row| Ok(Found::<KeyList>::decode(row)?.record)).collect()
+}
+
+/// Sealed keys carry a random nonce: two instances never share one, and one instance that exchanged some keeps others.
+pub(super) fn share_a_key(one: &[KeyList], other: &[KeyList]) -> bool {
+    let sealed = |lists: &[KeyList]| -> Vec<Vec<u8>> {
+        lists.iter().flat_map(|list| list.keys.iter().map(|key| key.sealed.clone())).collect()
+    };
+    let other = sealed(other);
+    sealed(one).iter().any(|key| other.contains(key))
+}
+
+pub(super) async fn is_empty(store: &dyn Movable) -> Result<bool, StoreError> {
+    for kind in Kind::ALL {
+        if !store.list(kind, Filter::All, None, 1).await?.rows.is_empty() {
+            return Ok(false);
+        }
+    }
+    for kind in ClaimKind::ALL {
+        if !store.claims(kind, None, 1).await?.claims.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// How many there are that are not over, kind by kind and then the claims.
+pub(super) async fn count(store: &dyn Movable, now: Time) -> Result<Vec<(&'static str, u64)>, StoreError> {
+    let mut counts = Vec::new();
+    for kind in order() {
+        let (mut seen, mut after) = (0, None::<String>);
+        loop {
+            let page = store.list(kind, Filter::All, after.as_deref(), PAGE).await?;
+            seen += page.rows.iter().filter(|row| lasts(row.sweep, now)).fold(0, |seen, _| seen + 1);
+            after = page.rows.last().map(|row| row.key.id.clone());
+            if !page.more {
+                break;
+            }
+        }
+        counts.push((kind.as_str(), seen));
+    }
+    let mut seen = 0;
+    for kind in ClaimKind::ALL {
+        let mut after = None::<String>;
+        loop {
+            let page = store.claims(kind, after.as_deref(), PAGE).await?;
+            seen += page.claims.iter().filter(|held| lasts(held.until, now)).fold(0, |seen, _| seen + 1);
+            after = page.claims.last().map(|held| held.key.clone());
+            if !page.more {
+                break;
+            }
+        }
+    }
+    counts.push(("claims", seen));
+    Ok(counts)
+}

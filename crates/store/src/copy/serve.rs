@@ -1,0 +1,93 @@
+//! What a server asks of a store that may be a copy.
+
+use ambient::Time;
+use thiserror::Error;
+
+use super::bring::{TRIES, contended};
+use crate::{Arrival, ArrivalState, Changes, Commit, Mark, Store, StoreError};
+
+/// Why no server may use a store.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Records are still to come.
+    #[error("this store is an unfinished copy of another one; finish it with `portcullis migrate`")]
+    Unfinished,
+    /// Another store is served in its stead.
+    #[error(
+        "this store was left for another one with `portcullis migrate --switch`: a server here would undo what happened there. \
+         Start the servers with the new one, or copy it back with `portcullis migrate`"
+    )]
+    Left,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Whether a server may use a store: it must ask before it reads or makes anything there.
+///
+/// # Errors
+///
+/// [`ServeError::Unfinished`] if a copy into it has not come to its end, [`ServeError::Left`] if one from it has.
+pub async fn may_be_served(store: &dyn Store) -> Result<(), ServeError> {
+    match store.find::<Arrival>(Arrival::ID).await?.map(|found| found.record.state) {
+        Some(ArrivalState::Copying) => Err(ServeError::Unfinished),
+        Some(ArrivalState::Left) => Err(ServeError::Left),
+        None | Some(ArrivalState::Complete | ArrivalState::Served) => Ok(()),
+    }
+}
+
+/// Notes that a server uses the store from now on: no copy writes to it any more. It does so before it makes anything there,
+/// so that of a server and a copy that begin at once one gives way.
+///
+/// # Errors
+///
+/// As [`may_be_served`].
+pub async fn is_served(
+    store: &dyn Store,
+    now: Time,
+    draw: &mut (dyn FnMut() -> Mark + Send),
+) -> Result<(), ServeError> {
+    for _ in 0..TRIES {
+        let served = Arrival { state: ArrivalState::Served, since: now };
+        let changes = match store.find::<Arrival>(Arrival::ID).await? {
+            None => Changes::create(draw(), &served),
+            Some(found) => match found.record.state {
+                ArrivalState::Served => return Ok(()),
+                ArrivalState::Copying => return Err(ServeError::Unfinished),
+                ArrivalState::Left => return Err(ServeError::Left),
+                ArrivalState::Complete => Changes::replace(draw(), &found, &served),
+            },
+        };
+        match store.commit(&changes).await? {
+            Commit::Done => return Ok(()),
+            Commit::Stale => {}
+        }
+    }
+    Err(contended().into())
+}
+
+/// Makes a store that was left the one to serve again, as it was then. What happened in the other one since is not in it.
+/// Answers whether it had been left.
+///
+/// # Errors
+///
+/// If the store cannot be read or written.
+pub async fn take_back(
+    store: &dyn Store,
+    now: Time,
+    draw: &mut (dyn FnMut() -> Mark + Send),
+) -> Result<bool, StoreError> {
+    for _ in 0..TRIES {
+        let Some(found) = store.find::<Arrival>(Arrival::ID).await? else { return Ok(false) };
+        if found.record.state != ArrivalState::Left {
+            return Ok(false);
+        }
+        let served = Arrival { state: ArrivalState::Served, since: now };
+        match store.commit(&Changes::replace(draw(), &found, &served)).await? {
+            Commit::Done => return Ok(true),
+            Commit::Stale => {}
+        }
+    }
+    Err(contended())
+}

@@ -1,0 +1,131 @@
+//! Lists: which records there are, and which name a client or a person.
+//!
+//! A list is told before its record is written and promises until when it keeps the id; the record remembers the promise and
+//! is never written to live longer. So a list may name what is gone, or what never came, and never misses what is there,
+//! without a lock and without a second write when something ends.
+
+use ambient::Time;
+use redis::RedisError;
+
+use super::fault::Fault;
+use super::keys::{Keys, ListKeys};
+use super::rows;
+use super::scripts::{Script, run_all, text};
+use super::wire::Wire;
+use crate::{Filter, Key, Kind, Page, Row};
+
+static ENTER: Script = Script::new(include_str!("lua/enter.lua"));
+static PAGE: Script = Script::new(include_str!("lua/page.lua"));
+
+/// Ids that are looked up together.
+const TOGETHER: usize = 256;
+
+/// How much longer than anybody needs it a record is kept, in seconds: clocks differ.
+const KEPT: i64 = 600;
+
+const NEVER: &str = "never";
+
+/// Until when a record with this sweep may be there, in milliseconds since 1970, or never.
+pub(super) fn needed(sweep: Option<Time>) -> String {
+    // Beyond, the numbers of a script are no longer exact.
+    let exact = |moment: &i64| *moment <= 1 << 53;
+    let moment = sweep.map(|sweep| sweep.plus(KEPT).0.saturating_mul(1000)).filter(exact);
+    moment.map_or_else(|| NEVER.to_owned(), |moment| moment.to_string())
+}
+
+/// Tells all lists that the row belongs on; answers until when all of them keep it.
+pub(super) async fn enter(wire: &Wire, keys: &Keys, row: &Row, needed: &str) -> Result<String, Fault> {
+    let Key { kind, id } = &row.key;
+    let client = row.links.client.as_deref().map(Filter::OfClient);
+    let person = row.links.person.as_deref().map(Filter::OfPerson);
+    let lists = [Some(Filter::All), client, person].into_iter().flatten();
+    tell(wire, lists.map(|list| keys.list(*kind, list)), id, needed).await
+}
+
+/// Tells these lists to keep an id; answers until when all of them do.
+pub(super) async fn tell(
+    wire: &Wire,
+    lists: impl Iterator<Item = ListKeys>,
+    id: &str,
+    needed: &str,
+) -> Result<String, Fault> {
+    let calls = lists.map(|ListKeys { ids, until }| ENTER.on([ids, until]).arg(id).arg(needed));
+    let promises =
+        run_all(wire, calls.collect()).await?.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    // Each has a clock of its own. Numbers come before `never`.
+    let least = promises.into_iter().min_by_key(|promise| promise.parse::<i64>().unwrap_or(i64::MAX));
+    least.ok_or(Fault::Unexpected)
+}
+
+pub(super) async fn page(
+    wire: &Wire,
+    keys: &Keys,
+    kind: Kind,
+    filter: Filter<'_>,
+    after: Option<&str>,
+    at_most: u32,
+) -> Result<Page, Fault> {
+    let mut ids = Ids::of(keys.list(kind, filter), after, at_most);
+    let mut page = Page::default();
+    while let Some(ids) = ids.next(wire, page.rows.len()).await? {
+        let named = ids.into_iter().map(|id| Key { kind, id }).collect();
+        let there = rows::read_all(wire, keys, named).await?;
+        page.rows.extend(there.into_iter().flatten().filter(|row| belongs(row, filter)));
+    }
+    page.more = ids.cut(&mut page.rows);
+    Ok(page)
+}
+
+/// The ids of a list, some at a time, until a page is full.
+pub(super) struct Ids {
+    list: ListKeys,
+    from: Option<String>,
+    at_most: usize,
+}
+
+impl Ids {
+    pub(super) fn of(list: ListKeys, after: Option<&str>, at_most: u32) -> Self {
+        let from = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        Self { list, from: Some(from), at_most: usize::try_from(at_most).unwrap_or(usize::MAX) }
+    }
+
+    /// The next ones, if the page has room after `shown`. One more than is shown tells whether there are more.
+    pub(super) async fn next(&mut self, wire: &Wire, shown: usize) -> Result<Option<Vec<String>>, Fault> {
+        let wanted = self.at_most.saturating_add(1).saturating_sub(shown).min(TOGETHER);
+        let Some(from) = self.from.take().filter(|_| wanted > 0) else { return Ok(None) };
+        let ListKeys { ids, until } = &self.list;
+        let call = PAGE.on([ids.clone(), until.clone()]).arg(from).arg(wanted.to_string());
+        let ids: Vec<String> = redis::from_redis_value(call.run(wire).await?).map_err(RedisError::from)?;
+        self.from = ids.last().filter(|_| ids.len() == wanted).map(|last| format!("({last}"));
+        Ok(Some(ids))
+    }
+
+    /// Leaves what is shown; answers whether there was more.
+    pub(super) fn cut<T>(&self, found: &mut Vec<T>) -> bool {
+        let more = found.len() > self.at_most;
+        found.truncate(self.at_most);
+        more
+    }
+}
+
+/// A list may still name what has left it.
+fn belongs(row: &Row, filter: Filter<'_>) -> bool {
+    match filter {
+        Filter::All => true,
+        Filter::OfClient(id) => row.links.client.as_deref() == Some(id),
+        Filter::OfPerson(id) => row.links.person.as_deref() == Some(id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_far_off_is_never() {
+        assert_eq!(needed(Some(Time(1_000))), "1600000");
+        for sweep in [None, Some(Time(i64::MAX)), Some(Time(i64::MAX / 1000))] {
+            assert_eq!(needed(sweep), "never");
+        }
+    }
+}

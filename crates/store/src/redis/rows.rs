@@ -1,0 +1,112 @@
+//! Records to hashes and back.
+
+use ambient::Time;
+use redis::{Cmd, Value};
+
+use super::fault::Fault;
+use super::keys::Keys;
+use super::remembered::Remembered;
+use super::wire::Wire;
+use crate::{Key, Kind, Links, Look, Marks, Row, Seen};
+
+/// The fields of a hash that make a row, in the order that [`decode`] reads them.
+const FIELDS: [&str; 8] = ["marks", "ended", "body", "sweep", "client", "person", "consent", "server"];
+
+pub(super) async fn read(wire: &Wire, keys: &Keys, key: &Key) -> Result<Option<Row>, Fault> {
+    decode(key.clone(), wire.ask(fetch(keys, key)).await?)
+}
+
+/// All of these that are there.
+pub(super) async fn read_all(wire: &Wire, keys: &Keys, wanted: Vec<Key>) -> Result<Vec<Option<Row>>, Fault> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fetches = wanted.iter().map(|key| fetch(keys, key)).collect();
+    let replies = wire.ask_all(fetches).await?;
+    wanted.into_iter().zip(replies).map(|(key, reply)| decode(key, reply)).collect()
+}
+
+/// One round trip if it is remembered what the record names, else two. The record comes first: a Cluster, which keeps no
+/// order between its nodes, is asked for it alone.
+pub(super) async fn look(
+    wire: &Wire,
+    keys: &Keys,
+    remembered: &Remembered,
+    look: &Look,
+) -> Result<Seen, Fault> {
+    let known = if wire.keeps_order() { remembered.links(&look.record) } else { None };
+    let guessed = known.as_deref().map(Links::keys).unwrap_or_default();
+    let mut wanted = vec![look.record.clone()];
+    if wire.keeps_order() {
+        wanted.extend(guessed.iter().flatten().chain(&look.beside).cloned());
+    }
+    let mut rows = read_all(wire, keys, wanted).await?.into_iter();
+    let record = rows.next().flatten();
+    let named = record.as_ref().map(|record| record.links.keys()).unwrap_or_default();
+    // What was read with it: the guesses that are there, and the one beside.
+    let guesses = guessed.into_iter().flatten().count();
+    let mut read: Vec<Row> = rows.by_ref().take(guesses).flatten().collect();
+    let mut beside = rows.next().flatten();
+
+    let guessed_right = known.as_deref() == record.as_ref().map(|record| &record.links);
+    if !guessed_right || !wire.keeps_order() {
+        let mut missing: Vec<Key> = named.iter().flatten().cloned().collect();
+        let asks_beside = !wire.keeps_order() && look.beside.is_some();
+        if asks_beside {
+            missing.extend(look.beside.clone());
+        }
+        let mut found = read_all(wire, keys, missing).await?;
+        if asks_beside {
+            beside = found.pop().flatten();
+        }
+        read = found.into_iter().flatten().collect();
+        if let Some(record) = record.as_ref().filter(|record| record.key.kind == Kind::Grant) {
+            remembered.keep(&record.key, &record.links);
+        }
+    }
+    let [client, person, consent, server] =
+        named.map(|key| key.and_then(|key| read.iter().find(|row| row.key == key).cloned()));
+    Ok(Seen { record, client, person, consent, server, beside })
+}
+
+fn fetch(keys: &Keys, key: &Key) -> Cmd {
+    let mut command = redis::cmd("HMGET");
+    command.arg(keys.record(key)).arg(&FIELDS);
+    command
+}
+
+fn decode(key: Key, reply: Value) -> Result<Option<Row>, Fault> {
+    let kind = key.kind;
+    row(key, reply).map_err(|Torn| Fault::Damaged(kind))
+}
+
+/// Not what was written.
+struct Torn;
+
+fn row(key: Key, reply: Value) -> Result<Option<Row>, Torn> {
+    let Value::Array(fields) = reply else { return Err(Torn) };
+    let fields: [Value; FIELDS.len()] = fields.try_into().map_err(|_| Torn)?;
+    let [marks, ended, body, sweep, client, person, consent, server] = fields;
+    let Value::BulkString(marks) = marks else { return Ok(None) };
+    Ok(Some(Row {
+        key,
+        marks: Marks::from_bytes(&marks).ok_or(Torn)?,
+        ended: text(ended)?.ok_or(Torn)? == "1",
+        body: text(body)?.ok_or(Torn)?,
+        sweep: text(sweep)?.map(|sweep| sweep.parse().map(Time).map_err(|_| Torn)).transpose()?,
+        links: Links {
+            client: text(client)?,
+            person: text(person)?,
+            consent: text(consent)?,
+            server: text(server)?,
+        },
+    }))
+}
+
+fn text(value: Value) -> Result<Option<String>, Torn> {
+    if value == Value::Nil {
+        return Ok(None);
+    }
+    let Value::BulkString(bytes) = value else { return Err(Torn) };
+    String::from_utf8(bytes).map(Some).map_err(|_| Torn)
+}

@@ -1,0 +1,143 @@
+//! Asking the servers, however they belong together.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use redis::aio::{ConnectionLike as _, MultiplexedConnection};
+use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
+use redis::{Cmd, Pipeline, RedisError, Value};
+
+use super::endpoint::Way;
+use super::fault::{Fault, breaks};
+use super::keys::Keys;
+use super::link::{Link, Opens};
+use super::options::RedisOptions;
+use super::replicas::{Demand, Replicas};
+use super::sentinel::Target;
+use super::url::{Login, Node, RedisUrl, Shape};
+
+/// The way to one primary, or to all of a Cluster.
+///
+/// Whatever is asked may be sent more than once, by us or by the driver, when a reply got lost: every command here is one
+/// that may be.
+pub(super) enum Wire {
+    /// With another way for what must reach replicas first, if that is asked for.
+    One(Link, Option<Replicas>),
+    Cluster(ClusterConnection),
+}
+
+/// What one command was answered.
+pub(super) type Answer = Result<Value, RedisError>;
+
+impl Wire {
+    pub(super) async fn open(url: &RedisUrl, options: &RedisOptions, keys: &Keys) -> Result<Self, Fault> {
+        let way = Way::of(url, options)?;
+        let login = way.login(&url.login);
+        let target = match &url.shape {
+            Shape::Cluster if options.replicas > 0 => return Err(Fault::NoWaiting),
+            Shape::Cluster => {
+                let client = way.to_cluster(&url.nodes, &login)?;
+                return Ok(Self::Cluster(client.get_async_connection().await?));
+            }
+            Shape::Alone => url.nodes.first().cloned().map(Target::Server).ok_or(Fault::Ended)?,
+            Shape::Sentinel { primary, login } => {
+                Target::Primary { name: primary.clone(), sentinels: url.nodes.clone(), login: login.clone() }
+            }
+        };
+        let opener = Opener { way, target, login, database: url.database, patience: options.connecting * 2 };
+        let demand = Demand { replicas: options.replicas, patience: options.answering / 2 };
+        let replicas = match demand.replicas {
+            0 => None,
+            _ => Some(Replicas::behind(Link::open(opener.clone()).await?, demand, keys.probe(0))),
+        };
+        Ok(Self::One(Link::open(opener).await?, replicas))
+    }
+
+    /// Whether commands that are asked together are done in their order.
+    pub(super) const fn keeps_order(&self) -> bool {
+        matches!(self, Self::One(..))
+    }
+
+    /// Asks one.
+    pub(super) async fn ask(&self, command: Cmd) -> Result<Value, Fault> {
+        Ok(self.send(vec![command]).await?.pop().ok_or(Fault::Unexpected)??)
+    }
+
+    /// Asks all of these in one round trip; fails if one does.
+    pub(super) async fn ask_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, Fault> {
+        // The driver calls an empty pipeline a mistake.
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers = self.send(commands).await?;
+        Ok(answers.into_iter().collect::<Result<_, _>>()?)
+    }
+
+    /// Asks all of these in one round trip, each with an answer of its own.
+    pub(super) async fn send(&self, commands: Vec<Cmd>) -> Result<Vec<Answer>, Fault> {
+        match self {
+            Self::One(link, _) => {
+                let mut pipeline = Pipeline::with_capacity(commands.len());
+                for command in commands {
+                    pipeline.add_command(command);
+                }
+                link.ask(&pipeline).await
+            }
+            Self::Cluster(cluster) => {
+                Ok(join_all(commands.into_iter().map(|command| routed(cluster.clone(), command))).await)
+            }
+        }
+    }
+
+    /// The same; answered when as many replicas as asked for have what the answers say.
+    pub(super) async fn write(&self, commands: Vec<Cmd>) -> Result<Vec<Answer>, Fault> {
+        match self {
+            Self::One(_, Some(replicas)) => replicas.send(commands).await,
+            Self::One(_, None) | Self::Cluster(_) => self.send(commands).await,
+        }
+    }
+
+    /// Asks every primary.
+    pub(super) async fn ask_primaries(&self, command: Cmd) -> Result<Vec<Value>, Fault> {
+        match self {
+            Self::One(..) => Ok(vec![self.ask(command).await?]),
+            Self::Cluster(cluster) => {
+                let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+                let answers = cluster.clone().route_command(command, everywhere).await?.extract_error()?;
+                let Value::Map(answers) = answers else { return Err(Fault::Unexpected) };
+                Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+            }
+        }
+    }
+}
+
+/// Asks whoever has the slot; once more if the answer got lost, which the driver sometimes does itself.
+async fn routed(mut cluster: ClusterConnection, command: Cmd) -> Answer {
+    let mut answer = cluster.req_packed_command(&command).await.and_then(Value::extract_error);
+    if answer.as_ref().is_err_and(breaks) {
+        answer = cluster.req_packed_command(&command).await.and_then(Value::extract_error);
+    }
+    answer
+}
+
+#[derive(Clone)]
+struct Opener {
+    way: Way,
+    target: Target,
+    login: Login,
+    database: u16,
+    patience: Duration,
+}
+
+#[async_trait::async_trait]
+impl Opens for Opener {
+    async fn open(&self) -> Result<(MultiplexedConnection, Node), Fault> {
+        let opening = self.target.open(&self.way, &self.login, self.database);
+        tokio::time::timeout(self.patience, opening).await.map_err(|_| Fault::Connecting)?
+    }
+
+    async fn moved(&self, there: &Node) {
+        self.target.moved(&self.way, there).await;
+    }
+}

@@ -1,0 +1,152 @@
+//! Who may come in, and by which way.
+
+use std::fs;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use secrecy::SecretString;
+use store::{Commit, Counters, Redis, RedisOptions, RedisUrl, Store};
+use testkit::redis_server::{RedisCluster, RedisSentinels, RedisServer};
+
+use crate::{Time, create, is_unavailable, open, read, sources};
+
+/// What `docs/records.md` tells operators to grant.
+const RULE: &str =
+    "on >w@rd resetchannels ~portcullis:* -@all +@read +@write +@connection +eval +evalsha +time +info +role";
+
+/// Makes a user of this rule.
+fn grant(server: &RedisServer, rule: &str) {
+    let mut words = vec!["ACL", "SETUSER", "gate"];
+    words.extend(rule.split(' '));
+    server.ask(&words);
+}
+
+#[tokio::test]
+async fn a_password_opens_and_a_wrong_one_does_not() {
+    let server = RedisServer::start_with(&["--requirepass", "w@rd"]);
+    let url = |login: &str| format!("redis://{login}127.0.0.1:{}", server.port());
+    assert_eq!(create(&open(&url(":w%40rd@")).await.unwrap(), 1).await.unwrap(), Commit::Done);
+    for login in ["", ":wrong@", "nobody:w%40rd@"] {
+        let refused = open(&url(login)).await.unwrap_err();
+        assert!(!sources(&refused).contains("wrong"), "{refused:?}");
+        assert!(is_unavailable::<()>(Err(refused)));
+    }
+    let apart = RedisOptions::default().password(SecretString::from("w@rd"));
+    assert!(!format!("{apart:?}").contains("w@rd"));
+    let store = Redis::open(&RedisUrl::parse(&url("")).unwrap(), apart).await.unwrap();
+    assert!(read(&store, 1).await.is_some());
+}
+
+#[tokio::test]
+async fn a_user_with_no_more_rights_than_documented_is_enough() {
+    let server = RedisServer::start();
+    grant(&server, RULE);
+    let url = format!("redis://gate:w%40rd@127.0.0.1:{}", server.port());
+    let store = open(&url).await.unwrap();
+    assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
+    assert!(read(&store, 1).await.is_some());
+    assert_eq!(store.count("a", 60, Time(0)).await.unwrap(), 1);
+    store.ready().await.unwrap();
+    let elsewhere = RedisOptions::default().prefix("another");
+    assert!(is_unavailable(Redis::open(&RedisUrl::parse(&url).unwrap(), elsewhere).await));
+    server.ask(&["ACL", "SETUSER", "gate", "-info"]);
+    let told = sources(&store.ready().await.unwrap_err());
+    assert!(told.contains("let this user run INFO (ACL rule +info)"), "{told}");
+}
+
+#[tokio::test]
+async fn on_a_cluster_it_needs_two_more() {
+    let mut cluster = RedisCluster::start();
+    for node in cluster.nodes() {
+        grant(node, &format!("{RULE} +cluster|slots +cluster|info"));
+    }
+    let url = cluster.url().replace("://", "://gate:w%40rd@");
+    let store = open(&url).await.unwrap();
+    for n in 0..10 {
+        assert_eq!(create(&store, n).await.unwrap(), Commit::Done);
+        assert!(read(&store, n).await.is_some());
+    }
+    store.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn sentinels_may_have_a_user_of_their_own() {
+    let mut servers = RedisSentinels::start();
+    for node in [&servers.primary, &servers.replica] {
+        grant(node, RULE);
+    }
+    for sentinel in servers.sentinels() {
+        let rule =
+            "on >an0ther -@all +@connection +sentinel|get-master-addr-by-name +subscribe &+switch-master";
+        grant(sentinel, rule);
+    }
+    let login = servers.url().replace("://", "://gate:w%40rd@");
+    assert!(is_unavailable(open(&login).await), "the password is that of the servers");
+    let store = open(&format!("{login}?sentinel_password=an0ther")).await.unwrap();
+    assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
+    assert_eq!(servers.primary.ask(&["WAIT", "1", "0"]), "1");
+    servers.primary.kill();
+    servers.fail_over();
+    crate::until(async || store.ready().await.is_ok()).await;
+    assert!(read(&store, 1).await.is_some());
+}
+
+#[tokio::test]
+async fn those_who_share_a_server_do_not_meet() {
+    let server = RedisServer::start();
+    let url = |path: &str| RedisUrl::parse(&format!("{}{path}", server.url())).unwrap();
+    let one = Redis::open(&url(""), RedisOptions::default()).await.unwrap();
+    let two = Redis::open(&url(""), RedisOptions::default().prefix("two")).await.unwrap();
+    let three = Redis::open(&url("/3"), RedisOptions::default()).await.unwrap();
+    assert_eq!(create(&one, 1).await.unwrap(), Commit::Done);
+    for store in [&two, &three] {
+        assert_eq!(read(store, 1).await, None);
+        assert_eq!(create(store, 1).await.unwrap(), Commit::Done);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_checked() {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    fs::write(&certificate, cert.pem()).unwrap();
+    fs::write(&key, signing_key.serialize_pem()).unwrap();
+    let mut server = RedisServer::start();
+    let settings = [
+        ("tls-cert-file", certificate.to_str().unwrap()),
+        ("tls-key-file", key.to_str().unwrap()),
+        ("tls-auth-clients", "no"),
+    ];
+    for (name, value) in settings {
+        server.ask(&["CONFIG", "SET", name, value]);
+    }
+    let port = server.listens_with_tls_too();
+    let vouched = || RedisOptions::default().certificate_authority(cert.pem());
+    let url = |host: &str| RedisUrl::parse(&format!("rediss://{host}:{port}")).unwrap();
+    let store = Redis::open(&url("localhost"), vouched()).await.unwrap();
+    assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
+    store.ready().await.unwrap();
+    assert!(is_unavailable(Redis::open(&url("localhost"), RedisOptions::default()).await), "nobody vouches");
+    assert!(is_unavailable(Redis::open(&url("127.0.0.1"), vouched()).await), "another name");
+    let nonsense = RedisOptions::default().certificate_authority("no certificate");
+    assert!(is_unavailable(Redis::open(&url("localhost"), nonsense).await));
+}
+
+#[tokio::test]
+async fn sentinels_that_do_not_know_the_name_say_so() {
+    let servers = RedisSentinels::start();
+    let url = servers.url().replace(RedisSentinels::NAME, "another");
+    let told = sources(&open(&url).await.unwrap_err());
+    assert!(told.contains("no Sentinel knows a primary of the name another"), "{told}");
+}
+
+/// It would be ignored, and whoever set it believes that the servers are checked.
+#[tokio::test]
+async fn a_certificate_authority_without_tls_is_refused() {
+    let server = RedisServer::start();
+    let pem = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap().cert.pem();
+    let options = RedisOptions::default().certificate_authority(pem);
+    let told = sources(&Redis::open(&RedisUrl::parse(&server.url()).unwrap(), options).await.unwrap_err());
+    assert!(told.contains("begin it with rediss"), "{told}");
+}

@@ -1,0 +1,104 @@
+//! One's own table of users, as a database would have it: who they are, who vouches for them, and their API keys.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ambient::Entropy;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth_types::{Issuer, Scope};
+use parking_lot::Mutex;
+use resource_server::Verified;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+
+/// What every API key starts with: it tells a key from a token, and a scanner for secrets what it has found.
+pub const PREFIX: &str = "demo_";
+
+/// A user, as the rest of the application knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Their number here: the name that everything else refers to them by.
+    pub id: u64,
+    /// What they are called, if somebody said so. It is for people to read, and joins nothing.
+    pub name: Option<String>,
+}
+
+/// What an API key is good for.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    /// Whose it is.
+    pub user: u64,
+    /// What it reaches.
+    pub scopes: Scope,
+}
+
+/// All users. A clone is the same table.
+#[derive(Clone, Default)]
+pub struct Users(Arc<Mutex<Tables>>);
+
+#[derive(Default)]
+struct Tables {
+    users: Vec<User>,
+    /// Who is who, by (`iss`, `sub`). An e-mail address is no key: it can be given to somebody else, and a provider may let people
+    /// write any.
+    people: BTreeMap<(String, String), u64>,
+    /// The digests: who reads this table has no key. SHA-256 is enough for 256 drawn bits; a password needs a slow hash.
+    keys: BTreeMap<[u8; 32], ApiKey>,
+}
+
+impl Users {
+    /// The user that a caller is, made on the first visit. `ours` is the issuer of our own API keys, whose subjects are our users.
+    ///
+    /// `None` for a token that is nobody's, and for a key of a user who is gone.
+    #[must_use]
+    pub fn of(&self, caller: &Verified, ours: &Issuer) -> Option<User> {
+        let (issuer, subject) = caller.person()?;
+        let tables = &mut *self.0.lock();
+        if issuer == ours.as_str() {
+            let id: u64 = subject.parse().ok()?;
+            return tables.users.iter().find(|user| user.id == id).cloned();
+        }
+        let key = (issuer.to_owned(), subject.to_owned());
+        if let Some(id) = tables.people.get(&key) {
+            return tables.users.iter().find(|user| user.id == *id).cloned();
+        }
+        let name = caller.claims.get("name").and_then(|name| name.as_str()).map(ToOwned::to_owned);
+        let user = tables.add(name);
+        tables.people.insert(key, user.id);
+        Some(user)
+    }
+
+    /// Makes a user whom no authorization server vouches for.
+    #[must_use]
+    pub fn add(&self, name: &str) -> User {
+        self.0.lock().add(Some(name.to_owned()))
+    }
+
+    /// Makes a key for a user. It is not kept: only this value has it.
+    #[must_use]
+    pub fn new_key(&self, user: &User, scopes: Scope, entropy: &dyn Entropy) -> SecretString {
+        let drawn: [u8; 32] = entropy.draw();
+        let key = SecretString::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(drawn)));
+        self.0.lock().keys.insert(digest(&key), ApiKey { user: user.id, scopes });
+        key
+    }
+
+    /// What a key is good for, if it is one. A look-up by digest tells nobody, by its time, how near a wrong key is.
+    #[must_use]
+    pub fn key(&self, key: &SecretString) -> Option<ApiKey> {
+        self.0.lock().keys.get(&digest(key)).cloned()
+    }
+}
+
+impl Tables {
+    fn add(&mut self, name: Option<String>) -> User {
+        let user = User { id: self.users.len() as u64 + 1, name };
+        self.users.push(user.clone());
+        user
+    }
+}
+
+fn digest(key: &SecretString) -> [u8; 32] {
+    Sha256::digest(key.expose_secret()).into()
+}
