@@ -14,6 +14,7 @@ mod answer;
 mod config_error;
 mod cors;
 mod environment;
+mod holder;
 mod jwt;
 mod metadata;
 mod opaque;
@@ -25,9 +26,16 @@ mod verified;
 mod verifier;
 mod verify;
 
+pub use ambient::{Clock, Time};
+pub use http_io::Fetch;
+pub use jose::{Algorithm, Algorithms};
+pub use oauth_types::{ClientId, Issuer, ProtectedResourceMetadata, Resource, Scope};
+pub use secrecy::{ExposeSecret, SecretString};
+
 pub use answer::ErrorBody;
 pub use config_error::{ConfigError, ValueFault};
 pub use environment::{Environment, EnvironmentError, Variable};
+pub use holder::Holder;
 pub use jwt::Jwt;
 pub use metadata::{LegacyMetadata, Metadata};
 pub use opaque::Introspection;

@@ -94,7 +94,7 @@ impl Protection {
     /// Everybody needs a token, of whatever scope.
     #[must_use]
     pub fn new(verifier: impl Verify + 'static) -> Self {
-        ProtectionBuilder::new(Arc::new(verifier)).finished()
+        ProtectionBuilder::new(Arc::new(verifier)).plain()
     }
 
     /// A protection that demands more, or less.

@@ -20,7 +20,7 @@ pub use builder::VerifierBuilder;
 
 use crate::jwt::Trusted;
 use crate::opaque::{Digest, Remembered, Source};
-use crate::{Invalid, Rejection, Unavailable, Verified, Verify};
+use crate::{Holder, Invalid, Rejection, Unavailable, Verified, Verify};
 use notices::Notices;
 
 /// Checks the tokens that this server is sent. A clone is the same verifier.
@@ -51,9 +51,11 @@ struct Inner {
 struct Own {
     prefix: String,
     check: Check,
+    /// Who vouches for it, unless the check names somebody.
+    issuer: Issuer,
 }
 
-type Check = Box<dyn Fn(SecretString) -> BoxFuture<'static, Result<Verified, Rejection>> + Send + Sync>;
+type Check = Box<dyn Fn(SecretString) -> BoxFuture<'static, Result<Holder, Rejection>> + Send + Sync>;
 
 impl Verifier {
     /// A verifier for the server at `resource`: the exact URL of the MCP endpoint, as clients know it. Whatever is wrong with it is
@@ -197,11 +199,11 @@ impl Inner {
     }
 
     async fn own(&self, own: &Own, token: &SecretString) -> Result<Arc<Verified>, Rejection> {
-        let verified = (own.check)(token.clone()).await?;
-        if verified.expires_at.is_some_and(|at| self.clock.now() >= at) {
+        let holder = (own.check)(token.clone()).await?;
+        if holder.expires_at.is_some_and(|at| self.clock.now() >= at) {
             return Err(jose::Rejection::Expired.into());
         }
-        Ok(Arc::new(verified))
+        Ok(Arc::new(holder.verified(&own.issuer, self.resource.clone())))
     }
 }
 

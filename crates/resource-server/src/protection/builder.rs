@@ -12,7 +12,7 @@ use super::{Common, Gate, Protection};
 use crate::answer::{Answers, ErrorBody};
 use crate::config_error::ValueFault;
 use crate::cors::{self, Cors};
-use crate::metadata::{Documents, Legacy};
+use crate::metadata::{AuthorizationServers, Documents, Legacy};
 use crate::scopes::Hierarchy;
 use crate::tools::Tools;
 use crate::{ConfigError, LegacyMetadata, Verify};
@@ -31,6 +31,7 @@ pub struct ProtectionBuilder {
     body: ErrorBody,
     retry_after: Duration,
     origins: Option<BTreeSet<String>>,
+    authorization_servers: Option<Vec<String>>,
     scopes_supported: Option<Scope>,
     name: Option<String>,
     documentation: Option<String>,
@@ -56,6 +57,7 @@ impl ProtectionBuilder {
             body: ErrorBody::default(),
             retry_after: RETRY_AFTER,
             origins: None,
+            authorization_servers: None,
             scopes_supported: None,
             name: None,
             documentation: None,
@@ -80,17 +82,19 @@ impl ProtectionBuilder {
     /// [`require_for_other_tools`](Self::require_for_other_tools) closes what is not named.
     #[must_use]
     pub fn require_for_tool(self, tool: &str, scopes: &str) -> Self {
-        let name = if tool.is_empty() {
-            Err(value("the name of a tool", tool, ValueFault::Empty, "delete_file"))
-        } else {
-            Ok(tool)
-        };
-        let both = name.and_then(|name| Ok((name.to_owned(), demanded(scopes)?)));
+        let both = named(tool).and_then(|tool| Ok((tool, demanded(scopes)?)));
         self.with(both, |this, (tool, scopes)| this.tools.need(tool, &scopes))
     }
 
-    /// A `tools/call` of any tool that [`require_for_tool`](Self::require_for_tool) does not name needs these scopes, too: one that is
-    /// added later, and one whose name is written otherwise there than in the server, which would be open without this.
+    /// A `tools/call` of `tool` needs nothing beyond what [every token](Self::require) needs: the exception from
+    /// [`require_for_other_tools`](Self::require_for_other_tools), without which it changes nothing.
+    #[must_use]
+    pub fn open_tool(self, tool: &str) -> Self {
+        self.with(named(tool), |this, tool| this.tools.open(tool))
+    }
+
+    /// A `tools/call` of any tool that neither [`require_for_tool`](Self::require_for_tool) nor [`open_tool`](Self::open_tool) names needs
+    /// these scopes, too: one that is added later, and one whose name is written otherwise there than in the server, which would be open without this.
     #[must_use]
     pub fn require_for_other_tools(self, scopes: &str) -> Self {
         self.with(demanded(scopes), |this, scopes| this.tools.others_need(&scopes))
@@ -101,6 +105,16 @@ impl ProtectionBuilder {
     pub fn implies(self, broad: &str, narrow: &str) -> Self {
         let both = demanded(broad).and_then(|broad| Ok((broad, demanded(narrow)?)));
         self.with(both, |this, both| this.implications.push(both))
+    }
+
+    /// What the metadata lists as `authorization_servers` (RFC 9728 section 2), in this order, instead of all issuers that the verifier
+    /// trusts. Clients log in at the first, or at any.
+    ///
+    /// It is for a move from one to another: tokens of the old one are still taken, and new ones come from the new one alone.
+    #[must_use]
+    pub fn authorization_servers<I: AsRef<str>>(self, issuers: impl IntoIterator<Item = I>) -> Self {
+        let issuers = issuers.into_iter().map(|issuer| issuer.as_ref().to_owned()).collect();
+        Self { authorization_servers: Some(issuers), ..self }
     }
 
     /// What the metadata lists as `scopes_supported`, instead of what is [required](Self::require) of every token: what a client asks for
@@ -222,22 +236,36 @@ impl ProtectionBuilder {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
-        if self.legacy == LegacyMetadata::Copy && self.fetch.is_none() {
-            self.fetch = Some(Legacy::client(&self.verify.issuers())?);
+        if let Some(tool) = self.tools.contradiction() {
+            return Err(ConfigError::OpenTool { tool: tool.to_owned() });
         }
-        Ok(self.finished())
+        let verify = Arc::clone(&self.verify);
+        let servers = match self.authorization_servers.take() {
+            Some(chosen) => AuthorizationServers::only(verify, chosen)?,
+            None => AuthorizationServers::all(verify),
+        };
+        if self.legacy == LegacyMetadata::Copy && self.fetch.is_none() {
+            self.fetch = Some(Legacy::client(&servers.listed())?);
+        }
+        Ok(self.finished(servers))
     }
 
-    /// Nothing here can fail.
-    pub(super) fn finished(self) -> Protection {
+    /// The protection before which nothing was said that could be wrong.
+    pub(super) fn plain(self) -> Protection {
+        let servers = AuthorizationServers::all(Arc::clone(&self.verify));
+        self.finished(servers)
+    }
+
+    fn finished(self, servers: AuthorizationServers) -> Protection {
         let resource = self.verify.resource().clone();
         let answers = Answers { metadata_url: well_known::protected_resource(&resource), body: self.body };
+        let legacy = Legacy::new(self.legacy, self.fetch, &servers, Arc::clone(&self.clock));
         let documents = Documents::new(
-            Arc::clone(&self.verify),
+            servers,
             self.scopes_supported.unwrap_or_else(|| self.required.clone()),
             (self.name, self.documentation),
             self.at_root,
-            Legacy::new(self.legacy, self.fetch, &self.verify, Arc::clone(&self.clock)),
+            legacy,
         );
         let common = Common {
             verify: self.verify,
@@ -268,6 +296,11 @@ impl ProtectionBuilder {
         }
         self
     }
+}
+
+fn named(tool: &str) -> Result<String, ConfigError> {
+    let empty = || value("the name of a tool", tool, ValueFault::Empty, "delete_file");
+    if tool.is_empty() { Err(empty()) } else { Ok(tool.to_owned()) }
 }
 
 /// Scopes that can be demanded of a token: at least one, and not the one that asks for a refresh token.

@@ -186,3 +186,28 @@ fn what_the_author_forgot_is_said_once_a_minute() {
     assert!(due(50), "the clock was put back");
     assert_eq!(Protection::missing("/x").status(), StatusCode::INTERNAL_SERVER_ERROR);
 }
+
+/// What an author adds later is closed until somebody opens it.
+#[tokio::test]
+async fn tools_that_nobody_named_are_closed_and_those_that_are_open_need_nothing_more() {
+    let protection = builder().require("a").require_for_other_tools("b").open_tool("free").build().unwrap();
+    for (tool, scope) in [("free", None), ("Free", Some("a b")), ("delete", Some("a b"))] {
+        let call = CALL.replace("delete", tool);
+        let sent = sent(&protection, &[("authorization", "Bearer good.a")], &call).await;
+        assert_eq!(sent.err().and_then(|answer| param(&answer, "scope")).as_deref(), scope, "{tool}");
+    }
+    let batch = format!("[{},{CALL}]", CALL.replace("delete", "free"));
+    let answer = refused(&protection, &[("authorization", "Bearer good.a")], &batch).await;
+    assert_eq!(param(&answer, "scope").as_deref(), Some("a b"));
+}
+
+#[test]
+fn a_tool_that_is_open_and_needs_a_scope_is_an_error() {
+    for built in [
+        builder().open_tool("delete").require_for_tool("delete", "b").build(),
+        builder().require_for_tool("delete", "b").open_tool("delete").build(),
+    ] {
+        assert_eq!(built.unwrap_err(), ConfigError::OpenTool { tool: "delete".to_owned() });
+    }
+    assert!(matches!(builder().open_tool("").build(), Err(ConfigError::Value { .. })));
+}
