@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use http::Uri;
 use http::request::Parts;
 use parking_lot::Mutex;
 use resource_server::Verified;
@@ -34,6 +35,12 @@ pub fn service(notes: Notes) -> StreamableHttpService<Notes, NeverSessionManager
         .with_json_response(true)
         .disable_allowed_hosts();
     StreamableHttpService::new(move || Ok(notes.clone()), Arc::default(), config)
+}
+
+/// Where it is served: the path of its public URL, at which clients call it and which the address of the metadata is made from.
+#[must_use]
+pub fn path(public_url: &str) -> String {
+    public_url.parse::<Uri>().map_or_else(|_| "/".to_owned(), |url| url.path().to_owned())
 }
 
 /// Which note.

@@ -23,7 +23,8 @@ async fn of_two_that_start_at_once_on_an_empty_redis_one_makes_the_admin_key_and
     // A process that was stopped has printed all that it would.
     let mut holding = Vec::new();
     for said in [one.stop(), other.stop()] {
-        let keys: Vec<&str> = said.lines().map(str::trim).filter(|line| line.starts_with("adm_")).collect();
+        let key = |line| str::strip_prefix(str::trim(line), "export ADMIN_KEY=");
+        let keys: Vec<&str> = said.lines().filter_map(key).collect();
         let void = said.contains("that one holds, this one does not");
         assert!(keys.len() <= 1 && !(void && keys.is_empty()), "{said}");
         holding.extend(keys.into_iter().filter(|_| !void).map(str::to_owned));
