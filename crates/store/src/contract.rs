@@ -308,7 +308,17 @@ pub struct ClaimPage {
     pub more: bool,
 }
 
-/// Listing claims, which copying a store needs and nothing else: a backend without it works, but cannot be moved.
+/// What is there though a listing of all misses it.
+#[derive(Clone, Debug, Default)]
+pub struct Unlisted {
+    /// Where the records are.
+    pub records: Vec<Key>,
+    /// The claims.
+    pub claims: Vec<(ClaimKind, HeldClaim)>,
+}
+
+/// Listing claims and what lists have lost, which copying a store needs and nothing else: a backend without it works, but cannot
+/// be moved.
 ///
 /// As with [`Inspect`], a page may show what has just gone, and never misses what was there throughout. Where there is no
 /// order of keys by themselves (Redis), the backend keeps one: entered before the claim, healed when it is read.
@@ -321,6 +331,12 @@ pub trait Claims: Send + Sync {
         after: Option<&str>,
         at_most: u32,
     ) -> Result<ClaimPage, StoreError>;
+
+    /// What the listings of all miss. Only where lists are kept apart from records can they lose an entry; everywhere else it is
+    /// nothing, which is the default. It looks at every key there is.
+    async fn unlisted(&self) -> Result<Unlisted, StoreError> {
+        Ok(Unlisted::default())
+    }
 }
 
 /// A store that can be moved to another one, or from it: what every backend here is.

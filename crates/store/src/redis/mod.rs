@@ -18,6 +18,7 @@ mod replicas;
 mod rows;
 mod scripts;
 mod sentinel;
+mod unlisted;
 mod url;
 mod wire;
 
@@ -34,12 +35,13 @@ pub use self::url::{RedisUrl, RedisUrlError};
 use self::wire::Wire;
 use crate::{
     Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Counters, Filter, Inspect, Key, Kind,
-    Look, Page, Row, Seen, Store, StoreError,
+    Look, Page, Row, Seen, Store, StoreError, Unlisted,
 };
 
 /// A store, and shared counters, in Redis 7 or newer or Valkey.
 ///
 /// Gone, loading, full or read-only, Redis makes it answer [`StoreError::Unavailable`]; it works again when the cause is gone.
+/// Refusing who we are, it makes it answer [`StoreError::Misconfigured`].
 /// A connection that breaks is made anew, at first at once and then more and more slowly, and what was being asked is
 /// asked once more: a commit whose reply got lost finds its own mark. One is enough for a process, however many share it.
 pub struct Redis {
@@ -131,6 +133,10 @@ impl Claims for Redis {
         at_most: u32,
     ) -> Result<ClaimPage, StoreError> {
         Ok(claims::page(&self.wire, &self.keys, kind, after, at_most).await?)
+    }
+
+    async fn unlisted(&self) -> Result<Unlisted, StoreError> {
+        Ok(unlisted::unlisted(&self.wire, &self.keys).await?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::endpoint::Way;
@@ -100,15 +100,47 @@ impl Wire {
 
     /// Asks every primary.
     pub(super) async fn ask_primaries(&self, command: Cmd) -> Result<Vec<Value>, Fault> {
+        Ok(self.ask_each_primary(command).await?.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// Asks every primary, and tells which answered what.
+    pub(super) async fn ask_each_primary(&self, command: Cmd) -> Result<Vec<(Primary, Value)>, Fault> {
         match self {
-            Self::One(..) => Ok(vec![self.ask(command).await?]),
+            Self::One(..) => Ok(vec![(Primary::Only, self.ask(command).await?)]),
             Self::Cluster(cluster) => {
                 let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
                 let answers = cluster.clone().route_command(command, everywhere).await?.extract_error()?;
                 let Value::Map(answers) = answers else { return Err(Fault::Unexpected) };
-                Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+                answers.into_iter().map(|(address, answer)| Ok((Primary::at(address)?, answer))).collect()
             }
         }
+    }
+
+    /// Asks the primary that answered before.
+    pub(super) async fn ask_there(&self, primary: &Primary, command: Cmd) -> Result<Value, Fault> {
+        match (self, primary) {
+            (Self::Cluster(cluster), Primary::At { host, port }) => {
+                let there = SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port };
+                let answer = cluster.clone().route_command(command, RoutingInfo::SingleNode(there)).await?;
+                Ok(answer.extract_error()?)
+            }
+            (Self::One(..), _) | (Self::Cluster(_), Primary::Only) => self.ask(command).await,
+        }
+    }
+}
+
+/// One of those that [`Wire::ask_each_primary`] asks.
+pub(super) enum Primary {
+    Only,
+    At { host: String, port: u16 },
+}
+
+impl Primary {
+    fn at(address: Value) -> Result<Self, Fault> {
+        let address: String = redis::from_redis_value(address).map_err(RedisError::from)?;
+        let (host, port) = address.rsplit_once(':').ok_or(Fault::Unexpected)?;
+        let port = port.parse().map_err(|_| Fault::Unexpected)?;
+        Ok(Self::At { host: host.to_owned(), port })
     }
 }
 
