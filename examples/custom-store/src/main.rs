@@ -33,6 +33,7 @@ use store::{ScopeEntry, UserInfoDetail};
 async fn main() -> Result<(), Box<dyn Error>> {
     let application = application(Path::new(".")).await?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8414").await?;
+    writeln!(io::stdout(), "It listens on http://127.0.0.1:8414")?;
     axum::serve(listener, application.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }

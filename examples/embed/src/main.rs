@@ -91,6 +91,7 @@ fn application(log_in: LogIn) -> Router {
 async fn main() -> Result<(), Box<dyn Error>> {
     let application = application(log_in(Issuer::parse("http://127.0.0.1:8414")?).await?);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8414").await?;
+    writeln!(io::stdout(), "It listens on http://127.0.0.1:8414")?;
     axum::serve(listener, application.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }

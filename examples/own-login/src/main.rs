@@ -17,6 +17,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     writeln!(io::stdout(), "The key of {RESOURCE}, which another start exchanges for another:\n")?;
     writeln!(io::stdout(), "    export PORTCULLIS_SERVER_KEY={}\n", server_key.expose_secret())?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8414").await?;
+    writeln!(io::stdout(), "It listens on http://127.0.0.1:8414")?;
     axum::serve(listener, application.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }
