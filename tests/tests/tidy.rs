@@ -239,6 +239,21 @@ fn the_troubleshooting_tables_have_the_reasons_of_a_resource_server_and_no_other
     assert!(unknown.is_empty(), "explained, and there is no such code: {unknown:?}");
 }
 
+#[test]
+fn each_setting_of_a_resource_server_is_in_the_guide() {
+    let guide = fs::read_to_string(root().join("docs/protect.md")).unwrap();
+    let mut settings = BTreeSet::new();
+    for file in ["verifier/builder.rs", "protection/builder.rs", "jwt/mod.rs", "opaque/introspection.rs"] {
+        let code = fs::read_to_string(root().join("crates/resource-server/src").join(file)).unwrap();
+        let names =
+            code.lines().filter_map(|line| line.strip_prefix("    pub fn ")?.split(['(', '<']).next());
+        settings.extend(names.filter(|name| *name != "build").map(str::to_owned));
+    }
+    assert!(settings.len() > 30, "{settings:?}");
+    settings.retain(|name| !["`", "::"].iter().any(|before| guide.contains(&format!("{before}{name}("))));
+    assert!(settings.is_empty(), "not in the guide: {settings:?}");
+}
+
 /// The names in backticks in the columns that name tests.
 fn tests_named_in(markdown: &str) -> Vec<String> {
     named_in_column(markdown, &["test", "tests", "held by"])

@@ -149,6 +149,17 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_registers_in_the_same_words() {
+        let words =
+            |text: &str| text.split_whitespace().filter(|word| *word != "$").collect::<Vec<_>>().join(" ");
+        let text = printed(Some(&SecretString::from("adm_example")), true);
+        let from = text.find("export PORTCULLIS_SERVER_KEY").unwrap();
+        let command = words(text[from..].split("\n\n").next().unwrap());
+        let command = command.replace("https://auth.example.com", "http://127.0.0.1:8414");
+        assert!(words(include_str!("../../../README.md")).contains(&command), "{command}");
+    }
+
+    #[test]
     fn later_runs_say_one_line() {
         assert_eq!(printed(None, false).lines().count(), 1);
     }

@@ -94,3 +94,21 @@ impl Default for Notes {
         Self { texts: Arc::new(Mutex::new(texts.map(|(number, text)| (number, text.to_owned())).into())) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::path;
+
+    #[test]
+    fn it_is_served_where_clients_call_it() {
+        for (url, served) in [
+            ("https://mcp.example.com/mcp", "/mcp"),
+            ("https://mcp.example.com/v1/notes/", "/v1/notes/"),
+            ("https://mcp.example.com/mcp?tenant=1", "/mcp"),
+            ("https://mcp.example.com", "/"),
+            ("http://127.0.0.1:3001/", "/"),
+        ] {
+            assert_eq!(path(url), served, "{url}");
+        }
+    }
+}
