@@ -18,6 +18,7 @@ mod holder;
 mod jwt;
 mod metadata;
 mod opaque;
+mod origin;
 mod protection;
 mod rejection;
 mod scopes;
@@ -28,7 +29,7 @@ mod verify;
 
 pub use ambient::{Clock, Time};
 pub use http_io::Fetch;
-pub use jose::{Algorithm, Algorithms};
+pub use jose::{Algorithm, Algorithms, TokenError};
 pub use oauth_types::{ClientId, Issuer, ProtectedResourceMetadata, Resource, Scope};
 pub use secrecy::{ExposeSecret, SecretString};
 
@@ -39,7 +40,7 @@ pub use holder::Holder;
 pub use jwt::Jwt;
 pub use metadata::{LegacyMetadata, Metadata};
 pub use opaque::Introspection;
-pub use protection::{Admission, Protection, ProtectionBuilder, Refused, Unread};
+pub use protection::{Passed, Protection, ProtectionBuilder, ReadBody};
 pub use rejection::{Fault, Invalid, Rejection, Unavailable};
 pub use verified::Verified;
 pub use verifier::{Verifier, VerifierBuilder};

@@ -133,7 +133,7 @@ impl Inner {
             return Chosen::Own(own);
         }
         if text.len() > LONGEST {
-            return refused(jose::Rejection::Malformed);
+            return refused(jose::TokenError::Malformed);
         }
         if text.matches('.').count() == 2
             && let Some(chosen) = self.chosen_for_signed(token, now)
@@ -170,7 +170,7 @@ impl Inner {
         Some(match (self.prefixless().filter(its_own), named) {
             (Some(source), _) => self.remembered(source, token, now),
             (None, Some(_)) => refused(Invalid::UntrustedIssuer),
-            (None, None) => refused(jose::Rejection::ClaimMissing { claim: "iss" }),
+            (None, None) => refused(jose::TokenError::ClaimMissing { claim: "iss" }),
         })
     }
 
@@ -201,7 +201,7 @@ impl Inner {
     async fn own(&self, own: &Own, token: &SecretString) -> Result<Arc<Verified>, Rejection> {
         let holder = (own.check)(token.clone()).await?;
         if holder.expires_at.is_some_and(|at| self.clock.now() >= at) {
-            return Err(jose::Rejection::Expired.into());
+            return Err(jose::TokenError::Expired.into());
         }
         Ok(Arc::new(holder.verified(&own.issuer, self.resource.clone())))
     }

@@ -13,9 +13,9 @@ use oauth_types::{Issuer, well_known};
 use serde::Deserialize;
 
 use super::{AuthorizationServers, document, fault};
-use crate::verifier::asking::is_on_this_machine;
+use crate::origin::Origin;
 use crate::verifier::discovery::unasked;
-use crate::verifier::renewed::{Fetched, Held, Origin, Renewed};
+use crate::verifier::renewed::{Fetched, Held, Renew, Renewed};
 use crate::{ConfigError, Fault, Unavailable};
 
 /// What a client of 2025-03-26 finds at `/.well-known/oauth-authorization-server` of the MCP server's own origin. It knows no
@@ -63,7 +63,11 @@ impl Legacy {
     /// A client for issuers that the operator configured: private networks are open to it, and this machine if one of them is on it.
     pub(crate) fn client(issuers: &[Issuer]) -> Result<Arc<dyn Fetch>, ConfigError> {
         let mut guard = Guard::public_only().dangerous_private_networks();
-        if issuers.iter().any(|issuer| is_on_this_machine(issuer.as_str())) {
+        if issuers
+            .iter()
+            .filter_map(|issuer| Origin::of(issuer.as_str()))
+            .any(|origin| origin.is_this_machine())
+        {
             guard = guard.dangerous_loopback();
         }
         Ok(Arc::new(Client::new(guard)?))
@@ -95,7 +99,7 @@ struct Original {
 }
 
 #[async_trait]
-impl Origin<Bytes> for Original {
+impl Renew<Bytes> for Original {
     async fn fetch(&self, _: Option<Arc<Held<Bytes>>>, _: bool) -> Result<Fetched<Bytes>, Unavailable> {
         let Some(issuer) = &self.servers.first() else { return Err(Unavailable::OwnCheck) };
         let mut why = unasked(issuer);

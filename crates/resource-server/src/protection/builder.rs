@@ -11,8 +11,9 @@ use oauth_types::{Scope, well_known};
 use super::{Common, Gate, Protection};
 use crate::answer::{Answers, ErrorBody};
 use crate::config_error::ValueFault;
-use crate::cors::{self, Cors};
+use crate::cors::Cors;
 use crate::metadata::{AuthorizationServers, Documents, Legacy};
+use crate::origin::Origin;
 use crate::scopes::Hierarchy;
 use crate::tools::Tools;
 use crate::{ConfigError, LegacyMetadata, Verify};
@@ -30,7 +31,7 @@ pub struct ProtectionBuilder {
     body_deadline: Duration,
     body: ErrorBody,
     retry_after: Duration,
-    origins: Option<BTreeSet<String>>,
+    origins: Option<BTreeSet<Origin>>,
     authorization_servers: Option<Vec<String>>,
     scopes_supported: Option<Scope>,
     name: Option<String>,
@@ -156,17 +157,17 @@ impl ProtectionBuilder {
 
     /// The pages that may call, as browsers write their origins: `https://app.example.com`. Any other page is refused with 403 (RS-15).
     ///
-    /// Without it any page may: what it has no token for it cannot do. A server on loopback lets in only pages of this machine, for
+    /// Without it any page may: what it has no token for it cannot do. A server on this machine lets in only pages of this machine, for
     /// others can make their name resolve to it (DNS rebinding); it refuses any other name than its own in `Host`, too, whatever is
     /// allowed here. Programs that are no browser send no `Origin` and are not concerned.
     #[must_use]
     pub fn allowed_origins<O: AsRef<str>>(self, origins: impl IntoIterator<Item = O>) -> Self {
         let parsed = origins.into_iter().map(|text| {
             let text = text.as_ref();
-            cors::origin(text)
+            Origin::parse(text)
                 .ok_or_else(|| value("the origin", text, ValueFault::Origin, "https://app.example.com"))
         });
-        self.with(parsed.collect(), |this, origins: BTreeSet<String>| this.origins = Some(origins))
+        self.with(parsed.collect(), |this, origins: BTreeSet<Origin>| this.origins = Some(origins))
     }
 
     /// What clients of 2025-03-26 find, which look for the authorization server at this one's origin. Off by default.
@@ -278,7 +279,6 @@ impl ProtectionBuilder {
             body_limit: self.body_limit,
             body_deadline: self.body_deadline,
             clock: self.clock,
-            malformed: answers.malformed(),
             unavailable: answers.unavailable(self.retry_after.as_secs().max(1)),
             answers,
             documents: Arc::new(documents),

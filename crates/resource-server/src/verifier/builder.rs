@@ -9,13 +9,13 @@ use http_io::{Client, Fetch, Guard};
 use oauth_types::{Issuer, IssuerError, Resource};
 use secrecy::SecretString;
 
-use super::asking::{fit, is_on_this_machine};
+use super::asking::fit;
 use super::notices::Notices;
 use super::{Check, Inner, Own, Verifier};
 use crate::config_error::{ConfigError, ValueFault, value_of};
-use crate::cors::is_local;
 use crate::jwt::{Trusted, spellings};
 use crate::opaque::{Asked, Parts, Remembered, Source};
+use crate::origin::Origin;
 use crate::{Holder, Introspection, Jwt, Rejection};
 
 /// A verifier in the making. The order of the credentials is that of [`Verifier`], whatever the order of these calls.
@@ -141,8 +141,8 @@ impl VerifierBuilder {
     pub fn build(self) -> Result<Verifier, ConfigError> {
         let what = ("the resource", "https://mcp.example.com/mcp, the exact URL of the MCP endpoint");
         let resource = parsed(what, &self.resource, Resource::parse)?;
-        let in_the_clear = |host: &str| !self.plain_http && !is_local(host);
-        if resource.origin().strip_prefix("http://").is_some_and(in_the_clear) {
+        let origin = Origin::from(&resource);
+        if origin.is_http() && !origin.is_this_machine() && !self.plain_http {
             return Err(ConfigError::PlainHttpResource { resource: resource.to_string() });
         }
         self.check_prefixes()?;
@@ -206,8 +206,8 @@ impl VerifierBuilder {
         let urls = self.jwts.iter().flat_map(|jwt| [Some(&jwt.issuer), jwt.jwks_uri.as_ref()]);
         let urls =
             urls.chain(self.introspections.iter().flat_map(|at| [Some(&at.issuer), at.endpoint.as_ref()]));
-        let mut urls = urls.flatten().chain(&self.userinfos);
-        if urls.any(|url| is_on_this_machine(url)) { private.dangerous_loopback() } else { private }
+        let mut origins = urls.flatten().chain(&self.userinfos).filter_map(|url| Origin::of(url));
+        if origins.any(|origin| origin.is_this_machine()) { private.dangerous_loopback() } else { private }
     }
 }
 

@@ -10,7 +10,7 @@ use resource_server::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use super::{ISSUER, NOW, RESOURCE, World, claims_fault, mat, secret, unavailable, verify};
+use super::{ISSUER, NOW, RESOURCE, World, mat, secret, token_error, unavailable, verify};
 
 const PORTCULLIS: &str = "https://portcullis.example.com";
 
@@ -105,7 +105,7 @@ async fn a_check_of_ones_own_may_be_unable_to_tell_and_its_expiry_counts() {
         .unwrap();
     assert_eq!(unavailable(verify(&verifier, &secret("db_1")).await), Unavailable::OwnCheck);
     let old = verify(&verifier, &secret("old_1")).await;
-    assert_eq!(old, Err(claims_fault(jose::Rejection::Expired)));
+    assert_eq!(old, Err(token_error(jose::TokenError::Expired)));
 }
 
 /// A token opens things where it is from. Whoever else is shown it could use it there.

@@ -4,6 +4,8 @@ use super::*;
 
 const CALL: &str =
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete","arguments":{}}}"#;
+/// JSON-RPC 2.0 section 5.1: invalid params.
+const NAMELESS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#;
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 
 fn protection() -> Protection {
@@ -54,7 +56,8 @@ async fn a_header_that_names_another_tool_changes_nothing() {
 #[tokio::test]
 async fn a_body_that_cannot_be_read_in_one_way_is_400() {
     let twice = CALL.replace(r#""name":"#, r#""name":"free","name":"#);
-    for (body, code) in [("nonsense", -32700), (twice.as_str(), -32600), ("[1]", -32600)] {
+    for (body, code) in [("nonsense", -32700), (twice.as_str(), -32602), ("[1]", -32600), (NAMELESS, -32602)]
+    {
         let answer = refused(&protection(), &[("authorization", "Bearer good.a+b+c")], body).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body}");
         assert!(!answer.headers().contains_key(header::WWW_AUTHENTICATE));
@@ -141,7 +144,7 @@ async fn a_token_that_died_while_the_body_came_is_401() {
     clock.advance(10);
     assert!(good.admit(CALL.as_bytes()).await.unwrap().is_some());
     revoked.store(true, Ordering::Relaxed);
-    let answer = Response::from(dead.admit(CALL.as_bytes()).await.unwrap_err());
+    let answer = dead.admit(CALL.as_bytes()).await.unwrap_err();
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(param(&answer, "error").as_deref(), Some("invalid_token"));
 }
