@@ -14,6 +14,7 @@ use store::{Backend, StoreError};
 use tokio::sync::Mutex;
 
 use crate::answer;
+use crate::telemetry::sentence;
 
 /// `/health`, `/ready` and the landing page at `/`.
 ///
@@ -50,26 +51,19 @@ impl Ops {
     /// Whether a request path, the issuer's path included, is one of these.
     #[must_use]
     pub fn owns(&self, path: &str) -> bool {
-        self.place(path).is_some()
+        Place::of(path, &self.issuer).is_some()
     }
 
-    fn place(&self, path: &str) -> Option<Place> {
-        let below = self.issuer.strip(path).unwrap_or(path);
-        match below {
-            "/health" => Some(Place::Health),
-            "/ready" => Some(Place::Ready),
-            "/" => Some(Place::Landing),
-            _ => None,
-        }
+    /// Asks the store whether it is ready, as `/ready` does. What is wrong with it is logged when it begins, when it becomes
+    /// something else, and when it ends.
+    pub async fn watch(&self) {
+        let _ = self.store_is_ready().await;
     }
 
     async fn ready(&self) -> Response<Bytes> {
         match self.store_is_ready().await {
             Ok(()) => answer::json(StatusCode::OK, &json!({ "status": "ready" })),
-            Err(message) => {
-                let body = json!({ "status": "unavailable", "message": &*message });
-                answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
-            }
+            Err(message) => not_ready(&message),
         }
     }
 
@@ -82,16 +76,16 @@ impl Ops {
         {
             return known.ready.clone();
         }
-        let ready = match self.store.ready().await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "not ready: the store does not answer"
-                );
-                Err(told(&error))
+        let asked = self.store.ready().await;
+        let ready = asked.as_ref().map_err(told).copied();
+        let before = answered.as_ref().map(|known| &known.ready);
+        match &asked {
+            Err(error) if before != Some(&ready) => {
+                tracing::error!(reason = sentence(error), "the store is not ready");
             }
-        };
+            Ok(()) if before.is_some_and(Result::is_err) => tracing::info!("the store is ready again"),
+            Ok(()) | Err(_) => {}
+        }
         *answered = Some(Answered { at: self.clock.now(), ready: ready.clone() });
         ready
     }
@@ -118,7 +112,7 @@ impl Ops {
 }
 
 /// What a stranger may learn: how a store is set up is no secret, and whoever watches can mend it.
-fn told(error: &StoreError) -> Arc<str> {
+pub(crate) fn told(error: &StoreError) -> Arc<str> {
     if let StoreError::Unfit(fault) = error {
         format!("The store is not safe to use: {fault}.").into()
     } else {
@@ -126,26 +120,53 @@ fn told(error: &StoreError) -> Arc<str> {
     }
 }
 
+/// What there is for operators.
 #[derive(Clone, Copy)]
-enum Place {
+pub(crate) enum Place {
     Health,
     Ready,
     Landing,
 }
 
+impl Place {
+    pub(crate) fn of(path: &str, issuer: &Issuer) -> Option<Self> {
+        match issuer.strip(path).unwrap_or(path) {
+            "/health" => Some(Self::Health),
+            "/ready" => Some(Self::Ready),
+            "/" => Some(Self::Landing),
+            _ => None,
+        }
+    }
+}
+
+/// The answer to a method that does something else than reading.
+pub(crate) fn reading(method: &Method) -> Option<Response<Bytes>> {
+    (!matches!(*method, Method::GET | Method::HEAD)).then(|| {
+        let body = json!({ "error": "invalid_request", "message": "This path takes GET." });
+        answer::allowing(answer::json(StatusCode::METHOD_NOT_ALLOWED, &body), "GET, HEAD")
+    })
+}
+
+/// That this process lives.
+pub(crate) fn health() -> Response<Bytes> {
+    let body = json!({ "status": "ok", "service": "portcullis", "version": env!("CARGO_PKG_VERSION") });
+    answer::json(StatusCode::OK, &body)
+}
+
+/// That it cannot do its work now, and why.
+pub(crate) fn not_ready(message: &str) -> Response<Bytes> {
+    let body = json!({ "status": "unavailable", "message": message });
+    answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
+}
+
 #[async_trait]
 impl Serve for Ops {
     async fn serve(&self, request: Request<Bytes>, _: Peer) -> Response<Bytes> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let body = json!({ "error": "invalid_request", "message": "This path takes GET." });
-            return answer::allowing(answer::json(StatusCode::METHOD_NOT_ALLOWED, &body), "GET, HEAD");
+        if let Some(refused) = reading(request.method()) {
+            return refused;
         }
-        match self.place(request.uri().path()) {
-            Some(Place::Health) => {
-                let body =
-                    json!({ "status": "ok", "service": "portcullis", "version": env!("CARGO_PKG_VERSION") });
-                answer::json(StatusCode::OK, &body)
-            }
+        match Place::of(request.uri().path(), &self.issuer) {
+            Some(Place::Health) => health(),
             Some(Place::Ready) => self.ready().await,
             Some(Place::Landing) => self.landing(),
             None => answer::json(StatusCode::NOT_FOUND, &json!({ "error": "not_found" })),
@@ -221,6 +242,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::telemetry::tests::logged;
 
     #[test]
     fn whoever_watches_learns_which_setting_of_the_store_loses_records() {
@@ -233,6 +255,7 @@ mod tests {
     #[derive(Default)]
     struct Away {
         ready: AtomicBool,
+        unfit: AtomicBool,
         asked: AtomicU32,
     }
 
@@ -266,6 +289,9 @@ mod tests {
         async fn ready(&self) -> Result<(), StoreError> {
             self.asked.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
+            if self.unfit.load(Ordering::SeqCst) {
+                return Err(StoreError::Unfit("maxmemory-policy is allkeys-lru".into()));
+            }
             if self.ready.load(Ordering::SeqCst) { Ok(()) } else { away() }
         }
     }
@@ -333,6 +359,33 @@ mod tests {
         assert_eq!((ask().await, ask().await, asked()), (READY, READY, 2));
         clock.advance(-100);
         assert_eq!((ask().await, asked()), (READY, 3), "a clock that was set back keeps nothing longer");
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_the_store_is_logged_when_it_begins_and_when_it_ends() {
+        let (store, clock) = (Arc::new(Away::default()), Arc::new(ManualClock::at(Time(1_000))));
+        let ops = Ops::new(Issuer::parse(ISSUER).unwrap(), store.clone()).clock(clock.clone());
+        let watch = async |unfit: bool, ready: bool| {
+            store.unfit.store(unfit, Ordering::SeqCst);
+            store.ready.store(ready, Ordering::SeqCst);
+            let watching = async {
+                for _ in 0..5 {
+                    ops.watch().await;
+                    clock.advance(30);
+                }
+            };
+            let ((), log) = logged(watching).await;
+            log.lines().map(|line| line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")).collect()
+        };
+        let begins: Vec<String> = watch(true, true).await;
+        assert!(matches!(begins.as_slice(), [line] if line.starts_with("ERROR")), "{begins:?}");
+        assert!(begins[0].contains("maxmemory-policy is allkeys-lru"), "{begins:?}");
+        let changes: Vec<String> = watch(false, false).await;
+        assert!(matches!(changes.as_slice(), [line] if line.contains("secret detail")), "{changes:?}");
+        let ends: Vec<String> = watch(false, true).await;
+        assert!(matches!(ends.as_slice(), [line] if line.ends_with("ready again")), "{ends:?}");
+        assert_eq!(watch(false, true).await, Vec::<String>::new());
+        assert_eq!(store.asked.load(Ordering::SeqCst), 20);
     }
 
     #[tokio::test]

@@ -84,6 +84,26 @@ pub enum OpenError {
     NoIssuer,
 }
 
+impl OpenError {
+    /// What the store says, if waiting may help.
+    #[must_use]
+    pub fn that_may_pass(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) | Self::Copy(ServeError::Store(error)) => {
+                Some(error).filter(|error| error.may_pass())
+            }
+            Self::Copy(_)
+            | Self::Data(_)
+            | Self::NoMasterKey
+            | Self::MasterKeyWrong
+            | Self::Keys(_)
+            | Self::Seal(_)
+            | Self::Policy(_)
+            | Self::NoIssuer => None,
+        }
+    }
+}
+
 /// The name of the admin key that is made on the first run.
 pub(super) const FIRST_ADMIN_KEY: &str = "default";
 
@@ -187,10 +207,13 @@ impl Builder {
             })?;
         // Whoever cannot open the keys does not serve: a copy may still be brought up to date then.
         copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+        let own_key = config.admin_key.is_some();
         let (admin_key, new_admin_key) = match config.admin_key {
             Some(key) => (key.digest(), None),
             None => admin_key(&**records, &*entropy).await?,
         };
+        // With a key that is there already somebody was faster.
+        let first_run = first_run && (own_key || new_admin_key.is_some());
 
         let counters = counters.unwrap_or_else(|| Arc::new(MemoryCounters::default()));
         let counted: Arc<dyn Limiter> = Arc::new(Counted::new(counters, clock.clone()));

@@ -22,6 +22,10 @@ pub(super) enum Fault {
     NotPrimary(String),
     #[error("the connection has ended with its runtime")]
     Ended,
+    #[error("the server is one of a Cluster: begin the URL with redis-cluster")]
+    Clustered,
+    #[error("the server belongs to no Cluster: begin the URL with redis")]
+    NoCluster,
     #[error("the prefix of the keys must be 1 to 64 letters, digits, dots, dashes or colons")]
     Prefix,
     #[error("the certificate authority holds no certificate in PEM")]
@@ -72,6 +76,8 @@ impl Fault {
             | Self::Clock { .. }
             | Self::Late
             | Self::Ended
+            | Self::Clustered
+            | Self::NoCluster
             | Self::Prefix
             | Self::Authority
             | Self::Evicts(_)
@@ -83,6 +89,16 @@ impl Fault {
             | Self::Unexpected
             | Self::Newer { .. }
             | Self::Damaged(_) => false,
+        }
+    }
+
+    /// Whether a server refuses who we are or what we ask for.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's errors are its own to add to")]
+    pub(super) fn refuses_us(&self) -> bool {
+        let Self::Driver(error) = self else { return false };
+        match error.kind() {
+            ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => true,
+            _ => error.code() == Some("NOAUTH"),
         }
     }
 }
@@ -106,19 +122,22 @@ impl From<Fault> for StoreError {
             Fault::Newer { found, known } => Self::Newer { kind: "database", found, known },
             Fault::Damaged(kind) => Self::Damaged { kind: kind.as_str(), source: Box::new(fault) },
             Fault::Evicts(_) | Fault::Unsaid(_) | Fault::Clock { .. } => Self::Unfit(Box::new(fault)),
+            Fault::Driver(_) if fault.refuses_us() => Self::Misconfigured(Box::new(fault)),
+            Fault::Plain
+            | Fault::Clustered
+            | Fault::NoCluster
+            | Fault::Prefix
+            | Fault::Authority
+            | Fault::NoWaiting => Self::Misconfigured(Box::new(fault)),
             Fault::Driver(_)
             | Fault::Connecting
             | Fault::NoPrimary(_)
             | Fault::NoMajority(_)
             | Fault::NotPrimary(_)
-            | Fault::Plain
             | Fault::Late
             | Fault::Ended
-            | Fault::Prefix
-            | Fault::Authority
             | Fault::InPart
             | Fault::Replicas { .. }
-            | Fault::NoWaiting
             | Fault::Contended
             | Fault::Unexpected => Self::Unavailable(Box::<dyn Error + Send + Sync>::from(fault)),
         }

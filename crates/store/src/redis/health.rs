@@ -23,8 +23,16 @@ const SLOTS: &str = "16384";
 
 /// Refuses keys of a newer version; says ours where there is none.
 pub(super) async fn layout(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
+    let said_now = match wire.ask(said(keys)).await {
+        Err(Fault::Driver(error))
+            if wire.keeps_order() && error.kind() == ErrorKind::Server(ServerErrorKind::Moved) =>
+        {
+            return Err(Fault::Clustered);
+        }
+        answer => answer?,
+    };
     // A full server can be read, and must not keep a process from starting.
-    if known(wire.ask(said(keys)).await?)? {
+    if known(said_now)? {
         return Ok(());
     }
     let mut say = redis::cmd("SET");

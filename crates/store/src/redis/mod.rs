@@ -56,7 +56,8 @@ impl Redis {
     /// # Errors
     ///
     /// [`StoreError::Newer`] if a newer version of this program wrote the keys; [`StoreError::Unfit`] if the clock of a server is
-    /// more than a minute off ours; [`StoreError::Unavailable`] if no connection comes about, or the options make no sense.
+    /// more than a minute off ours; [`StoreError::Misconfigured`] if the server refuses us, is of another kind than the URL says, or the
+    /// options make no sense; [`StoreError::Unavailable`] if no connection comes about.
     pub async fn open(url: &RedisUrl, options: RedisOptions) -> Result<Self, StoreError> {
         let keys = Keys::under(&options.prefix)?;
         let wire = Wire::open(url, &options, &keys).await?;

@@ -1,6 +1,7 @@
 //! Where the servers are, in one text.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
@@ -122,6 +123,16 @@ impl RedisUrl {
     }
 }
 
+impl RedisUrl {
+    /// Whether a password is sent where others on the way can read it: to another machine, without TLS.
+    #[must_use]
+    pub fn shows_a_password(&self) -> bool {
+        let of_sentinels = matches!(&self.shape, Shape::Sentinel { login, .. } if login.password.is_some());
+        let password = self.login.password.is_some() || of_sentinels;
+        password && !self.tls && self.nodes.iter().any(|node| !node.is_this_machine())
+    }
+}
+
 impl FromStr for RedisUrl {
     type Err = RedisUrlError;
 
@@ -206,6 +217,16 @@ impl Node {
     }
 }
 
+impl Node {
+    /// By its name alone; nobody is asked what a name means.
+    fn is_this_machine(&self) -> bool {
+        match self.host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => self.host.eq_ignore_ascii_case("localhost"),
+        }
+    }
+}
+
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
@@ -275,6 +296,23 @@ mod tests {
         ] {
             assert_eq!(shown(text), expected, "{text}");
             assert_eq!(format!("{:?}", RedisUrl::parse(text).unwrap()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_to_another_machine_without_tls_is_shown() {
+        for (text, shown) in [
+            ("redis://:word@redis.internal", true),
+            ("redis://me:word@10.0.0.7:6379", true),
+            ("redis-cluster://:word@127.0.0.1:7000,10.0.0.7:7000", true),
+            ("redis-sentinel://10.0.0.7/mymaster?sentinel_password=word", true),
+            ("rediss://:word@redis.internal", false),
+            ("redis://me@redis.internal", false),
+            ("redis://:word@127.0.0.1", false),
+            ("redis://:word@[::1]", false),
+            ("redis://:word@LocalHost:7000", false),
+        ] {
+            assert_eq!(RedisUrl::parse(text).unwrap().shows_a_password(), shown, "{text}");
         }
     }
 

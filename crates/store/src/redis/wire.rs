@@ -14,7 +14,7 @@ use super::keys::Keys;
 use super::link::{Link, Opens};
 use super::options::RedisOptions;
 use super::replicas::{Demand, Replicas};
-use super::sentinel::Target;
+use super::sentinel::{Target, connected};
 use super::url::{Login, Node, RedisUrl, Shape};
 
 /// The way to one primary, or to all of a Cluster.
@@ -38,7 +38,10 @@ impl Wire {
             Shape::Cluster if options.replicas > 0 => return Err(Fault::NoWaiting),
             Shape::Cluster => {
                 let client = way.to_cluster(&url.nodes, &login)?;
-                return Ok(Self::Cluster(client.get_async_connection().await?));
+                return match client.get_async_connection().await {
+                    Ok(cluster) => Ok(Self::Cluster(cluster)),
+                    Err(error) => Err(refused(&way, &url.nodes, &login).await.unwrap_or_else(|| error.into())),
+                };
             }
             Shape::Alone => url.nodes.first().cloned().map(Target::Server).ok_or(Fault::Ended)?,
             Shape::Sentinel { primary, login } => {
@@ -142,6 +145,25 @@ impl Primary {
         let port = port.parse().map_err(|_| Fault::Unexpected)?;
         Ok(Self::At { host: host.to_owned(), port })
     }
+}
+
+/// What a node of a Cluster says of us, if it is that which keeps us out: of no node the driver tells it apart from all else.
+async fn refused(way: &Way, nodes: &[Node], login: &Login) -> Option<Fault> {
+    for node in nodes {
+        match connected(way, node, login, 0).await {
+            Err(fault) if fault.refuses_us() => return Some(fault),
+            Err(_) => {}
+            Ok(mut connection) => {
+                let mut ask = redis::cmd("INFO");
+                ask.arg("cluster");
+                let info = ask.query_async::<String>(&mut connection).await;
+                if info.is_ok_and(|info| info.contains("cluster_enabled:0")) {
+                    return Some(Fault::NoCluster);
+                }
+            }
+        }
+    }
+    None
 }
 
 /// Asks whoever has the slot; once more if the answer got lost, which the driver sometimes does itself.

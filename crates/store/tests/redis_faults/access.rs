@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use store::{Commit, Counters, Redis, RedisOptions, RedisUrl, Store};
 use testkit::redis_server::{RedisCluster, RedisSentinels, RedisServer};
 
-use crate::{Time, create, is_unavailable, open, read, sources};
+use crate::{Time, create, is_misconfigured, is_unavailable, open, read, sources};
 
 /// What `docs/records.md` tells operators to grant.
 const RULE: &str =
@@ -28,7 +28,7 @@ async fn a_password_opens_and_a_wrong_one_does_not() {
     for login in ["", ":wrong@", "nobody:w%40rd@"] {
         let refused = open(&url(login)).await.unwrap_err();
         assert!(!sources(&refused).contains("wrong"), "{refused:?}");
-        assert!(is_unavailable::<()>(Err(refused)));
+        assert!(is_misconfigured::<()>(Err(refused)));
     }
     let apart = RedisOptions::default().password(SecretString::from("w@rd"));
     assert!(!format!("{apart:?}").contains("w@rd"));
@@ -47,7 +47,7 @@ async fn a_user_with_no_more_rights_than_documented_is_enough() {
     assert_eq!(store.count("a", 60, Time(0)).await.unwrap(), 1);
     store.ready().await.unwrap();
     let elsewhere = RedisOptions::default().prefix("another");
-    assert!(is_unavailable(Redis::open(&RedisUrl::parse(&url).unwrap(), elsewhere).await));
+    assert!(is_misconfigured(Redis::open(&RedisUrl::parse(&url).unwrap(), elsewhere).await));
     server.ask(&["ACL", "SETUSER", "gate", "-info"]);
     let told = sources(&store.ready().await.unwrap_err());
     assert!(told.contains("let this user run INFO (ACL rule +info)"), "{told}");
@@ -66,6 +66,26 @@ async fn on_a_cluster_it_needs_two_more() {
         assert!(read(&store, n).await.is_some());
     }
     store.ready().await.unwrap();
+    assert!(is_misconfigured(open(&url.replace("w%40rd", "another")).await));
+}
+
+/// Waiting would not help, and whoever waits for a server that is away must not wait for ever.
+#[tokio::test]
+async fn a_server_of_another_kind_than_the_url_says_is_told_apart_from_one_that_is_away() {
+    let mut cluster = RedisCluster::start();
+    let mut refused = 0;
+    for node in cluster.nodes() {
+        // The one that has the first key that is asked for is taken for one that stands alone.
+        let Err(error) = open(&node.url()).await else { continue };
+        assert!(sources(&error).contains("begin the URL with redis-cluster"), "{error:?}");
+        assert!(is_misconfigured::<()>(Err(error)));
+        refused += 1;
+    }
+    assert_eq!(refused, 2);
+    let alone = RedisServer::start();
+    let error = open(&alone.url().replace("redis", "redis-cluster")).await.unwrap_err();
+    assert!(sources(&error).contains("belongs to no Cluster"), "{error:?}");
+    assert!(is_misconfigured::<()>(Err(error)));
 }
 
 #[tokio::test]
@@ -80,7 +100,7 @@ async fn sentinels_may_have_a_user_of_their_own() {
         grant(sentinel, rule);
     }
     let login = servers.url().replace("://", "://gate:w%40rd@");
-    assert!(is_unavailable(open(&login).await), "the password is that of the servers");
+    assert!(is_misconfigured(open(&login).await), "the password is that of the servers");
     let store = open(&format!("{login}?sentinel_password=an0ther")).await.unwrap();
     assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
     assert_eq!(servers.primary.ask(&["WAIT", "1", "0"]), "1");
@@ -130,7 +150,7 @@ async fn a_certificate_is_checked() {
     assert!(is_unavailable(Redis::open(&url("localhost"), RedisOptions::default()).await), "nobody vouches");
     assert!(is_unavailable(Redis::open(&url("127.0.0.1"), vouched()).await), "another name");
     let nonsense = RedisOptions::default().certificate_authority("no certificate");
-    assert!(is_unavailable(Redis::open(&url("localhost"), nonsense).await));
+    assert!(is_misconfigured(Redis::open(&url("localhost"), nonsense).await));
 }
 
 #[tokio::test]

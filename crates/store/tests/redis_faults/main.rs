@@ -44,6 +44,13 @@ fn is_unavailable<T: Debug>(answer: Result<T, StoreError>) -> bool {
     }
 }
 
+fn is_misconfigured<T: Debug>(answer: Result<T, StoreError>) -> bool {
+    match answer {
+        Err(StoreError::Misconfigured(_)) => true,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// What the log of a server would say.
 fn sources(error: &StoreError) -> String {
     let mut text = error.to_string();
