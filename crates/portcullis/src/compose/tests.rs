@@ -101,6 +101,17 @@ async fn the_first_run_is_known_with_a_key_of_the_operator_as_well() {
     assert!(!open(own(), 2).await.unwrap().is_first_run());
 }
 
+/// Of two that start together the slower one may find no keys for tokens and then the admin key of the other.
+#[tokio::test]
+async fn who_finds_an_admin_key_is_not_the_first() {
+    let store = Arc::new(Memory::new());
+    let record = AdminKey { name: FIRST_ADMIN_KEY.to_owned(), digest: Digest::of(b"adm_"), made: Time(1) };
+    let made = (&*store as &dyn Store).commit(&Changes::create(Mark::new([1; 16]), &record)).await;
+    assert_eq!(made.unwrap(), Commit::Done);
+    let portcullis = Portcullis::builder(Config::default()).store(store).open().await.unwrap();
+    assert!(portcullis.new_admin_key().is_none() && !portcullis.is_first_run());
+}
+
 #[tokio::test]
 async fn one_data_folder_is_for_one_process() {
     let home = TempDir::new().unwrap();
