@@ -162,6 +162,10 @@ fn time_and_chance_are_arguments() {
             &["SystemTime", "Instant", "getrandom", "UNIX_EPOCH"],
         );
     }
+    // Not even by way of a default.
+    for folder in ["oauth-types", "pkce", "seal", "http-io", "store", "jose"] {
+        assert_words_absent(&format!("crates/{folder}/src"), &["SystemClock", "SystemEntropy"]);
+    }
 }
 
 const LONGEST: usize = 400;

@@ -210,7 +210,7 @@ pub async fn take_back(
     clock: &Arc<dyn Clock>,
     entropy: &dyn Entropy,
 ) -> Result<bool, MigrateError> {
-    let (left, _folder) = existing(place, MigrateError::TakeBack).await?;
+    let (left, _folder) = existing(place, clock, MigrateError::TakeBack).await?;
     let taken = copy::take_back(&*left, clock.now(), &mut || Mark::new(entropy.draw())).await;
     taken.map_err(MigrateError::TakeBack)
 }
@@ -218,6 +218,7 @@ pub async fn take_back(
 /// A store that is there already, and its data folder, unless a server uses that.
 async fn existing(
     place: &Place,
+    clock: &Arc<dyn Clock>,
     fault: fn(StoreError) -> MigrateError,
 ) -> Result<(Arc<dyn Movable>, Option<DataFolder>), MigrateError> {
     match place {

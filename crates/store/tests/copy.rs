@@ -6,7 +6,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use ambient::Time;
+use ambient::{SystemClock, Time};
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,9 @@ async fn sqlite() -> Fresh {
 
 async fn redis() -> Fresh {
     let server = RedisServer::start();
-    let store = Redis::open(&server.url().parse().unwrap(), RedisOptions::default()).await.unwrap();
+    let store = Redis::open(&server.url().parse().unwrap(), RedisOptions::default(), Arc::new(SystemClock))
+        .await
+        .unwrap();
     (Arc::new(store), Box::new(server))
 }
 
@@ -391,9 +393,16 @@ async fn what_is_over_stays_behind(from: Subject, to: Subject) {
 async fn what_the_lists_of_a_redis_lost_is_brought_all_the_same() {
     let server = RedisServer::start();
     let options = RedisOptions::default();
-    let from: Subject = Arc::new(Redis::open(&server.url().parse().unwrap(), options.clone()).await.unwrap());
+    let from: Subject = Arc::new(
+        Redis::open(&server.url().parse().unwrap(), options.clone(), Arc::new(SystemClock)).await.unwrap(),
+    );
     // Another store shares the server, and is none of ours.
-    let other = Redis::open(&server.url().parse().unwrap(), options.prefix("portcullis:other")).await;
+    let other = Redis::open(
+        &server.url().parse().unwrap(),
+        options.prefix("portcullis:other"),
+        Arc::new(SystemClock),
+    )
+    .await;
     let other: Subject = Arc::new(other.unwrap());
     used(&other, 2).await;
     create(&other, &Sample::new("of another")).await;
@@ -411,7 +420,8 @@ async fn what_the_lists_of_a_redis_lost_is_brought_all_the_same() {
 async fn what_a_node_of_a_cluster_forgot_of_its_lists_is_brought_all_the_same() {
     let mut cluster = RedisCluster::start();
     let url = cluster.url().parse().unwrap();
-    let from: Subject = Arc::new(Redis::open(&url, RedisOptions::default()).await.unwrap());
+    let from: Subject =
+        Arc::new(Redis::open(&url, RedisOptions::default(), Arc::new(SystemClock)).await.unwrap());
     fill(&from).await;
     for node in cluster.nodes() {
         if !node.ask(&["KEYS", "portcullis:{grant}:ids"]).is_empty() {

@@ -4,8 +4,9 @@ use std::fmt;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ambient::{SystemClock, SystemEntropy};
+use ambient::{Clock, SystemClock, SystemEntropy};
 use indicatif::{ProgressBar, ProgressStyle};
 use store::RedisOptions;
 use store::copy::{Copied, Progress};
@@ -227,8 +228,9 @@ pub(super) async fn run(
     }
     let config = Config::load(Settings::default(), migrate.config.as_deref(), environment.look_up)?;
     let from = from.place(&config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     if migrate.take_back {
-        let taken = crate::migrate::take_back(&from, &SystemClock, &SystemEntropy).await?;
+        let taken = crate::migrate::take_back(&from, &clock, &SystemEntropy).await?;
         match taken {
             true => writeln!(
                 out,
@@ -242,7 +244,7 @@ pub(super) async fn run(
     writeln!(out, "Copying from {from} to {to}")?;
     let migration = Migration { from, to, switch: migrate.switch };
     let mut shown = Shown::new();
-    let copied = migration.run(&SystemClock, &SystemEntropy, &mut |progress| shown.show(progress)).await;
+    let copied = migration.run(&clock, &SystemEntropy, &mut |progress| shown.show(progress)).await;
     shown.end();
     let copied = copied?;
     report(&migration, &copied, out)?;

@@ -183,7 +183,7 @@ impl Builder {
             }
             (None, StoreKind::Redis(url)) => {
                 let key = config.master_key.clone().ok_or(OpenError::NoMasterKey)?;
-                let redis = Arc::new(Redis::open(url, config.redis.clone()).await?);
+                let redis = Arc::new(Redis::open(url, config.redis.clone(), clock.clone()).await?);
                 counters.get_or_insert_with(|| redis.clone());
                 (Stores::of(redis), key, None)
             }

@@ -14,6 +14,8 @@ pub(super) enum Fault {
     Driver(#[from] RedisError),
     #[error("Redis did not accept a connection in time")]
     Connecting,
+    #[error("Redis does not answer")]
+    Silent,
     #[error("no Sentinel knows a primary of the name {0}")]
     NoPrimary(String),
     #[error("no more than half of the Sentinels in the URL name the same primary for {0}")]
@@ -69,6 +71,7 @@ impl Fault {
         match self {
             Self::Driver(error) => breaks(error),
             Self::Connecting
+            | Self::Silent
             | Self::NoPrimary(_)
             | Self::NoMajority(_)
             | Self::NotPrimary(_)
@@ -131,6 +134,7 @@ impl From<Fault> for StoreError {
             | Fault::NoWaiting => Self::Misconfigured(Box::new(fault)),
             Fault::Driver(_)
             | Fault::Connecting
+            | Fault::Silent
             | Fault::NoPrimary(_)
             | Fault::NoMajority(_)
             | Fault::NotPrimary(_)

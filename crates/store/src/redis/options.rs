@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use super::keys::Keys;
 use super::url::RedisUrl;
 
@@ -12,8 +10,6 @@ use super::url::RedisUrl;
 #[derive(Clone)]
 pub struct RedisOptions {
     pub(super) prefix: String,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<SecretString>,
     pub(super) authority: Option<Vec<u8>>,
     pub(super) connecting: Duration,
     pub(super) answering: Duration,
@@ -24,8 +20,6 @@ impl Default for RedisOptions {
     fn default() -> Self {
         Self {
             prefix: "portcullis".to_owned(),
-            user: None,
-            password: None,
             authority: None,
             connecting: Duration::from_secs(2),
             answering: Duration::from_secs(5),
@@ -61,20 +55,6 @@ impl RedisOptions {
     pub fn for_another(mut self, url: &RedisUrl) -> Self {
         self.replicas = 0;
         self.authority = self.authority.filter(|_| url.tls);
-        self
-    }
-
-    /// The ACL user, in place of the URL's.
-    #[must_use]
-    pub fn user(mut self, user: impl Into<String>) -> Self {
-        self.user = Some(user.into());
-        self
-    }
-
-    /// The password, in place of the URL's, which shows in the list of processes and in logs of what starts us.
-    #[must_use]
-    pub fn password(mut self, password: SecretString) -> Self {
-        self.password = Some(password);
         self
     }
 
@@ -115,7 +95,6 @@ impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisOptions")
             .field("prefix", &self.prefix)
-            .field("user", &self.user)
             .field("connecting", &self.connecting)
             .field("answering", &self.answering)
             .field("replicas", &self.replicas)

@@ -57,8 +57,14 @@ pub(super) struct Login {
 #[non_exhaustive]
 pub enum RedisUrlError {
     /// Not one of the schemes.
-    #[error("it must begin with redis://, rediss://, redis-cluster:// or redis-sentinel://")]
+    #[error(
+        "it must begin with redis://, redis-cluster:// or redis-sentinel://, or with rediss://, rediss-cluster:// or \
+         rediss-sentinel:// for TLS"
+    )]
     Scheme,
+    /// Another spelling of one of the schemes, and the right one.
+    #[error("that is spelled {0}:// here")]
+    Spelling(&'static str),
     /// A host is missing, or is no host.
     #[error("it must name a host, or several with commas between them")]
     Host,
@@ -92,7 +98,7 @@ impl RedisUrl {
     /// [`RedisUrlError`] says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, RedisUrlError> {
         let (scheme, rest) = text.split_once("://").ok_or(RedisUrlError::Scheme)?;
-        let (kind, tls) = Scheme::of(scheme).ok_or(RedisUrlError::Scheme)?;
+        let (kind, tls) = Scheme::of(scheme).ok_or_else(|| Scheme::unknown(scheme))?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         // The password may hold an @ that somebody forgot to encode.
@@ -187,6 +193,26 @@ impl Scheme {
             _ => return None,
         };
         Some((kind, tls))
+    }
+
+    /// What is wrong with a scheme that is none: other programs have other names for the same.
+    fn unknown(text: &str) -> RedisUrlError {
+        let text = text.to_ascii_lowercase().replace(['+', '_', '.'], "-").replace("valkey", "redis");
+        let has = |word: &str| text.contains(word);
+        if !text.starts_with("redis") {
+            return RedisUrlError::Scheme;
+        }
+        let tls = ["rediss", "clusters", "sentinels", "tls", "ssl"].into_iter().any(has);
+        RedisUrlError::Spelling(match (has("cluster"), has("sentinel"), tls) {
+            (true, true, _) => return RedisUrlError::Scheme,
+            (true, false, false) => "redis-cluster",
+            (true, false, true) => "rediss-cluster",
+            (false, true, false) => "redis-sentinel",
+            (false, true, true) => "rediss-sentinel",
+            (false, false, true) => "rediss",
+            (false, false, false) if text == "redis" => "redis",
+            (false, false, false) => return RedisUrlError::Scheme,
+        })
     }
 
     const fn port(self) -> u16 {
@@ -323,6 +349,13 @@ mod tests {
             ("http://localhost", RedisUrlError::Scheme),
             ("redis-://localhost", RedisUrlError::Scheme),
             ("redis-other://localhost", RedisUrlError::Scheme),
+            ("redis-clusters://localhost", RedisUrlError::Spelling("rediss-cluster")),
+            ("redis+sentinel://localhost/m", RedisUrlError::Spelling("redis-sentinel")),
+            ("rediscluster://localhost", RedisUrlError::Spelling("redis-cluster")),
+            ("redis+tls://localhost", RedisUrlError::Spelling("rediss")),
+            ("REDIS://localhost", RedisUrlError::Spelling("redis")),
+            ("valkeys://localhost", RedisUrlError::Spelling("rediss")),
+            ("redis-cluster-sentinel://localhost", RedisUrlError::Scheme),
             ("redis://", RedisUrlError::Host),
             ("redis://a b", RedisUrlError::Host),
             ("redis://[::1", RedisUrlError::Host),

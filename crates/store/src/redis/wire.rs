@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis::aio::{ConnectionLike as _, MultiplexedConnection};
-use redis::cluster_async::ClusterConnection;
+use redis::aio::MultiplexedConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, Pipeline, RedisError, Value};
 
+use super::cluster::{Cluster, Patience};
 use super::endpoint::Way;
-use super::fault::{Fault, breaks};
+use super::fault::Fault;
 use super::keys::Keys;
 use super::link::{Link, Opens};
 use super::options::RedisOptions;
@@ -24,7 +24,7 @@ use super::url::{Login, Node, RedisUrl, Shape};
 pub(super) enum Wire {
     /// With another way for what must reach replicas first, if that is asked for.
     One(Link, Option<Replicas>),
-    Cluster(ClusterConnection),
+    Cluster(Cluster),
 }
 
 /// What one command was answered.
@@ -33,14 +33,17 @@ pub(super) type Answer = Result<Value, RedisError>;
 impl Wire {
     pub(super) async fn open(url: &RedisUrl, options: &RedisOptions, keys: &Keys) -> Result<Self, Fault> {
         let way = Way::of(url, options)?;
-        let login = way.login(&url.login);
+        let login = url.login.clone();
+        // Asking the Sentinels, or a first node, and then connecting.
+        let opening = options.connecting * 2;
         let target = match &url.shape {
             Shape::Cluster if options.replicas > 0 => return Err(Fault::NoWaiting),
             Shape::Cluster => {
                 let client = way.to_cluster(&url.nodes, &login)?;
-                return match client.get_async_connection().await {
+                let patience = Patience { opening, answering: options.answering };
+                return match Cluster::open(client, patience).await {
                     Ok(cluster) => Ok(Self::Cluster(cluster)),
-                    Err(error) => Err(refused(&way, &url.nodes, &login).await.unwrap_or_else(|| error.into())),
+                    Err(fault) => Err(refused(&way, &url.nodes, &login).await.unwrap_or(fault)),
                 };
             }
             Shape::Alone => url.nodes.first().cloned().map(Target::Server).ok_or(Fault::Ended)?,
@@ -48,7 +51,7 @@ impl Wire {
                 Target::Primary { name: primary.clone(), sentinels: url.nodes.clone(), login: login.clone() }
             }
         };
-        let opener = Opener { way, target, login, database: url.database, patience: options.connecting * 2 };
+        let opener = Opener { way, target, login, database: url.database, patience: opening };
         let demand = Demand { replicas: options.replicas, patience: options.answering / 2 };
         let replicas = match demand.replicas {
             0 => None,
@@ -88,7 +91,7 @@ impl Wire {
                 link.ask(&pipeline).await
             }
             Self::Cluster(cluster) => {
-                Ok(join_all(commands.into_iter().map(|command| routed(cluster.clone(), command))).await)
+                Ok(join_all(commands.into_iter().map(|command| cluster.ask(command))).await)
             }
         }
     }
@@ -112,7 +115,7 @@ impl Wire {
             Self::One(..) => Ok(vec![(Primary::Only, self.ask(command).await?)]),
             Self::Cluster(cluster) => {
                 let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-                let answers = cluster.clone().route_command(command, everywhere).await?.extract_error()?;
+                let answers = cluster.ask_those(everywhere, command).await?;
                 let Value::Map(answers) = answers else { return Err(Fault::Unexpected) };
                 answers.into_iter().map(|(address, answer)| Ok((Primary::at(address)?, answer))).collect()
             }
@@ -124,8 +127,7 @@ impl Wire {
         match (self, primary) {
             (Self::Cluster(cluster), Primary::At { host, port }) => {
                 let there = SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port };
-                let answer = cluster.clone().route_command(command, RoutingInfo::SingleNode(there)).await?;
-                Ok(answer.extract_error()?)
+                Ok(cluster.ask_those(RoutingInfo::SingleNode(there), command).await?)
             }
             (Self::One(..), _) | (Self::Cluster(_), Primary::Only) => self.ask(command).await,
         }
@@ -164,15 +166,6 @@ async fn refused(way: &Way, nodes: &[Node], login: &Login) -> Option<Fault> {
         }
     }
     None
-}
-
-/// Asks whoever has the slot; once more if the answer got lost, which the driver sometimes does itself.
-async fn routed(mut cluster: ClusterConnection, command: Cmd) -> Answer {
-    let mut answer = cluster.req_packed_command(&command).await.and_then(Value::extract_error);
-    if answer.as_ref().is_err_and(breaks) {
-        answer = cluster.req_packed_command(&command).await.and_then(Value::extract_error);
-    }
-    answer
 }
 
 #[derive(Clone)]
