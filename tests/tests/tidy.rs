@@ -162,6 +162,10 @@ fn time_and_chance_are_arguments() {
             &["SystemTime", "Instant", "getrandom", "UNIX_EPOCH"],
         );
     }
+    // Not even by way of a default.
+    for folder in ["oauth-types", "pkce", "seal", "http-io", "store", "jose"] {
+        assert_words_absent(&format!("crates/{folder}/src"), &["SystemClock", "SystemEntropy"]);
+    }
 }
 
 const LONGEST: usize = 400;
@@ -218,10 +222,9 @@ fn every_test_that_a_document_names_exists() {
     assert!(missing.is_empty(), "these tests do not exist: {missing:#?}");
 }
 
-/// The codes that an MCP server answers, logs and tells whoever watches are stable, and each is explained.
+/// The codes that an MCP server answers, logs and tells whoever watches are stable: each is explained, and none that there is not.
 #[test]
-fn each_reason_of_a_resource_server_is_in_the_troubleshooting_table() {
-    let table = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+fn the_troubleshooting_tables_have_the_reasons_of_a_resource_server_and_no_other() {
     let mut codes = BTreeSet::new();
     for file in ["rejection.rs", "answer.rs"] {
         let code = fs::read_to_string(root().join("crates/resource-server/src").join(file)).unwrap();
@@ -232,12 +235,36 @@ fn each_reason_of_a_resource_server_is_in_the_troubleshooting_table() {
     }
     codes.remove("error_description");
     assert!(codes.len() > 30, "{codes:?}");
-    codes.retain(|code| !table.contains(&format!("| `{code}` |")));
-    assert!(codes.is_empty(), "not explained: {codes:?}");
+    let tables = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let explained: BTreeSet<String> = named_in_column(&tables, &["code"]).into_iter().collect();
+    let unexplained: Vec<_> = codes.difference(&explained).collect();
+    assert!(unexplained.is_empty(), "not explained: {unexplained:?}");
+    let unknown: Vec<_> = explained.difference(&codes).collect();
+    assert!(unknown.is_empty(), "explained, and there is no such code: {unknown:?}");
 }
 
-/// The names in backticks in that column of each table.
+#[test]
+fn each_setting_of_a_resource_server_is_in_the_guide() {
+    let guide = fs::read_to_string(root().join("docs/protect.md")).unwrap();
+    let mut settings = BTreeSet::new();
+    for file in ["verifier/builder.rs", "protection/builder.rs", "jwt/mod.rs", "opaque/introspection.rs"] {
+        let code = fs::read_to_string(root().join("crates/resource-server/src").join(file)).unwrap();
+        let names =
+            code.lines().filter_map(|line| line.strip_prefix("    pub fn ")?.split(['(', '<']).next());
+        settings.extend(names.filter(|name| *name != "build").map(str::to_owned));
+    }
+    assert!(settings.len() > 30, "{settings:?}");
+    settings.retain(|name| !["`", "::"].iter().any(|before| guide.contains(&format!("{before}{name}("))));
+    assert!(settings.is_empty(), "not in the guide: {settings:?}");
+}
+
+/// The names in backticks in the columns that name tests.
 fn tests_named_in(markdown: &str) -> Vec<String> {
+    named_in_column(markdown, &["test", "tests", "held by"])
+}
+
+/// The names in backticks in the first column of each table that is called like one of these.
+fn named_in_column(markdown: &str, columns: &[&str]) -> Vec<String> {
     let mut column = None;
     let mut named = Vec::new();
     for line in markdown.lines() {
@@ -246,7 +273,7 @@ fn tests_named_in(markdown: &str) -> Vec<String> {
             continue;
         }
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        if let Some(found) = cells.iter().position(|cell| matches!(*cell, "test" | "tests" | "held by")) {
+        if let Some(found) = cells.iter().position(|cell| columns.contains(cell)) {
             column = Some(found);
         } else if let Some(cell) = column.and_then(|column| cells.get(column)) {
             named.extend(cell.split('`').skip(1).step_by(2).map(str::to_owned));

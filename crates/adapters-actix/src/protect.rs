@@ -20,9 +20,8 @@ use actix_web::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
-use http_io::{Serve, body_broken_off, internal_error, malformed_request};
-use resource_server::{Admission, Protection, Verified};
-use tokio::time::timeout;
+use http_io::{Serve, internal_error, malformed_request};
+use resource_server::{Passed, Protection, ReadBody, Verified};
 
 use crate::{convert, mounted};
 
@@ -89,7 +88,7 @@ where
         Box::pin(async move {
             let origin = request.headers().get(actix_header::ORIGIN);
             let origin = origin.and_then(|origin| HeaderValue::from_bytes(origin.as_bytes()).ok());
-            if let Err(answer) = admit(&protection, &mut request).await {
+            if let Err(answer) = pass(&protection, &mut request).await {
                 let to_head = request.method() == Method::HEAD.as_str();
                 let answer = convert::outward(answer, to_head)?;
                 return Ok(request.into_response(answer).map_into_right_body());
@@ -106,41 +105,33 @@ where
 }
 
 /// Lets a request go on, as it then is, or says what ends it.
-async fn admit(protection: &Protection, request: &mut ServiceRequest) -> Result<(), Response<Bytes>> {
+async fn pass(protection: &Protection, request: &mut ServiceRequest) -> Result<(), Response<Bytes>> {
     let (mut head, ()) = convert::head(request.request()).map_err(|_| malformed_request())?.into_parts();
-    if let Some(SetAside(credentials)) = request.extensions_mut().remove() {
-        head.headers.entry(header::AUTHORIZATION).or_insert(credentials);
+    let before = request.extensions_mut().remove();
+    let whole = |limit| read(request.take_payload(), limit);
+    let (passed, whole) = protection.pass(&mut head, before, whole).await?;
+    if let Some(whole) = whole {
+        request.set_payload(whole.into());
     }
-    let caller = match protection.admit(&head).await {
-        Admission::Admitted(caller) => caller,
-        Admission::Unread(unread) => {
-            let body = BodyStream::new(request.take_payload());
-            let whole = body::to_bytes_limited(body, unread.body_limit());
-            let whole = match timeout(unread.body_deadline(), whole).await {
-                Ok(Ok(Ok(whole))) => whole,
-                Ok(Ok(Err(_))) => return Err(body_broken_off()),
-                Ok(Err(_)) => return Err(unread.too_large()),
-                Err(_) => return Err(unread.too_slow()),
-            };
-            request.set_payload(whole.clone().into());
-            unread.admit(&whole).await?
-        }
-        Admission::Answer(answer) => return Err(answer),
-    };
-    if !protection.keeps_authorization_header() {
-        if !is_without_authorization(request) {
-            tracing::error!(
-                "something before `protect` keeps a clone of the HttpRequest, whose headers nobody can change then"
-            );
-            return Err(internal_error());
-        }
-        let set_aside = head.headers.remove(header::AUTHORIZATION).map(SetAside);
-        set_aside.map(|set_aside| request.extensions_mut().insert(set_aside));
+    let shown = request.headers().contains_key(actix_header::AUTHORIZATION);
+    if shown && !head.headers.contains_key(header::AUTHORIZATION) && !is_without_authorization(request) {
+        tracing::error!(
+            "something before `protect` keeps a clone of the HttpRequest, whose headers nobody can change then"
+        );
+        return Err(internal_error());
     }
     let mut extensions = request.extensions_mut();
-    extensions.insert(Passed(protection.clone()));
-    caller.map(|caller| extensions.insert(caller));
+    passed.caller().map(|caller| extensions.insert(Arc::clone(caller)));
+    extensions.insert(passed);
     Ok(())
+}
+
+async fn read(body: dev::Payload, limit: usize) -> ReadBody {
+    match body::to_bytes_limited(BodyStream::new(body), limit).await {
+        Ok(Ok(whole)) => ReadBody::Whole(whole),
+        Ok(Err(_)) => ReadBody::BrokenOff,
+        Err(_) => ReadBody::TooLarge,
+    }
 }
 
 /// Whether the credentials are taken out of the request. actix-web panics if something outside of this middleware has kept the
@@ -148,12 +139,6 @@ async fn admit(protection: &Protection, request: &mut ServiceRequest) -> Result<
 fn is_without_authorization(request: &mut ServiceRequest) -> bool {
     catch_unwind(AssertUnwindSafe(|| drop(request.headers_mut().remove(actix_header::AUTHORIZATION)))).is_ok()
 }
-
-/// The credentials of a request, for another protection behind the first. Nothing else can see them.
-struct SetAside(HeaderValue);
-
-/// Says that a protection stands before.
-struct Passed(Protection);
 
 /// CORS, where only these headers are concerned.
 fn finish(protection: &Protection, origin: Option<&HeaderValue>, headers: &mut ActixHeaders) {
@@ -203,23 +188,40 @@ impl ResponseError for Finished {
 
 /// Who calls: an extractor for handlers behind [`protect`].
 ///
-/// In optional mode `Option<Caller>` is `None` for whoever sent no credentials, and `Caller` answers them with the challenge. Where
-/// no protection stands before a handler, `Caller` answers 500 and both say so in the log: nobody is anybody there.
+/// In optional mode it answers whoever sent no credentials with the challenge; a handler that takes them, too, asks for
+/// [`MaybeCaller`]. Where no protection stands before a handler, both answer 500 and say so in the log: nobody is anybody there.
+///
+/// `Option<Caller>` is not for that: actix-web makes `None` of every error, also of this one.
 #[derive(Clone, Debug)]
 pub struct Caller(pub Arc<Verified>);
+
+/// Who calls, or `None` for whoever sent no credentials, in optional mode: an extractor for handlers behind [`protect`].
+#[derive(Clone, Debug)]
+pub struct MaybeCaller(pub Option<Arc<Verified>>);
 
 impl FromRequest for Caller {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let extensions = request.extensions();
-        ready(match (extensions.get(), extensions.get()) {
-            (Some(caller), _) => Ok(Self(Arc::clone(caller))),
-            (None, Some(Passed(protection))) => Err(ended(protection.no_credentials())),
-            (None, None) => Err(ended(Protection::missing(request.path()))),
-        })
+        ready(passed(request).and_then(|passed| {
+            passed.caller().cloned().map(Self).ok_or_else(|| ended(passed.no_credentials()))
+        }))
     }
+}
+
+impl FromRequest for MaybeCaller {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(passed(request).map(|passed| Self(passed.caller().cloned())))
+    }
+}
+
+fn passed(request: &HttpRequest) -> Result<Passed, Error> {
+    let passed = request.extensions().get().cloned();
+    passed.ok_or_else(|| ended(Protection::missing(request.path())))
 }
 
 fn ended(answer: Response<Bytes>) -> Error {
@@ -264,145 +266,4 @@ pub fn readiness(protection: &Protection) -> Route {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-
-    use actix_web::App;
-    use actix_web::body::to_bytes;
-    use actix_web::error::ErrorImATeapot;
-    use actix_web::middleware::from_fn;
-    use actix_web::test::{TestRequest, init_service, try_call_service};
-    use async_trait::async_trait;
-    use futures_util::{StreamExt as _, stream};
-    use oauth_types::{Issuer, Resource};
-    use resource_server::{Rejection, Unavailable, Verify};
-    use secrecy::SecretString;
-
-    use super::*;
-
-    struct Anybody(Resource);
-
-    #[async_trait]
-    impl Verify for Anybody {
-        async fn verify(&self, _: &SecretString) -> Result<Arc<Verified>, Rejection> {
-            let issuer = Issuer::parse("https://auth.example").unwrap();
-            Ok(Arc::new(Verified::new(issuer, "alice", self.0.clone())))
-        }
-
-        fn resource(&self) -> &Resource {
-            &self.0
-        }
-
-        fn issuers(&self) -> Vec<Issuer> {
-            Vec::new()
-        }
-
-        fn ready(&self) -> Result<(), Unavailable> {
-            Ok(())
-        }
-    }
-
-    fn protection() -> Protection {
-        Protection::new(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()))
-    }
-
-    fn request() -> TestRequest {
-        TestRequest::post().uri("/mcp").insert_header(("authorization", "Bearer abc"))
-    }
-
-    /// Its second piece never comes: whoever waited for the whole would wait for ever.
-    fn endless() -> impl futures_util::Stream<Item = Result<Bytes, actix_web::error::PayloadError>> {
-        stream::iter([Ok(Bytes::from("data: 1\n\n"))]).chain(stream::pending())
-    }
-
-    #[tokio::test]
-    async fn whoever_watches_is_told_whether_tokens_can_be_checked() {
-        let application = init_service(App::new().route("/ready", readiness(&protection()))).await;
-        let asked = TestRequest::get().uri("/ready").to_request();
-        let answer = try_call_service(&application, asked).await.unwrap();
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers().get("cache-control").unwrap(), "no-store");
-    }
-
-    #[tokio::test]
-    async fn an_answer_streams() {
-        let events = web::to(|| async { HttpResponse::Ok().streaming(endless()) });
-        let application = App::new().default_service(events).wrap(protect(protection()));
-        let application = init_service(application).await;
-        let answer = try_call_service(&application, request().to_request()).await.unwrap();
-        assert_eq!(answer.headers().get("access-control-allow-origin").unwrap(), "*");
-        let mut body = answer.into_body();
-        let first = poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await.unwrap();
-        assert_eq!(first.ok().unwrap(), "data: 1\n\n");
-    }
-
-    #[tokio::test]
-    async fn a_request_streams_where_no_tool_needs_a_scope() {
-        let first = |mut body: Payload| async move { body.next().await.unwrap().unwrap() };
-        let application = App::new().service(web::resource("/mcp").to(first).wrap(protect(protection())));
-        let application = init_service(application).await;
-        let payload = dev::Payload::Stream { payload: endless().boxed_local() };
-        let answer = try_call_service(&application, request().to_request().replace_payload(payload).0).await;
-        assert_eq!(to_bytes(answer.unwrap().into_body()).await.ok().unwrap(), "data: 1\n\n");
-    }
-
-    /// Whoever stole a token could hold requests open with it, and end them when they like.
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_end_is_408() {
-        let protection = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
-        let protection = protection.require_for_tool("delete", "b").build().unwrap();
-        let application = App::new().default_service(web::to(HttpResponse::Ok)).wrap(protect(protection));
-        let application = init_service(application).await;
-        let payload = dev::Payload::Stream { payload: endless().boxed_local() };
-        let answer = try_call_service(&application, request().to_request().replace_payload(payload).0).await;
-        assert_eq!(answer.unwrap().status().as_u16(), 408);
-    }
-
-    #[tokio::test]
-    async fn a_request_that_something_outside_keeps_is_500() {
-        let keeps = from_fn(async |request: ServiceRequest, next: actix_web::middleware::Next<_>| {
-            let kept = request.request().clone();
-            let answer = next.call(request).await;
-            drop(kept);
-            answer
-        });
-        let application = App::new()
-            .service(web::resource("/mcp").to(HttpResponse::Ok).wrap(protect(protection())).wrap(keeps));
-        let application = init_service(application).await;
-        let answer = try_call_service(&application, request().to_request()).await.unwrap();
-        assert_eq!(answer.status().as_u16(), 500);
-    }
-
-    /// RS-19: a script that cannot read an error cannot act on it.
-    #[tokio::test]
-    async fn an_error_of_middleware_behind_has_cors_and_stays_what_it_is() {
-        let fails = from_fn(async |_: ServiceRequest, _: actix_web::middleware::Next<_>| {
-            Err::<ServiceResponse, _>(ErrorImATeapot("no coffee"))
-        });
-        let application = App::new().wrap(fails).wrap(protect(protection()));
-        let application = init_service(application).await;
-        let error = try_call_service(&application, request().to_request()).await.err().unwrap();
-        assert_eq!(error.to_string(), "no coffee");
-        let answer = error.error_response();
-        assert_eq!(answer.status().as_u16(), 418);
-        assert_eq!(answer.headers().get("access-control-allow-origin").unwrap(), "*");
-    }
-
-    #[cfg(feature = "tower")]
-    #[test]
-    fn a_tower_service_learns_who_calls_and_not_by_which_token() {
-        let names = tower::service_fn(async |request: Request<crate::Incoming>| {
-            assert!(!request.headers().contains_key("authorization"));
-            let caller = request.extensions().get::<Arc<Verified>>().unwrap();
-            let name = Bytes::from(caller.subject.clone().unwrap());
-            Ok::<_, std::convert::Infallible>(Response::new(http_body_util::Full::new(name)))
-        });
-        actix_web::rt::System::new().block_on(async {
-            let route = crate::tower_service(names);
-            let mcp = web::resource("/mcp").route(route).wrap(protect(protection()));
-            let application = init_service(App::new().service(mcp)).await;
-            let answer = try_call_service(&application, request().to_request()).await.unwrap();
-            assert_eq!(to_bytes(answer.into_body()).await.ok().unwrap(), "alice");
-        });
-    }
-}
+mod tests;

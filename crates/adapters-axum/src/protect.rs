@@ -13,11 +13,10 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, any, get};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use http_io::{Serve, body_broken_off};
-use resource_server::{Admission, Protection, Verified};
-use tokio::time::timeout;
+use http_io::Serve;
+use resource_server::{Passed, Protection, ReadBody, Verified};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -78,7 +77,7 @@ where
         let protection = self.protection.clone();
         Box::pin(async move {
             let origin = request.headers().get(header::ORIGIN).cloned();
-            let request = match admitted(&protection, request).await {
+            let request = match passed(&protection, request).await {
                 Ok(request) => request,
                 Err(answer) => return Ok(answer.map(Body::from)),
             };
@@ -90,45 +89,25 @@ where
 }
 
 /// The request as it goes on, or the answer that ends it.
-async fn admitted(protection: &Protection, request: Request<Body>) -> Result<Request<Body>, Response<Bytes>> {
+async fn passed(protection: &Protection, request: Request<Body>) -> Result<Request<Body>, Response<Bytes>> {
     let (mut head, mut body) = request.into_parts();
-    if let Some(SetAside(credentials)) = head.extensions.remove() {
-        head.headers.entry(header::AUTHORIZATION).or_insert(credentials);
+    let before = head.extensions.remove();
+    let whole = |limit| read(std::mem::take(&mut body), limit);
+    let (passed, whole) = protection.pass(&mut head, before, whole).await?;
+    if let Some(caller) = passed.caller() {
+        head.extensions.insert(Arc::clone(caller));
     }
-    let caller = match protection.admit(&head).await {
-        Admission::Admitted(caller) => caller,
-        Admission::Unread(unread) => {
-            let whole = Limited::new(body, unread.body_limit()).collect();
-            let whole = match timeout(unread.body_deadline(), whole).await {
-                Ok(Ok(whole)) => whole.to_bytes(),
-                Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(unread.too_large()),
-                Ok(Err(_)) => return Err(body_broken_off()),
-                Err(_) => return Err(unread.too_slow()),
-            };
-            body = Body::from(whole.clone());
-            unread.admit(&whole).await?
-        }
-        Admission::Answer(answer) => return Err(answer),
-    };
-    if !protection.keeps_authorization_header()
-        && let Some(credentials) = head.headers.remove(header::AUTHORIZATION)
-    {
-        head.extensions.insert(SetAside(credentials));
-    }
-    head.extensions.insert(Passed(protection.clone()));
-    if let Some(caller) = caller {
-        head.extensions.insert(caller);
-    }
-    Ok(Request::from_parts(head, body))
+    head.extensions.insert(passed);
+    Ok(Request::from_parts(head, whole.map_or(body, Body::from)))
 }
 
-/// The credentials of a request, for another protection behind the first. Nothing else can see them.
-#[derive(Clone)]
-struct SetAside(HeaderValue);
-
-/// Says that a protection stands before.
-#[derive(Clone)]
-struct Passed(Protection);
+async fn read(body: Body, limit: usize) -> ReadBody {
+    match Limited::new(body, limit).collect().await {
+        Ok(whole) => ReadBody::Whole(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => ReadBody::TooLarge,
+        Err(_) => ReadBody::BrokenOff,
+    }
+}
 
 /// Who calls: an extractor for handlers behind [`protect`].
 ///
@@ -141,10 +120,11 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Response<Body>;
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Response<Body>> {
-        match (caller(head), head.extensions.get()) {
-            (Some(caller), _) => Ok(caller),
-            (None, Some(Passed(protection))) => Err(protection.no_credentials().map(Body::from)),
-            (None, None) => Err(unprotected(head)),
+        match head.extensions.get::<Passed>() {
+            Some(passed) => {
+                passed.caller().cloned().map(Self).ok_or_else(|| passed.no_credentials().map(Body::from))
+            }
+            None => Err(unprotected(head)),
         }
     }
 }
@@ -153,12 +133,11 @@ impl<S: Sync> OptionalFromRequestParts<S> for Caller {
     type Rejection = Response<Body>;
 
     async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Option<Self>, Response<Body>> {
-        if head.extensions.get::<Passed>().is_some() { Ok(caller(head)) } else { Err(unprotected(head)) }
+        match head.extensions.get::<Passed>() {
+            Some(passed) => Ok(passed.caller().cloned().map(Self)),
+            None => Err(unprotected(head)),
+        }
     }
-}
-
-fn caller(head: &Parts) -> Option<Caller> {
-    head.extensions.get().cloned().map(Caller)
 }
 
 fn unprotected(head: &Parts) -> Response<Body> {
@@ -268,6 +247,20 @@ mod tests {
         let router = Router::new().fallback(async || "reached").layer(protect(protection));
         let answer = router.oneshot(request(endless())).await.unwrap();
         assert_eq!(answer.status().as_u16(), 408);
+    }
+
+    /// The client is told as by any other refusal, also where it is a page.
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_400_with_its_code_and_cors() {
+        let protection = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+        let protection = protection.require_for_tool("delete", "b").build().unwrap();
+        let broken = stream::iter([Ok(Bytes::from("{")), Err(std::io::Error::other("gone"))]);
+        let router = Router::new().fallback(async || "reached").layer(protect(protection));
+        let answer = router.oneshot(request(Body::from_stream(broken))).await.unwrap();
+        assert_eq!(answer.status(), 400);
+        assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(String::from_utf8_lossy(&body).contains("body_broken_off"), "{body:?}");
     }
 
     /// Any service over axum's body is as good as a router.

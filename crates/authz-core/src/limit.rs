@@ -1,10 +1,11 @@
 //! Limits over counters.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ambient::Clock;
 use async_trait::async_trait;
-use store::{Counters, Digest};
+use store::{Counters, Digest, MemoryCounters};
 
 use crate::seam::{Limit, Limiter, TooMany};
 
@@ -21,8 +22,13 @@ pub struct Rate {
 ///
 /// A key may be what a stranger typed: one of more than 64 bytes is counted by its digest, so that keys of any length do not
 /// fill the memory.
+///
+/// While the counters fail it counts in this process alone: a store that can be read and not written, because it is full, checks
+/// passwords as before, and guesses at them must stay limited.
 pub struct Counted {
     counters: Arc<dyn Counters>,
+    own: MemoryCounters,
+    alone: AtomicBool,
     clock: Arc<dyn Clock>,
 }
 
@@ -30,7 +36,7 @@ impl Counted {
     /// Counts in `counters`.
     #[must_use]
     pub fn new(counters: Arc<dyn Counters>, clock: Arc<dyn Clock>) -> Self {
-        Self { counters, clock }
+        Self { counters, own: MemoryCounters::default(), alone: AtomicBool::new(false), clock }
     }
 
     /// The rate of a limit. Registration and sign-up allow for offices and hosted clients that share an address.
@@ -54,14 +60,23 @@ impl Limiter for Counted {
     async fn may(&self, limit: Limit, key: &str) -> Result<(), TooMany> {
         let Rate { most, window } = Self::rate(limit);
         let now = self.clock.now();
-        match self.counters.count(&counted(limit, key), window, now).await {
-            Ok(seen) if seen > most => Err(TooMany { retry_after: window - now.0.rem_euclid(window) }),
-            Ok(_) => Ok(()),
-            Err(error) => {
-                tracing::warn!(limit = limit.as_str(), %error, "a limit cannot be counted; letting the request through");
-                Ok(())
+        let key = counted(limit, key);
+        let seen = match self.counters.count(&key, window, now).await {
+            Ok(seen) => {
+                if self.alone.swap(false, Ordering::Relaxed) {
+                    tracing::info!("limits are counted by the store again");
+                }
+                seen
             }
-        }
+            Err(error) => {
+                if !self.alone.swap(true, Ordering::Relaxed) {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "limits cannot be counted by the store; this process counts alone");
+                }
+                self.own.seen(&key, window, now)
+            }
+        };
+        if seen > most { Err(TooMany { retry_after: window - now.0.rem_euclid(window) }) } else { Ok(()) }
     }
 }
 
@@ -90,7 +105,7 @@ impl Limiter for Unlimited {
 #[cfg(test)]
 mod tests {
     use ambient::{ManualClock, Time};
-    use store::MemoryCounters;
+    use store::StoreError;
 
     use super::*;
 
@@ -117,6 +132,43 @@ mod tests {
         }
         assert!(limiter.may(Limit::LogIn, &long("1")).await.is_err());
         assert_eq!(limiter.may(Limit::LogIn, &long("2")).await, Ok(()));
+    }
+
+    /// Counters of a store that can be read and, now and then, not written.
+    #[derive(Default)]
+    struct Full {
+        counters: MemoryCounters,
+        full: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Counters for Full {
+        async fn count(&self, key: &str, window: i64, now: Time) -> Result<u32, StoreError> {
+            match self.full.load(Ordering::SeqCst) {
+                true => Err(StoreError::unavailable("OOM command not allowed")),
+                false => self.counters.count(key, window, now).await,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_store_cannot_count_this_process_does() {
+        let full = Arc::new(Full::default());
+        let limiter = Counted::new(full.clone(), Arc::new(ManualClock::at(Time(600))));
+        let most = Counted::rate(Limit::Administration).most;
+        let may = async |key| limiter.may(Limit::Administration, key).await;
+        for _ in 0..most {
+            assert_eq!(may("192.0.2.1").await, Ok(()));
+        }
+        full.full.store(true, Ordering::SeqCst);
+        for _ in 0..most {
+            assert_eq!(may("192.0.2.2").await, Ok(()));
+        }
+        assert_eq!(may("192.0.2.2").await, Err(TooMany { retry_after: 60 }));
+        assert!(limiter.alone.load(Ordering::SeqCst));
+        full.full.store(false, Ordering::SeqCst);
+        assert!(may("192.0.2.1").await.is_err(), "what was counted before is not forgotten");
+        assert!(!limiter.alone.load(Ordering::SeqCst));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use crate::claims::Claims;
 use crate::jws::Jws;
 use crate::key_set::KeySet;
-use crate::rejection::Rejection;
 use crate::rules::{AccessTokenRules, TypeRule};
+use crate::token_error::TokenError;
 
 /// An access token that was checked, in what it says.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,14 +38,14 @@ pub struct AccessToken {
 /// type, and then its claims as of `now`.
 ///
 /// # Errors
-/// The first [`Rejection`], in this order. Type and claims are not looked at before the signature is right: what is said of them is
+/// The first [`TokenError`], in this order. Type and claims are not looked at before the signature is right: what is said of them is
 /// said of what the issuer wrote, and not of what a stranger did.
 pub fn verify(
     token: &SecretString,
     keys: &KeySet,
     rules: &AccessTokenRules,
     now: Time,
-) -> Result<AccessToken, Rejection> {
+) -> Result<AccessToken, TokenError> {
     let jws = Jws::parse(token.expose_secret())?;
     let algorithm = jws.algorithm(rules.algorithms)?;
     jws.refuse_extensions()?;
@@ -73,61 +73,61 @@ pub fn verify(
 }
 
 /// Whether the type says that it is an access token, if it need not.
-fn check_type(typ: Option<&str>, rule: TypeRule) -> Result<bool, Rejection> {
+fn check_type(typ: Option<&str>, rule: TypeRule) -> Result<bool, TokenError> {
     let is = |name: &str| typ.is_some_and(|typ| typ.eq_ignore_ascii_case(name));
     let untyped = || match rule {
         TypeRule::AtJwtOnly => false,
         TypeRule::DangerouslyUntyped => typ.is_none() || is("JWT"),
     };
     let typed = is("at+jwt");
-    if typed || untyped() { Ok(typed) } else { Err(Rejection::TypeNotAllowed) }
+    if typed || untyped() { Ok(typed) } else { Err(TokenError::TypeNotAllowed) }
 }
 
 /// Compared as texts: an issuer with a final slash is another one (RFC 9068 section 4).
-fn check_issuer(claims: &Claims, rules: &AccessTokenRules) -> Result<(), Rejection> {
-    let issuer = claims.text("iss")?.ok_or(Rejection::ClaimMissing { claim: "iss" })?;
-    if issuer == rules.issuer.as_str() { Ok(()) } else { Err(Rejection::IssuerWrong) }
+fn check_issuer(claims: &Claims, rules: &AccessTokenRules) -> Result<(), TokenError> {
+    let issuer = claims.text("iss")?.ok_or(TokenError::ClaimMissing { claim: "iss" })?;
+    if issuer == rules.issuer.as_str() { Ok(()) } else { Err(TokenError::IssuerWrong) }
 }
 
 /// Where `typ` does not say it, the claims must: those of an ID token are refused (OpenID Connect Core 2 and 3.3.2.11), and so are
 /// those that could be of either kind.
-fn refuse_id_token(claims: &Claims) -> Result<(), Rejection> {
+fn refuse_id_token(claims: &Claims) -> Result<(), TokenError> {
     let says = |claim, text: &str| claims.is(claim, text);
     let any = |names: &[&str]| names.iter().any(|claim| claims.has(claim));
     let scoped = any(&["scope", "scp"]);
     if says("typ", "ID") || says("token_use", "id") || (!scoped && any(&["nonce", "at_hash", "c_hash"])) {
-        return Err(Rejection::IdToken);
+        return Err(TokenError::IdToken);
     }
     // Entra writes roles into ID tokens, too, but the client only into access tokens.
     let for_a_role = any(&["roles"]) && any(&["azp", "appid"]);
     if scoped || for_a_role || says("typ", "Bearer") || says("token_use", "access") {
         Ok(())
     } else {
-        Err(Rejection::ClaimMissing { claim: "scope" })
+        Err(TokenError::ClaimMissing { claim: "scope" })
     }
 }
 
 /// A token is good before `exp`, and not at it (RFC 7519 section 4.1.4).
-fn check_times(claims: &Claims, rules: &AccessTokenRules, now: Time) -> Result<Time, Rejection> {
-    let expires_at = claims.time("exp")?.ok_or(Rejection::ClaimMissing { claim: "exp" })?;
+fn check_times(claims: &Claims, rules: &AccessTokenRules, now: Time) -> Result<Time, TokenError> {
+    let expires_at = claims.time("exp")?.ok_or(TokenError::ClaimMissing { claim: "exp" })?;
     if now >= expires_at.plus(rules.leeway) {
-        return Err(Rejection::Expired);
+        return Err(TokenError::Expired);
     }
     for claim in ["nbf", "iat"] {
         if claims.time(claim)?.is_some_and(|from| from > now.plus(rules.leeway)) {
-            return Err(Rejection::NotYetValid);
+            return Err(TokenError::NotYetValid);
         }
     }
     Ok(expires_at)
 }
 
-fn check_audience(claims: &Claims, rules: &AccessTokenRules) -> Result<String, Rejection> {
-    let audience = claims.texts("aud")?.ok_or(Rejection::ClaimMissing { claim: "aud" })?;
+fn check_audience(claims: &Claims, rules: &AccessTokenRules) -> Result<String, TokenError> {
+    let audience = claims.texts("aud")?.ok_or(TokenError::ClaimMissing { claim: "aud" })?;
     let ours = rules.audiences.iter().find(|ours| audience.contains(&ours.as_str()));
-    ours.cloned().ok_or(Rejection::AudienceWrong)
+    ours.cloned().ok_or(TokenError::AudienceWrong)
 }
 
 /// A token that says which key its sender holds is worth nothing without the proof (RFC 7800 section 3.1, RFC 9449 section 7.1).
-fn refuse_bound(claims: &Claims) -> Result<(), Rejection> {
-    if claims.has("cnf") { Err(Rejection::SenderConstrained) } else { Ok(()) }
+fn refuse_bound(claims: &Claims) -> Result<(), TokenError> {
+    if claims.has("cnf") { Err(TokenError::SenderConstrained) } else { Ok(()) }
 }

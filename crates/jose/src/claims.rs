@@ -4,7 +4,7 @@ use ambient::Time;
 use oauth_types::{ClientId, Scope};
 use serde_json::{Map, Value};
 
-use crate::rejection::Rejection;
+use crate::token_error::TokenError;
 
 /// Claims, be they of a token whose signature is right, or what an authorization server says of one (RFC 7662 section 2.2). A claim
 /// that is `null` is as good as absent.
@@ -14,9 +14,9 @@ impl Claims {
     /// Reads a JSON object. Of a name that is repeated the last one counts (RFC 7519 section 4).
     ///
     /// # Errors
-    /// [`Rejection::Malformed`] if it is none.
-    pub fn parse(payload: &[u8]) -> Result<Self, Rejection> {
-        serde_json::from_slice(payload).map(Self).map_err(|_| Rejection::Malformed)
+    /// [`TokenError::Malformed`] if it is none.
+    pub fn parse(payload: &[u8]) -> Result<Self, TokenError> {
+        serde_json::from_slice(payload).map(Self).map_err(|_| TokenError::Malformed)
     }
 
     /// All of them, as they were.
@@ -40,21 +40,21 @@ impl Claims {
     /// A text that is not empty.
     ///
     /// # Errors
-    /// [`Rejection::ClaimMalformed`] for any other value.
-    pub fn text(&self, claim: &'static str) -> Result<Option<&str>, Rejection> {
+    /// [`TokenError::ClaimMalformed`] for any other value.
+    pub fn text(&self, claim: &'static str) -> Result<Option<&str>, TokenError> {
         match self.value(claim) {
             None => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
-            Some(_) => Err(Rejection::ClaimMalformed { claim }),
+            Some(_) => Err(TokenError::ClaimMalformed { claim }),
         }
     }
 
     /// One text, or a list of them.
     ///
     /// # Errors
-    /// [`Rejection::ClaimMalformed`] for any other value.
-    pub fn texts(&self, claim: &'static str) -> Result<Option<Vec<&str>>, Rejection> {
-        let malformed = Rejection::ClaimMalformed { claim };
+    /// [`TokenError::ClaimMalformed`] for any other value.
+    pub fn texts(&self, claim: &'static str) -> Result<Option<Vec<&str>>, TokenError> {
+        let malformed = TokenError::ClaimMalformed { claim };
         match self.value(claim) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(vec![text])),
@@ -69,23 +69,23 @@ impl Claims {
     /// (CVE-2026-25537).
     ///
     /// # Errors
-    /// [`Rejection::ClaimMalformed`] for any other value.
-    pub fn time(&self, claim: &'static str) -> Result<Option<Time>, Rejection> {
+    /// [`TokenError::ClaimMalformed`] for any other value.
+    pub fn time(&self, claim: &'static str) -> Result<Option<Time>, TokenError> {
         match self.value(claim) {
             None => Ok(None),
             Some(Value::Number(number)) => Ok(Some(Time(whole_seconds(number)))),
-            Some(_) => Err(Rejection::ClaimMalformed { claim }),
+            Some(_) => Err(TokenError::ClaimMalformed { claim }),
         }
     }
 
     /// Whom the token was issued to: `client_id` (RFC 9068 section 2.2), else `azp`, which most providers write.
     ///
     /// # Errors
-    /// [`Rejection::ClaimMalformed`] for any other value.
-    pub fn client_id(&self) -> Result<Option<ClientId>, Rejection> {
+    /// [`TokenError::ClaimMalformed`] for any other value.
+    pub fn client_id(&self) -> Result<Option<ClientId>, TokenError> {
         for claim in ["client_id", "azp"] {
             if let Some(text) = self.text(claim)? {
-                return ClientId::parse(text).map(Some).map_err(|_| Rejection::ClaimMalformed { claim });
+                return ClientId::parse(text).map(Some).map_err(|_| TokenError::ClaimMalformed { claim });
             }
         }
         Ok(None)
@@ -95,13 +95,13 @@ impl Claims {
     /// between spaces or a list of tokens.
     ///
     /// # Errors
-    /// [`Rejection::ClaimMalformed`] for any other value.
-    pub fn scope(&self) -> Result<Scope, Rejection> {
+    /// [`TokenError::ClaimMalformed`] for any other value.
+    pub fn scope(&self) -> Result<Scope, TokenError> {
         for claim in ["scope", "scp"] {
             if let Some(texts) = self.texts(claim)? {
                 let tokens =
                     texts.into_iter().flat_map(|text| text.split(' ')).filter(|token| !token.is_empty());
-                return Scope::from_tokens(tokens).map_err(|_| Rejection::ClaimMalformed { claim });
+                return Scope::from_tokens(tokens).map_err(|_| TokenError::ClaimMalformed { claim });
             }
         }
         Ok(Scope::empty())

@@ -7,7 +7,7 @@ use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
 
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::key_set::KeySet;
-use crate::rejection::Rejection;
+use crate::token_error::TokenError;
 
 /// A token in its parts, of which nothing but the form has been checked.
 pub(crate) struct Jws<'a> {
@@ -31,18 +31,18 @@ struct Header {
 
 impl<'a> Jws<'a> {
     /// The parts of `token`, at most 16 KiB of it. The base64url of each is canonical: no other text is the same token.
-    pub(crate) fn parse(token: &'a str) -> Result<Self, Rejection> {
+    pub(crate) fn parse(token: &'a str) -> Result<Self, TokenError> {
         if token.len() > LONGEST {
-            return Err(Rejection::Malformed);
+            return Err(TokenError::Malformed);
         }
-        let (input, signature) = token.rsplit_once('.').ok_or(Rejection::Malformed)?;
-        let (header, payload) = input.split_once('.').ok_or(Rejection::Malformed)?;
+        let (input, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, payload) = input.split_once('.').ok_or(TokenError::Malformed)?;
         if payload.contains('.') {
-            return Err(Rejection::Malformed);
+            return Err(TokenError::Malformed);
         }
-        let header: Header = json_object(&decoded(header)?).ok_or(Rejection::Malformed)?;
+        let header: Header = json_object(&decoded(header)?).ok_or(TokenError::Malformed)?;
         if header.kid.as_ref().is_some_and(|kid| kid.len() > LONGEST_KID) {
-            return Err(Rejection::Malformed);
+            return Err(TokenError::Malformed);
         }
         Ok(Self { header, input, payload, signature: decoded(signature)? })
     }
@@ -51,16 +51,16 @@ impl<'a> Jws<'a> {
     ///
     /// The header says which, and the allow-list whether: from here on nothing else that the token says can change it
     /// (RFC 8725 section 3.1).
-    pub(crate) fn algorithm(&self, allowed: Algorithms) -> Result<Algorithm, Rejection> {
+    pub(crate) fn algorithm(&self, allowed: Algorithms) -> Result<Algorithm, TokenError> {
         Algorithm::parse(&self.header.alg)
             .ok()
             .filter(|algorithm| allowed.contains(*algorithm))
-            .ok_or(Rejection::AlgorithmNotAllowed)
+            .ok_or(TokenError::AlgorithmNotAllowed)
     }
 
     /// Nothing in the header must be understood that is not (RFC 7515 section 4.1.11); an unencoded payload (RFC 7797) neither.
-    pub(crate) fn refuse_extensions(&self) -> Result<(), Rejection> {
-        if self.header.crit.0 { Err(Rejection::ExtensionNotSupported) } else { Ok(()) }
+    pub(crate) fn refuse_extensions(&self) -> Result<(), TokenError> {
+        if self.header.crit.0 { Err(TokenError::ExtensionNotSupported) } else { Ok(()) }
     }
 
     /// `typ` without the `application/` that may be left out (RFC 7515 section 4.1.9).
@@ -73,22 +73,22 @@ impl<'a> Jws<'a> {
     }
 
     /// The payload, if one of `keys` has signed it with `algorithm`.
-    pub(crate) fn signed_payload(&self, keys: &KeySet, algorithm: Algorithm) -> Result<Vec<u8>, Rejection> {
+    pub(crate) fn signed_payload(&self, keys: &KeySet, algorithm: Algorithm) -> Result<Vec<u8>, TokenError> {
         let kid = self.header.kid.as_deref();
         let mut candidates = keys.find(kid, algorithm).take(MOST_TRIED).peekable();
         let known = kid.is_some() && candidates.peek().is_some();
         if candidates.any(|key| key.has_signed(algorithm, self.input.as_bytes(), &self.signature)) {
             decoded(self.payload)
         } else if known {
-            Err(Rejection::SignatureWrong)
+            Err(TokenError::SignatureWrong)
         } else {
-            Err(Rejection::UnknownKey { kid: self.header.kid.clone() })
+            Err(TokenError::UnknownKey { kid: self.header.kid.clone() })
         }
     }
 }
 
-fn decoded(part: &str) -> Result<Vec<u8>, Rejection> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejection::Malformed)
+fn decoded(part: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
 }
 
 /// Reads what has its members by name: a struct would be read from a list, too.
@@ -124,7 +124,7 @@ mod tests {
         KeySet::parse(format!(r#"{{"keys":[{jwk}]}}"#).as_bytes()).unwrap()
     }
 
-    fn payload(token: &str, jwk: &str, algorithm: Algorithm) -> Result<Vec<u8>, Rejection> {
+    fn payload(token: &str, jwk: &str, algorithm: Algorithm) -> Result<Vec<u8>, TokenError> {
         let jws = Jws::parse(token)?;
         jws.signed_payload(&key_set(jwk), jws.algorithm(Algorithms::only(algorithm))?)
     }
@@ -135,7 +135,7 @@ mod tests {
         let signature = "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
         let token = format!("eyJhbGciOiJSUzI1NiJ9.{CLAIMS}.{signature}");
         assert!(payload(&token, jwk, Algorithm::Rs256).unwrap().starts_with(br#"{"iss":"joe","#));
-        assert_eq!(payload(&token, jwk, Algorithm::Ps256), Err(Rejection::AlgorithmNotAllowed));
+        assert_eq!(payload(&token, jwk, Algorithm::Ps256), Err(TokenError::AlgorithmNotAllowed));
     }
 
     #[test]
@@ -154,14 +154,14 @@ mod tests {
         assert_eq!(payload(token, jwk, Algorithm::EdDsa).unwrap(), b"Example of Ed25519 signing");
         // The last two bits of the last character are not part of the 64 bytes: another spelling is not the same token.
         let other_spelling = token.replace("0KAg", "0KAh");
-        assert_eq!(payload(&other_spelling, jwk, Algorithm::EdDsa), Err(Rejection::Malformed));
+        assert_eq!(payload(&other_spelling, jwk, Algorithm::EdDsa), Err(TokenError::Malformed));
     }
 
     /// RFC 7515 appendix A.5: a token without a signature.
     #[test]
     fn rfc_7515_appendix_a_5_none_is_refused() {
         let jws = Jws::parse("eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UifQ.").unwrap();
-        assert_eq!(jws.algorithm(Algorithms::default()), Err(Rejection::AlgorithmNotAllowed));
+        assert_eq!(jws.algorithm(Algorithms::default()), Err(TokenError::AlgorithmNotAllowed));
     }
 
     #[test]

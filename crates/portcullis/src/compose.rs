@@ -59,6 +59,8 @@ pub enum Kept {
     Another,
 }
 
+/// How often the store is asked whether it can be trusted.
+const WATCHED_EVERY: Duration = Duration::from_secs(30);
 /// How often expired records are removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How many of them at once, so that nobody waits long behind it.
@@ -122,6 +124,17 @@ impl Portcullis {
     #[must_use]
     pub const fn is_first_run(&self) -> bool {
         self.first_run
+    }
+
+    /// Asks the store now and every half a minute whether it can be trusted with records, for as long as it is polled, and
+    /// logs when it cannot: a setting that loses records is told where nobody asks `/ready`, too.
+    pub async fn keep_watching(self: Arc<Self>) {
+        let mut half_minutes = interval(WATCHED_EVERY);
+        half_minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            half_minutes.tick().await;
+            self.ops.watch().await;
+        }
     }
 
     /// Removes expired records every minute, for as long as it is polled.

@@ -41,18 +41,21 @@ impl Greeting<'_> {
             let key = key.expose_secret();
             writeln!(
                 out,
-                "\nThe admin key, shown this once (only its digest is kept; PORTCULLIS_ADMIN_KEY replaces it):\n\n    {key}"
+                "\nThe admin key, shown this once (only its digest is kept; PORTCULLIS_ADMIN_KEY replaces it):\n\n    export ADMIN_KEY={key}"
             )?;
-            self.next_steps(&format!("'Authorization: Bearer {key}'"), out)?;
+            self.next_steps(out)?;
         } else if self.first_run {
             // The operator's own key is not repeated: this may end in a log.
-            writeln!(out, "\nThe admin key is the one that you set, below as $PORTCULLIS_ADMIN_KEY.")?;
-            self.next_steps("\"Authorization: Bearer $PORTCULLIS_ADMIN_KEY\"", out)?;
+            writeln!(
+                out,
+                "\nThe admin key is the one that you set:\n\n    export ADMIN_KEY=$PORTCULLIS_ADMIN_KEY"
+            )?;
+            self.next_steps(out)?;
         }
         out.flush()
     }
 
-    fn next_steps(&self, authorization: &str, out: &mut dyn Write) -> io::Result<()> {
+    fn next_steps(&self, out: &mut dyn Write) -> io::Result<()> {
         let issuer = self.issuer;
         let servers = issuer.endpoint("/api/servers");
         let introspect = issuer.endpoint("/oauth/introspect");
@@ -61,26 +64,30 @@ impl Greeting<'_> {
             r#"
 What to do next
 
-1. Register your MCP server; "resource_url" is the URL that its clients connect to:
+1. Register your MCP server; "resource_url" is the URL that its clients connect to. Keep its key, which is shown this once:
 
-    curl -sS {servers} \
-      -H {authorization} \
-      -H 'Content-Type: application/json' \
-      -d '{{"name": "My MCP server", "resource_url": "http://127.0.0.1:3000/mcp", "scopes": ["mcp:tools"]}}'
+    export PORTCULLIS_SERVER_KEY=$(curl --fail-with-body -sS {servers} \
+      -H "Authorization: Bearer $ADMIN_KEY" -H 'Content-Type: application/json' \
+      -d '{{"name": "My MCP server", "resource_url": "http://127.0.0.1:3000/mcp",
+           "scopes": [{{"name": "notes:read", "default": true}}, {{"name": "notes:write"}}]}}' \
+      | sed -n 's/.*"api_key":"\([^"]*\)".*/\1/p')
+    echo "$PORTCULLIS_SERVER_KEY"
 
-2. Let it serve this at http://127.0.0.1:3000/.well-known/oauth-protected-resource/mcp:
+2. Protect it. In Rust the crate resource-server does all of it, with axum or actix-web: see "Protect your MCP server" in
+   README.md. In another language, let your server
 
-    {{"resource": "http://127.0.0.1:3000/mcp",
-     "authorization_servers": ["{issuer}"],
-     "scopes_supported": ["mcp:tools"], "bearer_methods_supported": ["header"]}}
+   - serve this at http://127.0.0.1:3000/.well-known/oauth-protected-resource/mcp:
 
-3. Let it answer a request without a token with 401 and this header:
+       {{"resource": "http://127.0.0.1:3000/mcp", "authorization_servers": ["{issuer}"],
+        "scopes_supported": ["notes:read"], "bearer_methods_supported": ["header"]}}
 
-    WWW-Authenticate: Bearer resource_metadata="http://127.0.0.1:3000/.well-known/oauth-protected-resource/mcp", scope="mcp:tools"
+   - answer requests without a token with 401 and this header:
 
-4. Let it check each token with the "api_key" that step 1 answers; "active" must be true, and "aud" its own URL:
+       WWW-Authenticate: Bearer resource_metadata="http://127.0.0.1:3000/.well-known/oauth-protected-resource/mcp", scope="notes:read"
 
-    curl -sS {introspect} -H 'Authorization: Bearer sak_...' -d token=mat_...
+   - ask about each token, and accept it if "active" is true and "aud" is its own URL:
+
+       curl --fail-with-body -sS {introspect} -H "Authorization: Bearer $PORTCULLIS_SERVER_KEY" -d token=mat_...
 
 "#
         )
@@ -107,9 +114,9 @@ mod tests {
         let text = printed(Some(&key), true);
         for expected in [
             "listens on http://127.0.0.1:8414",
-            "    adm_example\n",
-            "curl -sS https://auth.example.com/api/servers \\\n",
-            "'Authorization: Bearer adm_example'",
+            "    export ADMIN_KEY=adm_example\n",
+            "curl --fail-with-body -sS https://auth.example.com/api/servers \\\n",
+            "-H \"Authorization: Bearer $ADMIN_KEY\" ",
             "\"authorization_servers\": [\"https://auth.example.com\"]",
             "WWW-Authenticate: Bearer resource_metadata=",
             "https://auth.example.com/oauth/introspect",
@@ -122,13 +129,14 @@ mod tests {
     fn the_first_run_with_an_own_key_shows_what_to_do_with_it_and_not_the_key() {
         let text = printed(None, true);
         for expected in [
-            "    curl -sS https://auth.example.com/api/servers \\\n",
-            "      -H \"Authorization: Bearer $PORTCULLIS_ADMIN_KEY\" \\\n",
+            "    export ADMIN_KEY=$PORTCULLIS_ADMIN_KEY\n",
+            "curl --fail-with-body -sS https://auth.example.com/api/servers \\\n",
+            "-H \"Authorization: Bearer $ADMIN_KEY\" ",
             "https://auth.example.com/oauth/introspect",
         ] {
             assert!(text.contains(expected), "{expected} is missing in\n{text}");
         }
-        assert!(!text.contains("shown this once"), "{text}");
+        assert!(!text.contains("The admin key, shown this once"), "{text}");
     }
 
     #[test]
@@ -137,6 +145,18 @@ mod tests {
         let body = text.split("-d '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(body["resource_url"], "http://127.0.0.1:3000/mcp");
+        assert_eq!(body["scopes"][1]["name"], "notes:write");
+    }
+
+    #[test]
+    fn the_readme_registers_in_the_same_words() {
+        let words =
+            |text: &str| text.split_whitespace().filter(|word| *word != "$").collect::<Vec<_>>().join(" ");
+        let text = printed(Some(&SecretString::from("adm_example")), true);
+        let from = text.find("export PORTCULLIS_SERVER_KEY").unwrap();
+        let command = words(text[from..].split("\n\n").next().unwrap());
+        let command = command.replace("https://auth.example.com", "http://127.0.0.1:8414");
+        assert!(words(include_str!("../../../README.md")).contains(&command), "{command}");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | all parts as one [`Serve`](http_io::Serve) | [`Portcullis`], [`Builder`] |
 //! | servers, clients, users, grants, keys and events, for whoever holds an admin key | [`Admin`] |
 //! | `/health`, `/ready`, `/` | [`Ops`] |
+//! | what answers while the store is not open yet | [`Entrance`] |
 //! | the data folder: database, master key, lock | [`DataFolder`] |
 //! | everything from one store to another | [`migrate`] |
 //! | how a running server is | [`health`] |
@@ -18,12 +19,14 @@
 mod admin;
 mod answer;
 pub mod cli;
+mod complaints;
 mod compose;
 pub mod config;
 mod data;
 mod greeting;
 pub mod health;
 pub mod migrate;
+mod opening;
 mod ops;
 pub mod serve;
 pub mod telemetry;
@@ -33,4 +36,5 @@ pub use self::compose::{Builder, Kept, OpenError, Portcullis};
 pub use self::config::Config;
 pub use self::data::{DataError, DataFolder};
 pub use self::greeting::Greeting;
+pub use self::opening::Entrance;
 pub use self::ops::Ops;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ambient::{Clock, Entropy};
-use store::copy::{Copied, CopyError, Copying, Progress};
+use store::copy::{self, Copied, CopyError, Copying, Progress};
 use store::{Mark, Movable, Redis, RedisOptions, RedisUrl, RedisUrlError, Sqlite, Store as _, StoreError};
 use thiserror::Error;
 
@@ -20,7 +20,12 @@ pub enum Place {
     /// The data folder that holds a database.
     Sqlite(PathBuf),
     /// A Redis or Valkey.
-    Redis(Box<RedisUrl>),
+    Redis {
+        /// Where it is.
+        url: Box<RedisUrl>,
+        /// How it is used.
+        options: RedisOptions,
+    },
 }
 
 /// Not a [`Place`]. It never quotes the text, which may hold a password.
@@ -32,8 +37,8 @@ pub enum PlaceError {
     File,
     /// A password where others can read it.
     #[error(
-        "the URL holds a password, and other users of this machine can read that here; set PORTCULLIS_STORE or \
-         PORTCULLIS_STORE_FILE instead and leave this out"
+        "the URL holds a password, and other users of this machine can read that here; write it into a file that --from-file or \
+         --to-file names, or set PORTCULLIS_STORE or PORTCULLIS_STORE_FILE and leave this out"
     )]
     PasswordShown,
     /// Neither.
@@ -45,17 +50,17 @@ pub enum PlaceError {
 }
 
 impl Place {
-    /// Reads what an operator wrote: `sqlite:FOLDER`, or the URL of a Redis without a password.
+    /// Reads `sqlite:FOLDER`, or the URL of a Redis, which may hold a password. A Redis is used with `options`, as far as they
+    /// are for any server ([`RedisOptions::for_another`]).
     ///
     /// # Errors
     ///
     /// [`PlaceError`].
-    pub fn parse(text: &str) -> Result<Self, PlaceError> {
+    pub fn parse(text: &str, options: &RedisOptions) -> Result<Self, PlaceError> {
         let Some(path) = text.strip_prefix("sqlite:") else {
-            return match crate::config::holds_password(text) {
-                true => Err(PlaceError::PasswordShown),
-                false => Ok(Self::Redis(Box::new(RedisUrl::parse(text)?))),
-            };
+            let url = Box::new(RedisUrl::parse(text)?);
+            let options = options.clone().for_another(&url);
+            return Ok(Self::Redis { url, options });
         };
         let path = Path::new(path);
         match path.extension() {
@@ -71,6 +76,18 @@ impl Place {
         }
     }
 
+    /// Reads the same where other users of the machine can read it too: without a password.
+    ///
+    /// # Errors
+    ///
+    /// [`PlaceError`].
+    pub fn parse_shown(text: &str, options: &RedisOptions) -> Result<Self, PlaceError> {
+        match crate::config::holds_password(text) && !text.starts_with("sqlite:") {
+            true => Err(PlaceError::PasswordShown),
+            false => Self::parse(text, options),
+        }
+    }
+
     /// The store that a server of this configuration uses.
     ///
     /// # Errors
@@ -79,7 +96,7 @@ impl Place {
     pub fn of(config: &Config) -> Result<Self, PlaceError> {
         match &config.store {
             StoreKind::Sqlite => Ok(Self::Sqlite(config.data.clone())),
-            StoreKind::Redis(url) => Ok(Self::Redis(url.clone())),
+            StoreKind::Redis(url) => Ok(Self::Redis { url: url.clone(), options: config.redis.clone() }),
             StoreKind::Memory => Err(PlaceError::Memory),
         }
     }
@@ -89,7 +106,7 @@ impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sqlite(folder) => write!(f, "sqlite:{}", folder.display()),
-            Self::Redis(url) => write!(f, "{url}"),
+            Self::Redis { url, options } => write!(f, "{url} ({}:)", options.key_prefix()),
         }
     }
 }
@@ -113,6 +130,9 @@ pub enum MigrateError {
     /// The target cannot be opened.
     #[error("the target cannot be opened: {0}")]
     To(#[source] StoreError),
+    /// What was left cannot be taken back.
+    #[error("the store cannot be taken back: {0}")]
+    TakeBack(#[source] StoreError),
     /// It was opened, and could not be copied.
     #[error(transparent)]
     Copy(#[from] CopyError),
@@ -125,8 +145,6 @@ pub struct Migration {
     pub from: Place,
     /// Where it shall be.
     pub to: Place,
-    /// How a Redis is used, on either side.
-    pub redis: RedisOptions,
     /// Whether no server shall start with the source any more, once the target has everything.
     pub switch: bool,
 }
@@ -142,15 +160,15 @@ impl Migration {
     /// [`MigrateError`]. What was copied stays, and the next run goes on from there.
     pub async fn run(
         &self,
-        clock: &dyn Clock,
+        clock: &Arc<dyn Clock>,
         entropy: &dyn Entropy,
         told: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Copied, MigrateError> {
         if self.from.to_string() == self.to.to_string() {
             return Err(MigrateError::Same);
         }
-        let (from, from_folder) = self.source().await?;
-        let (to, _to_folder) = self.target().await?;
+        let (from, from_folder) = existing(&self.from, clock, MigrateError::From).await?;
+        let (to, _to_folder) = self.target(clock).await?;
         let source_in_use = matches!(self.from, Place::Sqlite(_)) && from_folder.is_none();
         let copying = Copying {
             from: &*from,
@@ -164,32 +182,10 @@ impl Migration {
         Ok(copying.run().await?)
     }
 
-    async fn source(&self) -> Result<(Arc<dyn Movable>, Option<DataFolder>), MigrateError> {
-        match &self.from {
-            Place::Redis(url) => {
-                let redis = Redis::open(url, self.redis.clone()).await.map_err(MigrateError::From)?;
-                Ok((Arc::new(redis), None))
-            }
-            Place::Sqlite(path) => {
-                // Neither folder nor database is made.
-                let database = DataFolder::database_in(path);
-                if !database.is_file() {
-                    return Err(MigrateError::NoDatabase(path.clone()));
-                }
-                let folder = match DataFolder::open(path) {
-                    Ok(folder) => Some(folder),
-                    Err(DataError::InUse(_)) => None,
-                    Err(error) => return Err(error.into()),
-                };
-                Ok((Arc::new(Sqlite::open(&database).map_err(MigrateError::From)?), folder))
-            }
-        }
-    }
-
-    async fn target(&self) -> Result<(Arc<dyn Movable>, Option<DataFolder>), MigrateError> {
+    async fn target(&self, clock: &Arc<dyn Clock>) -> Result<(Arc<dyn Movable>, Option<DataFolder>), MigrateError> {
         match &self.to {
-            Place::Redis(url) => {
-                let redis = Redis::open(url, self.redis.clone()).await.map_err(MigrateError::To)?;
+            Place::Redis { url, options } => {
+                let redis = Redis::open(url, options.clone(), Arc::clone(clock)).await.map_err(MigrateError::To)?;
                 // Not into one that throws records away.
                 redis.ready().await.map_err(MigrateError::To)?;
                 Ok((Arc::new(redis), None))
@@ -203,20 +199,65 @@ impl Migration {
     }
 }
 
+/// Takes back a store that was left, so that servers may use it again as it was then. What happened in the other one since is not
+/// in it, and no server may go on there. Answers whether it had been left.
+///
+/// # Errors
+///
+/// [`MigrateError`]
+pub async fn take_back(
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+    entropy: &dyn Entropy,
+) -> Result<bool, MigrateError> {
+    let (left, _folder) = existing(place, clock, MigrateError::TakeBack).await?;
+    let taken = copy::take_back(&*left, clock.now(), &mut || Mark::new(entropy.draw())).await;
+    taken.map_err(MigrateError::TakeBack)
+}
+
+/// A store that is there already, and its data folder, unless a server uses that.
+async fn existing(
+    place: &Place,
+    clock: &Arc<dyn Clock>,
+    fault: fn(StoreError) -> MigrateError,
+) -> Result<(Arc<dyn Movable>, Option<DataFolder>), MigrateError> {
+    match place {
+        Place::Redis { url, options } => {
+            let redis = Redis::open(url, options.clone(), Arc::clone(clock)).await.map_err(fault)?;
+            Ok((Arc::new(redis), None))
+        }
+        Place::Sqlite(path) => {
+            // Neither folder nor database is made.
+            let database = DataFolder::database_in(path);
+            if !database.is_file() {
+                return Err(MigrateError::NoDatabase(path.clone()));
+            }
+            let folder = match DataFolder::open(path) {
+                Ok(folder) => Some(folder),
+                Err(DataError::InUse(_)) => None,
+                Err(error) => return Err(error.into()),
+            };
+            Ok((Arc::new(Sqlite::open(&database).map_err(fault)?), folder))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_place_is_a_data_folder_or_a_redis_without_a_password() {
+        let options = RedisOptions::default();
         for (text, place) in [
             ("sqlite:portcullis-data", "sqlite:portcullis-data"),
             ("sqlite:/var/lib/portcullis/portcullis.db", "sqlite:/var/lib/portcullis"),
             ("sqlite:portcullis.db", "sqlite:."),
-            ("redis://localhost/1", "redis://localhost:6379/1"),
-            ("redis-cluster://a,b", "redis-cluster://a:6379,b:6379"),
+            ("sqlite:a:b@c", "sqlite:a:b@c"),
+            ("redis://localhost/1", "redis://localhost:6379/1 (portcullis:)"),
+            ("redis-cluster://a,b", "redis-cluster://a:6379,b:6379 (portcullis:)"),
         ] {
-            assert_eq!(Place::parse(text).unwrap().to_string(), place);
+            assert_eq!(Place::parse_shown(text, &options).unwrap().to_string(), place);
         }
         for (text, fault) in [
             ("sqlite:", "the data folder"),
@@ -225,8 +266,10 @@ mod tests {
             ("redis://a,b", "one host"),
             ("redis://:the-password@a", "holds a password"),
         ] {
-            let told = Place::parse(text).unwrap_err().to_string();
+            let told = Place::parse_shown(text, &options).unwrap_err().to_string();
             assert!(told.contains(fault) && !told.contains("the-password"), "{text}: {told}");
         }
+        let unseen = Place::parse("redis://:the-password@a", &options.prefix("other")).unwrap();
+        assert_eq!(unseen.to_string(), "redis://a:6379/0 (other:)");
     }
 }

@@ -14,6 +14,7 @@ use store::{Backend, StoreError};
 use tokio::sync::Mutex;
 
 use crate::answer;
+use crate::telemetry::sentence;
 
 /// `/health`, `/ready` and the landing page at `/`.
 ///
@@ -50,26 +51,19 @@ impl Ops {
     /// Whether a request path, the issuer's path included, is one of these.
     #[must_use]
     pub fn owns(&self, path: &str) -> bool {
-        self.place(path).is_some()
+        Place::of(path, &self.issuer).is_some()
     }
 
-    fn place(&self, path: &str) -> Option<Place> {
-        let below = self.issuer.strip(path).unwrap_or(path);
-        match below {
-            "/health" => Some(Place::Health),
-            "/ready" => Some(Place::Ready),
-            "/" => Some(Place::Landing),
-            _ => None,
-        }
+    /// Asks the store whether it is ready, as `/ready` does. What is wrong with it is logged when it begins, when it becomes
+    /// something else, and when it ends.
+    pub async fn watch(&self) {
+        let _ = self.store_is_ready().await;
     }
 
     async fn ready(&self) -> Response<Bytes> {
         match self.store_is_ready().await {
             Ok(()) => answer::json(StatusCode::OK, &json!({ "status": "ready" })),
-            Err(message) => {
-                let body = json!({ "status": "unavailable", "message": &*message });
-                answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
-            }
+            Err(message) => not_ready(&message),
         }
     }
 
@@ -82,16 +76,16 @@ impl Ops {
         {
             return known.ready.clone();
         }
-        let ready = match self.store.ready().await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "not ready: the store does not answer"
-                );
-                Err(told(&error))
+        let asked = self.store.ready().await;
+        let ready = asked.as_ref().map_err(told).copied();
+        let before = answered.as_ref().map(|known| &known.ready);
+        match &asked {
+            Err(error) if before != Some(&ready) => {
+                tracing::error!(reason = sentence(error), "the store is not ready");
             }
-        };
+            Ok(()) if before.is_some_and(Result::is_err) => tracing::info!("the store is ready again"),
+            Ok(()) | Err(_) => {}
+        }
         *answered = Some(Answered { at: self.clock.now(), ready: ready.clone() });
         ready
     }
@@ -118,7 +112,7 @@ impl Ops {
 }
 
 /// What a stranger may learn: how a store is set up is no secret, and whoever watches can mend it.
-fn told(error: &StoreError) -> Arc<str> {
+pub(crate) fn told(error: &StoreError) -> Arc<str> {
     if let StoreError::Unfit(fault) = error {
         format!("The store is not safe to use: {fault}.").into()
     } else {
@@ -126,26 +120,53 @@ fn told(error: &StoreError) -> Arc<str> {
     }
 }
 
+/// What there is for operators.
 #[derive(Clone, Copy)]
-enum Place {
+pub(crate) enum Place {
     Health,
     Ready,
     Landing,
 }
 
+impl Place {
+    pub(crate) fn of(path: &str, issuer: &Issuer) -> Option<Self> {
+        match issuer.strip(path).unwrap_or(path) {
+            "/health" => Some(Self::Health),
+            "/ready" => Some(Self::Ready),
+            "/" => Some(Self::Landing),
+            _ => None,
+        }
+    }
+}
+
+/// The answer to a method that does something else than reading.
+pub(crate) fn reading(method: &Method) -> Option<Response<Bytes>> {
+    (!matches!(*method, Method::GET | Method::HEAD)).then(|| {
+        let body = json!({ "error": "invalid_request", "message": "This path takes GET." });
+        answer::allowing(answer::json(StatusCode::METHOD_NOT_ALLOWED, &body), "GET, HEAD")
+    })
+}
+
+/// That this process lives.
+pub(crate) fn health() -> Response<Bytes> {
+    let body = json!({ "status": "ok", "service": "portcullis", "version": env!("CARGO_PKG_VERSION") });
+    answer::json(StatusCode::OK, &body)
+}
+
+/// That it cannot do its work now, and why.
+pub(crate) fn not_ready(message: &str) -> Response<Bytes> {
+    let body = json!({ "status": "unavailable", "message": message });
+    answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
+}
+
 #[async_trait]
 impl Serve for Ops {
     async fn serve(&self, request: Request<Bytes>, _: Peer) -> Response<Bytes> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let body = json!({ "error": "invalid_request", "message": "This path takes GET." });
-            return answer::allowing(answer::json(StatusCode::METHOD_NOT_ALLOWED, &body), "GET, HEAD");
+        if let Some(refused) = reading(request.method()) {
+            return refused;
         }
-        match self.place(request.uri().path()) {
-            Some(Place::Health) => {
-                let body =
-                    json!({ "status": "ok", "service": "portcullis", "version": env!("CARGO_PKG_VERSION") });
-                answer::json(StatusCode::OK, &body)
-            }
+        match Place::of(request.uri().path(), &self.issuer) {
+            Some(Place::Health) => health(),
             Some(Place::Ready) => self.ready().await,
             Some(Place::Landing) => self.landing(),
             None => answer::json(StatusCode::NOT_FOUND, &json!({ "error": "not_found" })),
@@ -210,155 +231,4 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-
-    use ambient::ManualClock;
-    use http::header::RETRY_AFTER;
-    use store::{
-        Changes, Claim, ClaimKind, Claimed, Commit, Filter, Inspect, Key, Kind, Look, Memory, Page, Row,
-        Seen, Store,
-    };
-
-    use super::*;
-
-    #[test]
-    fn whoever_watches_learns_which_setting_of_the_store_loses_records() {
-        let unfit = StoreError::Unfit("maxmemory-policy is allkeys-lru; set it to noeviction".into());
-        assert!(told(&unfit).contains("set it to noeviction"), "{}", told(&unfit));
-        assert!(!told(&StoreError::unavailable("secret")).contains("secret"));
-    }
-
-    /// A store that is away, or only says whether it is ready; counts how often it is asked that.
-    #[derive(Default)]
-    struct Away {
-        ready: AtomicBool,
-        asked: AtomicU32,
-    }
-
-    fn away<T>() -> Result<T, StoreError> {
-        Err(StoreError::unavailable("secret detail of the disk"))
-    }
-
-    #[async_trait]
-    impl Store for Away {
-        async fn read(&self, _: &Key) -> Result<Option<Row>, StoreError> {
-            away()
-        }
-        async fn look(&self, _: &Look) -> Result<Seen, StoreError> {
-            away()
-        }
-        async fn commit(&self, _: &Changes) -> Result<Commit, StoreError> {
-            away()
-        }
-        async fn claim(&self, _: &Claim<'_>) -> Result<Claimed, StoreError> {
-            away()
-        }
-        async fn holder(&self, _: ClaimKind, _: &str) -> Result<Option<(String, Time)>, StoreError> {
-            away()
-        }
-        async fn release(&self, _: ClaimKind, _: &str, _: &str) -> Result<(), StoreError> {
-            away()
-        }
-        async fn sweep(&self, _: Time, _: u32) -> Result<u32, StoreError> {
-            away()
-        }
-        async fn ready(&self) -> Result<(), StoreError> {
-            self.asked.fetch_add(1, Ordering::SeqCst);
-            tokio::task::yield_now().await;
-            if self.ready.load(Ordering::SeqCst) { Ok(()) } else { away() }
-        }
-    }
-
-    #[async_trait]
-    impl Inspect for Away {
-        async fn list(&self, _: Kind, _: Filter<'_>, _: Option<&str>, _: u32) -> Result<Page, StoreError> {
-            away()
-        }
-    }
-
-    async fn ask(
-        store: Arc<dyn Backend>,
-        issuer: &str,
-        method: Method,
-        path: &str,
-    ) -> (Response<Bytes>, String) {
-        let ops = Ops::new(Issuer::parse(issuer).unwrap(), store);
-        assert!(ops.owns(path), "{path}");
-        let request = Request::builder().method(method).uri(path).body(Bytes::new()).unwrap();
-        let response = ops.serve(request, Peer(None)).await;
-        let body = String::from_utf8(response.body().to_vec()).unwrap();
-        (response, body)
-    }
-
-    const ISSUER: &str = "https://auth.example.com/t1";
-
-    #[tokio::test]
-    async fn health_says_who_it_is_and_asks_nobody() {
-        for path in ["/health", "/t1/health"] {
-            let (response, body) = ask(Arc::new(Away::default()), ISSUER, Method::GET, path).await;
-            assert_eq!(response.status(), StatusCode::OK);
-            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-            assert_eq!((&body["status"], &body["service"]), (&"ok".into(), &"portcullis".into()));
-            assert!(body["version"].is_string());
-        }
-    }
-
-    #[tokio::test]
-    async fn ready_asks_the_store() {
-        let (response, _) = ask(Arc::new(Memory::new()), ISSUER, Method::GET, "/ready").await;
-        assert_eq!(response.status(), StatusCode::OK);
-        let (response, body) = ask(Arc::new(Away::default()), ISSUER, Method::GET, "/ready").await;
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(response.headers().contains_key(RETRY_AFTER));
-        assert!(!body.contains("secret detail"), "{body}");
-    }
-
-    #[tokio::test]
-    async fn strangers_make_the_store_write_once_a_second_at_the_most() {
-        const READY: StatusCode = StatusCode::OK;
-        const NOT_READY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
-        let (store, clock) = (Arc::new(Away::default()), Arc::new(ManualClock::at(Time(1_000))));
-        let ops = Ops::new(Issuer::parse(ISSUER).unwrap(), store.clone()).clock(clock.clone());
-        let ask = async || {
-            let request = Request::get("/ready").body(Bytes::new()).unwrap();
-            ops.serve(request, Peer(None)).await.status()
-        };
-        let asked = || store.asked.load(Ordering::SeqCst);
-        let at_once = futures_util::future::join_all((0..20).map(|_| ask())).await;
-        assert_eq!((at_once, asked()), (vec![NOT_READY; 20], 1), "they share one answer");
-        store.ready.store(true, Ordering::SeqCst);
-        assert_eq!((ask().await, asked()), (NOT_READY, 1), "it holds for this second");
-        clock.advance(1);
-        assert_eq!((ask().await, ask().await, asked()), (READY, READY, 2));
-        clock.advance(-100);
-        assert_eq!((ask().await, asked()), (READY, 3), "a clock that was set back keeps nothing longer");
-    }
-
-    #[tokio::test]
-    async fn the_landing_page_names_the_issuer_and_runs_nothing() {
-        let (response, body) = ask(Arc::new(Memory::new()), ISSUER, Method::GET, "/t1/").await;
-        assert_eq!(response.status(), StatusCode::OK);
-        assert!(body.contains("https://auth.example.com/t1/oauth/introspect"), "{body}");
-        assert!(
-            body.contains("https://auth.example.com/.well-known/oauth-authorization-server/t1"),
-            "{body}"
-        );
-        assert!(body.contains("<code>/t1/oauth/token</code>"), "{body}");
-        assert!(!body.contains("<script") && !body.contains("{base}") && !body.contains("{path}"));
-        let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
-        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    }
-
-    #[tokio::test]
-    async fn another_method_is_405_with_allow() {
-        let (response, _) = ask(Arc::new(Memory::new()), ISSUER, Method::POST, "/health").await;
-        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(response.headers()[http::header::ALLOW], "GET, HEAD");
-    }
-
-    #[test]
-    fn nothing_of_a_text_becomes_markup() {
-        assert_eq!(escaped("\"><script>'&"), "&quot;&gt;&lt;script&gt;&#39;&amp;");
-    }
-}
+mod tests;

@@ -27,13 +27,14 @@ use hyper_util::server::graceful::GracefulShutdown;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
 use self::patience::{Drained, Hurried, PATIENCE};
 use self::room::Guests;
 pub use self::room::Room;
 use self::running::Running;
+use crate::complaints::Complaints;
 
 /// How long running requests may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -192,24 +193,11 @@ async fn accept<C, F: Future<Output = io::Result<C>>>(
                 ) => {}
             // Out of file descriptors or memory, most likely: the next try would fail as well.
             Err(error) => {
-                complaints.about(&error);
+                if complaints.are_due() {
+                    tracing::error!(%error, "cannot accept connections");
+                }
                 sleep(Duration::from_secs(1)).await;
             }
-        }
-    }
-}
-
-/// Says once a minute what is told every second.
-#[derive(Default)]
-struct Complaints {
-    last: Option<Instant>,
-}
-
-impl Complaints {
-    fn about(&mut self, error: &io::Error) {
-        if self.last.is_none_or(|last| last.elapsed() >= Duration::from_secs(60)) {
-            self.last = Some(Instant::now());
-            tracing::error!(%error, "cannot accept connections");
         }
     }
 }

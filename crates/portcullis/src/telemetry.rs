@@ -41,3 +41,49 @@ pub fn start(config: &Config) -> Result<(), TelemetryError> {
     }));
     Ok(())
 }
+
+/// An error with its causes, as far as it does not name them itself.
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::instrument::WithSubscriber as _;
+
+    /// What `work` comes to, and what is logged meanwhile at the default level.
+    pub(crate) async fn logged<T>(work: impl Future<Output = T>) -> (T, String) {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let done = work.with_subscriber(log).await;
+        let text = lines.0.lock().unwrap().clone();
+        (done, String::from_utf8(text).unwrap())
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().map_err(|_| std::io::ErrorKind::Other)?.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+}

@@ -46,7 +46,8 @@ fn every_setting_that_is_deployed_or_documented_exists() {
         let text = fs::read_to_string(&document).unwrap();
         for name in words(&text, "PORTCULLIS_", |letter| letter.is_ascii_uppercase() || letter == '_') {
             // `PORTCULLIS_…` in a sentence stands for all.
-            let known = name == "PORTCULLIS_"
+            // The server key is for the MCP server that it was made for.
+            let known = ["PORTCULLIS_", "PORTCULLIS_SERVER_KEY"].contains(&name)
                 || help.contains(&format!("{name}]"))
                 || help.contains(&format!("{name} "));
             assert!(known, "{} sets {name}", document.display());
@@ -71,8 +72,12 @@ fn what_watches_asks_what_there_is() {
     let probe = |name: &str| {
         kubernetes.split(name).nth(1).unwrap().split("path: ").nth(1).unwrap().lines().next().unwrap()
     };
-    assert_eq!((probe("livenessProbe"), probe("readinessProbe")), ("/health", "/ready"));
-    assert!(text("compose/Caddyfile").contains("health_uri /ready"));
+    // Requests go to whoever lives: while Redis is away all of them answer with 503, and none with nothing.
+    assert_eq!(
+        (probe("startupProbe:"), probe("readinessProbe:"), probe("livenessProbe:")),
+        ("/ready", "/health", "/health")
+    );
+    assert!(text("compose/Caddyfile").contains("health_uri /health"));
     // The program is its own client where there is no other.
     assert!(text("Dockerfile").contains(r#"HEALTHCHECK --interval=10s --timeout=12s --start-period=30s CMD ["/usr/local/bin/portcullis", "health"]"#));
     assert!(help().contains("Ask a server of this machine how it is"));

@@ -27,12 +27,15 @@ pub enum ErrorBody {
 pub(crate) struct Answer {
     status: StatusCode,
     challenge: Option<HeaderValue>,
-    retry_after: Option<HeaderValue>,
+    retry_after: Option<u64>,
     body: Bytes,
+    code: &'static str,
 }
 
 impl Answer {
+    /// What goes out, and is logged so: nothing of the token is in it.
     pub(crate) fn response(&self) -> Response<Bytes> {
+        tracing::debug!(code = self.code, status = self.status.as_u16(), "a request is refused");
         let mut response = Response::new(self.body.clone());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -41,8 +44,8 @@ impl Answer {
         if let Some(challenge) = &self.challenge {
             headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
         }
-        if let Some(seconds) = &self.retry_after {
-            headers.insert(header::RETRY_AFTER, seconds.clone());
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -58,7 +61,7 @@ pub(crate) struct Answers {
 
 /// What a body says.
 struct Said<'a> {
-    /// JSON-RPC 2.0 section 5.1. -32020 and below are MCP's own.
+    /// Of the error (JSON-RPC 2.0 section 5.1).
     code: i32,
     class: &'static str,
     sentence: &'a str,
@@ -66,9 +69,14 @@ struct Said<'a> {
     reason: &'static str,
 }
 
+/// Whatever is refused before it is read as JSON-RPC. -32000 to -32099 are the server's own, of which MCP has -32020 and below.
 const REFUSED: i32 = -32001;
+/// JSON-RPC 2.0 section 5.1: "Parse error".
 const NOT_JSON: i32 = -32700;
+/// JSON-RPC 2.0 section 5.1: "Invalid Request".
 const NOT_A_REQUEST: i32 = -32600;
+/// JSON-RPC 2.0 section 5.1: "Invalid params".
+const NOT_PARAMS: i32 = -32602;
 
 impl Answers {
     /// 401 for somebody who shows nothing: no `error`, for there is none (RS-7).
@@ -109,7 +117,7 @@ impl Answers {
     }
 
     /// 400 for an `Authorization` that nobody can read.
-    pub(crate) fn malformed(&self) -> Answer {
+    pub(crate) fn malformed(&self, needed: &Scope) -> Answer {
         let said = Said {
             code: REFUSED,
             class: "Bad request",
@@ -117,7 +125,7 @@ impl Answers {
             error: Some(ErrorCode::InvalidRequest),
             reason: "credentials_malformed",
         };
-        self.answer(StatusCode::BAD_REQUEST, Some(&self.challenge(&said)), &said)
+        self.answer(StatusCode::BAD_REQUEST, Some(&self.challenge(&said).scope(needed)), &said)
     }
 
     /// 503: nobody can tell now. A challenge would make clients throw a good token away.
@@ -130,7 +138,7 @@ impl Answers {
             reason: "check_unavailable",
         };
         let answer = self.answer(StatusCode::SERVICE_UNAVAILABLE, None, &said);
-        Answer { retry_after: Some(HeaderValue::from(retry_after)), ..answer }
+        Answer { retry_after: Some(retry_after), ..answer }
     }
 
     /// 403 for a page that may not call; no token would change that (RS-15).
@@ -151,37 +159,39 @@ impl Answers {
             Unreadable::Message => {
                 (NOT_A_REQUEST, "the body is no JSON-RPC message that can be read in one way only")
             }
-            Unreadable::Call => (NOT_A_REQUEST, "tools/call needs one name of one tool in its params"),
+            Unreadable::Call => (NOT_PARAMS, "tools/call needs one name of one tool in its params"),
         };
         self.answer(StatusCode::BAD_REQUEST, None, &body_fault(code, sentence, "body_unreadable"))
     }
 
     /// 415 for a body that is compressed: what is checked must be what is read behind.
     pub(crate) fn encoded(&self) -> Answer {
-        let said = body_fault(NOT_A_REQUEST, "send the body without Content-Encoding", "body_encoded");
+        let said = body_fault(REFUSED, "send the body without Content-Encoding", "body_encoded");
         self.answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, &said)
     }
 
     /// 413 for a body that is longer than `limit` bytes.
     pub(crate) fn too_large(&self, limit: usize) -> Answer {
         let sentence = format!("the body is longer than {limit} bytes");
-        self.answer(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            None,
-            &body_fault(NOT_A_REQUEST, &sentence, "body_too_large"),
-        )
+        self.answer(StatusCode::PAYLOAD_TOO_LARGE, None, &body_fault(REFUSED, &sentence, "body_too_large"))
     }
 
     /// 408 for a body that is not there after `deadline` (RFC 9110 section 15.5.9).
     pub(crate) fn too_slow(&self, deadline: Duration) -> Answer {
         let sentence = format!("the body was not there after {} seconds", deadline.as_secs());
-        self.answer(StatusCode::REQUEST_TIMEOUT, None, &body_fault(NOT_A_REQUEST, &sentence, "body_too_slow"))
+        self.answer(StatusCode::REQUEST_TIMEOUT, None, &body_fault(REFUSED, &sentence, "body_too_slow"))
+    }
+
+    /// 400 for a body that ends before its end.
+    pub(crate) fn broken_off(&self) -> Answer {
+        let said = body_fault(NOT_JSON, "the body broke off", "body_broken_off");
+        self.answer(StatusCode::BAD_REQUEST, None, &said)
     }
 
     /// 400 for what would not stay HTTP: the calls of tools in it could not be checked.
     pub(crate) fn upgrade(&self) -> Answer {
         let sentence = "this server speaks HTTP only: send the request without Upgrade, and not as CONNECT";
-        self.answer(StatusCode::BAD_REQUEST, None, &body_fault(NOT_A_REQUEST, sentence, "upgrade_refused"))
+        self.answer(StatusCode::BAD_REQUEST, None, &body_fault(REFUSED, sentence, "upgrade_refused"))
     }
 
     fn challenge(&self, said: &Said<'_>) -> Challenge {
@@ -195,7 +205,7 @@ impl Answers {
             ErrorBody::JsonRpc => said.json_rpc(),
             ErrorBody::OAuth => said.oauth(),
         };
-        Answer { status, challenge, retry_after: None, body: body.into() }
+        Answer { status, challenge, retry_after: None, body: body.into(), code: said.reason }
     }
 }
 

@@ -92,6 +92,38 @@ pub enum ConfigError {
         /// The resource.
         resource: String,
     },
+    /// The metadata would send people where tokens come from that are not accepted.
+    #[error(
+        "{issuer:?} is none of the issuers whose tokens are accepted, so whoever logs in there could not come in. Name those that the \
+         verifier is configured with"
+    )]
+    NotTrusted {
+        /// What was named.
+        issuer: String,
+    },
+    /// The metadata would send people nowhere.
+    #[error(
+        "no authorization server is named, so nobody could log in. Name one, or do not call `authorization_servers`, and all issuers are \
+         named whose tokens are accepted"
+    )]
+    NowhereToLogIn,
+    /// A tool that is said to need nothing more, and something.
+    #[error(
+        "the tool {tool:?} is named by `open_tool`, and by `require_for_tool`, too. Name it by one of them"
+    )]
+    OpenTool {
+        /// The tool.
+        tool: String,
+    },
+    /// Credentials of one's own would name people as an authorization server does.
+    #[error(
+        "{issuer:?} would vouch for credentials of one's own, and is an authorization server, too, so its people could not be told from \
+         yours. Configure another `own_issuer`, a URL of yours where no authorization server is: https://mcp.example.com/keys"
+    )]
+    OwnIssuerTrusted {
+        /// The issuer.
+        issuer: String,
+    },
     /// The leeway for clocks that differ is out of bounds.
     #[error("the leeway for clocks that differ is 0 to 300 seconds. 5 is the default")]
     Leeway,

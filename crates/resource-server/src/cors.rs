@@ -1,7 +1,6 @@
 //! Which pages may call (RS-15), and what browsers are told (RS-19).
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -9,12 +8,14 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use oauth_types::Resource;
 
+use crate::origin::{Origin, is_this_machine};
+
 /// Which origins may call, and whether the server is one that only this machine reaches.
 #[derive(Clone, Debug)]
 pub(crate) struct Cors {
     origins: Origins,
     local: bool,
-    own: String,
+    own: Origin,
 }
 
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ enum Origins {
     Any,
     /// Pages of this machine.
     Local,
-    These(BTreeSet<String>),
+    These(BTreeSet<Origin>),
 }
 
 /// A request that no page may send.
@@ -37,15 +38,15 @@ pub(crate) enum Foreign {
 
 impl Cors {
     /// For `resource`, and the origins that somebody configured.
-    pub(crate) fn new(resource: &Resource, configured: Option<BTreeSet<String>>) -> Self {
-        let origin = resource.origin();
-        let local = origin.split_once("://").is_some_and(|(_, authority)| is_local(authority));
+    pub(crate) fn new(resource: &Resource, configured: Option<BTreeSet<Origin>>) -> Self {
+        let own = Origin::from(resource);
+        let local = own.is_this_machine();
         let origins = match configured {
             Some(these) => Origins::These(these),
             None if local => Origins::Local,
             None => Origins::Any,
         };
-        Self { origins, local, own: origin }
+        Self { origins, local, own }
     }
 
     /// Whether the request may have come from where it did.
@@ -61,7 +62,7 @@ impl Cors {
         if origins.next().is_some_and(|origin| !self.allows(origin)) || origins.next().is_some() {
             return Err(Foreign::Origin);
         }
-        if self.local && !is_sent_to_local(head) {
+        if self.local && !is_sent_to_this_machine(head) {
             return Err(Foreign::Host);
         }
         Ok(())
@@ -71,9 +72,9 @@ impl Cors {
     /// of this machine takes pages of this machine is said by where it is.
     pub(crate) fn is_of_foreign_page(&self, headers: &HeaderMap) -> bool {
         match &self.origins {
-            Origins::Any => {
-                headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() != self.own.as_bytes())
-            }
+            Origins::Any => headers
+                .get(header::ORIGIN)
+                .is_some_and(|origin| origin.as_bytes() != self.own.as_str().as_bytes()),
             // `check` let no other in.
             Origins::Local | Origins::These(_) => false,
         }
@@ -120,48 +121,17 @@ impl Cors {
         let Ok(origin) = origin.to_str() else { return matches!(self.origins, Origins::Any) };
         match &self.origins {
             Origins::Any => true,
-            Origins::Local => {
-                ["http://", "https://"].iter().any(|scheme| origin.strip_prefix(scheme).is_some_and(is_local))
-            }
-            Origins::These(these) => these.contains(origin),
+            Origins::Local => Origin::parse(origin).is_some_and(|origin| origin.is_this_machine()),
+            // As the browser wrote it, and not as it could be read.
+            Origins::These(these) => these.iter().any(|one| one.as_str() == origin),
         }
     }
 }
 
-/// An origin as browsers write it (RFC 6454 section 6.2): of the web in lower case and without the usual port, of anything else as it is.
-pub(crate) fn origin(text: &str) -> Option<String> {
-    let (scheme, rest) = text.split_once("://")?;
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | '?' | '#' | '@' | '*' | ',' | '"');
-    if rest.is_empty() || !rest.chars().all(plain) || !scheme.chars().all(|c| plain(c) && c != ':') {
-        return None;
-    }
-    if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") {
-        Resource::parse(text).ok().map(|resource| resource.origin())
-    } else {
-        Some(text.to_owned())
-    }
-}
-
-/// Whether `host[:port]` is this machine.
-pub(crate) fn is_local(authority: &str) -> bool {
-    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if digits(port) => host,
-        Some(_) | None => authority,
-    };
-    let name = |name: &[u8]| name.eq_ignore_ascii_case(b"localhost");
-    let bytes = host.as_bytes();
-    host == "[::1]"
-        || name(bytes)
-        // RFC 6761 section 6.3: nobody else can have such a name.
-        || bytes.len().checked_sub(10).is_some_and(|at| bytes[at] == b'.' && name(&bytes[at + 1..]))
-        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn is_sent_to_local(head: &Parts) -> bool {
-    let named = head.uri.authority().map(|authority| is_local(authority.as_str()));
+fn is_sent_to_this_machine(head: &Parts) -> bool {
+    let named = head.uri.authority().map(|authority| is_this_machine(authority.as_str()));
     let mut hosts = head.headers.get_all(header::HOST).iter();
-    named.unwrap_or(true) && hosts.all(|host| host.to_str().is_ok_and(is_local))
+    named.unwrap_or(true) && hosts.all(|host| host.to_str().is_ok_and(is_this_machine))
 }
 
 fn vary(headers: &mut HeaderMap) {

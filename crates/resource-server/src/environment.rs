@@ -11,8 +11,8 @@ use crate::{Jwt, Verifier, VerifierBuilder};
 pub struct Environment {
     /// `OAUTH_ISSUER_URL`
     pub issuer: Issuer,
-    /// `OAUTH_AUDIENCE`, or else the text of `PUBLIC_URL`.
-    pub audience: String,
+    /// `OAUTH_AUDIENCE`. Without it tokens are for `PUBLIC_URL`, and one final slash more or less is forgiven where that is a whole origin.
+    pub audience: Option<String>,
     /// `PUBLIC_URL`
     pub public_url: Resource,
     /// `OAUTH_DANGEROUSLY_UNTYPED_TOKENS`
@@ -89,7 +89,8 @@ impl Environment {
     /// A verifier of the signed tokens of the issuer, for the audience.
     #[must_use]
     pub fn verifier(&self) -> VerifierBuilder {
-        let jwt = Jwt::issued_by(self.issuer.as_str()).audience(&self.audience);
+        let jwt = Jwt::issued_by(self.issuer.as_str());
+        let jwt = self.audience.iter().fold(jwt, |jwt, audience| jwt.audience(audience));
         let jwt = if self.dangerously_untyped_tokens { jwt.dangerously_untyped() } else { jwt };
         Verifier::builder(self.public_url.as_str()).jwt(jwt)
     }
@@ -116,7 +117,7 @@ impl Environment {
         let public_url = required(PUBLIC_URL)?;
         let public_url = Resource::parse(&public_url)
             .map_err(|fault| EnvironmentError::PublicUrl { value: public_url, fault })?;
-        let audience = value(AUDIENCE)?.unwrap_or_else(|| public_url.to_string());
+        let audience = value(AUDIENCE)?;
         let dangerously_untyped_tokens = match value(UNTYPED)?.as_deref() {
             None | Some("false") => false,
             Some("true") => true,

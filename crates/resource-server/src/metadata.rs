@@ -15,7 +15,8 @@ use oauth_types::{Issuer, ProtectedResourceMetadata, Resource, Scope, well_known
 pub(crate) use legacy::Legacy;
 pub use legacy::LegacyMetadata;
 
-use crate::{Verify, cors};
+use crate::verifier::discovery::same_but_for_a_slash;
+use crate::{ConfigError, Verify, cors};
 
 /// Serves the documents of one protected resource, to everybody and every page. It is at home at [`paths`](Self::paths) and answers
 /// 404 everywhere else. A clone serves the same.
@@ -25,6 +26,7 @@ pub struct Metadata(Arc<Documents>);
 /// What the documents are made of.
 pub(crate) struct Documents {
     verify: Arc<dyn Verify>,
+    servers: AuthorizationServers,
     scopes_supported: Scope,
     name: Option<String>,
     documentation: Option<String>,
@@ -61,7 +63,7 @@ impl Serve for Metadata {
         }
         let mut response = match *request.method() {
             Method::GET | Method::HEAD if is_resource => self.0.answer(),
-            Method::GET | Method::HEAD => self.0.legacy.serve(self.0.verify.issuers().first()).await,
+            Method::GET | Method::HEAD => self.0.legacy.serve(self.0.servers.first().as_ref()).await,
             Method::OPTIONS => preflight(),
             _ => {
                 let mut response = fault(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "Use GET.");
@@ -85,16 +87,17 @@ impl std::fmt::Debug for Metadata {
 
 impl Documents {
     pub(crate) fn new(
-        verify: Arc<dyn Verify>,
+        servers: AuthorizationServers,
         scopes_supported: Scope,
         (name, documentation): (Option<String>, Option<String>),
         at_root: bool,
         legacy: Legacy,
     ) -> Self {
+        let verify = Arc::clone(&servers.verify);
         let resource_paths = resource_paths(verify.resource(), at_root);
         let issuer_paths =
             if legacy.is_off() { BTreeSet::new() } else { both(well_known::AUTHORIZATION_SERVER) };
-        Self { verify, scopes_supported, name, documentation, resource_paths, issuer_paths, legacy }
+        Self { verify, servers, scopes_supported, name, documentation, resource_paths, issuer_paths, legacy }
     }
 
     /// Nobody keeps it before the issuers are known by their own texts: clients compare them letter by letter (RFC 8414 section 3.3).
@@ -109,7 +112,7 @@ impl Documents {
     /// Made for each request: an issuer learns its exact text by discovery (RS-18).
     fn document(&self) -> ProtectedResourceMetadata {
         ProtectedResourceMetadata {
-            authorization_servers: self.verify.issuers().iter().map(Issuer::to_string).collect(),
+            authorization_servers: self.servers.listed().iter().map(Issuer::to_string).collect(),
             scopes_supported: self.scopes_supported.iter().map(str::to_owned).collect(),
             bearer_methods_supported: vec!["header".to_owned()],
             resource_name: self.name.clone(),
@@ -117,6 +120,58 @@ impl Documents {
             ..ProtectedResourceMetadata::new(self.verify.resource().clone())
         }
     }
+}
+
+/// Where clients are sent to log in: all that the verifier trusts, or those of them that somebody chose.
+#[derive(Clone)]
+pub(crate) struct AuthorizationServers {
+    verify: Arc<dyn Verify>,
+    chosen: Option<Vec<Issuer>>,
+}
+
+impl AuthorizationServers {
+    pub(crate) fn all(verify: Arc<dyn Verify>) -> Self {
+        Self { verify, chosen: None }
+    }
+
+    /// Those that `chosen` names, in that order.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: none is named, or one whose tokens would not be accepted.
+    pub(crate) fn only(verify: Arc<dyn Verify>, chosen: Vec<String>) -> Result<Self, ConfigError> {
+        let trusted = verify.issuers();
+        let mut issuers: Vec<Issuer> = Vec::new();
+        for text in chosen {
+            let Some(issuer) = named(&trusted, &text) else {
+                return Err(ConfigError::NotTrusted { issuer: text });
+            };
+            if !issuers.contains(&issuer) {
+                issuers.push(issuer);
+            }
+        }
+        if issuers.is_empty() {
+            Err(ConfigError::NowhereToLogIn)
+        } else {
+            Ok(Self { verify, chosen: Some(issuers) })
+        }
+    }
+
+    /// Each in its own text, as far as that is known by now (RS-18).
+    pub(crate) fn listed(&self) -> Vec<Issuer> {
+        let trusted = self.verify.issuers();
+        let Some(chosen) = &self.chosen else { return trusted };
+        chosen.iter().map(|one| named(&trusted, one.as_str()).unwrap_or_else(|| one.clone())).collect()
+    }
+
+    /// The one that clients take which take one.
+    pub(crate) fn first(&self) -> Option<Issuer> {
+        self.listed().into_iter().next()
+    }
+}
+
+fn named(trusted: &[Issuer], text: &str) -> Option<Issuer> {
+    trusted.iter().find(|issuer| same_but_for_a_slash(issuer.as_str(), text)).cloned()
 }
 
 /// Requests tell a path and a query apart: a resource whose identifier has a query is found by its path.

@@ -1,6 +1,7 @@
 //! Who is let through, decided before anything of the request is acted on (RS-13).
 
 mod builder;
+mod passed;
 mod unread;
 
 use std::sync::Arc;
@@ -23,28 +24,27 @@ use crate::tools::Tools;
 use crate::{ConfigError, Metadata, Rejection, Unavailable, Verified, Verify};
 
 pub use builder::ProtectionBuilder;
-pub use unread::{Refused, Unread};
+pub use passed::{Passed, ReadBody};
+use unread::Unread;
 
 /// What stands before an MCP server: it decides who comes in, and says to everybody else what to do about it.
 ///
 /// It is `http` alone; an adapter makes the layer of a web framework of it. A clone is the same protection.
 ///
 /// ```
-/// use std::sync::Arc;
+/// use resource_server::{Passed, Protection, ReadBody};
 ///
-/// use resource_server::{Admission, Protection, Verified};
-///
-/// async fn caller(
+/// async fn passed(
 ///     protection: &Protection,
-///     request: &http::Request<bytes::Bytes>,
-/// ) -> Result<Option<Arc<Verified>>, http::Response<bytes::Bytes>> {
-///     let (head, body) = request.clone().into_parts();
-///     match protection.admit(&head).await {
-///         Admission::Admitted(caller) => Ok(caller),
-///         Admission::Unread(unread) if body.len() > unread.body_limit() => Err(unread.too_large()),
-///         Admission::Unread(unread) => Ok(unread.admit(&body).await?),
-///         Admission::Answer(answer) => Err(answer),
-///     }
+///     request: http::Request<bytes::Bytes>,
+/// ) -> Result<(http::Request<bytes::Bytes>, Passed), http::Response<bytes::Bytes>> {
+///     let (mut head, body) = request.into_parts();
+///     let whole = body.clone();
+///     let read = |limit| async move {
+///         if whole.len() > limit { ReadBody::TooLarge } else { ReadBody::Whole(whole) }
+///     };
+///     let (passed, _) = protection.pass(&mut head, None, read).await?;
+///     Ok((http::Request::from_parts(head, body), passed))
 /// }
 /// ```
 #[derive(Clone)]
@@ -58,6 +58,7 @@ struct Gate {
     /// Of whoever shows a token.
     needed: Scope,
     no_credentials: Answer,
+    malformed: Answer,
     insufficient: Answer,
 }
 
@@ -74,14 +75,13 @@ struct Common {
     body_deadline: Duration,
     clock: Arc<dyn Clock>,
     answers: Answers,
-    malformed: Answer,
     unavailable: Answer,
     documents: Arc<Documents>,
 }
 
 /// What becomes of a request.
 #[derive(Debug)]
-pub enum Admission {
+enum Admission {
     /// It goes on. `None` is somebody anonymous: only in optional mode, and only without any credentials.
     Admitted(Option<Arc<Verified>>),
     /// What it needs depends on its body, which must be read first.
@@ -94,7 +94,7 @@ impl Protection {
     /// Everybody needs a token, of whatever scope.
     #[must_use]
     pub fn new(verifier: impl Verify + 'static) -> Self {
-        ProtectionBuilder::new(Arc::new(verifier)).finished()
+        ProtectionBuilder::new(Arc::new(verifier)).plain()
     }
 
     /// A protection that demands more, or less.
@@ -117,7 +117,7 @@ impl Protection {
     /// Who sends a request with this head, or the answer that ends it, which may be the one to a preflight.
     ///
     /// The whole of it is decided by the configured URL and the head: `Host` and `X-Forwarded-*` can only be refused, never believed.
-    pub async fn admit(&self, head: &Parts) -> Admission {
+    async fn admit(&self, head: &Parts) -> Admission {
         let origin = head.headers.get(header::ORIGIN);
         let common = &*self.0.common;
         if let Err(foreign) = common.cors.check(head) {
@@ -141,13 +141,6 @@ impl Protection {
             tracing::error!(path, "a handler asks who calls, and no `protect` stands before it");
         }
         http_io::internal_error()
-    }
-
-    /// The answer to somebody anonymous at a place that is for somebody known, which optional mode cannot tell from the head: 401, as
-    /// everybody without credentials gets elsewhere.
-    #[must_use]
-    pub fn no_credentials(&self) -> Response<Bytes> {
-        self.0.no_credentials.response()
     }
 
     /// Adds to the answer of the server behind what browsers must be told: CORS (RS-19). `request_origin` is the `Origin` of the
@@ -189,13 +182,6 @@ impl Protection {
         self.0.common.verify.resource()
     }
 
-    /// Whether the server behind is to see the `Authorization` header. It does not need to, and by default it must not: a token that
-    /// it does not have it cannot pass on (RS-13).
-    #[must_use]
-    pub fn keeps_authorization_header(&self) -> bool {
-        self.0.common.keep_authorization_header
-    }
-
     async fn decided(&self, head: &Parts) -> Result<Admission, Answer> {
         let common = &*self.0.common;
         let at = common.clock.now();
@@ -213,7 +199,7 @@ impl Protection {
                     return Err(common.answers.encoded());
                 }
                 let origin = head.headers.get(header::ORIGIN).cloned();
-                return Ok(Admission::Unread(Unread { gate: self.clone(), token, caller, at, origin }));
+                return Ok(Admission::Unread(Unread { protection: self.clone(), token, caller, at, origin }));
             }
         }
         self.permit(caller.as_deref(), &Scope::empty())?;
@@ -229,7 +215,7 @@ impl Protection {
             // Whoever opens a page sends what it likes, from where they are: inside of a company's network, for instance.
             Presented::Nothing if may_be_nobody && !common.cors.is_of_foreign_page(headers) => Ok(None),
             Presented::Nothing | Presented::Other => Err(self.0.no_credentials.clone()),
-            Presented::Malformed => Err(common.malformed.clone()),
+            Presented::Malformed => Err(self.0.malformed.clone()),
         }
     }
 
@@ -276,8 +262,9 @@ impl Protection {
 impl Gate {
     fn new(common: Arc<Common>, route: Scope, needed: Scope) -> Self {
         let no_credentials = common.answers.no_credentials(&needed);
+        let malformed = common.answers.malformed(&needed);
         let insufficient = common.answers.insufficient(&needed);
-        Self { common, route, needed, no_credentials, insufficient }
+        Self { common, route, needed, no_credentials, malformed, insufficient }
     }
 }
 

@@ -1,5 +1,6 @@
 use http::StatusCode;
 use http_io::FetchError;
+use jose::TokenError;
 
 /// Why a token does not let its sender in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +33,7 @@ pub enum Invalid {
     Inactive,
     /// What it says of itself, or what the authorization server says of it, does not fit.
     #[error(transparent)]
-    Claims(#[from] jose::Rejection),
+    Token(#[from] TokenError),
     /// One's own check of another credential, an API key for instance, refuses it.
     #[error("the credential is not accepted")]
     Refused,
@@ -42,26 +43,26 @@ impl Invalid {
     /// A stable name of the reason, for programs and for the troubleshooting table: `token_expired`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
-        use jose::Rejection;
+        use jose::TokenError;
         match self {
             Self::Unrecognised => "token_unrecognised",
             Self::NotJwt => "token_not_jwt",
-            Self::UntrustedIssuer | Self::Claims(Rejection::IssuerWrong) => "token_issuer_wrong",
+            Self::UntrustedIssuer | Self::Token(TokenError::IssuerWrong) => "token_issuer_wrong",
             Self::Inactive => "token_inactive",
             Self::Refused => "credential_refused",
-            Self::Claims(Rejection::Malformed) => "token_malformed",
-            Self::Claims(Rejection::AlgorithmNotAllowed) => "token_algorithm_not_allowed",
-            Self::Claims(Rejection::ExtensionNotSupported) => "token_extension_not_supported",
-            Self::Claims(Rejection::TypeNotAllowed) => "token_type_not_allowed",
-            Self::Claims(Rejection::UnknownKey { .. }) => "token_key_unknown",
-            Self::Claims(Rejection::SignatureWrong) => "token_signature_wrong",
-            Self::Claims(Rejection::ClaimMissing { .. }) => "token_claim_missing",
-            Self::Claims(Rejection::ClaimMalformed { .. }) => "token_claim_malformed",
-            Self::Claims(Rejection::IdToken) => "token_is_id_token",
-            Self::Claims(Rejection::Expired) => "token_expired",
-            Self::Claims(Rejection::NotYetValid) => "token_not_yet_valid",
-            Self::Claims(Rejection::AudienceWrong) => "token_audience_wrong",
-            Self::Claims(Rejection::SenderConstrained) => "token_sender_constrained",
+            Self::Token(TokenError::Malformed) => "token_malformed",
+            Self::Token(TokenError::AlgorithmNotAllowed) => "token_algorithm_not_allowed",
+            Self::Token(TokenError::ExtensionNotSupported) => "token_extension_not_supported",
+            Self::Token(TokenError::TypeNotAllowed) => "token_type_not_allowed",
+            Self::Token(TokenError::UnknownKey { .. }) => "token_key_unknown",
+            Self::Token(TokenError::SignatureWrong) => "token_signature_wrong",
+            Self::Token(TokenError::ClaimMissing { .. }) => "token_claim_missing",
+            Self::Token(TokenError::ClaimMalformed { .. }) => "token_claim_malformed",
+            Self::Token(TokenError::IdToken) => "token_is_id_token",
+            Self::Token(TokenError::Expired) => "token_expired",
+            Self::Token(TokenError::NotYetValid) => "token_not_yet_valid",
+            Self::Token(TokenError::AudienceWrong) => "token_audience_wrong",
+            Self::Token(TokenError::SenderConstrained) => "token_sender_constrained",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! different calls is refused (RFC 8259 section 4 leaves open which of two equal names counts).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use oauth_types::Scope;
@@ -17,6 +17,8 @@ use serde_json::error::Category;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tools {
     named: BTreeMap<String, Scope>,
+    /// Those that need nothing more, whatever the others need.
+    open: BTreeSet<String>,
     /// Of those that are not named; empty if nothing.
     others: Scope,
 }
@@ -44,6 +46,16 @@ impl Tools {
         *own = own.union(scope);
     }
 
+    /// Says that `tool` needs nothing more.
+    pub(crate) fn open(&mut self, tool: String) {
+        self.open.insert(tool);
+    }
+
+    /// A tool that is said to need nothing more, and something.
+    pub(crate) fn contradiction(&self) -> Option<&str> {
+        self.open.iter().find(|tool| self.named.contains_key(*tool)).map(String::as_str)
+    }
+
     /// Adds `scope` to what all tools need that are not named.
     pub(crate) fn others_need(&mut self, scope: &Scope) {
         self.others = self.others.union(scope);
@@ -67,8 +79,9 @@ impl Tools {
         }
     }
 
-    fn of(&self, tool: &str) -> &Scope {
-        self.named.get(tool).unwrap_or(&self.others)
+    /// `None` if it is nothing.
+    fn of(&self, tool: &str) -> Option<&Scope> {
+        self.named.get(tool).or_else(|| (!self.open.contains(tool)).then_some(&self.others))
     }
 }
 
@@ -93,8 +106,9 @@ impl Needed<'_> {
             return Err(E::custom("tools/call has one name"));
         };
         self.is_call = false;
-        let scope = self.tools.of(&tool);
-        if !scope.is_subset_of(&self.scope) {
+        if let Some(scope) = self.tools.of(&tool)
+            && !scope.is_subset_of(&self.scope)
+        {
             self.scope = self.scope.union(scope);
         }
         Ok(())

@@ -20,7 +20,7 @@ pub use builder::VerifierBuilder;
 
 use crate::jwt::Trusted;
 use crate::opaque::{Digest, Remembered, Source};
-use crate::{Invalid, Rejection, Unavailable, Verified, Verify};
+use crate::{Holder, Invalid, Rejection, Unavailable, Verified, Verify};
 use notices::Notices;
 
 /// Checks the tokens that this server is sent. A clone is the same verifier.
@@ -51,9 +51,11 @@ struct Inner {
 struct Own {
     prefix: String,
     check: Check,
+    /// Who vouches for it, unless the check names somebody.
+    issuer: Issuer,
 }
 
-type Check = Box<dyn Fn(SecretString) -> BoxFuture<'static, Result<Verified, Rejection>> + Send + Sync>;
+type Check = Box<dyn Fn(SecretString) -> BoxFuture<'static, Result<Holder, Rejection>> + Send + Sync>;
 
 impl Verifier {
     /// A verifier for the server at `resource`: the exact URL of the MCP endpoint, as clients know it. Whatever is wrong with it is
@@ -131,7 +133,7 @@ impl Inner {
             return Chosen::Own(own);
         }
         if text.len() > LONGEST {
-            return refused(jose::Rejection::Malformed);
+            return refused(jose::TokenError::Malformed);
         }
         if text.matches('.').count() == 2
             && let Some(chosen) = self.chosen_for_signed(token, now)
@@ -168,7 +170,7 @@ impl Inner {
         Some(match (self.prefixless().filter(its_own), named) {
             (Some(source), _) => self.remembered(source, token, now),
             (None, Some(_)) => refused(Invalid::UntrustedIssuer),
-            (None, None) => refused(jose::Rejection::ClaimMissing { claim: "iss" }),
+            (None, None) => refused(jose::TokenError::ClaimMissing { claim: "iss" }),
         })
     }
 
@@ -197,11 +199,11 @@ impl Inner {
     }
 
     async fn own(&self, own: &Own, token: &SecretString) -> Result<Arc<Verified>, Rejection> {
-        let verified = (own.check)(token.clone()).await?;
-        if verified.expires_at.is_some_and(|at| self.clock.now() >= at) {
-            return Err(jose::Rejection::Expired.into());
+        let holder = (own.check)(token.clone()).await?;
+        if holder.expires_at.is_some_and(|at| self.clock.now() >= at) {
+            return Err(jose::TokenError::Expired.into());
         }
-        Ok(Arc::new(verified))
+        Ok(Arc::new(holder.verified(&own.issuer, self.resource.clone())))
     }
 }
 

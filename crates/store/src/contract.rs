@@ -22,6 +22,10 @@ pub enum StoreError {
     /// what it should be, and holds no secret.
     #[error("the store is set up so that it may lose records")]
     Unfit(#[source] Box<dyn Error + Send + Sync>),
+    /// The database refuses this process as it is configured: a password, a right that is missing, a URL for another kind of
+    /// server. The source holds no secret.
+    #[error("the store cannot be used with these settings")]
+    Misconfigured(#[source] Box<dyn Error + Send + Sync>),
     /// A record was written by a newer version of this program.
     #[error("a {kind} was written by a newer version (schema {found}, this one reads up to {known})")]
     Newer {
@@ -47,6 +51,16 @@ impl StoreError {
     /// The store cannot be reached, because of `source`.
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(source.into())
+    }
+
+    /// Whether waiting may help: the database may come back, have room again, or be set right. It does not where this process
+    /// must be another, or be configured otherwise.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Unfit(_) => true,
+            Self::Misconfigured(_) | Self::Newer { .. } | Self::Damaged { .. } => false,
+        }
     }
 
     /// A row of this kind does not read back, because of `source`, which quotes nothing of it: an error, never an absent record,
@@ -317,7 +331,17 @@ pub struct ClaimPage {
     pub more: bool,
 }
 
-/// Listing claims, which copying a store needs and nothing else: a backend without it works, but cannot be moved.
+/// What is there though a listing of all misses it.
+#[derive(Clone, Debug, Default)]
+pub struct Unlisted {
+    /// Where the records are.
+    pub records: Vec<Key>,
+    /// The claims.
+    pub claims: Vec<(ClaimKind, HeldClaim)>,
+}
+
+/// Listing claims and what lists have lost, which copying a store needs and nothing else: a backend without it works, but cannot
+/// be moved.
 ///
 /// As with [`Inspect`], a page may show what has just gone, and never misses what was there throughout. Where there is no
 /// order of keys by themselves (Redis), the backend keeps one: entered before the claim, healed when it is read.
@@ -330,6 +354,12 @@ pub trait Claims: Send + Sync {
         after: Option<&str>,
         at_most: u32,
     ) -> Result<ClaimPage, StoreError>;
+
+    /// What the listings of all miss. Only where lists are kept apart from records can they lose an entry; everywhere else it is
+    /// nothing, which is the default. It looks at every key there is.
+    async fn unlisted(&self) -> Result<Unlisted, StoreError> {
+        Ok(Unlisted::default())
+    }
 }
 
 /// A store that can be moved to another one, or from it: what every backend here is.

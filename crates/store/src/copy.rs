@@ -16,16 +16,19 @@ use thiserror::Error;
 
 use self::bring::{Became, TRIES, bring, claim, contended, expire};
 use self::hold::Hold;
-use self::look::{arrival, count, is_empty, key_lists, lasts, order, share_a_key};
+use self::look::{arrival, count, is_empty, key_lists, lasts, number, of_kind, order, read_all, share_a_key};
 pub use self::serve::{ServeError, is_served, may_be_served, take_back};
 use crate::{
     Arrival, ArrivalState, Changes, ClaimKind, Commit, Filter, KeyList, Kind, Mark, Movable, Row, StoreError,
+    Unlisted,
 };
 
 /// How many records are read together.
 const PAGE: u32 = 256;
+const PAGE_OF_KEYS: usize = 256;
 /// How many are written at once, so that a round trip or an `fsync` serves many.
 const AT_ONCE: usize = 64;
+
 /// What a copy needs to know, and whom it tells.
 pub struct Copying<'a> {
     /// Where records and claims come from.
@@ -62,6 +65,8 @@ pub struct Copied {
     pub kept_ended: u64,
     /// How many the source changed while it was copied; they were brought too.
     pub changed_meanwhile: u64,
+    /// How many no list of the source named ([`Claims::unlisted`](crate::Claims::unlisted)); they were brought too.
+    pub unlisted: u64,
     /// What there is of each kind, in the source and in the target.
     pub counts: Vec<Count>,
     /// Whether a server may use the target now.
@@ -146,6 +151,7 @@ impl<'a> Copying<'a> {
             written: first.written,
             kept_ended: second.kept_ended,
             changed_meanwhile: second.written,
+            unlisted: first.unlisted,
             counts,
             complete,
         })
@@ -213,6 +219,8 @@ impl<'a> Copying<'a> {
     /// Looks at everything in the source once, and writes what the target has not.
     async fn pass(&mut self, hold: Hold<'a>, of: Option<u64>) -> Result<Pass, CopyError> {
         let mut pass = Pass::default();
+        let unlisted = self.from.unlisted().await.map_err(CopyError::From)?;
+        pass.unlisted = number(unlisted.records.iter()) + number(unlisted.claims.iter());
         for kind in order() {
             let mut after: Option<String> = None;
             loop {
@@ -222,26 +230,41 @@ impl<'a> Copying<'a> {
                     .await
                     .map_err(CopyError::From)?;
                 after = page.rows.last().map(|row| row.key.id.clone());
-                let now = self.now;
-                let looked_at = page.rows.iter().filter(|row| lasts(row.sweep, now)).count();
-                let became: Vec<Became> = stream::iter(page.rows)
-                    .map(|row| async move { bring(hold, &row, lasts(row.sweep, now)).await })
-                    .buffer_unordered(AT_ONCE)
-                    .try_collect()
-                    .await?;
-                became.into_iter().for_each(|became| pass.add(became));
-                self.tell(&mut pass, looked_at, of);
+                self.bring(hold, page.rows, &mut pass, of).await?;
                 if !page.more {
                     break;
                 }
             }
+            for keys in of_kind(&unlisted, kind).chunks(PAGE_OF_KEYS) {
+                let rows = read_all(self.from, keys).await.map_err(CopyError::From)?;
+                self.bring(hold, rows, &mut pass, of).await?;
+            }
             self.expire(hold, kind, &mut pass).await?;
         }
-        self.claims(hold, &mut pass, of).await?;
+        self.claims(hold, &mut pass, of, &unlisted).await?;
         hold.check().await?;
         // What is over goes now: a server may find it until then.
         while self.to.sweep(self.now, PAGE).await.map_err(CopyError::To)? >= PAGE {}
         Ok(pass)
+    }
+
+    async fn bring(
+        &mut self,
+        hold: Hold<'a>,
+        rows: Vec<Row>,
+        pass: &mut Pass,
+        of: Option<u64>,
+    ) -> Result<(), CopyError> {
+        let now = self.now;
+        let looked_at = rows.iter().filter(|row| lasts(row.sweep, now)).count();
+        let became: Vec<Became> = stream::iter(rows)
+            .map(|row| async move { bring(hold, &row, lasts(row.sweep, now)).await })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        became.into_iter().for_each(|became| pass.add(became));
+        self.tell(pass, looked_at, of);
+        Ok(())
     }
 
     /// A record that has gone from the source was over there: somebody logged out, or ended it, since it was copied.
@@ -271,7 +294,18 @@ impl<'a> Copying<'a> {
         }
     }
 
-    async fn claims(&mut self, hold: Hold<'a>, pass: &mut Pass, of: Option<u64>) -> Result<(), CopyError> {
+    async fn claims(
+        &mut self,
+        hold: Hold<'a>,
+        pass: &mut Pass,
+        of: Option<u64>,
+        unlisted: &Unlisted,
+    ) -> Result<(), CopyError> {
+        let now = self.now;
+        for (kind, held) in unlisted.claims.iter().filter(|(_, held)| lasts(held.until, now)) {
+            pass.add(claim(hold, *kind, held).await?);
+            self.tell(pass, 1, of);
+        }
         for kind in ClaimKind::ALL {
             let mut after: Option<String> = None;
             loop {
@@ -333,6 +367,7 @@ struct Pass {
     looked_at: u64,
     written: u64,
     kept_ended: u64,
+    unlisted: u64,
 }
 
 impl Pass {

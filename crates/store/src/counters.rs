@@ -36,18 +36,17 @@ struct Window {
 impl MemoryCounters {
     /// How many keys are remembered at the most.
     pub const MOST_KEYS: usize = 100_000;
-}
 
-#[async_trait]
-impl Counters for MemoryCounters {
-    async fn count(&self, key: &str, window: i64, now: Time) -> Result<u32, StoreError> {
+    /// [`count`](Counters::count), which cannot fail here.
+    #[must_use]
+    pub fn seen(&self, key: &str, window: i64, now: Time) -> u32 {
         let window = window.max(1);
         let ends = Time(now.0.saturating_sub(now.0.rem_euclid(window))).plus(window);
         let mut counts = self.0.lock();
         if let Some(count) = counts.get_mut(key) {
             let seen = if count.ends == ends { count.seen.saturating_add(1) } else { 1 };
             *count = Window { ends, seen };
-            return Ok(seen);
+            return seen;
         }
         if counts.len() >= Self::MOST_KEYS {
             counts.retain(|_, count| count.ends > now);
@@ -56,7 +55,14 @@ impl Counters for MemoryCounters {
             }
         }
         counts.insert(key.to_owned(), Window { ends, seen: 1 });
-        Ok(1)
+        1
+    }
+}
+
+#[async_trait]
+impl Counters for MemoryCounters {
+    async fn count(&self, key: &str, window: i64, now: Time) -> Result<u32, StoreError> {
+        Ok(self.seen(key, window, now))
     }
 }
 

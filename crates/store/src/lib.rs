@@ -37,7 +37,7 @@ pub use self::redis::{Redis, RedisOptions, RedisUrl, RedisUrlError};
 pub use changes::{Changes, Commit, Guard, Verdict, verdict};
 pub use contract::{
     Backend, Claim, ClaimKind, ClaimPage, Claimed, Claims, Filter, HeldClaim, Inspect, Look, Movable,
-    OwnedClaim, Page, Seen, Store, StoreError,
+    OwnedClaim, Page, Seen, Store, StoreError, Unlisted,
 };
 pub use counters::{Counters, MemoryCounters};
 pub use facts::{Facts, Use};

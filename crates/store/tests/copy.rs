@@ -6,8 +6,9 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use ambient::Time;
+use ambient::{SystemClock, Time};
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use store::copy::{Copied, CopyError, Copying, Progress, ServeError, is_served, may_be_served, take_back};
 use store::{
@@ -15,7 +16,7 @@ use store::{
     Inspect, Key, KeyList, KeyState, Kind, Links, Look, Mark, Memory, Movable, Page, Record, Redis,
     RedisOptions, Row, SealedKey, Seen, Sqlite, Store, StoreError,
 };
-use testkit::redis_server::RedisServer;
+use testkit::redis_server::{RedisCluster, RedisServer};
 
 /// Later than any clock that a backend may have of its own.
 const NOW: Time = Time(9_000_000_000);
@@ -37,7 +38,9 @@ async fn sqlite() -> Fresh {
 
 async fn redis() -> Fresh {
     let server = RedisServer::start();
-    let store = Redis::open(&server.url().parse().unwrap(), RedisOptions::default()).await.unwrap();
+    let store = Redis::open(&server.url().parse().unwrap(), RedisOptions::default(), Arc::new(SystemClock))
+        .await
+        .unwrap();
     (Arc::new(store), Box::new(server))
 }
 
@@ -446,6 +449,73 @@ async fn what_is_over_stays_behind(from: Subject, to: Subject) {
     assert!(find(&to, "over").await.is_none());
     assert!(find(&to, "just not over").await.is_some());
     assert_eq!(to.holder(ClaimKind::Email, "over").await.unwrap(), None);
+}
+
+/// What no list names any more is there nevertheless, and whoever has it goes on using it.
+#[tokio::test]
+async fn what_the_lists_of_a_redis_lost_is_brought_all_the_same() {
+    let server = RedisServer::start();
+    let options = RedisOptions::default();
+    let from: Subject = Arc::new(
+        Redis::open(&server.url().parse().unwrap(), options.clone(), Arc::new(SystemClock)).await.unwrap(),
+    );
+    // Another store shares the server, and is none of ours.
+    let other = Redis::open(
+        &server.url().parse().unwrap(),
+        options.prefix("portcullis:other"),
+        Arc::new(SystemClock),
+    )
+    .await;
+    let other: Subject = Arc::new(other.unwrap());
+    used(&other, 2).await;
+    create(&other, &Sample::new("of another")).await;
+
+    fill(&from).await;
+    for list in ["{keys}", "{grant}", "{claim:email}"] {
+        server.ask(&["ZREM", &format!("portcullis:{list}:ids"), "token", "7", "1200", "7@example.com"]);
+    }
+    // Of this one the list still has the id, and no longer until when: the next look drops it.
+    server.ask(&["ZADD", "portcullis:{grant}:until", "XX", "1000", "8"]);
+    lost_and_found(&from, 5).await;
+}
+
+#[tokio::test]
+async fn what_a_node_of_a_cluster_forgot_of_its_lists_is_brought_all_the_same() {
+    let mut cluster = RedisCluster::start();
+    let url = cluster.url().parse().unwrap();
+    let from: Subject =
+        Arc::new(Redis::open(&url, RedisOptions::default(), Arc::new(SystemClock)).await.unwrap());
+    fill(&from).await;
+    for node in cluster.nodes() {
+        if !node.ask(&["KEYS", "portcullis:{grant}:ids"]).is_empty() {
+            node.ask(&["DEL", "portcullis:{grant}:ids", "portcullis:{grant}:until"]);
+        }
+    }
+    lost_and_found(&from, SAMPLES).await;
+}
+
+const SAMPLES: u64 = 1500;
+
+async fn fill(store: &Subject) {
+    used(store, 1).await;
+    let samples = stream::iter(0..SAMPLES).map(|n| async move { create(store, &Sample::new(n)).await });
+    samples.buffer_unordered(64).collect::<Vec<()>>().await;
+    for n in 0..9 {
+        claim(store, &format!("{n}@example.com"), "usr_1", None).await;
+    }
+}
+
+async fn lost_and_found(from: &Subject, lost: u64) {
+    let to: Subject = Arc::new(Memory::new());
+    let done = copied(from, &to).await;
+    assert_eq!((done.unlisted, done.written), (lost, SAMPLES + 10), "{done:?}");
+    assert!(done.counts.iter().any(|count| (count.kind, count.from) == ("grant", SAMPLES)), "{done:?}");
+    for n in 0..SAMPLES {
+        assert!(find(&to, &n.to_string()).await.is_some(), "{n}");
+    }
+    assert_eq!(to.claims(ClaimKind::Email, None, 100).await.unwrap().claims.len(), 9);
+    let again = copied(from, &to).await;
+    assert_eq!((again.unlisted, again.written), (lost, 0), "{again:?}");
 }
 
 /// A store that takes so many writes, and then none.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ambient::{Entropy, SystemEntropy};
+use ambient::{Entropy, SystemClock, SystemEntropy};
 use proptest::prelude::*;
 use store::suite::compared::{Step, compare};
 use store::{Backend, Redis, RedisOptions, RedisUrl};
@@ -15,7 +15,7 @@ async fn opened(url: &str) -> Arc<dyn Backend> {
     let entropy: &dyn Entropy = &SystemEntropy;
     let prefix = format!("suite-{:032x}", u128::from_be_bytes(entropy.draw()));
     let options = RedisOptions::default().prefix(prefix);
-    Arc::new(Redis::open(&RedisUrl::parse(url).unwrap(), options).await.unwrap())
+    Arc::new(Redis::open(&RedisUrl::parse(url).unwrap(), options, Arc::new(SystemClock)).await.unwrap())
 }
 
 async fn on_one_server() -> (Arc<dyn Backend>, RedisServer) {

@@ -7,6 +7,7 @@
 )]
 
 mod sets;
+mod tls;
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -18,9 +19,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub use self::sets::{RedisCluster, RedisSentinels};
+pub use self::tls::RedisTls;
 
 /// How long a server may take for what it is told to do. It takes seconds on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Questions to servers that are waited for: more than there can be in a minute.
+const ASKED_AT_MOST: u32 = 1_000_000;
 
 /// Ports that are tried before a start is given up: somebody else may take a free one first.
 const TRIES: usize = 8;
@@ -123,6 +128,30 @@ impl RedisServer {
         }
     }
 
+    /// Makes it hang, its connections open, as a machine that was paused does (SIGSTOP). It ends with the value all the same.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on ([`pause`](Self::pause)).
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let Running { process, .. } = self.running.as_ref().expect("it runs");
+        let sent = Command::new("kill").args([signal, &process.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "it takes signals");
+    }
+
     /// Starts it again, on the same port and with what it had written.
     ///
     /// # Panics
@@ -159,16 +188,7 @@ impl RedisServer {
     ///
     /// If it answers with an error, or not at all.
     pub fn ask(&self, words: &[&str]) -> String {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("it takes connections");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a patience");
-        let mut request = format!("*{}\r\n", words.len());
-        for word in words {
-            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-        }
-        (&stream).write_all(request.as_bytes()).expect("it listens");
-        let mut lines = Vec::new();
-        reply(&mut BufReader::new(&stream), &mut lines);
-        lines.join("\n")
+        ask(self.port, words)
     }
 
     /// Whether it came up; not if its port was taken.
@@ -222,6 +242,36 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Asks the server on this port of 127.0.0.1, as [`RedisServer::ask`] does.
+///
+/// # Panics
+///
+/// If it answers with an error, or not at all.
+#[must_use]
+pub fn ask(port: u16, words: &[&str]) -> String {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it takes connections");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a patience");
+    let mut request = format!("*{}\r\n", words.len());
+    for word in words {
+        request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+    }
+    (&stream).write_all(request.as_bytes()).expect("it listens");
+    let mut lines = Vec::new();
+    reply(&mut BufReader::new(&stream), &mut lines);
+    lines.join("\n")
+}
+
+/// Asks until the answer is yes.
+fn wait_for(yes: impl Fn() -> bool) {
+    for _ in 0..ASKED_AT_MOST {
+        if yes() {
+            return;
+        }
+        std::thread::yield_now();
+    }
+    panic!("that never comes about");
 }
 
 /// A port that nobody has now.

@@ -6,8 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use adapters_actix::protect::{metadata, protect, readiness};
 use adapters_actix::tower_service;
 use notes::Notes;
-use resource_server::{ConfigError, Protection, Verifier};
-use secrecy::SecretString;
+use resource_server::{ConfigError, Protection, SecretString, Verifier};
 
 /// What the server is told: by flags, or by variables of the same names.
 #[derive(Clone, Debug, clap::Parser)]
@@ -19,10 +18,10 @@ pub struct Settings {
     #[arg(long, env, hide_env_values = true)]
     pub portcullis_server_key: SecretString,
     /// This server, exactly as its clients know it: the `resource_url` that it was registered with.
-    #[arg(long, env, default_value = "http://127.0.0.1:3000/mcp")]
+    #[arg(long, env, default_value = "http://127.0.0.1:3002/mcp")]
     pub public_url: String,
     /// Where it listens.
-    #[arg(long, env, default_value = "127.0.0.1:3000")]
+    #[arg(long, env, default_value = "127.0.0.1:3002")]
     pub listen: SocketAddr,
 }
 
@@ -40,15 +39,16 @@ pub fn application(
     actix_web::rt::spawn(verifier.keep_ready());
     let protection = Protection::builder(verifier)
         .require("notes:read")
-        .require_for_tool("whoami", "notes:read")
-        .require_for_tool("list_notes", "notes:read")
+        .open_tool("whoami")
+        .open_tool("list_notes")
         .require_for_other_tools("notes:write")
         .resource_name("Notes")
         .build()?;
 
+    let path = notes::path(protection.resource().as_str());
     let mcp = notes::service(Notes::default());
     Ok(move |application: &mut ServiceConfig| {
-        let mcp = web::resource("/mcp").route(tower_service(mcp)).wrap(protect(protection.clone()));
+        let mcp = web::resource(path).route(tower_service(mcp)).wrap(protect(protection.clone()));
         application.service(mcp).route("/ready", readiness(&protection)).configure(metadata(&protection));
     })
 }

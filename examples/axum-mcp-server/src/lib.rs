@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use adapters_axum::protect::{metadata, protect, readiness};
 use axum::Router;
 use notes::Notes;
-use resource_server::{ConfigError, Protection, Verifier};
-use secrecy::SecretString;
+use resource_server::{ConfigError, Protection, SecretString, Verifier};
 
 /// What the server is told: by flags, or by variables of the same names.
 #[derive(Clone, Debug, clap::Parser)]
@@ -18,10 +17,10 @@ pub struct Settings {
     #[arg(long, env, hide_env_values = true)]
     pub portcullis_server_key: SecretString,
     /// This server, exactly as its clients know it: the `resource_url` that it was registered with.
-    #[arg(long, env, default_value = "http://127.0.0.1:3000/mcp")]
+    #[arg(long, env, default_value = "http://127.0.0.1:3001/mcp")]
     pub public_url: String,
     /// Where it listens.
-    #[arg(long, env, default_value = "127.0.0.1:3000")]
+    #[arg(long, env, default_value = "127.0.0.1:3001")]
     pub listen: SocketAddr,
 }
 
@@ -37,13 +36,14 @@ pub fn application(settings: &Settings) -> Result<Router, ConfigError> {
     tokio::spawn(verifier.keep_ready());
     let protection = Protection::builder(verifier)
         .require("notes:read")
-        .require_for_tool("whoami", "notes:read")
-        .require_for_tool("list_notes", "notes:read")
+        .open_tool("whoami")
+        .open_tool("list_notes")
         .require_for_other_tools("notes:write")
         .resource_name("Notes")
         .build()?;
 
-    let mcp = Router::new().route_service("/mcp", notes::service(Notes::default()));
+    let path = notes::path(protection.resource().as_str());
+    let mcp = Router::new().route_service(&path, notes::service(Notes::default()));
     let mcp = mcp.layer(protect(protection.clone()));
     Ok(mcp.route("/ready", readiness(&protection)).merge(metadata(&protection)))
 }

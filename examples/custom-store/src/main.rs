@@ -5,7 +5,8 @@
 //! curl http://127.0.0.1:8414/.well-known/oauth-authorization-server
 //! ```
 //!
-//! It makes `custom-store.redb` and `custom-store.key` where it is started, and goes on with them when it is started again.
+//! It makes `custom-store.redb` and `custom-store.key` where it is started, shows the key of the MCP server that it registers, and goes
+//! on with them when it is started again.
 
 use std::error::Error;
 use std::fs::{self, OpenOptions};
@@ -23,14 +24,16 @@ use custom_store::Redb;
 use http::{Request, Response};
 use http_io::{Peer, Serve};
 use identity::{Accounts, Cost, Identity, Pages, Sessions};
-use oauth_types::{Issuer, Resource};
+use oauth_types::{Issuer, Resource, Scope};
 use seal::Seal;
-use store::UserInfoDetail;
+use secrecy::ExposeSecret as _;
+use store::{ScopeEntry, UserInfoDetail};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let application = application(Path::new(".")).await?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8414").await?;
+    writeln!(io::stdout(), "It listens on http://127.0.0.1:8414")?;
     axum::serve(listener, application.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }
@@ -45,9 +48,14 @@ async fn application(folder: &Path) -> Result<Router, Box<dyn Error>> {
     let seal = Seal::new(1, [(1, master_key(&folder.join("custom-store.key"), &*entropy)?)])?;
     let keys = Keys::open(store.clone(), seal, clock.clone(), entropy.clone()).await?;
     let registry = Registry::new(store.clone(), clock.clone(), entropy.clone());
-    match registry.register(hello()?).await {
-        // Registered by an earlier start, and still there.
-        Ok(_) | Err(RegisterError::ResourceTaken(_)) => {}
+    match registry.register(notes()?).await {
+        // Only its digest is kept.
+        Ok((_, key)) => {
+            writeln!(io::stdout(), "The key of {RESOURCE}, shown this once:\n")?;
+            writeln!(io::stdout(), "    export PORTCULLIS_SERVER_KEY={}\n", key.expose().expose_secret())?;
+        }
+        // By an earlier start, and still there.
+        Err(RegisterError::ResourceTaken(_)) => {}
         Err(error) => return Err(error.into()),
     }
 
@@ -78,11 +86,21 @@ impl Serve for LogIn {
     }
 }
 
-fn hello() -> Result<NewServer, Box<dyn Error>> {
+/// The MCP server that tokens are for: `examples/axum-mcp-server`, where it listens unless it is told otherwise.
+const RESOURCE: &str = "http://127.0.0.1:3001/mcp";
+
+fn notes() -> Result<NewServer, Box<dyn Error>> {
+    let scope = |name: &str, default| ScopeEntry {
+        name: name.to_owned(),
+        description: None,
+        default,
+        optional: false,
+        implies: Scope::default(),
+    };
     Ok(NewServer {
-        name: "Hello".to_owned(),
-        resource: Resource::parse("http://127.0.0.1:3000/mcp")?,
-        scopes: Vec::new(),
+        name: "Notes".to_owned(),
+        resource: Resource::parse(RESOURCE)?,
+        scopes: vec![scope("notes:read", true), scope("notes:write", false)],
         owner_email: None,
         userinfo: UserInfoDetail::Full,
     })

@@ -1,7 +1,7 @@
 //! An authorization server inside an axum application of one's own: its endpoints and pages beside `/hello`, in one process.
 //!
 //! Records are kept in memory here, and the master key is drawn anew at each start; an application that is to remember its
-//! users opens `store::Sqlite` and keeps the key.
+//! users opens `store::Sqlite` and keeps the key. `examples/axum-mcp-server` is an MCP server for it.
 //!
 //! ```text
 //! cargo run -p embed
@@ -9,6 +9,7 @@
 //! ```
 
 use std::error::Error;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -21,8 +22,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_io::{Peer, Serve};
 use identity::{Accounts, Cost, Identity, Pages, Sessions};
-use oauth_types::{Issuer, Resource};
+use oauth_types::{Issuer, Resource, Scope};
 use seal::Seal;
+use secrecy::ExposeSecret as _;
 use store::{Memory, ScopeEntry, UserInfoDetail};
 
 /// The protocol and the pages, each under its own paths.
@@ -50,23 +52,25 @@ async fn log_in(issuer: Issuer) -> Result<LogIn, Box<dyn Error>> {
     let seal = Seal::new(1, [(1, entropy.draw())])?;
     let keys = Keys::open(store.clone(), seal, clock.clone(), entropy.clone()).await?;
 
-    // What the tokens are for. `api_key` is what the MCP server authenticates introspection with.
+    // What the tokens are for. The key is what the MCP server asks about tokens with; it is kept nowhere.
     let registry = Registry::new(store.clone(), clock.clone(), entropy.clone());
-    let scope = ScopeEntry {
+    let scope = |name: &str, default| ScopeEntry {
+        name: name.to_owned(),
+        description: None,
+        default,
         optional: false,
-        name: "mcp:tools".to_owned(),
-        description: Some("Use its tools".to_owned()),
-        default: true,
-        implies: oauth_types::Scope::default(),
+        implies: Scope::default(),
     };
-    let hello = NewServer {
-        name: "Hello".to_owned(),
-        resource: Resource::parse("http://127.0.0.1:3000/mcp")?,
-        scopes: vec![scope],
+    let notes = NewServer {
+        name: "Notes".to_owned(),
+        resource: Resource::parse(RESOURCE)?,
+        scopes: vec![scope("notes:read", true), scope("notes:write", false)],
         owner_email: None,
         userinfo: UserInfoDetail::Full,
     };
-    let (_server, _api_key) = registry.register(hello).await?;
+    let (_, key) = registry.register(notes).await?;
+    writeln!(io::stdout(), "The key of {RESOURCE}, which another start exchanges for another:\n")?;
+    writeln!(io::stdout(), "    export PORTCULLIS_SERVER_KEY={}\n", key.expose().expose_secret())?;
 
     let sessions = Arc::new(Sessions::new(store.clone(), clock.clone(), entropy.clone()));
     let accounts = Arc::new(Accounts::new(store.clone(), Cost::default(), clock, entropy));
@@ -77,6 +81,8 @@ async fn log_in(issuer: Issuer) -> Result<LogIn, Box<dyn Error>> {
     Ok(LogIn { identity: Identity::new(pages, accounts, server.clone()), server })
 }
 
+const RESOURCE: &str = "http://127.0.0.1:3001/mcp";
+
 fn application(log_in: LogIn) -> Router {
     let hello = Router::new().route("/hello", get(|| async { "Hello" }));
     hello.fallback_service(adapters_axum::mount(Arc::new(log_in)))
@@ -86,6 +92,7 @@ fn application(log_in: LogIn) -> Router {
 async fn main() -> Result<(), Box<dyn Error>> {
     let application = application(log_in(Issuer::parse("http://127.0.0.1:8414")?).await?);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8414").await?;
+    writeln!(io::stdout(), "It listens on http://127.0.0.1:8414")?;
     axum::serve(listener, application.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use http::Uri;
 use http::request::Parts;
 use parking_lot::Mutex;
 use resource_server::Verified;
@@ -34,6 +35,12 @@ pub fn service(notes: Notes) -> StreamableHttpService<Notes, NeverSessionManager
         .with_json_response(true)
         .disable_allowed_hosts();
     StreamableHttpService::new(move || Ok(notes.clone()), Arc::default(), config)
+}
+
+/// Where it is served: the path of its public URL, at which clients call it and which the address of the metadata is made from.
+#[must_use]
+pub fn path(public_url: &str) -> String {
+    public_url.parse::<Uri>().map_or_else(|_| "/".to_owned(), |url| url.path().to_owned())
 }
 
 /// Which note.
@@ -85,5 +92,23 @@ impl Default for Notes {
     fn default() -> Self {
         let texts = [(1, "Buy milk"), (2, "Water the plants"), (3, "Call Ada")];
         Self { texts: Arc::new(Mutex::new(texts.map(|(number, text)| (number, text.to_owned())).into())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path;
+
+    #[test]
+    fn it_is_served_where_clients_call_it() {
+        for (url, served) in [
+            ("https://mcp.example.com/mcp", "/mcp"),
+            ("https://mcp.example.com/v1/notes/", "/v1/notes/"),
+            ("https://mcp.example.com/mcp?tenant=1", "/mcp"),
+            ("https://mcp.example.com", "/"),
+            ("http://127.0.0.1:3001/", "/"),
+        ] {
+            assert_eq!(path(url), served, "{url}");
+        }
     }
 }

@@ -17,13 +17,14 @@ pub fn application(environment: &Environment) -> Result<Router, ConfigError> {
     tokio::spawn(verifier.keep_ready());
     let protection = Protection::builder(verifier)
         .require("notes:read")
-        .require_for_tool("whoami", "notes:read")
-        .require_for_tool("list_notes", "notes:read")
+        .open_tool("whoami")
+        .open_tool("list_notes")
         .require_for_other_tools("notes:write")
         .resource_name("Notes")
         .build()?;
 
-    let mcp = Router::new().route_service("/mcp", notes::service(Notes::default()));
+    let path = notes::path(protection.resource().as_str());
+    let mcp = Router::new().route_service(&path, notes::service(Notes::default()));
     let mcp = mcp.layer(protect(protection.clone()));
     Ok(mcp.route("/ready", readiness(&protection)).merge(metadata(&protection)))
 }

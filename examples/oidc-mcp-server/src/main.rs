@@ -1,6 +1,7 @@
-//! Runs it, told by `OAUTH_ISSUER_URL`, `OAUTH_AUDIENCE`, `PUBLIC_URL`, and `LISTEN` if it is not to listen on 127.0.0.1:3000.
+//! Runs it: `oidc-mcp-server --help` lists the variables that tell it what to do.
 
 use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 
 use oidc_mcp_server::application;
@@ -21,9 +22,26 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
+    if std::env::args().nth(1).is_some() {
+        return Ok(help(&mut io::stdout())?);
+    }
     let application = application(&Environment::from_process()?)?;
-    let listen = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listen = std::env::var("LISTEN").unwrap_or_else(|_| LISTEN.to_owned());
     let listener = TcpListener::bind(&listen).await?;
     tracing::info!("the notes listen on {listen}");
     Ok(axum::serve(listener, application).await?)
 }
+
+/// It takes no arguments, so whatever comes asks for this.
+fn help(out: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "An MCP server for people who log in at an OpenID Connect provider. It is told by variables:\n"
+    )?;
+    for variable in Environment::VARIABLES {
+        writeln!(out, "  {variable}")?;
+    }
+    writeln!(out, "  LISTEN  Where it listens; by default {LISTEN}")
+}
+
+const LISTEN: &str = "127.0.0.1:3003";

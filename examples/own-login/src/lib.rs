@@ -15,6 +15,7 @@ use authz_core::{AuthorizationServer, Keys, NewServer, Registry};
 use axum::Router;
 use oauth_types::{Issuer, Resource, Scope};
 use seal::Seal;
+use secrecy::SecretString;
 use store::{Memory, ScopeEntry, UserInfoDetail};
 
 pub use self::users::Users;
@@ -22,10 +23,12 @@ pub use self::users::Users;
 /// The pages for people, and behind them every endpoint of the protocol, for an issuer without a path. Serve it with
 /// `into_make_service_with_connect_info::<SocketAddr>()`: limits count by address.
 ///
+/// The text is the key by which the MCP server at [`RESOURCE`] asks about tokens; it is kept nowhere.
+///
 /// # Errors
 ///
 /// If the server cannot be composed.
-pub async fn application(issuer: Issuer, users: Users) -> Result<Router, Box<dyn Error>> {
+pub async fn application(issuer: Issuer, users: Users) -> Result<(Router, SecretString), Box<dyn Error>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
 
@@ -33,7 +36,8 @@ pub async fn application(issuer: Issuer, users: Users) -> Result<Router, Box<dyn
     let store = Arc::new(Memory::new());
     let seal = Seal::new(1, [(1, entropy.draw())])?;
     let keys = Keys::open(store.clone(), seal, clock.clone(), entropy.clone()).await?;
-    Registry::new(store.clone(), clock.clone(), entropy.clone()).register(notes()?).await?;
+    let registry = Registry::new(store.clone(), clock.clone(), entropy.clone());
+    let (_, server_key) = registry.register(notes()?).await?;
 
     // Two seams: `Interaction` asks people, `People` knows what they are called.
     let users = Arc::new(users);
@@ -41,22 +45,28 @@ pub async fn application(issuer: Issuer, users: Users) -> Result<Router, Box<dyn
     let server = AuthorizationServer::builder(issuer, store, keys, pages.clone()).people(users).build()?;
     let server = Arc::new(server);
 
-    Ok(pages::routes(pages, server.clone()).fallback_service(adapters_axum::mount(server)))
+    let routes = pages::routes(pages, server.clone()).fallback_service(adapters_axum::mount(server));
+    Ok((routes, server_key.expose()))
 }
 
-/// The MCP server that tokens are for.
+/// The MCP server that tokens are for: `examples/axum-mcp-server`, where it listens unless it is told otherwise.
+pub const RESOURCE: &str = "http://127.0.0.1:3001/mcp";
+
 fn notes() -> Result<NewServer, Box<dyn Error>> {
-    let scope = ScopeEntry {
+    let scope = |name: &str, description: &str, default| ScopeEntry {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        default,
         optional: false,
-        name: "notes:read".to_owned(),
-        description: Some("Read your notes".to_owned()),
-        default: true,
         implies: Scope::default(),
     };
     Ok(NewServer {
         name: "Notes".to_owned(),
-        resource: Resource::parse("http://127.0.0.1:3000/mcp")?,
-        scopes: vec![scope],
+        resource: Resource::parse(RESOURCE)?,
+        scopes: vec![
+            scope("notes:read", "Read your notes", true),
+            scope("notes:write", "Change your notes", false),
+        ],
         owner_email: None,
         userinfo: UserInfoDetail::Full,
     })

@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use oauth_types::Issuer;
 use own_login::{Users, application};
 use pkce::Verifier;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -44,6 +45,8 @@ async fn a_client_gets_tokens_for_whoever_logs_in_and_allows() {
         (&told["sub"], &told["name"], &told["email"]),
         (&json!("user-1"), &json!("Ada Lovelace"), &json!("ada@example.org"))
     );
+    let told = site.introspect(tokens["access_token"].as_str().unwrap()).await;
+    assert_eq!((&told["active"], &told["aud"]), (&json!(true), &json!(own_login::RESOURCE)));
     let fresh = client.refresh(tokens["refresh_token"].as_str().unwrap()).await;
     assert_ne!(fresh["access_token"], tokens["access_token"]);
     let told = site.get_json("/oauth/userinfo", fresh["access_token"].as_str().unwrap()).await;
@@ -184,21 +187,34 @@ async fn logged_in<'a>(site: &'a Site, client: &Client<'_>) -> (Browser<'a>, Pag
     (browser, consent)
 }
 
-struct Site(Router);
+struct Site {
+    routes: Router,
+    server_key: SecretString,
+}
 
 async fn site(issuer: &str) -> Site {
     let mut users = Users::new().unwrap();
     users.add("ada", "Ada Lovelace", "ada@example.org", "difference engine").unwrap();
-    let application = application(Issuer::parse(issuer).unwrap(), users).await.unwrap();
-    Site(application.layer(MockConnectInfo(SocketAddr::from(([192, 0, 2, 1], 50_000)))))
+    let (application, server_key) = application(Issuer::parse(issuer).unwrap(), users).await.unwrap();
+    let routes = application.layer(MockConnectInfo(SocketAddr::from(([192, 0, 2, 1], 50_000))));
+    Site { routes, server_key }
 }
 
 impl Site {
     async fn send(&self, request: Request<Body>) -> Page {
-        let response = self.0.clone().oneshot(request).await.unwrap();
+        let response = self.routes.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         Page { status: head.status, headers: head.headers, body }
+    }
+
+    /// What the MCP server is told of a token.
+    async fn introspect(&self, token: &str) -> Value {
+        let request = Request::post("/oauth/introspect")
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.server_key.expose_secret()))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let page = self.send(request.body(Body::from(format!("token={token}"))).unwrap()).await;
+        serde_json::from_str(&page.body).unwrap()
     }
 
     async fn get_json(&self, path: &str, token: &str) -> Value {

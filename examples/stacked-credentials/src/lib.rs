@@ -7,42 +7,26 @@ pub mod users;
 use adapters_axum::protect::{Caller, metadata, protect};
 use axum::Router;
 use axum::extract::State;
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 use http::StatusCode;
-use oauth_types::{Issuer, Resource};
-use resource_server::{ConfigError, Invalid, Protection, Rejection, Verified, VerifierBuilder, Verify as _};
-use secrecy::SecretString;
+use resource_server::{
+    ConfigError, Holder, Invalid, Issuer, Protection, Rejection, SecretString, Verified, VerifierBuilder,
+};
 
-use self::users::{PREFIX, User, Users};
+use self::users::{NotLinked, PREFIX, User, Users};
 
-/// This server: what its tokens are for, and who vouches for its own keys.
+/// This server: whom it knows, and who vouches for its own keys.
 #[derive(Clone)]
 pub struct Server {
     users: Users,
-    resource: Resource,
     ours: Issuer,
 }
 
-/// Why the server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The settings of the tokens.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The attack: whoever that server calls `1` would be our user 1.
-    #[error(
-        "{0} is both the issuer of our own API keys and an authorization server, so its people could not be told from our users. \
-         Run this server at an origin of its own"
-    )]
-    SameIssuer(Issuer),
-}
-
 impl Server {
-    /// The server at `resource` over these users. `ours` is the issuer of its own keys: its own origin, where no authorization
-    /// server is.
+    /// The server over these users. `ours` is the issuer of its own keys: its own origin, where no authorization server is.
     #[must_use]
-    pub const fn new(users: Users, resource: Resource, ours: Issuer) -> Self {
-        Self { users, resource, ours }
+    pub const fn new(users: Users, ours: Issuer) -> Self {
+        Self { users, ours }
     }
 
     /// Its routes. `tokens` says which OAuth tokens are accepted; keys with the prefix `demo_` are checked here, and shown to nobody.
@@ -50,30 +34,29 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`StartError`], if `tokens` says something wrong, or trusts an authorization server that is called as we are.
-    pub fn routes(self, tokens: VerifierBuilder) -> Result<Router, StartError> {
+    /// [`ConfigError`], if `tokens` says something wrong, or trusts an authorization server that is called as we are: whoever that server
+    /// calls `1` would be our user 1.
+    pub fn routes(self, tokens: VerifierBuilder) -> Result<Router, ConfigError> {
         let keys = self.clone();
-        let verifier = tokens.credential(PREFIX, move |key| std::future::ready(keys.check(&key))).build()?;
-        // An issuer may turn out to be called with a final slash more or less than it is configured.
-        let plain = |issuer: &Issuer| issuer.as_str().trim_end_matches('/').to_owned();
-        if verifier.issuers().iter().any(|issuer| plain(issuer) == plain(&self.ours)) {
-            return Err(StartError::SameIssuer(self.ours));
-        }
+        let verifier = tokens
+            .credential(PREFIX, move |key| std::future::ready(keys.check(&key)))
+            .own_issuer(self.ours.as_str())
+            .build()?;
         tokio::spawn(verifier.keep_ready());
         let protection = Protection::builder(verifier).require("notes:read").build()?;
         let write = protect(protection.requiring("notes:write")?);
         Ok(Router::new()
             .route("/notes", delete(clear).layer(write))
             .route("/me", get(me))
+            .route("/link", post(link))
             .with_state(self)
             .layer(protect(protection.clone()))
             .merge(metadata(&protection)))
     }
 
-    fn check(&self, key: &SecretString) -> Result<Verified, Rejection> {
+    fn check(&self, key: &SecretString) -> Result<Holder, Rejection> {
         let found = self.users.key(key).ok_or(Invalid::Refused)?;
-        let caller = Verified::new(self.ours.clone(), found.user.to_string(), self.resource.clone());
-        Ok(caller.with_scopes(found.scopes))
+        Ok(Holder::new(found.user.to_string()).with_scopes(found.scopes))
     }
 
     fn user(&self, caller: &Verified) -> Result<User, StatusCode> {
@@ -84,6 +67,23 @@ impl Server {
 async fn me(State(server): State<Server>, Caller(caller): Caller) -> Result<String, StatusCode> {
     let User { id, name } = server.user(&caller)?;
     Ok(format!("user {id}, {}", name.as_deref().unwrap_or("without a name")))
+}
+
+/// Somebody who had an API key before they could log in: the token says who they are there, the key in the body who they are here.
+async fn link(
+    State(server): State<Server>,
+    Caller(caller): Caller,
+    key: String,
+) -> Result<String, StatusCode> {
+    // A key would link its user to itself.
+    if caller.issuer == server.ours {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    match server.users.link(&caller, &SecretString::from(key)) {
+        Ok(User { id, .. }) => Ok(format!("you are user {id}")),
+        Err(NotLinked::Nobody | NotLinked::Key) => Err(StatusCode::FORBIDDEN),
+        Err(NotLinked::SomebodyElse) => Err(StatusCode::CONFLICT),
+    }
 }
 
 async fn clear(State(server): State<Server>, Caller(caller): Caller) -> Result<String, StatusCode> {

@@ -7,9 +7,7 @@ use std::process::ExitCode;
 
 use ambient::SystemEntropy;
 use clap::Parser;
-use oauth_types::{Issuer, Resource, Scope};
-use resource_server::Verifier;
-use secrecy::{ExposeSecret as _, SecretString};
+use resource_server::{ExposeSecret as _, Issuer, Resource, Scope, SecretString, Verifier};
 use stacked_credentials::Server;
 use stacked_credentials::users::Users;
 use tokio::net::TcpListener;
@@ -23,10 +21,10 @@ struct Settings {
     #[arg(long, env, hide_env_values = true)]
     portcullis_server_key: SecretString,
     /// This server, exactly as its clients know it: the `resource_url` that it was registered with.
-    #[arg(long, env, default_value = "http://127.0.0.1:3000/me")]
+    #[arg(long, env, default_value = "http://127.0.0.1:3004/me")]
     public_url: String,
     /// Where it listens.
-    #[arg(long, env, default_value = "127.0.0.1:3000")]
+    #[arg(long, env, default_value = "127.0.0.1:3004")]
     listen: SocketAddr,
 }
 
@@ -49,10 +47,10 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
 
     let users = Users::default();
     let key = users.new_key(&users.add("Ada"), Scope::parse("notes:read notes:write")?, &SystemEntropy);
-    writeln!(io::stdout(), "The API key of user 1: {}", key.expose_secret())?;
+    writeln!(io::stdout(), "The API key of user 1:\n\n    export API_KEY={}\n", key.expose_secret())?;
 
     let tokens = Verifier::builder(resource.as_str())
         .portcullis(&settings.portcullis_url, settings.portcullis_server_key);
-    let routes = Server::new(users, resource, ours).routes(tokens)?;
+    let routes = Server::new(users, ours).routes(tokens)?;
     Ok(axum::serve(TcpListener::bind(settings.listen).await?, routes).await?)
 }

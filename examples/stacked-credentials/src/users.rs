@@ -6,10 +6,8 @@ use std::sync::Arc;
 use ambient::Entropy;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use oauth_types::{Issuer, Scope};
 use parking_lot::Mutex;
-use resource_server::Verified;
-use secrecy::{ExposeSecret as _, SecretString};
+use resource_server::{ExposeSecret as _, Issuer, Scope, SecretString, Verified};
 use sha2::{Digest as _, Sha256};
 
 /// What every API key starts with: it tells a key from a token, and a scanner for secrets what it has found.
@@ -31,6 +29,20 @@ pub struct ApiKey {
     pub user: u64,
     /// What it reaches.
     pub scopes: Scope,
+}
+
+/// What a key must reach that links its user to somebody who logs in.
+pub const EVERYTHING: &str = "notes:read notes:write";
+
+/// Why a caller is not joined to the user of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotLinked {
+    /// The token is nobody's.
+    Nobody,
+    /// It is no key, or one that does not reach everything.
+    Key,
+    /// The caller is another user already. Which of the two goes is for people to say.
+    SomebodyElse,
 }
 
 /// All users. A clone is the same table.
@@ -67,6 +79,27 @@ impl Users {
         let user = tables.add(name);
         tables.people.insert(key, user.id);
         Some(user)
+    }
+
+    /// Joins a caller, whom an authorization server vouches for, to the user of an API key that they show beside their token: both are
+    /// proved in one request, which is all that tells that they are the same person.
+    ///
+    /// The attack: whoever found a key that only reads would come back with a token that does more, and for ever. So the key must
+    /// reach [`EVERYTHING`].
+    ///
+    /// # Errors
+    ///
+    /// [`NotLinked`]
+    pub fn link(&self, caller: &Verified, key: &SecretString) -> Result<User, NotLinked> {
+        let (issuer, subject) = caller.person().ok_or(NotLinked::Nobody)?;
+        let tables = &mut *self.0.lock();
+        let found = tables.keys.get(&digest(key)).ok_or(NotLinked::Key)?;
+        if !EVERYTHING.split(' ').all(|scope| found.scopes.contains(scope)) {
+            return Err(NotLinked::Key);
+        }
+        let user = tables.users.iter().find(|user| user.id == found.user).cloned().ok_or(NotLinked::Key)?;
+        let id = tables.people.entry((issuer.to_owned(), subject.to_owned())).or_insert(user.id);
+        if *id == user.id { Ok(user) } else { Err(NotLinked::SomebodyElse) }
     }
 
     /// Makes a user whom no authorization server vouches for.

@@ -12,12 +12,10 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use http_io::{Fetch, FetchError, Limits};
-use oauth_types::{Issuer, Resource, Scope};
-use resource_server::Verifier;
-use secrecy::{ExposeSecret as _, SecretString};
+use resource_server::{ConfigError, ExposeSecret as _, Issuer, Scope, SecretString, Verifier};
 use serde_json::{Value, json};
+use stacked_credentials::Server;
 use stacked_credentials::users::Users;
-use stacked_credentials::{Server, StartError};
 use tower::ServiceExt as _;
 
 const RESOURCE: &str = "https://mcp.example.com/me";
@@ -61,13 +59,24 @@ fn server(users: &Users) -> Router {
         .portcullis("https://auth.example.com", SecretString::from("sak_example"))
         .fetch(Arc::new(Vouching));
     let ours = Issuer::parse("https://mcp.example.com").unwrap();
-    Server::new(users.clone(), Resource::parse(RESOURCE).unwrap(), ours).routes(tokens).unwrap()
+    Server::new(users.clone(), ours).routes(tokens).unwrap()
 }
 
 async fn send(server: &Router, method: Method, path: &str, credential: &str) -> (StatusCode, String) {
+    say(server, method, path, credential, "").await
+}
+
+async fn say(
+    server: &Router,
+    method: Method,
+    path: &str,
+    credential: &str,
+    body: &str,
+) -> (StatusCode, String) {
     let request =
         Request::builder().method(method).uri(path).header("authorization", format!("Bearer {credential}"));
-    let response = server.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    let response = server.clone().oneshot(request).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8_lossy(&body).into_owned())
@@ -113,10 +122,9 @@ async fn an_authorization_server_that_is_called_as_we_are_is_no_start() {
         let tokens = Verifier::builder(RESOURCE)
             .portcullis("https://auth.example.com", SecretString::from("sak_example"))
             .fetch(Arc::new(Vouching));
-        let resource = Resource::parse(RESOURCE).unwrap();
-        let server = Server::new(Users::default(), resource, Issuer::parse(ours).unwrap());
+        let server = Server::new(Users::default(), Issuer::parse(ours).unwrap());
         let error = server.routes(tokens).unwrap_err();
-        assert!(matches!(error, StartError::SameIssuer(_)), "{error}");
+        assert!(matches!(error, ConfigError::OwnIssuerTrusted { .. }), "{error}");
     }
 }
 
@@ -138,4 +146,35 @@ async fn a_key_reaches_what_it_was_made_for() {
     assert_eq!(refused.0, StatusCode::FORBIDDEN, "{}", refused.1);
     let allowed = send(&server, Method::DELETE, "/notes", &writes).await;
     assert_eq!(allowed, (StatusCode::OK, "the notes of user 2 are gone".to_owned()));
+}
+
+#[tokio::test]
+async fn whoever_shows_a_token_and_a_key_together_is_the_user_of_the_key_from_then_on() {
+    let users = Users::default();
+    let key = key(&users, "Bob", "notes:read notes:write");
+    let server = server(&users);
+    let linked = (StatusCode::OK, "you are user 1".to_owned());
+    for _ in 0..2 {
+        assert_eq!(say(&server, Method::POST, "/link", &token("ada"), &key).await, linked);
+    }
+    assert_eq!(me(&server, &token("ada")).await, "user 1, Bob");
+    assert_eq!(me(&server, &token("eve")).await, "user 2, eve");
+}
+
+#[tokio::test]
+async fn nobody_is_linked_by_less_than_both_proofs() {
+    let users = Users::default();
+    let reads = key(&users, "Bob", "notes:read");
+    let writes = key(&users, "Alice", "notes:read notes:write");
+    let server = server(&users);
+    assert_eq!(me(&server, &token("eve")).await, "user 3, eve");
+    let link = |credential: String, key: String| {
+        let server = &server;
+        async move { say(server, Method::POST, "/link", &credential, &key).await.0 }
+    };
+    assert_eq!(link(token("ada"), "demo_wrong".to_owned()).await, StatusCode::FORBIDDEN);
+    assert_eq!(link(token("ada"), reads).await, StatusCode::FORBIDDEN, "a key that only reads");
+    assert_eq!(link(writes.clone(), writes.clone()).await, StatusCode::FORBIDDEN, "no token");
+    assert_eq!(link(token("eve"), writes).await, StatusCode::CONFLICT, "somebody else already");
+    assert_eq!(me(&server, &token("ada")).await, "user 4, ada");
 }

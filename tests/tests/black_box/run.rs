@@ -14,7 +14,7 @@ use actix_web::body::to_bytes;
 use actix_web::dev::ServiceResponse;
 use actix_web::rt::System;
 use actix_web::test::{TestRequest, call_service, init_service};
-use ambient::{Entropy, ManualClock, SeededEntropy, SystemEntropy, Time};
+use ambient::{Entropy, ManualClock, SeededEntropy, SystemClock, SystemEntropy, Time};
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -145,7 +145,7 @@ pub(crate) fn cluster() -> Opening {
 async fn shared(url: &str) -> Arc<dyn Backend> {
     let prefix = format!("case-{:032x}", u128::from_be_bytes((&SystemEntropy as &dyn Entropy).draw()));
     let url: RedisUrl = url.parse().unwrap();
-    Arc::new(Redis::open(&url, RedisOptions::default().prefix(prefix)).await.unwrap())
+    Arc::new(Redis::open(&url, RedisOptions::default().prefix(prefix), Arc::new(SystemClock)).await.unwrap())
 }
 
 struct Limited(Arc<dyn Serve>);

@@ -41,9 +41,11 @@ async fn a_handler_before_which_nothing_stands_is_500_and_knows_nobody(run: Run)
     let server = run.protected(Signed::new().protection());
     let authorization = format!("Bearer {}", token_for("files:read"));
     for headers in [&[][..], &[("authorization", authorization.as_str())]] {
-        let answer = server.get("/open", headers).await;
-        assert_eq!(answer.status(), 500);
-        assert_eq!(answer.headers("www-authenticate"), Vec::<&str>::new());
+        for path in ["/open", "/open/maybe"] {
+            let answer = server.get(path, headers).await;
+            assert_eq!(answer.status(), 500, "{path}");
+            assert_eq!(answer.headers("www-authenticate"), Vec::<&str>::new());
+        }
     }
 }
 

@@ -64,8 +64,8 @@ impl Run {
 }
 
 /// A server whose `/mcp` says what reached it, behind a protection. `/write` needs `files:write` as well, and so does `/mcp/write`, by
-/// a protection within the other; `/mcp/caller` needs somebody who is known, and `/mcp/fails` fails. Before `/open` there is no
-/// protection; it asks who calls.
+/// a protection within the other; `/mcp/caller` needs somebody who is known, and `/mcp/fails` fails. Before `/open` and `/open/maybe` there
+/// is no protection; they ask who calls, if anybody.
 pub(crate) struct McpServer {
     serve: Arc<dyn Serve>,
     reached: Arc<AtomicUsize>,
@@ -145,6 +145,9 @@ pub(crate) fn axum(protection: Protection, reached: Arc<AtomicUsize>) -> Arc<dyn
     async fn names(Caller(caller): Caller) -> String {
         caller.subject.clone().unwrap_or_default()
     }
+    async fn may_name(caller: Option<Caller>) -> String {
+        caller.and_then(|Caller(caller)| caller.subject.clone()).unwrap_or_default()
+    }
     async fn fails() -> (http::StatusCode, &'static str) {
         (http::StatusCode::IM_A_TEAPOT, "no coffee")
     }
@@ -158,6 +161,7 @@ pub(crate) fn axum(protection: Protection, reached: Arc<AtomicUsize>) -> Arc<dyn
         .layer(protect(protection.clone()))
         .route("/write", any(says).layer(writing))
         .route("/open", any(names))
+        .route("/open/maybe", any(may_name))
         .with_state(reached);
     Arc::new(InAxum(router.merge(metadata(&protection))))
 }
@@ -183,20 +187,23 @@ pub(crate) fn actix(protection: Protection, reached: Arc<AtomicUsize>) -> Arc<dy
 type Asked = (Request<Bytes>, oneshot::Sender<Response<Bytes>>);
 
 async fn work(protection: Protection, reached: Arc<AtomicUsize>, mut asked: mpsc::UnboundedReceiver<Asked>) {
-    use adapters_actix::protect::{Caller, metadata, protect};
+    use adapters_actix::protect::{Caller, MaybeCaller, metadata, protect};
 
     async fn says(
         reached: web::Data<AtomicUsize>,
-        caller: Option<Caller>,
+        MaybeCaller(caller): MaybeCaller,
         request: HttpRequest,
         body: Bytes,
     ) -> String {
         reached.fetch_add(1, Ordering::SeqCst);
         let authorization = request.headers().get("authorization").map(|value| value.as_bytes());
-        said(caller.as_ref().map(|Caller(caller)| &**caller), authorization, &body).to_string()
+        said(caller.as_deref(), authorization, &body).to_string()
     }
     async fn names(Caller(caller): Caller) -> String {
         caller.subject.clone().unwrap_or_default()
+    }
+    async fn may_name(MaybeCaller(caller): MaybeCaller) -> String {
+        caller.and_then(|caller| caller.subject.clone()).unwrap_or_default()
     }
     async fn fails() -> HttpResponse {
         HttpResponse::ImATeapot().body("no coffee")
@@ -214,7 +221,8 @@ async fn work(protection: Protection, reached: Arc<AtomicUsize>, mut asked: mpsc
         .configure(metadata(&protection))
         .service(mcp)
         .service(web::resource("/write").to(says).wrap(writing))
-        .route("/open", web::to(names));
+        .route("/open", web::to(names))
+        .route("/open/maybe", web::to(may_name));
     let application = Rc::new(init_service(application).await);
     while let Some((request, answer)) = asked.recv().await {
         let application = Rc::clone(&application);

@@ -93,6 +93,28 @@ pub enum OpenError {
     NoIssuer,
 }
 
+impl OpenError {
+    /// What the store says, if waiting may help.
+    #[must_use]
+    pub fn that_may_pass(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) | Self::Copy(ServeError::Store(error)) => {
+                Some(error).filter(|error| error.may_pass())
+            }
+            Self::Copy(_)
+            | Self::Data(_)
+            | Self::NoMasterKey
+            | Self::MasterKeyWrong
+            | Self::Keys(_)
+            | Self::Seal(_)
+            | Self::Policy(_)
+            | Self::Accounts(_)
+            | Self::Mail(_)
+            | Self::NoIssuer => None,
+        }
+    }
+}
+
 impl Builder {
     pub(super) fn new(config: Config) -> Self {
         Self {
@@ -181,7 +203,7 @@ impl Builder {
             }
             (None, StoreKind::Redis(url)) => {
                 let key = config.master_key.clone().ok_or(OpenError::NoMasterKey)?;
-                let redis = Arc::new(Redis::open(url, config.redis.clone()).await?);
+                let redis = Arc::new(Redis::open(url, config.redis.clone(), clock.clone()).await?);
                 counters.get_or_insert_with(|| redis.clone());
                 (Stores::of(redis), key, None)
             }
@@ -205,10 +227,13 @@ impl Builder {
             })?;
         // Whoever cannot open the keys does not serve: a copy may still be brought up to date then.
         copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+        let own_key = config.admin_key.is_some();
         let (admin_key, new_admin_key) = match config.admin_key {
             Some(key) => (Some(key.digest()), None),
             None => (None, first_admin_key(&**records, &*entropy).await?),
         };
+        // With a key that is there already somebody was faster.
+        let first_run = first_run && (own_key || new_admin_key.is_some());
 
         let counters = counters.unwrap_or_else(|| Arc::new(MemoryCounters::default()));
         let counted: Arc<dyn Limiter> = Arc::new(Counted::new(counters, clock.clone()));

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::{AdminSecret, MasterKey, StoreKind};
+use crate::telemetry::tests::logged;
 
 fn config(home: &TempDir) -> Config {
     Config { data: home.path().join("data"), ..Config::default() }
@@ -98,6 +99,17 @@ async fn the_first_run_is_known_with_a_key_of_the_operator_as_well() {
     assert!(first.is_first_run() && first.new_admin_key().is_none());
     drop(first);
     assert!(!open(own(), 2).await.unwrap().is_first_run());
+}
+
+/// Of two that start together the slower one may find no keys for tokens and then the admin key of the other.
+#[tokio::test]
+async fn who_finds_an_admin_key_is_not_the_first() {
+    let store = Arc::new(Memory::new());
+    let record = AdminKey::new(FIRST, Digest::of(b"adm_"), Time(1));
+    let made = (&*store as &dyn Store).commit(&Changes::create(Mark::new([1; 16]), &record)).await;
+    assert_eq!(made.unwrap(), Commit::Done);
+    let portcullis = Portcullis::builder(Config::default()).store(store).open().await.unwrap();
+    assert!(portcullis.new_admin_key().is_none() && !portcullis.is_first_run());
 }
 
 #[tokio::test]
@@ -253,35 +265,17 @@ async fn a_database_that_is_gone_is_503_and_back_again_when_it_is_back() {
     assert_eq!(portcullis.serve(register(), Peer(None)).await.status(), StatusCode::CREATED);
 }
 
-/// What is logged while `serve` runs.
-#[derive(Clone, Default)]
-struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().map_err(|_| std::io::ErrorKind::Other)?.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn no_request_writes_much_of_a_log() {
     let portcullis = in_memory().await;
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    let guard = tracing::subscriber::set_default(log);
     let method = "M".repeat(60_000);
-    for path in [format!("/{}", "a".repeat(60_000)), format!("/oauth/{}", "é".repeat(30_000))] {
-        let request = Request::builder().method(method.as_str()).uri(path).body(Bytes::new()).unwrap();
-        portcullis.serve(request, Peer(None)).await;
-    }
-    drop(guard);
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let requests = async {
+        for path in [format!("/{}", "a".repeat(60_000)), format!("/oauth/{}", "é".repeat(30_000))] {
+            let request = Request::builder().method(method.as_str()).uri(path).body(Bytes::new()).unwrap();
+            portcullis.serve(request, Peer(None)).await;
+        }
+    };
+    let ((), text) = logged(requests).await;
     assert!(text.contains(&format!("/{}…", "a".repeat(199))), "{text}");
     assert!(text.len() < 4000, "{} bytes", text.len());
 }

@@ -154,6 +154,15 @@ impl Config {
         https && self.trusted_proxies.is_empty()
     }
 
+    /// Whether a password of Redis is sent where others on the way can read it: to another machine, without TLS.
+    #[must_use]
+    pub fn shows_a_password(&self) -> bool {
+        match &self.store {
+            StoreKind::Redis(url) => url.shows_a_password(),
+            StoreKind::Sqlite | StoreKind::Memory => false,
+        }
+    }
+
     /// The issuer: the one that is set, or `http://127.0.0.1` with the port of `listening`, the address that was bound.
     #[must_use]
     pub fn issuer_at(&self, listening: SocketAddr) -> Option<Issuer> {

@@ -61,6 +61,7 @@ async fn from_one_machine_to_many_and_back_nobody_is_logged_out_and_nothing_ende
     let (status, _, told_of_old) = run("serve", &[("PORTCULLIS_DATA", data.to_str().unwrap())]);
     assert_eq!(status, 1);
     assert!(told_of_old.contains("was left for another one"), "{told_of_old}");
+    assert!(told_of_old.contains("`portcullis migrate --take-back`"), "{told_of_old}");
     assert!(out.contains("The new store has everything") && out.contains("master.key"), "{out}");
     let (one, other) = (with_redis(), with_redis());
     let after = world(&[&one, &other], ADMIN_KEY);
@@ -139,4 +140,96 @@ fn what_is_no_store_or_not_ours_is_refused() {
     let (status, out, told) =
         run(&format!("migrate --from sqlite:{}", others.display()), &[("PORTCULLIS_STORE", &url)]);
     assert_eq!(status, 0, "{out}{told}");
+}
+
+#[test]
+fn what_was_left_can_be_taken_back() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let data_setting = [("PORTCULLIS_DATA", data.to_str().unwrap())];
+    on_sqlite(&data, &[]).stop();
+    let redis = RedisServer::start();
+    let from = format!("--from sqlite:{}", data.display());
+    let (status, out, told) = run(&format!("migrate --take-back {from}"), &[]);
+    assert_eq!(status, 0, "{told}");
+    assert!(out.contains("was not left"), "{out}");
+
+    let (status, out, told) = run(&format!("migrate --switch {from} --to {}", redis.url()), &[]);
+    assert_eq!(status, 0, "{out}{told}");
+    assert_eq!(run("serve", &data_setting).0, 1, "it was left");
+    // The configured store is the one that the server refused.
+    let (status, out, told) = run("migrate --take-back", &data_setting);
+    assert_eq!(status, 0, "{told}");
+    assert!(out.contains("may start with sqlite:"), "{out}");
+    on_sqlite(&data, &[]).stop();
+
+    for arguments in ["migrate --take-back --switch", "migrate --take-back --to redis://a"] {
+        let (status, _, told) = run(arguments, &data_setting);
+        assert_eq!(status, 2, "{arguments}: {told}");
+    }
+}
+
+#[test]
+fn each_side_has_a_password_a_prefix_and_an_authority_of_its_own() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, back, url) =
+        (home.path().join("data"), home.path().join("back"), home.path().join("new-store.url"));
+    on_sqlite(&data, &[]).stop();
+    let redis = RedisServer::start_with(&["--requirepass", "the-word"]);
+    let with_password = redis.url().replace("redis://", "redis://:the-word@");
+    std::fs::write(&url, format!("{with_password}\n")).unwrap();
+    let (data, url) = (data.display(), url.display());
+    // What is configured for another Redis: an authority that a server without TLS has nothing to do with.
+    let authority = home.path().join("ca.pem");
+    std::fs::write(&authority, "-----BEGIN CERTIFICATE-----\n").unwrap();
+    let authority = authority.to_str().unwrap();
+    let configured = [("PORTCULLIS_REDIS_CA_FILE", authority), ("PORTCULLIS_REDIS_PREFIX", "configured")];
+
+    let mut told = Vec::new();
+    for (arguments, status, words) in [
+        (format!("migrate --from sqlite:{data} --to-file {url}"), 0, "(configured:)"),
+        (
+            format!("migrate --from-file {url} --to-file {url} --to-prefix another"),
+            0,
+            "PORTCULLIS_REDIS_PREFIX=another",
+        ),
+        (
+            format!("migrate --from-file {url} --to-file {url} --from-prefix configured"),
+            2,
+            "are the same store",
+        ),
+        (
+            format!("migrate --from-file {url} --from-prefix another --to sqlite:{}", back.display()),
+            0,
+            "everything",
+        ),
+        (
+            format!("migrate --from-file {url} --to-file {url} --to-prefix a{{b"),
+            2,
+            "--to-prefix: a prefix is",
+        ),
+        (
+            format!("migrate --from sqlite:{data} --from-prefix a --to-file {url}"),
+            2,
+            "--from-prefix is for a Redis",
+        ),
+        (format!("migrate --from sqlite:{data} --to-file {url}.none"), 2, "--to-file: "),
+        (
+            format!("migrate --from sqlite:{data} --to-file {url} --to-ca-file {authority}"),
+            1,
+            "asks for no TLS",
+        ),
+        (
+            format!("migrate --from sqlite:{data} --to-file {authority}"),
+            2,
+            "--to-file: it must be sqlite:FOLDER",
+        ),
+        (format!("migrate --from sqlite:{data} --to {with_password}"), 2, "--to: the URL holds a password"),
+    ] {
+        let (ended, out, errors) = run(&arguments, &configured);
+        assert_eq!(ended, status, "{arguments}: {out}{errors}");
+        assert!(format!("{out}{errors}").contains(words), "{arguments}: {out}{errors}");
+        told.push(format!("{out}{errors}"));
+    }
+    assert!(!told.concat().contains("the-word"), "{told:?}");
 }

@@ -1,13 +1,13 @@
 //! The program itself, as a process, and the way to it.
 
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use ambient::{ManualClock, Time};
 use async_trait::async_trait;
@@ -16,7 +16,6 @@ use http::{HeaderName, HeaderValue, Request, Response, header};
 use http_io::{Peer, Serve};
 use oauth_types::Issuer;
 use store::Memory;
-use tempfile::TempDir;
 use testkit::world::{Switched, World};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -34,43 +33,40 @@ pub(crate) const ADMIN_KEY: &str = "the admin key of a test";
 pub(crate) struct Process {
     child: Child,
     address: SocketAddr,
-    said: Option<JoinHandle<String>>,
-    first_line: String,
-    folder: TempDir,
+    out: Said,
+    log: Said,
 }
 
 impl Process {
-    /// Starts one with these settings beside [`ISSUER`], on a free port.
+    /// Starts one with these settings beside [`ISSUER`], on a free port, and waits until it serves.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut child = command("serve", settings)
-            .stdout(Stdio::piped())
-            .stderr(File::create(folder.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut first_line = String::new();
-        out.read_line(&mut first_line).unwrap();
-        let address =
-            first_line.split("http://").nth(1).and_then(|rest| rest.split(',').next()?.parse().ok());
-        let log = || fs::read_to_string(folder.path().join("log")).unwrap();
-        let address = address.unwrap_or_else(|| panic!("it does not start: {first_line} {}", log()));
-        let said = std::thread::spawn(move || {
-            let mut said = String::new();
-            let _ = out.read_to_string(&mut said);
-            said
+        let mut process = Self::bound(settings);
+        process.out.until("listens on http://").unwrap_or_else(|| {
+            process.log.until("nothing that is ever logged");
+            panic!("it does not start: {}", process.log.text)
         });
-        Self { child, address, said: Some(said), first_line, folder }
+        process
+    }
+
+    /// The same; waits until it listens.
+    pub(crate) fn bound(settings: &[(&str, &str)]) -> Self {
+        let mut child =
+            command("serve", settings).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let out = Said::by(child.stdout.take().unwrap());
+        let mut log = Said::by(child.stderr.take().unwrap());
+        let line = log.until(" listening=").unwrap_or_else(|| panic!("it does not listen: {}", log.text));
+        let address = line.split(" listening=").nth(1).unwrap().parse().unwrap();
+        Self { child, address, out, log }
     }
 
     /// One with records in the Redis at `url`.
     pub(crate) fn on_redis(url: &str) -> Self {
-        Self::start(&[
-            ("PORTCULLIS_STORE", url),
-            ("PORTCULLIS_MASTER_KEY", MASTER_KEY),
-            ("PORTCULLIS_ADMIN_KEY", ADMIN_KEY),
-            ("PORTCULLIS_TRUSTED_PROXIES", "127.0.0.1"),
-        ])
+        Self::start(&on_redis(url))
+    }
+
+    /// Waits until it has logged a line with these words in it.
+    pub(crate) fn logs(&mut self, words: &str) {
+        self.log.until(words).unwrap_or_else(|| panic!("it never logs {words}, but\n{}", self.log.text));
     }
 
     /// Where it listens.
@@ -87,9 +83,10 @@ impl Process {
     pub(crate) fn stop(mut self) -> String {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(asked.success() && self.child.wait().unwrap().success());
-        let said = self.said.take().unwrap().join().unwrap();
-        let log = fs::read_to_string(self.folder.path().join("log")).unwrap();
-        format!("{}{said}{log}", self.first_line)
+        for said in [&mut self.out, &mut self.log] {
+            while said.line().is_some() {}
+        }
+        format!("{}{}", self.out.text, self.log.text)
     }
 }
 
@@ -98,6 +95,54 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What one end of a process says.
+struct Said {
+    lines: Receiver<String>,
+    /// As far as it was read.
+    text: String,
+}
+
+impl Said {
+    fn by(pipe: impl Read + Send + 'static) -> Self {
+        let (line, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for text in BufReader::new(pipe).lines().map_while(Result::ok) {
+                // Nobody may be reading any more; the pipe must be emptied all the same.
+                let _ = line.send(text);
+            }
+        });
+        Self { lines, text: String::new() }
+    }
+
+    /// The next line; none at the end, or if none comes for a minute.
+    fn line(&mut self) -> Option<String> {
+        let line = self.lines.recv_timeout(Duration::from_secs(60)).ok()?;
+        self.text.push_str(&line);
+        self.text.push('\n');
+        Some(line)
+    }
+
+    /// The next line with these words.
+    fn until(&mut self, words: &str) -> Option<String> {
+        loop {
+            let line = self.line()?;
+            if line.contains(words) {
+                return Some(line);
+            }
+        }
+    }
+}
+
+/// The settings of a process with records in the Redis at `url`.
+pub(crate) fn on_redis(url: &str) -> [(&str, &str); 4] {
+    [
+        ("PORTCULLIS_STORE", url),
+        ("PORTCULLIS_MASTER_KEY", MASTER_KEY),
+        ("PORTCULLIS_ADMIN_KEY", ADMIN_KEY),
+        ("PORTCULLIS_TRUSTED_PROXIES", "127.0.0.1"),
+    ]
 }
 
 /// `portcullis` with these arguments and settings, and nothing else of the environment.

@@ -97,6 +97,19 @@ async fn of_both_that_are_given_one_code_one_redeems_it() {
     }
 }
 
+/// How many wrong guesses are told that they are wrong.
+async fn until_limited(mut guess: impl AsyncFnMut() -> u16) -> u32 {
+    let mut guesses = 0;
+    loop {
+        match guess().await {
+            401 => guesses += 1,
+            429 => return guesses,
+            other => panic!("{other}"),
+        }
+        assert!(guesses < 100, "nobody counts");
+    }
+}
+
 #[tokio::test]
 async fn limits_are_counted_together() {
     let two = Two::start();
@@ -109,14 +122,38 @@ async fn limits_are_counted_together() {
     // A window of time may end in between, but not in each of three.
     let mut counts = Vec::new();
     for from in ["198.51.100.1", "198.51.100.2", "198.51.100.3"] {
-        let mut guesses = 0;
-        while guess(from).await == 401 {
-            guesses += 1;
-            assert!(guesses < 100, "nobody counts");
-        }
-        counts.push(guesses);
+        counts.push(until_limited(async || guess(from).await).await);
     }
     assert!(counts.contains(&10), "ten guesses of one address in all, not ten at each process: {counts:?}");
+}
+
+/// Passwords and keys are checked by reading, which a full server goes on to do.
+#[tokio::test]
+async fn guesses_are_limited_by_each_process_while_redis_counts_nothing() {
+    let two = Two::start();
+    let one = two.one.world();
+    one.person("ada@example.com").await;
+    two.redis.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    let guess = async |from: &str| {
+        let headers = [("authorization", "Bearer a wrong admin key")];
+        let request = request(Method::GET, "/api/servers", &headers, Bytes::new());
+        one.send_from(request, from.parse().unwrap()).await.status()
+    };
+    let log_in = async |from: &str| {
+        let body = r#"{"email":"ada@example.com","password":"a wrong password"}"#;
+        let headers = [("content-type", "application/json")];
+        let request = request(Method::POST, "/auth/login", &headers, body.into());
+        one.send_from(request, from.parse().unwrap()).await.status()
+    };
+    // As above, a window of time may end in between.
+    let (mut keys, mut passwords) = (Vec::new(), Vec::new());
+    for from in ["198.51.100.1", "198.51.100.2", "198.51.100.3"] {
+        keys.push(until_limited(async || guess(from).await).await);
+        passwords.push(until_limited(async || log_in(from).await).await);
+    }
+    assert!(keys.contains(&10) && passwords.contains(&10), "{keys:?} {passwords:?}");
+    let said = two.one.stop();
+    assert_eq!(said.matches("this process counts alone").count(), 1, "{said}");
 }
 
 #[tokio::test]
@@ -132,6 +169,9 @@ async fn without_redis_everything_is_503_and_with_it_again_nothing_is_lost() {
     two.redis.kill();
     let bearer = format!("Bearer {}", stage.server.key);
     for process in [&one, &other] {
+        // An answer is good for the second that it was given in.
+        let noticed = async { while process.get("/ready").await.status() == 200 {} };
+        timeout(Duration::from_secs(60), noticed).await.unwrap();
         let asked: [Answer; 5] = [
             stage.client.refresh(process, &refresh).await,
             stage.client.redeem(process, &waiting).await,

@@ -1,11 +1,16 @@
 //! What a process that keeps records in Redis needs to start, and what it tells.
 
-use std::process::Stdio;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use http::Method;
+use testkit::client::ResourceServer;
 use testkit::redis_server::RedisServer;
+use testkit::world::Params;
+use tokio::time::timeout;
 
-use crate::process::{MASTER_KEY, Process, command, run, world};
+use crate::process::{MASTER_KEY, Process, on_redis, run, world};
 
 /// A key is shown before it is kept, so both may show one; whoever came second says that its own does not hold.
 #[tokio::test]
@@ -23,7 +28,8 @@ async fn of_two_that_start_at_once_on_an_empty_redis_one_makes_the_admin_key_and
     // A process that was stopped has printed all that it would.
     let mut holding = Vec::new();
     for said in [one.stop(), other.stop()] {
-        let keys: Vec<&str> = said.lines().map(str::trim).filter(|line| line.starts_with("adm_")).collect();
+        let key = |line| str::strip_prefix(str::trim(line), "export ADMIN_KEY=");
+        let keys: Vec<&str> = said.lines().filter_map(key).collect();
         let void = said.contains("that one holds, this one does not");
         assert!(keys.len() <= 1 && !(void && keys.is_empty()), "{said}");
         holding.extend(keys.into_iter().filter(|_| !void).map(str::to_owned));
@@ -79,7 +85,9 @@ fn no_data_folder_is_made_and_the_password_is_told_nowhere() {
 #[tokio::test]
 async fn a_redis_that_throws_records_away_is_not_ready_and_says_why() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
-    let process = Process::on_redis(&redis.url());
+    let mut process = Process::on_redis(&redis.url());
+    // Before anybody asks.
+    process.logs("maxmemory-policy is allkeys-lru");
     let answer = process.world().get("/ready").await;
     assert_eq!(answer.status(), 503);
     let told = answer.member("message");
@@ -100,18 +108,123 @@ async fn a_redis_that_throws_records_away_is_not_ready_and_says_why() {
     let (status, out, told) = asked.find(|(status, ..)| *status != 1).unwrap();
     assert_eq!(status, 0, "{told}");
     assert!(out.contains("ready"), "{out}");
-    process.stop();
+    let said = process.stop();
+    assert_eq!(said.matches(" ERROR ").count(), 1, "{said}");
+    assert!(said.contains("the store is ready again"), "{said}");
+}
+
+/// What is asked of a process that waits, and what it says then.
+async fn waits(process: &Process) {
+    let world = process.world();
+    assert_eq!(world.get("/health").await.status(), 200);
+    let ready = world.get("/ready").await;
+    assert_eq!(ready.status(), 503);
+    assert!(ready.member("message").contains("The store cannot be reached"), "{}", ready.text());
+    let refused = [
+        world.post("/oauth/token", &Params::of(&[("grant_type", "authorization_code")]), &[]).await,
+        world.get("/.well-known/oauth-authorization-server").await,
+        world.administer(Method::GET, "/api/servers", None).await,
+        world.get("/login").await,
+    ];
+    for answer in refused {
+        assert_eq!(answer.refusal(), (503, "temporarily_unavailable".to_owned()), "{}", answer.text());
+        assert!(answer.header("retry-after").is_some());
+    }
+}
+
+/// Waits until Redis has answered this often with an error of this kind.
+async fn refused(redis: &RedisServer, kind: &str) {
+    let refusing = async {
+        while !redis.ask(&["INFO", "errorstats"]).contains(&format!("errorstat_{kind}:count=")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(60), refusing).await.unwrap_or_else(|_| panic!("nobody was told {kind}"));
+}
+
+/// A server on this port that answers everything as one does that reads its file, until somebody has asked.
+fn loading(port: u16) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    loop {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        while let Ok(length @ 1..) = stream.read(&mut request) {
+            let text = String::from_utf8_lossy(&request[..length]);
+            let commands = text.lines().filter(|line| line.starts_with('*')).count();
+            let answer = "-LOADING Redis is loading the dataset in memory\r\n".repeat(commands);
+            stream.write_all(answer.as_bytes()).unwrap();
+            if text.contains("portcullis:layout") {
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_waits_for_a_redis_that_is_away_loading_read_only_or_full() {
+    let mut redis = RedisServer::start();
+    let url = redis.url();
+    redis.kill();
+    let mut process = Process::bound(&on_redis(&url));
+    process.logs("Connection refused");
+    waits(&process).await;
+
+    loading(redis.port());
+    waits(&process).await;
+
+    redis.restart();
+    redis.ask(&["REPLICAOF", "127.0.0.1", "1"]);
+    refused(&redis, "READONLY").await;
+    waits(&process).await;
+
+    redis.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    redis.ask(&["REPLICAOF", "NO", "ONE"]);
+    refused(&redis, "OOM").await;
+    waits(&process).await;
+
+    redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    process.logs("started");
+    let world = process.world();
+    assert_eq!(world.get("/ready").await.status(), 200);
+    ResourceServer::usual(&world).await;
+    let said = process.stop();
+    assert!(said.contains("listens on http://"), "{said}");
+    let told = said.lines().filter(|line| line.contains(" WARN ") && line.contains("waiting for the store"));
+    assert!((1..=2).contains(&told.count()), "at first, and once a minute: {said}");
 }
 
 #[test]
-fn a_redis_that_is_not_there_keeps_it_from_starting() {
+fn one_that_waits_can_be_stopped() {
     let mut redis = RedisServer::start();
     redis.kill();
-    let out = command("serve", &[("PORTCULLIS_STORE", &redis.url()), ("PORTCULLIS_MASTER_KEY", MASTER_KEY)])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert_eq!(out.status.code(), Some(1));
-    let told = String::from_utf8(out.stderr).unwrap();
-    assert!(told.contains("the store cannot be opened"), "{told}");
+    let mut process = Process::bound(&on_redis(&redis.url()));
+    process.logs("waiting for the store");
+    let said = process.stop();
+    assert!(
+        said.contains("stopped before the store was open") && !said.contains("listens on http"),
+        "{said}"
+    );
+}
+
+/// Waiting mends none of these.
+#[test]
+fn what_is_wrong_with_the_settings_ends_it() {
+    let redis = RedisServer::start_with(&["--requirepass", "the-password"]);
+    let port = redis.port();
+    for (url, why) in [
+        (format!("redis://127.0.0.1:{port}"), "NOAUTH"),
+        (format!("redis://:another@127.0.0.1:{port}"), "authentication failed"),
+        (format!("redis-cluster://:another@127.0.0.1:{port}"), "authentication failed"),
+        (format!("redis-cluster://:the-password@127.0.0.1:{port}"), "begin the URL with redis"),
+    ] {
+        let (status, out, told) = run("serve", &on_redis(&url));
+        assert_eq!((status, out.as_str()), (2, ""), "{told}");
+        assert!(told.contains(why) && told.contains("cannot be used with these settings"), "{why}: {told}");
+        assert!(!told.contains("the-password"), "{told}");
+    }
+    let newer = RedisServer::start();
+    newer.ask(&["SET", "portcullis:layout", "2"]);
+    let (status, _, told) = run("serve", &on_redis(&newer.url()));
+    assert_eq!(status, 1);
+    assert!(told.contains("a database was written by a newer version"), "{told}");
 }

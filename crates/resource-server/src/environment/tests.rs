@@ -23,9 +23,9 @@ fn two_variables_are_enough() {
 /// WE-2: the audience is checked, whether somebody thinks of it or not.
 #[test]
 fn the_audience_is_the_public_url_unless_another_is_named_and_is_never_empty() {
-    assert_eq!(environment(&GOOD).unwrap().audience, "https://mcp.example.com/mcp");
+    assert_eq!(environment(&GOOD).unwrap().audience, None);
     let named = [GOOD[0], GOOD[1], ("OAUTH_AUDIENCE", " api://mcp ")];
-    assert_eq!(environment(&named).unwrap().audience, "api://mcp");
+    assert_eq!(environment(&named).unwrap().audience.as_deref(), Some("api://mcp"));
     for empty in ["", " \n"] {
         let error = environment(&[GOOD[0], GOOD[1], ("OAUTH_AUDIENCE", empty)]).unwrap_err();
         assert!(matches!(error, EnvironmentError::Empty { name: "OAUTH_AUDIENCE", .. }), "{error}");
@@ -42,7 +42,7 @@ fn white_space_around_a_value_is_trimmed() {
     ])
     .unwrap();
     assert_eq!(
-        (read.issuer.as_str(), read.audience.as_str()),
+        (read.issuer.as_str(), read.public_url.as_str()),
         ("https://auth.example.com", "https://mcp.example.com/mcp")
     );
     assert!(read.dangerously_untyped_tokens);

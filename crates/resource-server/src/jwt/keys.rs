@@ -12,7 +12,7 @@ use oauth_types::Issuer;
 use super::Rules;
 use crate::verifier::asking::{self, Asking};
 use crate::verifier::discovery::{Discovered, discover, unasked};
-use crate::verifier::renewed::{Fetched, Held, Origin};
+use crate::verifier::renewed::{Fetched, Held, Renew};
 use crate::{Fault, Unavailable};
 
 /// For how long keys are fresh if the issuer does not say: 10 minutes; and what it may say: 5 minutes to 1 hour.
@@ -52,7 +52,7 @@ pub(crate) struct Keys {
 }
 
 #[async_trait]
-impl Origin<Published> for Keys {
+impl Renew<Published> for Keys {
     async fn fetch(
         &self,
         before: Option<Arc<Held<Published>>>,

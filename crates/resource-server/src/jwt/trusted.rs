@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ambient::{Clock, Time};
 use http_io::Fetch;
-use jose::{AccessToken, Rejection as Claims};
+use jose::{AccessToken, TokenError};
 use oauth_types::{Issuer, Resource};
 use parking_lot::Mutex;
 use secrecy::SecretString;
@@ -63,7 +63,7 @@ impl Trusted {
     }
 
     /// The check with the keys at hand, if they are fresh.
-    pub(crate) fn verify_now(&self, token: &SecretString, now: Time) -> Option<Result<Verified, Claims>> {
+    pub(crate) fn verify_now(&self, token: &SecretString, now: Time) -> Option<Result<Verified, TokenError>> {
         Some(self.check(token, &*self.keys.fresh(now)?, now))
     }
 
@@ -71,12 +71,12 @@ impl Trusted {
     pub(crate) async fn verify(&self, token: &SecretString) -> Result<Verified, Rejection> {
         let mut held = self.keys.current().await.inspect_err(|fault| self.tell_unavailable(fault))?;
         let mut checked = self.check(token, &held, self.clock.now());
-        if let Err(Claims::UnknownKey { kid }) = &checked {
+        if let Err(TokenError::UnknownKey { kid }) = &checked {
             match self.keys.newer(&held).await.inspect_err(|fault| self.tell_unavailable(fault))? {
                 Some(newer) => {
                     held = newer;
                     checked = self.check(token, &held, self.clock.now());
-                    if let Err(Claims::UnknownKey { kid }) = &checked {
+                    if let Err(TokenError::UnknownKey { kid }) = &checked {
                         self.absent.add(kid.as_deref(), self.clock.now());
                     }
                 }
@@ -88,9 +88,9 @@ impl Trusted {
                 }
             }
         }
-        checked.map_err(|rejection| {
-            self.tell(&rejection, token, &held, self.clock.now());
-            Invalid::Claims(rejection).into()
+        checked.map_err(|error| {
+            self.tell(&error, token, &held, self.clock.now());
+            Invalid::Token(error).into()
         })
     }
 
@@ -98,7 +98,7 @@ impl Trusted {
         self.notices.unavailable(fault, self.clock.now());
     }
 
-    fn check(&self, token: &SecretString, held: &Held<Published>, now: Time) -> Result<Verified, Claims> {
+    fn check(&self, token: &SecretString, held: &Held<Published>, now: Time) -> Result<Verified, TokenError> {
         let published = &held.value;
         let token = jose::verify(token, &published.keys, &published.rules, now)?;
         Ok(self.verified(token))
@@ -118,10 +118,10 @@ impl Trusted {
     }
 
     /// What the operator may have configured otherwise than the issuer has. The signature was right, so the issuer says it.
-    fn tell(&self, rejection: &Claims, token: &SecretString, held: &Held<Published>, now: Time) {
+    fn tell(&self, error: &TokenError, token: &SecretString, held: &Held<Published>, now: Time) {
         let says = || jose::peek(token).unwrap_or_default();
-        match rejection {
-            Claims::AudienceWrong => {
+        match error {
+            TokenError::AudienceWrong => {
                 let expected: Vec<&str> = held.value.rules.audiences().collect();
                 self.notices.mismatch(
                     "token_audience_wrong",
@@ -131,22 +131,22 @@ impl Trusted {
                     now,
                 );
             }
-            Claims::IssuerWrong => {
+            TokenError::IssuerWrong => {
                 let found = says().issuer.unwrap_or_default();
                 self.notices.mismatch("token_issuer_wrong", "iss", held.value.issuer().as_str(), &found, now);
             }
-            Claims::TypeNotAllowed => self.notices.untyped(self.configured.as_str(), now),
-            Claims::Malformed
-            | Claims::AlgorithmNotAllowed
-            | Claims::ExtensionNotSupported
-            | Claims::UnknownKey { .. }
-            | Claims::SignatureWrong
-            | Claims::ClaimMissing { .. }
-            | Claims::ClaimMalformed { .. }
-            | Claims::IdToken
-            | Claims::Expired
-            | Claims::NotYetValid
-            | Claims::SenderConstrained => {}
+            TokenError::TypeNotAllowed => self.notices.untyped(self.configured.as_str(), now),
+            TokenError::Malformed
+            | TokenError::AlgorithmNotAllowed
+            | TokenError::ExtensionNotSupported
+            | TokenError::UnknownKey { .. }
+            | TokenError::SignatureWrong
+            | TokenError::ClaimMissing { .. }
+            | TokenError::ClaimMalformed { .. }
+            | TokenError::IdToken
+            | TokenError::Expired
+            | TokenError::NotYetValid
+            | TokenError::SenderConstrained => {}
         }
     }
 }

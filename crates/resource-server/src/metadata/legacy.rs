@@ -12,11 +12,11 @@ use http_io::{Client, Fetch, Guard, Limits};
 use oauth_types::{Issuer, well_known};
 use serde::Deserialize;
 
-use super::{document, fault};
-use crate::verifier::asking::is_on_this_machine;
+use super::{AuthorizationServers, document, fault};
+use crate::origin::Origin;
 use crate::verifier::discovery::unasked;
-use crate::verifier::renewed::{Fetched, Held, Origin, Renewed};
-use crate::{ConfigError, Fault, Unavailable, Verify};
+use crate::verifier::renewed::{Fetched, Held, Renew, Renewed};
+use crate::{ConfigError, Fault, Unavailable};
 
 /// What a client of 2025-03-26 finds at `/.well-known/oauth-authorization-server` of the MCP server's own origin. It knows no
 /// metadata of protected resources, and takes this origin for the authorization server.
@@ -48,13 +48,13 @@ impl Legacy {
     pub(crate) fn new(
         way: LegacyMetadata,
         fetch: Option<Arc<dyn Fetch>>,
-        verify: &Arc<dyn Verify>,
+        servers: &AuthorizationServers,
         clock: Arc<dyn Clock>,
     ) -> Self {
         match (way, fetch) {
             (LegacyMetadata::Redirect, _) => Self::Redirect,
             (LegacyMetadata::Copy, Some(fetch)) => {
-                Self::Copy(Renewed::new(Original { verify: Arc::clone(verify), fetch }, clock))
+                Self::Copy(Renewed::new(Original { servers: servers.clone(), fetch }, clock))
             }
             (LegacyMetadata::Off, _) | (LegacyMetadata::Copy, None) => Self::Off,
         }
@@ -63,7 +63,11 @@ impl Legacy {
     /// A client for issuers that the operator configured: private networks are open to it, and this machine if one of them is on it.
     pub(crate) fn client(issuers: &[Issuer]) -> Result<Arc<dyn Fetch>, ConfigError> {
         let mut guard = Guard::public_only().dangerous_private_networks();
-        if issuers.iter().any(|issuer| is_on_this_machine(issuer.as_str())) {
+        if issuers
+            .iter()
+            .filter_map(|issuer| Origin::of(issuer.as_str()))
+            .any(|origin| origin.is_this_machine())
+        {
             guard = guard.dangerous_loopback();
         }
         Ok(Arc::new(Client::new(guard)?))
@@ -90,15 +94,14 @@ impl Legacy {
 
 /// What is copied: the document of the first issuer.
 struct Original {
-    verify: Arc<dyn Verify>,
+    servers: AuthorizationServers,
     fetch: Arc<dyn Fetch>,
 }
 
 #[async_trait]
-impl Origin<Bytes> for Original {
+impl Renew<Bytes> for Original {
     async fn fetch(&self, _: Option<Arc<Held<Bytes>>>, _: bool) -> Result<Fetched<Bytes>, Unavailable> {
-        let issuers = self.verify.issuers();
-        let Some(issuer) = issuers.first() else { return Err(Unavailable::OwnCheck) };
+        let Some(issuer) = &self.servers.first() else { return Err(Unavailable::OwnCheck) };
         let mut why = unasked(issuer);
         for url in [
             well_known::authorization_server(issuer),
@@ -128,7 +131,7 @@ impl Origin<Bytes> for Original {
     }
 
     fn unasked(&self) -> Unavailable {
-        self.verify.issuers().first().map_or(Unavailable::OwnCheck, unasked)
+        self.servers.first().as_ref().map_or(Unavailable::OwnCheck, unasked)
     }
 }
 

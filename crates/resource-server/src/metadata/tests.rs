@@ -285,3 +285,40 @@ async fn a_redirect_leads_to_the_issuer() {
     assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
     assert_eq!(ask(&metadata, "POST", LEGACY).await.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
+
+/// While a server moves: tokens of the old issuer are taken, and people log in at the new one.
+#[tokio::test]
+async fn the_document_lists_the_authorization_servers_that_were_chosen_in_their_order() {
+    let moving = || {
+        let mut fake = Fake::at(RESOURCE);
+        fake.issuers = ["https://old.example", "https://new.example/", "https://third.example"]
+            .map(|text| Issuer::parse(text).unwrap())
+            .to_vec();
+        Protection::builder(fake)
+    };
+    let listed =
+        |builder: ProtectionBuilder| builder.build().unwrap().metadata().document().authorization_servers;
+    assert_eq!(listed(moving()), ["https://old.example", "https://new.example/", "https://third.example"]);
+    let chosen = moving().authorization_servers([
+        "https://third.example",
+        "https://new.example",
+        "https://new.example/",
+    ]);
+    assert_eq!(
+        listed(chosen),
+        ["https://third.example", "https://new.example/"],
+        "each in its own text, once"
+    );
+    let legacy =
+        moving().authorization_servers(["https://new.example"]).legacy_metadata(LegacyMetadata::Redirect);
+    let answer = ask(&legacy.build().unwrap().metadata(), "GET", well_known::AUTHORIZATION_SERVER).await;
+    assert_eq!(
+        answer.headers()[header::LOCATION],
+        "https://new.example/.well-known/oauth-authorization-server"
+    );
+
+    let refused = moving().authorization_servers(["https://new.example", "https://evil.example"]).build();
+    assert_eq!(refused.unwrap_err(), ConfigError::NotTrusted { issuer: "https://evil.example".to_owned() });
+    let none: [&str; 0] = [];
+    assert_eq!(moving().authorization_servers(none).build().unwrap_err(), ConfigError::NowhereToLogIn);
+}

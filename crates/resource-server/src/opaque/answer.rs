@@ -1,7 +1,7 @@
 //! What an authorization server says of a token, held against what this server demands (RFC 7662 section 4).
 
 use ambient::Time;
-use jose::{Claims, Rejection as Fault};
+use jose::{Claims, TokenError};
 use oauth_types::{Issuer, Resource};
 
 use crate::verifier::discovery::same_but_for_a_slash;
@@ -41,20 +41,20 @@ impl Demands<'_> {
         })
     }
 
-    fn check_issuer(&self, claims: &Claims, now: Time, notices: &Notices) -> Result<(), Fault> {
+    fn check_issuer(&self, claims: &Claims, now: Time, notices: &Notices) -> Result<(), TokenError> {
         let ours = self.issuer.as_str();
         match claims.text("iss")? {
             Some(iss) if iss == ours || (!self.exactly && same_but_for_a_slash(iss, ours)) => Ok(()),
             None => Ok(()),
             Some(other) => {
                 notices.mismatch("token_issuer_wrong", "iss", ours, other, now);
-                Err(Fault::IssuerWrong)
+                Err(TokenError::IssuerWrong)
             }
         }
     }
 
     /// An answer without an audience is about a token for anybody, and whoever was sent it could use it here (confused deputy).
-    fn check_audience(&self, claims: &Claims, now: Time, notices: &Notices) -> Result<(), Fault> {
+    fn check_audience(&self, claims: &Claims, now: Time, notices: &Notices) -> Result<(), TokenError> {
         let found = claims.texts("aud")?;
         if found
             .as_ref()
@@ -63,8 +63,8 @@ impl Demands<'_> {
             return Ok(());
         }
         let (fault, found) = match found {
-            Some(found) => (Fault::AudienceWrong, found.join(" ")),
-            None => (Fault::ClaimMissing { claim: "aud" }, String::new()),
+            Some(found) => (TokenError::AudienceWrong, found.join(" ")),
+            None => (TokenError::ClaimMissing { claim: "aud" }, String::new()),
         };
         notices.mismatch("token_audience_wrong", "aud", &self.audiences.join(" or "), &found, now);
         Err(fault)
@@ -72,36 +72,36 @@ impl Demands<'_> {
 }
 
 /// A refresh token or an ID token is active, too, and opens nothing here. Servers tell them apart in one of these ways.
-fn refuse_other_kinds(claims: &Claims) -> Result<(), Fault> {
+fn refuse_other_kinds(claims: &Claims) -> Result<(), TokenError> {
     let says = |claim, texts: &[&str]| texts.iter().any(|text| claims.is(claim, text));
     if says("typ", &["ID"]) || says("token_use", &["id", "id_token"]) {
-        return Err(Fault::IdToken);
+        return Err(TokenError::IdToken);
     }
     if says("typ", &["Refresh", "Offline"])
         || says("token_use", &["refresh", "refresh_token"])
         || says("token_type", &["refresh_token", "id_token"])
     {
-        return Err(Fault::TypeNotAllowed);
+        return Err(TokenError::TypeNotAllowed);
     }
     Ok(())
 }
 
 /// A token is good before `exp`, and not at it (RFC 7662 section 2.2).
-fn check_times(claims: &Claims, now: Time) -> Result<Option<Time>, Fault> {
+fn check_times(claims: &Claims, now: Time) -> Result<Option<Time>, TokenError> {
     let expires_at = claims.time("exp")?;
     if expires_at.is_some_and(|at| now >= at) {
-        return Err(Fault::Expired);
+        return Err(TokenError::Expired);
     }
     for claim in ["nbf", "iat"] {
         if claims.time(claim)?.is_some_and(|from| from > now.plus(LEEWAY)) {
-            return Err(Fault::NotYetValid);
+            return Err(TokenError::NotYetValid);
         }
     }
     Ok(expires_at)
 }
 
 /// Bound to a key or a certificate, whose proof nobody has asked for (RFC 9449 section 6.2, RFC 8705 section 3.2).
-fn refuse_bound(claims: &Claims) -> Result<(), Fault> {
+fn refuse_bound(claims: &Claims) -> Result<(), TokenError> {
     let dpop = claims.text("token_type")?.is_some_and(|kind| kind.eq_ignore_ascii_case("DPoP"));
-    if dpop || claims.has("cnf") { Err(Fault::SenderConstrained) } else { Ok(()) }
+    if dpop || claims.has("cnf") { Err(TokenError::SenderConstrained) } else { Ok(()) }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 use http_io::{Fetch, FetchError, Unreached};
-use jose::Claims;
+use jose::{Claims, TokenError};
 use oauth_types::{Issuer, Resource};
 use secrecy::SecretString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -15,10 +15,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::answer::Demands;
 use super::breaker::Breaker;
 use super::{Digest, introspection, userinfo};
-use crate::verifier::asking::{Asking, is_same_origin};
+use crate::origin::Origin;
+use crate::verifier::asking::Asking;
 use crate::verifier::discovery::{Discovered, discover, same_but_for_a_slash, unasked};
 use crate::verifier::notices::Notices;
-use crate::verifier::renewed::{Fetched, Held, Origin, Renewed};
+use crate::verifier::renewed::{Fetched, Held, Renew, Renewed};
 use crate::{Fault, Invalid, Rejection, Unavailable, Verified};
 
 /// For how many seconds it is believed where an endpoint is.
@@ -241,7 +242,9 @@ impl Source {
 
     async fn exchange(&self, url: &str, token: &SecretString) -> Result<Response<Bytes>, FetchError> {
         match &self.kind {
-            Kind::Introspection(key) => introspection::ask(&self.asking, url, key, token).await,
+            Kind::Introspection(authorization) => {
+                introspection::ask(&self.asking, url, authorization, token).await
+            }
             Kind::UserInfo => userinfo::ask(&self.asking, url, token).await,
         }
     }
@@ -283,14 +286,15 @@ struct Found {
 }
 
 #[async_trait]
-impl Origin<Discovered> for Found {
+impl Renew<Discovered> for Found {
     async fn fetch(
         &self,
         _before: Option<Arc<Held<Discovered>>>,
         _failed: bool,
     ) -> Result<Fetched<Discovered>, Unavailable> {
         let value = discover(&self.asking, self.member).await?;
-        if self.at_home && !is_same_origin(&value.url, self.asking.issuer().as_str()) {
+        let home = || Origin::of(self.asking.issuer().as_str());
+        if self.at_home && Origin::of(&value.url).is_none_or(|origin| Some(origin) != home()) {
             return Err(Unavailable::Asking { url: value.url, fault: Fault::Elsewhere });
         }
         Ok(Fetched { value, fresh_for: FRESH })
@@ -310,8 +314,8 @@ const STRANGERS: usize = 64;
 /// How many more about tokens that were good before.
 const FAMILIAR: usize = 256;
 
-impl From<jose::Rejection> for Rejection {
-    fn from(rejection: jose::Rejection) -> Self {
-        Self::Invalid(Invalid::Claims(rejection))
+impl From<TokenError> for Rejection {
+    fn from(error: TokenError) -> Self {
+        Self::Invalid(Invalid::Token(error))
     }
 }

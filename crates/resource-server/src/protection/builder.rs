@@ -11,8 +11,9 @@ use oauth_types::{Scope, well_known};
 use super::{Common, Gate, Protection};
 use crate::answer::{Answers, ErrorBody};
 use crate::config_error::ValueFault;
-use crate::cors::{self, Cors};
-use crate::metadata::{Documents, Legacy};
+use crate::cors::Cors;
+use crate::metadata::{AuthorizationServers, Documents, Legacy};
+use crate::origin::Origin;
 use crate::scopes::Hierarchy;
 use crate::tools::Tools;
 use crate::{ConfigError, LegacyMetadata, Verify};
@@ -30,7 +31,8 @@ pub struct ProtectionBuilder {
     body_deadline: Duration,
     body: ErrorBody,
     retry_after: Duration,
-    origins: Option<BTreeSet<String>>,
+    origins: Option<BTreeSet<Origin>>,
+    authorization_servers: Option<Vec<String>>,
     scopes_supported: Option<Scope>,
     name: Option<String>,
     documentation: Option<String>,
@@ -56,6 +58,7 @@ impl ProtectionBuilder {
             body: ErrorBody::default(),
             retry_after: RETRY_AFTER,
             origins: None,
+            authorization_servers: None,
             scopes_supported: None,
             name: None,
             documentation: None,
@@ -80,17 +83,19 @@ impl ProtectionBuilder {
     /// [`require_for_other_tools`](Self::require_for_other_tools) closes what is not named.
     #[must_use]
     pub fn require_for_tool(self, tool: &str, scopes: &str) -> Self {
-        let name = if tool.is_empty() {
-            Err(value("the name of a tool", tool, ValueFault::Empty, "delete_file"))
-        } else {
-            Ok(tool)
-        };
-        let both = name.and_then(|name| Ok((name.to_owned(), demanded(scopes)?)));
+        let both = named(tool).and_then(|tool| Ok((tool, demanded(scopes)?)));
         self.with(both, |this, (tool, scopes)| this.tools.need(tool, &scopes))
     }
 
-    /// A `tools/call` of any tool that [`require_for_tool`](Self::require_for_tool) does not name needs these scopes, too: one that is
-    /// added later, and one whose name is written otherwise there than in the server, which would be open without this.
+    /// A `tools/call` of `tool` needs nothing beyond what [every token](Self::require) needs: the exception from
+    /// [`require_for_other_tools`](Self::require_for_other_tools), without which it changes nothing.
+    #[must_use]
+    pub fn open_tool(self, tool: &str) -> Self {
+        self.with(named(tool), |this, tool| this.tools.open(tool))
+    }
+
+    /// A `tools/call` of any tool that neither [`require_for_tool`](Self::require_for_tool) nor [`open_tool`](Self::open_tool) names needs
+    /// these scopes, too: one that is added later, and one whose name is written otherwise there than in the server, which would be open without this.
     #[must_use]
     pub fn require_for_other_tools(self, scopes: &str) -> Self {
         self.with(demanded(scopes), |this, scopes| this.tools.others_need(&scopes))
@@ -101,6 +106,16 @@ impl ProtectionBuilder {
     pub fn implies(self, broad: &str, narrow: &str) -> Self {
         let both = demanded(broad).and_then(|broad| Ok((broad, demanded(narrow)?)));
         self.with(both, |this, both| this.implications.push(both))
+    }
+
+    /// What the metadata lists as `authorization_servers` (RFC 9728 section 2), in this order, instead of all issuers that the verifier
+    /// trusts. Clients log in at the first, or at any.
+    ///
+    /// It is for a move from one to another: tokens of the old one are still taken, and new ones come from the new one alone.
+    #[must_use]
+    pub fn authorization_servers<I: AsRef<str>>(self, issuers: impl IntoIterator<Item = I>) -> Self {
+        let issuers = issuers.into_iter().map(|issuer| issuer.as_ref().to_owned()).collect();
+        Self { authorization_servers: Some(issuers), ..self }
     }
 
     /// What the metadata lists as `scopes_supported`, instead of what is [required](Self::require) of every token: what a client asks for
@@ -142,17 +157,17 @@ impl ProtectionBuilder {
 
     /// The pages that may call, as browsers write their origins: `https://app.example.com`. Any other page is refused with 403 (RS-15).
     ///
-    /// Without it any page may: what it has no token for it cannot do. A server on loopback lets in only pages of this machine, for
+    /// Without it any page may: what it has no token for it cannot do. A server on this machine lets in only pages of this machine, for
     /// others can make their name resolve to it (DNS rebinding); it refuses any other name than its own in `Host`, too, whatever is
     /// allowed here. Programs that are no browser send no `Origin` and are not concerned.
     #[must_use]
     pub fn allowed_origins<O: AsRef<str>>(self, origins: impl IntoIterator<Item = O>) -> Self {
         let parsed = origins.into_iter().map(|text| {
             let text = text.as_ref();
-            cors::origin(text)
+            Origin::parse(text)
                 .ok_or_else(|| value("the origin", text, ValueFault::Origin, "https://app.example.com"))
         });
-        self.with(parsed.collect(), |this, origins: BTreeSet<String>| this.origins = Some(origins))
+        self.with(parsed.collect(), |this, origins: BTreeSet<Origin>| this.origins = Some(origins))
     }
 
     /// What clients of 2025-03-26 find, which look for the authorization server at this one's origin. Off by default.
@@ -222,22 +237,36 @@ impl ProtectionBuilder {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
-        if self.legacy == LegacyMetadata::Copy && self.fetch.is_none() {
-            self.fetch = Some(Legacy::client(&self.verify.issuers())?);
+        if let Some(tool) = self.tools.contradiction() {
+            return Err(ConfigError::OpenTool { tool: tool.to_owned() });
         }
-        Ok(self.finished())
+        let verify = Arc::clone(&self.verify);
+        let servers = match self.authorization_servers.take() {
+            Some(chosen) => AuthorizationServers::only(verify, chosen)?,
+            None => AuthorizationServers::all(verify),
+        };
+        if self.legacy == LegacyMetadata::Copy && self.fetch.is_none() {
+            self.fetch = Some(Legacy::client(&servers.listed())?);
+        }
+        Ok(self.finished(servers))
     }
 
-    /// Nothing here can fail.
-    pub(super) fn finished(self) -> Protection {
+    /// The protection before which nothing was said that could be wrong.
+    pub(super) fn plain(self) -> Protection {
+        let servers = AuthorizationServers::all(Arc::clone(&self.verify));
+        self.finished(servers)
+    }
+
+    fn finished(self, servers: AuthorizationServers) -> Protection {
         let resource = self.verify.resource().clone();
         let answers = Answers { metadata_url: well_known::protected_resource(&resource), body: self.body };
+        let legacy = Legacy::new(self.legacy, self.fetch, &servers, Arc::clone(&self.clock));
         let documents = Documents::new(
-            Arc::clone(&self.verify),
+            servers,
             self.scopes_supported.unwrap_or_else(|| self.required.clone()),
             (self.name, self.documentation),
             self.at_root,
-            Legacy::new(self.legacy, self.fetch, &self.verify, Arc::clone(&self.clock)),
+            legacy,
         );
         let common = Common {
             verify: self.verify,
@@ -250,7 +279,6 @@ impl ProtectionBuilder {
             body_limit: self.body_limit,
             body_deadline: self.body_deadline,
             clock: self.clock,
-            malformed: answers.malformed(),
             unavailable: answers.unavailable(self.retry_after.as_secs().max(1)),
             answers,
             documents: Arc::new(documents),
@@ -268,6 +296,11 @@ impl ProtectionBuilder {
         }
         self
     }
+}
+
+fn named(tool: &str) -> Result<String, ConfigError> {
+    let empty = || value("the name of a tool", tool, ValueFault::Empty, "delete_file");
+    if tool.is_empty() { Err(empty()) } else { Ok(tool.to_owned()) }
 }
 
 /// Scopes that can be demanded of a token: at least one, and not the one that asks for a refresh token.

@@ -3,6 +3,7 @@
 mod answers;
 mod optional;
 mod origins;
+mod passing;
 mod tools;
 
 use std::sync::OnceLock;
@@ -53,11 +54,11 @@ impl Verify for Fake {
             return Err(Invalid::Inactive.into());
         }
         let scopes = token.strip_prefix("good.").ok_or(match token {
-            "expired" => Invalid::Claims(jose::Rejection::Expired),
-            "forged" => Invalid::Claims(jose::Rejection::SignatureWrong),
+            "expired" => Invalid::Token(jose::TokenError::Expired),
+            "forged" => Invalid::Token(jose::TokenError::SignatureWrong),
             "other-issuer" => Invalid::UntrustedIssuer,
-            "other-audience" => Invalid::Claims(jose::Rejection::AudienceWrong),
-            "id-token" => Invalid::Claims(jose::Rejection::IdToken),
+            "other-audience" => Invalid::Token(jose::TokenError::AudienceWrong),
+            "id-token" => Invalid::Token(jose::TokenError::IdToken),
             "revoked" => Invalid::Inactive,
             _ => Invalid::Unrecognised,
         })?;
@@ -99,7 +100,7 @@ async fn sent(
 ) -> Result<Option<Arc<Verified>>, Response<Bytes>> {
     match protection.admit(&head("POST", headers)).await {
         Admission::Admitted(caller) => Ok(caller),
-        Admission::Unread(unread) => unread.admit(body.as_bytes()).await.map_err(Response::from),
+        Admission::Unread(unread) => unread.admit(body.as_bytes()).await,
         Admission::Answer(answer) => Err(answer),
     }
 }

@@ -13,8 +13,8 @@ use crate::Verified;
 use crate::answer::Answer;
 
 /// A request whose sender is known, and whose body must be read before it may go on: the body says which tool it calls.
-pub struct Unread {
-    pub(super) gate: Protection,
+pub(super) struct Unread {
+    pub(super) protection: Protection,
     pub(super) token: Option<SecretString>,
     /// Whose token that was, and when.
     pub(super) caller: Option<Arc<Verified>>,
@@ -22,21 +22,15 @@ pub struct Unread {
     pub(super) origin: Option<HeaderValue>,
 }
 
-/// The answer to somebody who is not let through.
-#[derive(Debug)]
-pub struct Refused(Box<Response<Bytes>>);
-
 impl Unread {
     /// How many bytes of the body are to be read at most. A longer one is [`too_large`](Self::too_large).
-    #[must_use]
-    pub fn body_limit(&self) -> usize {
-        self.gate.0.common.body_limit
+    pub(super) fn body_limit(&self) -> usize {
+        self.protection.0.common.body_limit
     }
 
     /// For how long the body is to be waited for, from its head on. A later one is [`too_slow`](Self::too_slow).
-    #[must_use]
-    pub fn body_deadline(&self) -> Duration {
-        self.gate.0.common.body_deadline
+    pub(super) fn body_deadline(&self) -> Duration {
+        self.protection.0.common.body_deadline
     }
 
     /// Who sends the request, if the whole `body` is this.
@@ -50,48 +44,46 @@ impl Unread {
     ///
     /// The answer: 403 with all scopes that the operation needs, 401 to somebody anonymous or whose token is no longer good, 503 if
     /// nobody can tell, or 400 for a body that is no JSON-RPC, or that two parsers could read as two different calls.
-    pub async fn admit(self, body: &[u8]) -> Result<Option<Arc<Verified>>, Refused> {
-        self.decided(body).await.map_err(|answer| {
-            let Self { gate, origin, .. } = &self;
-            Refused(Box::new(gate.dressed(origin.as_ref(), &answer)))
-        })
+    pub(super) async fn admit(self, body: &[u8]) -> Result<Option<Arc<Verified>>, Response<Bytes>> {
+        self.decided(body).await.map_err(|answer| self.dressed(&answer))
     }
 
     async fn decided(&self, body: &[u8]) -> Result<Option<Arc<Verified>>, Answer> {
-        let Self { gate, token, caller, at, .. } = self;
-        let Common { tools, answers, clock, .. } = &*gate.0.common;
+        let Self { protection, token, caller, at, .. } = self;
+        let Common { tools, answers, clock, .. } = &*protection.0.common;
         let extra = tools.needed_by(body).map_err(|unreadable| answers.unreadable(unreadable))?;
         let caller = match token {
-            Some(token) if clock.now() != *at => Some(gate.checked(token).await?),
+            Some(token) if clock.now() != *at => Some(protection.checked(token).await?),
             Some(_) | None => caller.clone(),
         };
-        gate.permit(caller.as_deref(), &extra)?;
+        protection.permit(caller.as_deref(), &extra)?;
         Ok(caller)
     }
 
     /// The answer to a body that is longer than [`body_limit`](Self::body_limit): 413.
-    #[must_use]
-    pub fn too_large(self) -> Response<Bytes> {
-        let answer = self.gate.0.common.answers.too_large(self.body_limit());
-        self.gate.dressed(self.origin.as_ref(), &answer)
+    pub(super) fn too_large(self) -> Response<Bytes> {
+        let answer = self.protection.0.common.answers.too_large(self.body_limit());
+        self.dressed(&answer)
     }
 
     /// The answer to a body that is not there after [`body_deadline`](Self::body_deadline): 408.
-    #[must_use]
-    pub fn too_slow(self) -> Response<Bytes> {
-        let answer = self.gate.0.common.answers.too_slow(self.body_deadline());
-        self.gate.dressed(self.origin.as_ref(), &answer)
+    pub(super) fn too_slow(self) -> Response<Bytes> {
+        let answer = self.protection.0.common.answers.too_slow(self.body_deadline());
+        self.dressed(&answer)
     }
-}
 
-impl From<Refused> for Response<Bytes> {
-    fn from(refused: Refused) -> Self {
-        *refused.0
+    /// The answer to a body that the client does not end: 400.
+    pub(super) fn broken_off(self) -> Response<Bytes> {
+        self.dressed(&self.protection.0.common.answers.broken_off())
+    }
+
+    fn dressed(&self, answer: &Answer) -> Response<Bytes> {
+        self.protection.dressed(self.origin.as_ref(), answer)
     }
 }
 
 impl std::fmt::Debug for Unread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unread").field("gate", &self.gate).finish_non_exhaustive()
+        f.debug_struct("Unread").field("protection", &self.protection).finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@ use oauth_types::Issuer;
 use serde_json::{Map, Value};
 
 use crate::Fault;
+use crate::origin::is_this_machine;
 
 const TIME: Duration = Duration::from_secs(5);
 pub(crate) const DISCOVERY: usize = 256 * 1024;
@@ -93,32 +94,9 @@ pub(crate) fn fit(url: &str, issuer: &Issuer) -> Result<Uri, Refused> {
     }
     match uri.scheme_str() {
         Some("https") => Ok(uri),
-        Some("http") if !issuer.is_https() && is_loopback(authority.host()) => Ok(uri),
+        Some("http") if !issuer.is_https() && is_this_machine(authority.host()) => Ok(uri),
         Some(_) | None => Err(Refused::Scheme),
     }
-}
-
-/// Whether both are of one origin (RFC 6454 section 5).
-pub(crate) fn is_same_origin(one: &str, other: &str) -> bool {
-    let origin = |url: &str| {
-        let uri: Uri = url.parse().ok()?;
-        let port = uri.port_u16().or_else(|| match uri.scheme_str()? {
-            "https" => Some(443),
-            "http" => Some(80),
-            _ => None,
-        })?;
-        Some((uri.scheme_str()?.to_owned(), uri.host()?.to_ascii_lowercase(), port))
-    };
-    origin(one).is_some_and(|one| origin(other) == Some(one))
-}
-
-/// Whether a URL is of this machine.
-pub(crate) fn is_on_this_machine(url: &str) -> bool {
-    url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(is_loopback))
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "127.0.0.1" || host == "[::1]" || host.eq_ignore_ascii_case("localhost")
 }
 
 /// The JSON object of an answer that is 200.

@@ -9,14 +9,14 @@ use http_io::{Client, Fetch, Guard};
 use oauth_types::{Issuer, IssuerError, Resource};
 use secrecy::SecretString;
 
-use super::asking::{fit, is_on_this_machine};
+use super::asking::fit;
 use super::notices::Notices;
-use super::{Inner, Own, Verifier};
+use super::{Check, Inner, Own, Verifier};
 use crate::config_error::{ConfigError, ValueFault, value_of};
-use crate::cors::is_local;
 use crate::jwt::{Trusted, spellings};
 use crate::opaque::{Asked, Parts, Remembered, Source};
-use crate::{Introspection, Jwt, Rejection, Verified};
+use crate::origin::Origin;
+use crate::{Holder, Introspection, Jwt, Rejection};
 
 /// A verifier in the making. The order of the credentials is that of [`Verifier`], whatever the order of these calls.
 pub struct VerifierBuilder {
@@ -24,7 +24,8 @@ pub struct VerifierBuilder {
     jwts: Vec<Jwt>,
     introspections: Vec<Introspection>,
     userinfos: Vec<String>,
-    own: Vec<Own>,
+    own: Vec<(String, Check)>,
+    own_issuer: Option<String>,
     remember: Duration,
     fetch: Option<Arc<dyn Fetch>>,
     clock: Option<Arc<dyn Clock>>,
@@ -39,6 +40,7 @@ impl VerifierBuilder {
             introspections: Vec::new(),
             userinfos: Vec::new(),
             own: Vec::new(),
+            own_issuer: None,
             remember: Duration::from_secs(10),
             fetch: None,
             clock: None,
@@ -77,15 +79,29 @@ impl VerifierBuilder {
 
     /// Credentials of one's own, API keys for instance: whatever starts with `prefix` is checked by `check` alone, before anything
     /// else is tried. Of several prefixes that fit the first that was given counts.
+    ///
+    /// `check` says whose it is: a [`Holder`], or a whole [`Verified`](crate::Verified), where somebody else vouches for it. For what it
+    /// says of `resource` this server is put.
     #[must_use]
-    pub fn credential<F, Fut>(mut self, prefix: &str, check: F) -> Self
+    pub fn credential<F, Fut, H>(mut self, prefix: &str, check: F) -> Self
     where
         F: Fn(SecretString) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Verified, Rejection>> + Send + 'static,
+        Fut: Future<Output = Result<H, Rejection>> + Send + 'static,
+        H: Into<Holder>,
     {
-        let check = Box::new(move |token| -> BoxFuture<'static, _> { Box::pin(check(token)) });
-        self.own.push(Own { prefix: prefix.to_owned(), check });
+        let check = Box::new(move |token| -> BoxFuture<'static, _> {
+            let checking = check(token);
+            Box::pin(async move { checking.await.map(Into::into) })
+        });
+        self.own.push((prefix.to_owned(), check));
         self
+    }
+
+    /// Who vouches for the credentials of one's own: `iss` of the pair that names their holders. By default it is the resource of this
+    /// server. It is no issuer of tokens, or its people could not be told from one's own.
+    #[must_use]
+    pub fn own_issuer(self, issuer: &str) -> Self {
+        Self { own_issuer: Some(issuer.to_owned()), ..self }
     }
 
     /// For how long an opaque token that is good is not asked about again: 0 to 5 minutes, 10 seconds by default, and never beyond
@@ -125,8 +141,8 @@ impl VerifierBuilder {
     pub fn build(self) -> Result<Verifier, ConfigError> {
         let what = ("the resource", "https://mcp.example.com/mcp, the exact URL of the MCP endpoint");
         let resource = parsed(what, &self.resource, Resource::parse)?;
-        let in_the_clear = |host: &str| !self.plain_http && !is_local(host);
-        if resource.origin().strip_prefix("http://").is_some_and(in_the_clear) {
+        let origin = Origin::from(&resource);
+        if origin.is_http() && !origin.is_this_machine() && !self.plain_http {
             return Err(ConfigError::PlainHttpResource { resource: resource.to_string() });
         }
         self.check_prefixes()?;
@@ -147,22 +163,21 @@ impl VerifierBuilder {
         let trusted = shared.trusted(self.jwts)?;
         let asked = self.introspections.into_iter().map(|at| shared.introspection(at));
         let used = self.userinfos.into_iter().map(|issuer| shared.userinfo(&issuer));
-        let sources = asked.chain(used).collect::<Result<_, _>>()?;
+        let sources = asked.chain(used).collect::<Result<Vec<_>, _>>()?;
+        let own = own(self.own, self.own_issuer.as_deref(), &shared.resource)?;
+        if let Some(Own { issuer, .. }) = own.first()
+            && (trusted.iter().any(|one| one.is_named(issuer.as_str()))
+                || sources.iter().any(|one| one.is_named(issuer.as_str())))
+        {
+            return Err(ConfigError::OwnIssuerTrusted { issuer: issuer.to_string() });
+        }
         let Shared { resource, clock, notices, .. } = shared;
         let remembered = Remembered::new(positive, Arc::clone(&clock));
-        Ok(Verifier(Arc::new(Inner {
-            resource,
-            own: self.own,
-            trusted,
-            sources,
-            remembered,
-            clock,
-            notices,
-        })))
+        Ok(Verifier(Arc::new(Inner { resource, own, trusted, sources, remembered, clock, notices })))
     }
 
     fn check_prefixes(&self) -> Result<(), ConfigError> {
-        if self.own.iter().any(|own| own.prefix.is_empty()) {
+        if self.own.iter().any(|(prefix, _)| prefix.is_empty()) {
             return Err(ConfigError::EmptyPrefix);
         }
         let prefixes: Vec<&str> = self
@@ -191,8 +206,8 @@ impl VerifierBuilder {
         let urls = self.jwts.iter().flat_map(|jwt| [Some(&jwt.issuer), jwt.jwks_uri.as_ref()]);
         let urls =
             urls.chain(self.introspections.iter().flat_map(|at| [Some(&at.issuer), at.endpoint.as_ref()]));
-        let mut urls = urls.flatten().chain(&self.userinfos);
-        if urls.any(|url| is_on_this_machine(url)) { private.dangerous_loopback() } else { private }
+        let mut origins = urls.flatten().chain(&self.userinfos).filter_map(|url| Origin::of(url));
+        if origins.any(|origin| origin.is_this_machine()) { private.dangerous_loopback() } else { private }
     }
 }
 
@@ -259,6 +274,21 @@ impl Shared {
         let (clock, notices) = (Arc::clone(&self.clock), Arc::clone(&self.notices));
         Arc::new(Source::new(Parts { asked, resource, fetch, clock, notices }))
     }
+}
+
+/// One's own credentials, for which `issuer` vouches, or else the server itself.
+fn own(
+    credentials: Vec<(String, Check)>,
+    issuer: Option<&str>,
+    resource: &Resource,
+) -> Result<Vec<Own>, ConfigError> {
+    if credentials.is_empty() && issuer.is_none() {
+        return Ok(Vec::new());
+    }
+    let what = ("the issuer of one's own credentials", "https://mcp.example.com, for `own_issuer`");
+    let issuer = parsed(what, issuer.unwrap_or_else(|| resource.as_str()), Issuer::parse)?;
+    let own = credentials.into_iter().map(|(prefix, check)| Own { prefix, check, issuer: issuer.clone() });
+    Ok(own.collect())
 }
 
 fn issuer(text: &str) -> Result<Issuer, ConfigError> {

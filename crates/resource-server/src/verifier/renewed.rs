@@ -26,7 +26,7 @@ const LONGEST_FAULT: i64 = 30;
 
 /// Fetches a value.
 #[async_trait]
-pub(crate) trait Origin<T>: Send + Sync {
+pub(crate) trait Renew<T>: Send + Sync {
     /// The value. `before` is the one that it replaces, and `failed` says that the last attempt to replace it did.
     async fn fetch(&self, before: Option<Arc<Held<T>>>, failed: bool) -> Result<Fetched<T>, Unavailable>;
 
@@ -66,7 +66,7 @@ impl<T> Held<T> {
 /// A value of an origin. One fetch runs at a time, as a task of its own: whoever hangs up neither ends it nor takes the others' answer
 /// away, and nobody can start fetches faster than they end.
 pub(crate) struct Renewed<T> {
-    origin: Box<dyn Origin<T>>,
+    origin: Box<dyn Renew<T>>,
     clock: Arc<dyn Clock>,
     state: RwLock<State<T>>,
     running: Mutex<Option<Running<T>>>,
@@ -96,7 +96,7 @@ impl Failed {
 }
 
 impl<T: Send + Sync + 'static> Renewed<T> {
-    pub(crate) fn new(origin: impl Origin<T> + 'static, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(origin: impl Renew<T> + 'static, clock: Arc<dyn Clock>) -> Arc<Self> {
         let state = State { held: None, fault: None, pressed: VecDeque::new() };
         Arc::new(Self {
             origin: Box::new(origin),

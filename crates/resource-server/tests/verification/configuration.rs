@@ -3,9 +3,12 @@
 use std::error::Error;
 use std::time::Duration;
 
-use resource_server::{ConfigError, Environment, Introspection, Jwt, ValueFault, Verifier, VerifierBuilder};
+use resource_server::{
+    ConfigError, Environment, Holder, Introspection, Jwt, ValueFault, Verifier, VerifierBuilder,
+};
+use serde_json::json;
 
-use super::{ISSUER, RESOURCE, secret};
+use super::{ISSUER, RESOURCE, World, secret, verify};
 
 fn builder() -> VerifierBuilder {
     Verifier::builder(RESOURCE)
@@ -101,11 +104,14 @@ fn what_makes_no_sense_does_not_start() {
     for (broken, error) in [
         (builder(), ConfigError::NoIssuer),
         (
-            builder().credential("demo_", |_| async { Err(resource_server::Invalid::Refused.into()) }),
+            builder().credential("demo_", |_| async {
+                Err::<Holder, _>(resource_server::Invalid::Refused.into())
+            }),
             ConfigError::NoIssuer,
         ),
         (
-            builder().credential("", |_| async { Err(resource_server::Invalid::Refused.into()) }),
+            builder()
+                .credential("", |_| async { Err::<Holder, _>(resource_server::Invalid::Refused.into()) }),
             ConfigError::EmptyPrefix,
         ),
         (
@@ -136,4 +142,24 @@ fn prefixes_that_fit_the_same_tokens_are_refused() {
     assert!(with("mat_", "").is_ok() && with("", "mat_").is_ok() && with("a_", "b_").is_ok());
     assert!(builder().introspection(introspection()).userinfo(ISSUER).build().is_err());
     assert!(builder().userinfo(ISSUER).userinfo("https://b.example.com").build().is_err());
+}
+
+/// RFC 8707 section 2: a URL library writes a whole origin with a final slash, and nobody who configures it sees that.
+#[tokio::test]
+async fn for_a_whole_origin_a_final_slash_of_the_audience_is_forgiven_unless_the_environment_names_one() {
+    let world = World::new();
+    let taken = async |aud: &str, named: Option<&str>| {
+        let read = Environment::from_lookup(|name| match name {
+            "OAUTH_ISSUER_URL" => Some(ISSUER.to_owned()),
+            "PUBLIC_URL" => Some("https://mcp.example.com".to_owned()),
+            "OAUTH_AUDIENCE" => named.map(str::to_owned),
+            _ => None,
+        });
+        let builder = read.unwrap().verifier().fetch(world.net.clone()).clock(world.clock.clone());
+        verify(&builder.build().unwrap(), &world.token_with(json!({ "aud": aud }))).await.is_ok()
+    };
+    let (plain, slash) = ("https://mcp.example.com", "https://mcp.example.com/");
+    assert!(taken(plain, None).await && taken(slash, None).await);
+    assert!(!taken("https://mcp.example.com/mcp", None).await);
+    assert!(taken(plain, Some(plain)).await && !taken(slash, Some(plain)).await);
 }

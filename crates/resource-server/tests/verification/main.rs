@@ -104,8 +104,8 @@ fn mat(name: &str) -> SecretString {
     secret(&format!("mat_{name:a<72}"))
 }
 
-fn claims_fault(rejection: jose::Rejection) -> Rejection {
-    Rejection::Invalid(Invalid::Claims(rejection))
+fn token_error(rejection: jose::TokenError) -> Rejection {
+    Rejection::Invalid(Invalid::Token(rejection))
 }
 
 #[track_caller]

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http_io::FetchError;
-use jose::Rejection as Claims;
+use jose::TokenError;
 use resource_server::{Fault, Introspection, Invalid, Rejection, Unavailable, Verified, Verifier};
 use serde_json::{Value, json};
 
-use super::{DOWN, ISSUER, NOW, RESOURCE, World, claims_fault, mat, secret, unavailable, verify};
+use super::{DOWN, ISSUER, NOW, RESOURCE, World, mat, secret, token_error, unavailable, verify};
 
 pub(crate) fn yes(changes: Value) -> Value {
     let mut answer = json!({
@@ -99,24 +99,24 @@ async fn the_endpoint_is_asked_by_a_form_with_the_key_of_this_server() {
 #[tokio::test]
 async fn an_answer_about_another_token_than_is_needed_here_is_refused() {
     for (changes, rejection) in [
-        (json!({"aud": null}), Claims::ClaimMissing { claim: "aud" }),
-        (json!({"aud": "https://other.example.com/mcp"}), Claims::AudienceWrong),
-        (json!({"aud": []}), Claims::AudienceWrong),
-        (json!({"aud": "https://mcp.example.com/mcp/"}), Claims::AudienceWrong),
-        (json!({"exp": NOW.0}), Claims::Expired),
-        (json!({"exp": "soon"}), Claims::ClaimMalformed { claim: "exp" }),
-        (json!({"nbf": NOW.plus(6).0}), Claims::NotYetValid),
-        (json!({"iat": NOW.plus(6).0}), Claims::NotYetValid),
-        (json!({"iss": "https://other.example.com"}), Claims::IssuerWrong),
-        (json!({"iss": format!("{ISSUER}/")}), Claims::IssuerWrong),
-        (json!({"token_type": "DPoP"}), Claims::SenderConstrained),
-        (json!({"cnf": {"x5t#S256": "x"}}), Claims::SenderConstrained),
-        (json!({"token_use": "id"}), Claims::IdToken),
-        (json!({"typ": "Refresh"}), Claims::TypeNotAllowed),
-        (json!({"token_type": "refresh_token"}), Claims::TypeNotAllowed),
-        (json!({"scope": 7}), Claims::ClaimMalformed { claim: "scope" }),
+        (json!({"aud": null}), TokenError::ClaimMissing { claim: "aud" }),
+        (json!({"aud": "https://other.example.com/mcp"}), TokenError::AudienceWrong),
+        (json!({"aud": []}), TokenError::AudienceWrong),
+        (json!({"aud": "https://mcp.example.com/mcp/"}), TokenError::AudienceWrong),
+        (json!({"exp": NOW.0}), TokenError::Expired),
+        (json!({"exp": "soon"}), TokenError::ClaimMalformed { claim: "exp" }),
+        (json!({"nbf": NOW.plus(6).0}), TokenError::NotYetValid),
+        (json!({"iat": NOW.plus(6).0}), TokenError::NotYetValid),
+        (json!({"iss": "https://other.example.com"}), TokenError::IssuerWrong),
+        (json!({"iss": format!("{ISSUER}/")}), TokenError::IssuerWrong),
+        (json!({"token_type": "DPoP"}), TokenError::SenderConstrained),
+        (json!({"cnf": {"x5t#S256": "x"}}), TokenError::SenderConstrained),
+        (json!({"token_use": "id"}), TokenError::IdToken),
+        (json!({"typ": "Refresh"}), TokenError::TypeNotAllowed),
+        (json!({"token_type": "refresh_token"}), TokenError::TypeNotAllowed),
+        (json!({"scope": 7}), TokenError::ClaimMalformed { claim: "scope" }),
     ] {
-        assert_eq!(answer_to(yes(changes.clone())).await, Err(claims_fault(rejection)), "{changes}");
+        assert_eq!(answer_to(yes(changes.clone())).await, Err(token_error(rejection)), "{changes}");
     }
     for good in [
         json!({"aud": ["x", RESOURCE]}),

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use oauth_types::{Issuer, Resource, Scope};
-use resource_server::{Introspection, Invalid, Jwt, Rejection, Unavailable, Verified, Verify};
+use resource_server::{
+    ConfigError, Holder, Introspection, Invalid, Jwt, Rejection, Unavailable, Verified, Verify,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use super::{ISSUER, NOW, RESOURCE, World, claims_fault, mat, secret, unavailable, verify};
+use super::{ISSUER, NOW, RESOURCE, World, mat, secret, token_error, unavailable, verify};
 
 const PORTCULLIS: &str = "https://portcullis.example.com";
 
@@ -97,13 +99,13 @@ async fn a_check_of_ones_own_may_be_unable_to_tell_and_its_expiry_counts() {
     let verifier = world
         .builder()
         .jwt(Jwt::issued_by(ISSUER))
-        .credential("db_", |_| async { Err(Unavailable::OwnCheck.into()) })
+        .credential("db_", |_| async { Err::<Verified, _>(Unavailable::OwnCheck.into()) })
         .credential("old_", |_| async { Ok(changed(|verified| verified.expires_at = Some(NOW))) })
         .build()
         .unwrap();
     assert_eq!(unavailable(verify(&verifier, &secret("db_1")).await), Unavailable::OwnCheck);
     let old = verify(&verifier, &secret("old_1")).await;
-    assert_eq!(old, Err(claims_fault(jose::Rejection::Expired)));
+    assert_eq!(old, Err(token_error(jose::TokenError::Expired)));
 }
 
 /// A token opens things where it is from. Whoever else is shown it could use it there.
@@ -149,4 +151,47 @@ async fn of_several_opaque_sources_the_one_of_the_prefix_is_asked() {
     let other = verify(&verifier, &secret("other")).await;
     assert_eq!(other, Err(Rejection::Invalid(Invalid::Inactive)));
     assert_eq!(world.net.calls(&format!("{PORTCULLIS}/introspect")), 1);
+}
+
+/// (`iss`, `sub`) is a person's name: ours must be nobody else's.
+#[tokio::test]
+async fn this_server_vouches_for_keys_of_its_own_unless_another_issuer_is_named() {
+    let world = World::new();
+    let builder = || {
+        let key =
+            |_| async { Ok(Holder::new("7").with_scopes(Scope::parse("a").unwrap()).until(NOW.plus(1))) };
+        world.builder().jwt(Jwt::issued_by(ISSUER)).credential("demo_", key)
+    };
+    let holder = verify(&builder().build().unwrap(), &secret("demo_1")).await.unwrap();
+    assert_eq!(holder.person(), Some((RESOURCE, "7")));
+    assert_eq!((holder.resource.as_str(), holder.scopes.to_string().as_str()), (RESOURCE, "a"));
+    assert_eq!(holder.expires_at, Some(NOW.plus(1)));
+    let other = builder().own_issuer("https://keys.example.com").build().unwrap();
+    let holder = verify(&other, &secret("demo_1")).await.unwrap();
+    assert_eq!(holder.person(), Some(("https://keys.example.com", "7")));
+    for ours in [ISSUER.to_owned(), format!("{ISSUER}/")] {
+        let refused = builder().own_issuer(&ours).build().unwrap_err();
+        assert_eq!(refused, ConfigError::OwnIssuerTrusted { issuer: ours });
+    }
+    let refused = builder().own_issuer("keys").build().unwrap_err().to_string();
+    assert!(
+        refused.contains("the issuer of one's own credentials") && refused.contains("own_issuer"),
+        "{refused}"
+    );
+}
+
+/// Whatever resource a check names, it is used here; another issuer that it names stays.
+#[tokio::test]
+async fn a_check_of_ones_own_may_know_who_else_vouches() {
+    let world = World::new();
+    let old = |_| async {
+        let old = Issuer::parse("https://old.example.com").unwrap();
+        Ok(Verified::new(old, "7", Resource::parse("https://elsewhere.example.com").unwrap()))
+    };
+    let verifier = world.builder().jwt(Jwt::issued_by(ISSUER)).credential("old_", old).build().unwrap();
+    let holder = verify(&verifier, &secret("old_1")).await.unwrap();
+    assert_eq!(
+        (holder.person(), holder.resource.as_str()),
+        (Some(("https://old.example.com", "7")), RESOURCE)
+    );
 }

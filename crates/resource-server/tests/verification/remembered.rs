@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use jose::Rejection as Claims;
+use jose::TokenError;
 use serde_json::json;
 
 use super::opaque::{Opaque, asking, is_about, yes};
-use super::{ISSUER, NOW, claims_fault, mat, secret, unavailable, verify};
+use super::{ISSUER, NOW, mat, secret, token_error, unavailable, verify};
 
 /// WB-4: what a revocation takes to be heard of is bounded, and by the expiry, too.
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn a_good_token_is_remembered_for_10_seconds_and_never_beyond_its_expiry()
     verify(&verifier, &mat("1")).await.unwrap();
     opaque.0.clock.advance(1);
     let late = verify(&verifier, &mat("1")).await;
-    assert_eq!(late, Err(claims_fault(Claims::Expired)));
+    assert_eq!(late, Err(token_error(TokenError::Expired)));
     assert_eq!(opaque.calls(), 2);
 }
 

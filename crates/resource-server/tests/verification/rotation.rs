@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
-use jose::Rejection as Claims;
+use jose::TokenError;
 use resource_server::{Fault, Rejection, Unavailable, Verify as _};
 use serde_json::json;
 use testkit::provider::Signer;
 use testkit::scripted::json_answer;
 
-use super::{DOWN, ISSUER, World, claims_fault, unavailable, verify};
+use super::{DOWN, ISSUER, World, token_error, unavailable, verify};
 
 const UNKNOWN: Rejection =
-    Rejection::Invalid(resource_server::Invalid::Claims(Claims::UnknownKey { kid: None }));
+    Rejection::Invalid(resource_server::Invalid::Token(TokenError::UnknownKey { kid: None }));
 
 fn unknown(kid: &str) -> Rejection {
-    claims_fault(Claims::UnknownKey { kid: Some(kid.to_owned()) })
+    token_error(TokenError::UnknownKey { kid: Some(kid.to_owned()) })
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_token_that_expires_while_the_keys_are_fetched_has_expired() {
     world.net.asked_times(&jwks, 1).await;
     world.clock.advance(100);
     world.net.let_go(&jwks);
-    assert_eq!(waiting.await.unwrap(), Err(claims_fault(Claims::Expired)));
+    assert_eq!(waiting.await.unwrap(), Err(token_error(TokenError::Expired)));
 }
 
 /// RFC 7517 section 5: an issuer whose keys were stolen takes them back, all of them if need be.

@@ -1,11 +1,11 @@
 //! Signed tokens (RFC 9068).
 
-use jose::{Algorithm, Algorithms, Rejection as Claims};
+use jose::{Algorithm, Algorithms, TokenError};
 use resource_server::{Invalid, Jwt, Rejection};
 use serde_json::{Value, json};
 use testkit::provider::Signer;
 
-use super::{ISSUER, NOW, RESOURCE, World, claims_fault, secret, verify};
+use super::{ISSUER, NOW, RESOURCE, World, secret, token_error, verify};
 
 /// WE-8: who it is, is not lost on the way.
 #[tokio::test]
@@ -29,17 +29,17 @@ async fn a_bad_token_is_refused_by_its_reason() {
     let claims = |changes| world.claims(changes);
     let (none, hmac) = (json!({"alg": "none", "typ": "at+jwt"}), json!({"alg": "HS256", "typ": "at+jwt"}));
     for (token, rejection) in [
-        (world.token_with(json!({"exp": NOW.plus(-5).0})), Claims::Expired),
-        (world.token_with(json!({"exp": null})), Claims::ClaimMissing { claim: "exp" }),
-        (world.token_with(json!({"nbf": NOW.plus(6).0})), Claims::NotYetValid),
-        (world.token_with(json!({"aud": "https://other.example.com/mcp"})), Claims::AudienceWrong),
-        (world.token_with(json!({"aud": null})), Claims::ClaimMissing { claim: "aud" }),
-        (world.token_with(json!({"cnf": {"jkt": "x"}})), Claims::SenderConstrained),
-        (Signer::es256("one").token(&claims(json!({}))), Claims::SignatureWrong),
-        (world.signer.token_with(&none, &claims(json!({}))), Claims::AlgorithmNotAllowed),
-        (world.signer.token_with(&hmac, &claims(json!({}))), Claims::AlgorithmNotAllowed),
+        (world.token_with(json!({"exp": NOW.plus(-5).0})), TokenError::Expired),
+        (world.token_with(json!({"exp": null})), TokenError::ClaimMissing { claim: "exp" }),
+        (world.token_with(json!({"nbf": NOW.plus(6).0})), TokenError::NotYetValid),
+        (world.token_with(json!({"aud": "https://other.example.com/mcp"})), TokenError::AudienceWrong),
+        (world.token_with(json!({"aud": null})), TokenError::ClaimMissing { claim: "aud" }),
+        (world.token_with(json!({"cnf": {"jkt": "x"}})), TokenError::SenderConstrained),
+        (Signer::es256("one").token(&claims(json!({}))), TokenError::SignatureWrong),
+        (world.signer.token_with(&none, &claims(json!({}))), TokenError::AlgorithmNotAllowed),
+        (world.signer.token_with(&hmac, &claims(json!({}))), TokenError::AlgorithmNotAllowed),
     ] {
-        assert_eq!(verify(&verifier, &token).await, Err(claims_fault(rejection)));
+        assert_eq!(verify(&verifier, &token).await, Err(token_error(rejection)));
     }
 }
 
@@ -53,9 +53,9 @@ async fn an_id_token_is_refused() {
     };
     let jwt = json!({"alg": "ES256", "kid": "one", "typ": "JWT"});
     let refused = verify(&world.jwt(), &id_token(jwt.clone())).await;
-    assert_eq!(refused, Err(claims_fault(Claims::TypeNotAllowed)));
+    assert_eq!(refused, Err(token_error(TokenError::TypeNotAllowed)));
     let untyped = world.builder().jwt(Jwt::issued_by(ISSUER).dangerously_untyped()).build().unwrap();
-    assert_eq!(verify(&untyped, &id_token(jwt.clone())).await, Err(claims_fault(Claims::IdToken)));
+    assert_eq!(verify(&untyped, &id_token(jwt.clone())).await, Err(token_error(TokenError::IdToken)));
     let access = world.signer.token_with(&jwt, &world.claims(json!({})));
     assert!(verify(&untyped, &access).await.is_ok());
 }
@@ -113,7 +113,7 @@ async fn an_issuer_works_with_and_without_the_final_slash_in_the_configuration()
             assert_eq!(verified.issuer.as_str(), issuer, "{configured}");
             let other = if issuer.ends_with('/') { bare.to_owned() } else { format!("{bare}/") };
             let other = verify(&verifier, &world.token_with(json!({"iss": other}))).await;
-            assert_eq!(other, Err(claims_fault(Claims::IssuerWrong)), "{configured}");
+            assert_eq!(other, Err(token_error(TokenError::IssuerWrong)), "{configured}");
         }
     }
 }
@@ -132,7 +132,7 @@ async fn only_the_algorithms_of_the_list_are_accepted() {
     let only = Jwt::issued_by(ISSUER).algorithms(Algorithms::only(Algorithm::EdDsa));
     let verifier = world.builder().jwt(only).build().unwrap();
     let refused = verify(&verifier, &world.token()).await;
-    assert_eq!(refused, Err(claims_fault(Claims::AlgorithmNotAllowed)));
+    assert_eq!(refused, Err(token_error(TokenError::AlgorithmNotAllowed)));
     let ed = Signer::ed25519("ed");
     world.provider.publish_keys(&world.net, &[&ed, &world.signer]);
     let verifier = world.builder().jwt(Jwt::issued_by(ISSUER)).build().unwrap();
@@ -151,7 +151,7 @@ async fn what_is_no_jwt_is_refused_where_only_those_are_accepted() {
         assert_eq!(refused, Err(Rejection::Invalid(Invalid::NotJwt)), "{text}");
     }
     let long = verify(&verifier, &secret(&"a".repeat(16 * 1024 + 1))).await;
-    assert_eq!(long, Err(claims_fault(Claims::Malformed)));
+    assert_eq!(long, Err(token_error(TokenError::Malformed)));
     assert!(world.net.asked().is_empty());
 }
 
@@ -164,7 +164,7 @@ async fn a_token_of_an_issuer_that_is_not_configured_is_refused_without_asking_a
         assert_eq!(refused, Err(Rejection::Invalid(Invalid::UntrustedIssuer)), "{iss}");
     }
     let nobodys = verify(&verifier, &world.token_with(json!({"iss": null}))).await;
-    assert_eq!(nobodys, Err(claims_fault(Claims::ClaimMissing { claim: "iss" })));
+    assert_eq!(nobodys, Err(token_error(TokenError::ClaimMissing { claim: "iss" })));
     assert!(world.net.asked().is_empty());
 }
 
@@ -181,7 +181,7 @@ async fn of_several_issuers_the_one_that_the_token_names_counts() {
     }
     // The keys of one do not sign for the other.
     let forged = two.token_with(json!({"iss": ISSUER}));
-    assert_eq!(verify(&both, &forged).await, Err(claims_fault(Claims::SignatureWrong)));
+    assert_eq!(verify(&both, &forged).await, Err(token_error(TokenError::SignatureWrong)));
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! Opaque tokens, used at the userinfo endpoint (OpenID Connect Core section 5.3).
 
 use http::StatusCode;
-use jose::Rejection as Claims;
+use jose::TokenError;
 use resource_server::{Fault, Invalid, Rejection, Unavailable, Verifier};
 use serde_json::{Value, json};
 
-use super::{ISSUER, RESOURCE, World, claims_fault, secret, unavailable, verify};
+use super::{ISSUER, RESOURCE, World, secret, token_error, unavailable, verify};
 
 fn saying(answer: Value) -> (World, Verifier) {
     let world = World::new();
@@ -33,11 +33,11 @@ async fn userinfo_is_asked_with_the_token_itself() {
 #[tokio::test]
 async fn userinfo_must_say_that_the_token_is_for_this_server() {
     for (aud, rejection) in [
-        (json!(null), Claims::ClaimMissing { claim: "aud" }),
-        (json!("https://other.example.com"), Claims::AudienceWrong),
+        (json!(null), TokenError::ClaimMissing { claim: "aud" }),
+        (json!("https://other.example.com"), TokenError::AudienceWrong),
     ] {
         let (_world, verifier) = saying(json!({"sub": "alice", "aud": aud}));
-        assert_eq!(verify(&verifier, &secret("opaque")).await, Err(claims_fault(rejection)));
+        assert_eq!(verify(&verifier, &secret("opaque")).await, Err(token_error(rejection)));
     }
 }
 

@@ -2,8 +2,10 @@
 
 use ambient::Time;
 
-use super::PAGE;
-use crate::{Arrival, ClaimKind, Filter, Found, Key, KeyList, Kind, Movable, StoreError};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::{AT_ONCE, PAGE, PAGE_OF_KEYS};
+use crate::{Arrival, ClaimKind, Filter, Found, Key, KeyList, Kind, Movable, Row, StoreError, Unlisted};
 
 /// What is copied, in order: the keys first, because they say of which instance the rest is.
 pub(super) fn order() -> impl Iterator<Item = Kind> {
@@ -20,8 +22,11 @@ pub(super) async fn arrival(store: &dyn Movable) -> Result<Option<Found<Arrival>
 }
 
 pub(super) async fn key_lists(store: &dyn Movable) -> Result<Vec<KeyList>, StoreError> {
-    let page = store.list(Kind::Keys, Filter::All, None, PAGE).await?;
-    page.rows.iter().map(|row| Ok(Found::<KeyList>::decode(row)?.record)).collect()
+    let mut rows = store.list(Kind::Keys, Filter::All, None, PAGE).await?.rows;
+    if rows.is_empty() {
+        rows = read_all(store, &of_kind(&store.unlisted().await?, Kind::Keys)).await?;
+    }
+    rows.iter().map(|row| Ok(Found::<KeyList>::decode(row)?.record)).collect()
 }
 
 /// Sealed keys carry a random nonce: two instances never share one, and one instance that exchanged some keeps others.
@@ -47,27 +52,38 @@ pub(super) async fn is_empty(store: &dyn Movable) -> Result<bool, StoreError> {
     Ok(true)
 }
 
+/// Those of these records that are there.
+pub(super) async fn read_all(store: &dyn Movable, keys: &[Key]) -> Result<Vec<Row>, StoreError> {
+    let reads =
+        stream::iter(keys.to_vec()).map(|key| async move { store.read(&key).await }).buffered(AT_ONCE);
+    Ok(reads.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+}
+
 /// How many there are that are not over, kind by kind and then the claims.
 pub(super) async fn count(store: &dyn Movable, now: Time) -> Result<Vec<(&'static str, u64)>, StoreError> {
+    let unlisted = store.unlisted().await?;
     let mut counts = Vec::new();
     for kind in order() {
         let (mut seen, mut after) = (0, None::<String>);
         loop {
             let page = store.list(kind, Filter::All, after.as_deref(), PAGE).await?;
-            seen += page.rows.iter().filter(|row| lasts(row.sweep, now)).fold(0, |seen, _| seen + 1);
+            seen += number(page.rows.iter().filter(|row| lasts(row.sweep, now)));
             after = page.rows.last().map(|row| row.key.id.clone());
             if !page.more {
                 break;
             }
         }
+        for keys in of_kind(&unlisted, kind).chunks(PAGE_OF_KEYS) {
+            seen += number(read_all(store, keys).await?.iter().filter(|row| lasts(row.sweep, now)));
+        }
         counts.push((kind.as_str(), seen));
     }
-    let mut seen = 0;
+    let mut seen = number(unlisted.claims.iter().filter(|(_, held)| lasts(held.until, now)));
     for kind in ClaimKind::ALL {
         let mut after = None::<String>;
         loop {
             let page = store.claims(kind, after.as_deref(), PAGE).await?;
-            seen += page.claims.iter().filter(|held| lasts(held.until, now)).fold(0, |seen, _| seen + 1);
+            seen += number(page.claims.iter().filter(|held| lasts(held.until, now)));
             after = page.claims.last().map(|held| held.key.clone());
             if !page.more {
                 break;
@@ -76,4 +92,12 @@ pub(super) async fn count(store: &dyn Movable, now: Time) -> Result<Vec<(&'stati
     }
     counts.push(("claims", seen));
     Ok(counts)
+}
+
+pub(super) fn of_kind(unlisted: &Unlisted, kind: Kind) -> Vec<Key> {
+    unlisted.records.iter().filter(|key| key.kind == kind).cloned().collect()
+}
+
+pub(super) fn number(of: impl Iterator) -> u64 {
+    of.fold(0, |seen, _| seen + 1)
 }

@@ -16,7 +16,8 @@ pub enum ServeError {
     /// Another store is served in its stead.
     #[error(
         "this store was left for another one with `portcullis migrate --switch`: a server here would undo what happened there. \
-         Start the servers with the new one, or copy it back with `portcullis migrate`"
+         Start the servers with the new one, copy that one back here with `portcullis migrate`, or give up what happened there and take \
+         this one back as it was, with `portcullis migrate --take-back`"
     )]
     Left,
     /// The store.

@@ -63,15 +63,27 @@ pub(super) async fn page(
     let mut ids = Ids::of(keys.claims(kind), after, at_most);
     let mut page = ClaimPage::default();
     while let Some(ids) = ids.next(wire, page.claims.len()).await? {
-        let held = ids.iter().map(|key| fetch(keys.claim(kind, key), &["owner", "since", "until"])).collect();
-        for (key, held) in ids.into_iter().zip(wire.ask_all(held).await?) {
-            let (owner, since, until): (Option<String>, Option<i64>, Option<i64>) = parsed(held)?;
-            let (Some(owner), Some(since)) = (owner, since) else { continue };
-            page.claims.push(HeldClaim { key, owner, since: Time(since), until: until.map(Time) });
-        }
+        page.claims.extend(held(wire, keys, kind, ids).await?);
     }
     page.more = ids.cut(&mut page.claims);
     Ok(page)
+}
+
+/// Those of these that are there.
+pub(super) async fn held(
+    wire: &Wire,
+    keys: &Keys,
+    kind: ClaimKind,
+    names: Vec<String>,
+) -> Result<Vec<HeldClaim>, Fault> {
+    let reads = names.iter().map(|key| fetch(keys.claim(kind, key), &["owner", "since", "until"])).collect();
+    let mut there = Vec::new();
+    for (key, held) in names.into_iter().zip(wire.ask_all(reads).await?) {
+        let (owner, since, until): (Option<String>, Option<i64>, Option<i64>) = parsed(held)?;
+        let (Some(owner), Some(since)) = (owner, since) else { continue };
+        there.push(HeldClaim { key, owner, since: Time(since), until: until.map(Time) });
+    }
+    Ok(there)
 }
 
 /// A window is a key of its own, remembered as long again by the server's clock.

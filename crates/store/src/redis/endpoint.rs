@@ -1,7 +1,10 @@
 //! From a URL to something that can be connected to.
 
+use std::time::Duration;
+
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::io::tcp::TcpSettings;
+use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
     RedisConnectionInfo, TlsCertificates, TlsMode,
@@ -20,6 +23,12 @@ const QUEUE: usize = 512;
 /// How often the driver follows a Cluster that changes within one request, and how long it waits between, in milliseconds.
 const CLUSTER_TRIES: u32 = 4;
 const CLUSTER_WAITS: (u64, u64) = (20, 500);
+
+/// How often a machine is asked whether it is there while nothing is on the way, and how long it may leave everything
+/// unacknowledged. One that vanishes closes no connection; one whose Redis is slow acknowledges all the same.
+const ASKED_EVERY: Duration = Duration::from_secs(5);
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 
 /// How to reach a server, whichever it is.
 #[derive(Clone)]
@@ -61,6 +70,8 @@ impl Way {
         let mut builder = ClusterClientBuilder::new(nodes)
             .connection_timeout(self.options.connecting)
             .response_timeout(self.options.answering)
+            // Else it is the same, and leaves no time to be led elsewhere.
+            .overall_response_timeout(Some(self.options.answering * 3))
             .retries(CLUSTER_TRIES)
             .min_retry_wait(CLUSTER_WAITS.0)
             .max_retry_wait(CLUSTER_WAITS.1)
@@ -80,14 +91,6 @@ impl Way {
             .set_connection_timeout(Some(self.options.connecting))
             .set_response_timeout(Some(self.options.answering))
             .set_pipeline_buffer_size(QUEUE)
-    }
-
-    /// Who we are: what the options say, or else the URL.
-    pub(super) fn login(&self, url: &Login) -> Login {
-        Login {
-            user: self.options.user.clone().or_else(|| url.user.clone()),
-            password: self.options.password.clone().or_else(|| url.password.clone()),
-        }
     }
 
     fn info(&self, node: &Node, login: &Login, database: u16) -> Result<ConnectionInfo, Fault> {
@@ -113,5 +116,9 @@ impl Way {
 }
 
 fn tcp() -> TcpSettings {
-    TcpSettings::default().set_nodelay(true)
+    let keepalive = TcpKeepalive::new().with_time(ASKED_EVERY).with_interval(ASKED_EVERY);
+    let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+    #[cfg(target_os = "linux")]
+    let settings = settings.set_user_timeout(UNACKNOWLEDGED);
+    settings
 }

@@ -14,6 +14,8 @@ pub(super) enum Fault {
     Driver(#[from] RedisError),
     #[error("Redis did not accept a connection in time")]
     Connecting,
+    #[error("Redis does not answer")]
+    Silent,
     #[error("no Sentinel knows a primary of the name {0}")]
     NoPrimary(String),
     #[error("no more than half of the Sentinels in the URL name the same primary for {0}")]
@@ -22,6 +24,10 @@ pub(super) enum Fault {
     NotPrimary(String),
     #[error("the connection has ended with its runtime")]
     Ended,
+    #[error("the server is one of a Cluster: begin the URL with redis-cluster")]
+    Clustered,
+    #[error("the server belongs to no Cluster: begin the URL with redis")]
+    NoCluster,
     #[error("the prefix of the keys must be 1 to 64 letters, digits, dots, dashes or colons")]
     Prefix,
     #[error("the certificate authority holds no certificate in PEM")]
@@ -65,6 +71,7 @@ impl Fault {
         match self {
             Self::Driver(error) => breaks(error),
             Self::Connecting
+            | Self::Silent
             | Self::NoPrimary(_)
             | Self::NoMajority(_)
             | Self::NotPrimary(_)
@@ -72,6 +79,8 @@ impl Fault {
             | Self::Clock { .. }
             | Self::Late
             | Self::Ended
+            | Self::Clustered
+            | Self::NoCluster
             | Self::Prefix
             | Self::Authority
             | Self::Evicts(_)
@@ -83,6 +92,16 @@ impl Fault {
             | Self::Unexpected
             | Self::Newer { .. }
             | Self::Damaged(_) => false,
+        }
+    }
+
+    /// Whether a server refuses who we are or what we ask for.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's errors are its own to add to")]
+    pub(super) fn refuses_us(&self) -> bool {
+        let Self::Driver(error) = self else { return false };
+        match error.kind() {
+            ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => true,
+            _ => error.code() == Some("NOAUTH"),
         }
     }
 }
@@ -106,19 +125,23 @@ impl From<Fault> for StoreError {
             Fault::Newer { found, known } => Self::Newer { kind: "database", found, known },
             Fault::Damaged(kind) => Self::Damaged { kind: kind.as_str(), source: Box::new(fault) },
             Fault::Evicts(_) | Fault::Unsaid(_) | Fault::Clock { .. } => Self::Unfit(Box::new(fault)),
+            Fault::Driver(_) if fault.refuses_us() => Self::Misconfigured(Box::new(fault)),
+            Fault::Plain
+            | Fault::Clustered
+            | Fault::NoCluster
+            | Fault::Prefix
+            | Fault::Authority
+            | Fault::NoWaiting => Self::Misconfigured(Box::new(fault)),
             Fault::Driver(_)
             | Fault::Connecting
+            | Fault::Silent
             | Fault::NoPrimary(_)
             | Fault::NoMajority(_)
             | Fault::NotPrimary(_)
-            | Fault::Plain
             | Fault::Late
             | Fault::Ended
-            | Fault::Prefix
-            | Fault::Authority
             | Fault::InPart
             | Fault::Replicas { .. }
-            | Fault::NoWaiting
             | Fault::Contended
             | Fault::Unexpected => Self::Unavailable(Box::<dyn Error + Send + Sync>::from(fault)),
         }

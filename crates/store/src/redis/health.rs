@@ -1,8 +1,9 @@
 //! Whether the servers can be trusted with records now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ambient::{Clock as _, SystemClock};
+use ambient::Time;
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 
 use super::fault::Fault;
@@ -18,13 +19,24 @@ const PROBES: usize = 16;
 /// How far the clocks of the servers and ours may be apart, in seconds.
 const APART: i64 = 60;
 
+/// Who asks whether it can be written and read waits no longer: what watches a process gives up soon.
+const HEARD_WITHIN: Duration = Duration::from_millis(3500);
+
 /// The slots of a Cluster.
 const SLOTS: &str = "16384";
 
 /// Refuses keys of a newer version; says ours where there is none.
 pub(super) async fn layout(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
+    let said_now = match wire.ask(said(keys)).await {
+        Err(Fault::Driver(error))
+            if wire.keeps_order() && error.kind() == ErrorKind::Server(ServerErrorKind::Moved) =>
+        {
+            return Err(Fault::Clustered);
+        }
+        answer => answer?,
+    };
     // A full server can be read, and must not keep a process from starting.
-    if known(wire.ask(said(keys)).await?)? {
+    if known(said_now)? {
         return Ok(());
     }
     let mut say = redis::cmd("SET");
@@ -37,10 +49,10 @@ pub(super) async fn layout(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
 /// Refuses servers whose clock is another than ours.
 ///
 /// They expire records: what we write would be gone at once, or when it is needed.
-pub(super) async fn clocks(wire: &Wire) -> Result<(), Fault> {
+pub(super) async fn clocks(wire: &Wire, now: Time) -> Result<(), Fault> {
     for answer in wire.ask_primaries(redis::cmd("TIME")).await? {
         let (seconds, _): (i64, i64) = redis::from_redis_value(answer).map_err(RedisError::from)?;
-        let ahead = seconds.saturating_sub(SystemClock.now().0);
+        let ahead = seconds.saturating_sub(now.0);
         if ahead.saturating_abs() > APART {
             return Err(Fault::Clock { ahead });
         }
@@ -49,7 +61,19 @@ pub(super) async fn clocks(wire: &Wire) -> Result<(), Fault> {
 }
 
 /// Whether every primary can be written and read, and keeps what it is told.
-pub(super) async fn ready(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
+///
+/// What does not answer in time is waited for all the same, as long as for any answer, so that a connection that hangs is
+/// found out even by a process that nobody asks for anything else.
+pub(super) async fn ready(wire: &Arc<Wire>, keys: &Arc<Keys>, now: Time) -> Result<(), Fault> {
+    let (wire, keys) = (Arc::clone(wire), Arc::clone(keys));
+    let probe = tokio::spawn(async move { probe(&wire, &keys, now).await });
+    match tokio::time::timeout(HEARD_WITHIN, probe).await {
+        Ok(probed) => probed.map_err(|_| Fault::Ended)?,
+        Err(_) => Err(Fault::Silent),
+    }
+}
+
+async fn probe(wire: &Wire, keys: &Keys, now: Time) -> Result<(), Fault> {
     let probes = if wire.keeps_order() { 1 } else { PROBES };
     let probe = |number| {
         let mut write = redis::cmd("SET");
@@ -61,7 +85,7 @@ pub(super) async fn ready(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
     let answers = wire.write(commands).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
     let found = answers.into_iter().next_back().ok_or(Fault::Unexpected)?;
     known(found)?;
-    clocks(wire).await?;
+    clocks(wire, now).await?;
     if !wire.keeps_order() {
         serves_all_slots(wire).await?;
     }

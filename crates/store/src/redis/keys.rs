@@ -21,6 +21,13 @@ pub(super) struct ListKeys {
     pub(super) until: String,
 }
 
+/// What a key names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Named {
+    Record(Key),
+    Claim(ClaimKind, String),
+}
+
 impl Keys {
     pub(super) fn under(prefix: &str) -> Result<Self, Fault> {
         // No braces: they would decide the slot.
@@ -58,6 +65,27 @@ impl Keys {
         format!("{}:count:{{{key}}}:{ends}", self.prefix)
     }
 
+    /// A pattern of all keys.
+    pub(super) fn all(&self) -> String {
+        format!("{}:*", self.prefix)
+    }
+
+    /// What is under a key, if it is a record or a claim.
+    pub(super) fn named(&self, key: &str) -> Option<Named> {
+        let name = key.strip_prefix(&self.prefix)?.strip_prefix(':')?.strip_suffix('}')?;
+        let (kind, id) = name.split_once(":{")?;
+        match kind.strip_prefix("claim:") {
+            Some(kind) => {
+                let kind = ClaimKind::ALL.into_iter().find(|known| known.as_str() == kind)?;
+                Some(Named::Claim(kind, id.to_owned()))
+            }
+            None => {
+                let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind)?;
+                Some(Named::Record(Key::new(kind, id)))
+            }
+        }
+    }
+
     pub(super) fn layout(&self) -> String {
         format!("{}:layout", self.prefix)
     }
@@ -86,6 +114,32 @@ mod tests {
             (&*ids, &*until),
             ("portcullis:{grant:person:p}:ids", "portcullis:{grant:person:p}:until")
         );
+    }
+
+    #[test]
+    fn only_keys_of_records_and_claims_of_this_store_name_something() {
+        let keys = Keys::under("portcullis").unwrap();
+        for key in [
+            Key::new(Kind::Grant, "abc"),
+            Key::new(Kind::Origin, "https://a.example:1"),
+            Key::new(Kind::Keys, "}:{"),
+        ] {
+            assert_eq!(keys.named(&keys.record(&key)), Some(Named::Record(key)));
+        }
+        let claimed = keys.named(&keys.claim(ClaimKind::Email, "a{b}@example.com"));
+        assert_eq!(claimed, Some(Named::Claim(ClaimKind::Email, "a{b}@example.com".to_owned())));
+        let ListKeys { ids, until } = keys.list(Kind::Grant, Filter::All);
+        for other in [
+            &ids,
+            &until,
+            &keys.layout(),
+            &keys.probe(1),
+            &keys.count("k", 1),
+            "other:grant:{a}",
+            "portcullis:b:grant:{a}",
+        ] {
+            assert_eq!(keys.named(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! Redis keep: `docs/records.md` says which setting gives what.
 
 mod claims;
+mod cluster;
 mod commits;
 mod endpoint;
 mod fault;
@@ -18,12 +19,14 @@ mod replicas;
 mod rows;
 mod scripts;
 mod sentinel;
+mod unlisted;
 mod url;
 mod wire;
 
 use std::fmt;
+use std::sync::Arc;
 
-use ambient::Time;
+use ambient::{Clock, Time};
 use async_trait::async_trait;
 
 use self::fault::Fault;
@@ -34,36 +37,44 @@ pub use self::url::{RedisUrl, RedisUrlError};
 use self::wire::Wire;
 use crate::{
     Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Counters, Filter, Inspect, Key, Kind,
-    Look, Page, Row, Seen, Store, StoreError,
+    Look, Page, Row, Seen, Store, StoreError, Unlisted,
 };
 
 /// A store, and shared counters, in Redis 7 or newer or Valkey.
 ///
 /// Gone, loading, full or read-only, Redis makes it answer [`StoreError::Unavailable`]; it works again when the cause is gone.
+/// Refusing who we are, it makes it answer [`StoreError::Misconfigured`].
 /// A connection that breaks is made anew, at first at once and then more and more slowly, and what was being asked is
 /// asked once more: a commit whose reply got lost finds its own mark. One is enough for a process, however many share it.
 pub struct Redis {
-    wire: Wire,
-    keys: Keys,
+    wire: Arc<Wire>,
+    keys: Arc<Keys>,
     remembered: Remembered,
+    clock: Arc<dyn Clock>,
 }
 
 impl Redis {
-    /// Connects to the servers at `url`. It must be called within a runtime that lives as long as the store.
+    /// Connects to the servers at `url`, whose clocks are compared with `clock`. It must be called within a runtime that lives as
+    /// long as the store.
     ///
     /// # Errors
     ///
     /// [`StoreError::Newer`] if a newer version of this program wrote the keys; [`StoreError::Unfit`] if the clock of a server is
-    /// more than a minute off ours; [`StoreError::Unavailable`] if no connection comes about, or the options make no sense.
-    pub async fn open(url: &RedisUrl, options: RedisOptions) -> Result<Self, StoreError> {
+    /// more than a minute off ours; [`StoreError::Misconfigured`] if the server refuses us, is of another kind than the URL says, or the
+    /// options make no sense; [`StoreError::Unavailable`] if no connection comes about.
+    pub async fn open(
+        url: &RedisUrl,
+        options: RedisOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
         let keys = Keys::under(&options.prefix)?;
         let wire = Wire::open(url, &options, &keys).await?;
         health::layout(&wire, &keys).await?;
         // A primary of a Cluster that is away now is no reason not to start.
-        if let Err(fault @ Fault::Clock { .. }) = health::clocks(&wire).await {
+        if let Err(fault @ Fault::Clock { .. }) = health::clocks(&wire, clock.now()).await {
             return Err(fault.into());
         }
-        Ok(Self { wire, keys, remembered: Remembered::default() })
+        Ok(Self { wire: Arc::new(wire), keys: Arc::new(keys), remembered: Remembered::default(), clock })
     }
 }
 
@@ -105,7 +116,7 @@ impl Store for Redis {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
-        Ok(health::ready(&self.wire, &self.keys).await?)
+        Ok(health::ready(&self.wire, &self.keys, self.clock.now()).await?)
     }
 }
 
@@ -131,6 +142,10 @@ impl Claims for Redis {
         at_most: u32,
     ) -> Result<ClaimPage, StoreError> {
         Ok(claims::page(&self.wire, &self.keys, kind, after, at_most).await?)
+    }
+
+    async fn unlisted(&self) -> Result<Unlisted, StoreError> {
+        Ok(unlisted::unlisted(&self.wire, &self.keys).await?)
     }
 }
 

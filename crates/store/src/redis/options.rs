@@ -3,14 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use super::keys::Keys;
+use super::url::RedisUrl;
 
 /// What may be set beside the [`RedisUrl`](crate::RedisUrl). The default is meant for most.
 #[derive(Clone)]
 pub struct RedisOptions {
     pub(super) prefix: String,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<SecretString>,
     pub(super) authority: Option<Vec<u8>>,
     pub(super) connecting: Duration,
     pub(super) answering: Duration,
@@ -21,8 +20,6 @@ impl Default for RedisOptions {
     fn default() -> Self {
         Self {
             prefix: "portcullis".to_owned(),
-            user: None,
-            password: None,
             authority: None,
             connecting: Duration::from_secs(2),
             answering: Duration::from_secs(5),
@@ -40,17 +37,24 @@ impl RedisOptions {
         self
     }
 
-    /// The ACL user, in place of the URL's.
+    /// What every key begins with.
     #[must_use]
-    pub fn user(mut self, user: impl Into<String>) -> Self {
-        self.user = Some(user.into());
-        self
+    pub fn key_prefix(&self) -> &str {
+        &self.prefix
     }
 
-    /// The password, in place of the URL's, which shows in the list of processes and in logs of what starts us.
+    /// Whether this may be a [`prefix`](Self::prefix): 1 to 64 letters, digits, dots, dashes, underscores or colons.
     #[must_use]
-    pub fn password(mut self, password: SecretString) -> Self {
-        self.password = Some(password);
+    pub fn may_begin_keys(prefix: &str) -> bool {
+        Keys::under(prefix).is_ok()
+    }
+
+    /// The same for another server than they were made for: it has replicas of its own, and what vouches for servers is nothing
+    /// to one without TLS.
+    #[must_use]
+    pub fn for_another(mut self, url: &RedisUrl) -> Self {
+        self.replicas = 0;
+        self.authority = self.authority.filter(|_| url.tls);
         self
     }
 
@@ -91,7 +95,6 @@ impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisOptions")
             .field("prefix", &self.prefix)
-            .field("user", &self.user)
             .field("connecting", &self.connecting)
             .field("answering", &self.answering)
             .field("replicas", &self.replicas)

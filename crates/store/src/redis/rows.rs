@@ -60,7 +60,9 @@ pub(super) async fn look(
             beside = found.pop().flatten();
         }
         read = found.into_iter().flatten().collect();
-        if let Some(record) = record.as_ref().filter(|record| record.key.kind == Kind::Grant) {
+        // Only where it saves a round trip.
+        let grant = record.as_ref().filter(|record| record.key.kind == Kind::Grant && wire.keeps_order());
+        if let Some(record) = grant {
             remembered.keep(&record.key, &record.links);
         }
     }

@@ -73,7 +73,7 @@ impl Target {
     }
 }
 
-async fn connected(
+pub(super) async fn connected(
     way: &Way,
     node: &Node,
     login: &Login,

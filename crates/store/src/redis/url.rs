@@ -1,6 +1,7 @@
 //! Where the servers are, in one text.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
@@ -56,8 +57,14 @@ pub(super) struct Login {
 #[non_exhaustive]
 pub enum RedisUrlError {
     /// Not one of the schemes.
-    #[error("it must begin with redis://, rediss://, redis-cluster:// or redis-sentinel://")]
+    #[error(
+        "it must begin with redis://, redis-cluster:// or redis-sentinel://, or with rediss://, rediss-cluster:// or \
+         rediss-sentinel:// for TLS"
+    )]
     Scheme,
+    /// Another spelling of one of the schemes, and the right one.
+    #[error("that is spelled {0}:// here")]
+    Spelling(&'static str),
     /// A host is missing, or is no host.
     #[error("it must name a host, or several with commas between them")]
     Host,
@@ -91,7 +98,7 @@ impl RedisUrl {
     /// [`RedisUrlError`] says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, RedisUrlError> {
         let (scheme, rest) = text.split_once("://").ok_or(RedisUrlError::Scheme)?;
-        let (kind, tls) = Scheme::of(scheme).ok_or(RedisUrlError::Scheme)?;
+        let (kind, tls) = Scheme::of(scheme).ok_or_else(|| Scheme::unknown(scheme))?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         // The password may hold an @ that somebody forgot to encode.
@@ -119,6 +126,16 @@ impl RedisUrl {
             number => number.parse().map_err(|_| RedisUrlError::Database)?,
         };
         Ok(Self { shape, tls, nodes, login, database })
+    }
+}
+
+impl RedisUrl {
+    /// Whether a password is sent where others on the way can read it: to another machine, without TLS.
+    #[must_use]
+    pub fn shows_a_password(&self) -> bool {
+        let of_sentinels = matches!(&self.shape, Shape::Sentinel { login, .. } if login.password.is_some());
+        let password = self.login.password.is_some() || of_sentinels;
+        password && !self.tls && self.nodes.iter().any(|node| !node.is_this_machine())
     }
 }
 
@@ -178,6 +195,26 @@ impl Scheme {
         Some((kind, tls))
     }
 
+    /// What is wrong with a scheme that is none: other programs have other names for the same.
+    fn unknown(text: &str) -> RedisUrlError {
+        let text = text.to_ascii_lowercase().replace(['+', '_', '.'], "-").replace("valkey", "redis");
+        let has = |word: &str| text.contains(word);
+        if !text.starts_with("redis") {
+            return RedisUrlError::Scheme;
+        }
+        let tls = ["rediss", "clusters", "sentinels", "tls", "ssl"].into_iter().any(has);
+        RedisUrlError::Spelling(match (has("cluster"), has("sentinel"), tls) {
+            (true, true, _) => return RedisUrlError::Scheme,
+            (true, false, false) => "redis-cluster",
+            (true, false, true) => "rediss-cluster",
+            (false, true, false) => "redis-sentinel",
+            (false, true, true) => "rediss-sentinel",
+            (false, false, true) => "rediss",
+            (false, false, false) if text == "redis" => "redis",
+            (false, false, false) => return RedisUrlError::Scheme,
+        })
+    }
+
     const fn port(self) -> u16 {
         match self {
             Self::Alone | Self::Cluster => 6379,
@@ -203,6 +240,16 @@ impl Node {
             None => return Err(RedisUrlError::Host),
         };
         Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+impl Node {
+    /// By its name alone; nobody is asked what a name means.
+    fn is_this_machine(&self) -> bool {
+        match self.host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => self.host.eq_ignore_ascii_case("localhost"),
+        }
     }
 }
 
@@ -279,12 +326,36 @@ mod tests {
     }
 
     #[test]
+    fn a_password_to_another_machine_without_tls_is_shown() {
+        for (text, shown) in [
+            ("redis://:word@redis.internal", true),
+            ("redis://me:word@10.0.0.7:6379", true),
+            ("redis-cluster://:word@127.0.0.1:7000,10.0.0.7:7000", true),
+            ("redis-sentinel://10.0.0.7/mymaster?sentinel_password=word", true),
+            ("rediss://:word@redis.internal", false),
+            ("redis://me@redis.internal", false),
+            ("redis://:word@127.0.0.1", false),
+            ("redis://:word@[::1]", false),
+            ("redis://:word@LocalHost:7000", false),
+        ] {
+            assert_eq!(RedisUrl::parse(text).unwrap().shows_a_password(), shown, "{text}");
+        }
+    }
+
+    #[test]
     fn each_mistake_has_its_sentence() {
         for (text, expected) in [
             ("localhost:6379", RedisUrlError::Scheme),
             ("http://localhost", RedisUrlError::Scheme),
             ("redis-://localhost", RedisUrlError::Scheme),
             ("redis-other://localhost", RedisUrlError::Scheme),
+            ("redis-clusters://localhost", RedisUrlError::Spelling("rediss-cluster")),
+            ("redis+sentinel://localhost/m", RedisUrlError::Spelling("redis-sentinel")),
+            ("rediscluster://localhost", RedisUrlError::Spelling("redis-cluster")),
+            ("redis+tls://localhost", RedisUrlError::Spelling("rediss")),
+            ("REDIS://localhost", RedisUrlError::Spelling("redis")),
+            ("valkeys://localhost", RedisUrlError::Spelling("rediss")),
+            ("redis-cluster-sentinel://localhost", RedisUrlError::Scheme),
             ("redis://", RedisUrlError::Host),
             ("redis://a b", RedisUrlError::Host),
             ("redis://[::1", RedisUrlError::Host),

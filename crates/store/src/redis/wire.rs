@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis::aio::{ConnectionLike as _, MultiplexedConnection};
-use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
+use redis::aio::MultiplexedConnection;
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, Pipeline, RedisError, Value};
 
+use super::cluster::{Cluster, Patience};
 use super::endpoint::Way;
-use super::fault::{Fault, breaks};
+use super::fault::Fault;
 use super::keys::Keys;
 use super::link::{Link, Opens};
 use super::options::RedisOptions;
 use super::replicas::{Demand, Replicas};
-use super::sentinel::Target;
+use super::sentinel::{Target, connected};
 use super::url::{Login, Node, RedisUrl, Shape};
 
 /// The way to one primary, or to all of a Cluster.
@@ -24,7 +24,7 @@ use super::url::{Login, Node, RedisUrl, Shape};
 pub(super) enum Wire {
     /// With another way for what must reach replicas first, if that is asked for.
     One(Link, Option<Replicas>),
-    Cluster(ClusterConnection),
+    Cluster(Cluster),
 }
 
 /// What one command was answered.
@@ -33,19 +33,25 @@ pub(super) type Answer = Result<Value, RedisError>;
 impl Wire {
     pub(super) async fn open(url: &RedisUrl, options: &RedisOptions, keys: &Keys) -> Result<Self, Fault> {
         let way = Way::of(url, options)?;
-        let login = way.login(&url.login);
+        let login = url.login.clone();
+        // Asking the Sentinels, or a first node, and then connecting.
+        let opening = options.connecting * 2;
         let target = match &url.shape {
             Shape::Cluster if options.replicas > 0 => return Err(Fault::NoWaiting),
             Shape::Cluster => {
                 let client = way.to_cluster(&url.nodes, &login)?;
-                return Ok(Self::Cluster(client.get_async_connection().await?));
+                let patience = Patience { opening, answering: options.answering };
+                return match Cluster::open(client, patience).await {
+                    Ok(cluster) => Ok(Self::Cluster(cluster)),
+                    Err(fault) => Err(refused(&way, &url.nodes, &login).await.unwrap_or(fault)),
+                };
             }
             Shape::Alone => url.nodes.first().cloned().map(Target::Server).ok_or(Fault::Ended)?,
             Shape::Sentinel { primary, login } => {
                 Target::Primary { name: primary.clone(), sentinels: url.nodes.clone(), login: login.clone() }
             }
         };
-        let opener = Opener { way, target, login, database: url.database, patience: options.connecting * 2 };
+        let opener = Opener { way, target, login, database: url.database, patience: opening };
         let demand = Demand { replicas: options.replicas, patience: options.answering / 2 };
         let replicas = match demand.replicas {
             0 => None,
@@ -85,7 +91,7 @@ impl Wire {
                 link.ask(&pipeline).await
             }
             Self::Cluster(cluster) => {
-                Ok(join_all(commands.into_iter().map(|command| routed(cluster.clone(), command))).await)
+                Ok(join_all(commands.into_iter().map(|command| cluster.ask(command))).await)
             }
         }
     }
@@ -100,25 +106,66 @@ impl Wire {
 
     /// Asks every primary.
     pub(super) async fn ask_primaries(&self, command: Cmd) -> Result<Vec<Value>, Fault> {
+        Ok(self.ask_each_primary(command).await?.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// Asks every primary, and tells which answered what.
+    pub(super) async fn ask_each_primary(&self, command: Cmd) -> Result<Vec<(Primary, Value)>, Fault> {
         match self {
-            Self::One(..) => Ok(vec![self.ask(command).await?]),
+            Self::One(..) => Ok(vec![(Primary::Only, self.ask(command).await?)]),
             Self::Cluster(cluster) => {
                 let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-                let answers = cluster.clone().route_command(command, everywhere).await?.extract_error()?;
+                let answers = cluster.ask_those(everywhere, command).await?;
                 let Value::Map(answers) = answers else { return Err(Fault::Unexpected) };
-                Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+                answers.into_iter().map(|(address, answer)| Ok((Primary::at(address)?, answer))).collect()
             }
+        }
+    }
+
+    /// Asks the primary that answered before.
+    pub(super) async fn ask_there(&self, primary: &Primary, command: Cmd) -> Result<Value, Fault> {
+        match (self, primary) {
+            (Self::Cluster(cluster), Primary::At { host, port }) => {
+                let there = SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port };
+                Ok(cluster.ask_those(RoutingInfo::SingleNode(there), command).await?)
+            }
+            (Self::One(..), _) | (Self::Cluster(_), Primary::Only) => self.ask(command).await,
         }
     }
 }
 
-/// Asks whoever has the slot; once more if the answer got lost, which the driver sometimes does itself.
-async fn routed(mut cluster: ClusterConnection, command: Cmd) -> Answer {
-    let mut answer = cluster.req_packed_command(&command).await.and_then(Value::extract_error);
-    if answer.as_ref().is_err_and(breaks) {
-        answer = cluster.req_packed_command(&command).await.and_then(Value::extract_error);
+/// One of those that [`Wire::ask_each_primary`] asks.
+pub(super) enum Primary {
+    Only,
+    At { host: String, port: u16 },
+}
+
+impl Primary {
+    fn at(address: Value) -> Result<Self, Fault> {
+        let address: String = redis::from_redis_value(address).map_err(RedisError::from)?;
+        let (host, port) = address.rsplit_once(':').ok_or(Fault::Unexpected)?;
+        let port = port.parse().map_err(|_| Fault::Unexpected)?;
+        Ok(Self::At { host: host.to_owned(), port })
     }
-    answer
+}
+
+/// What a node of a Cluster says of us, if it is that which keeps us out: of no node the driver tells it apart from all else.
+async fn refused(way: &Way, nodes: &[Node], login: &Login) -> Option<Fault> {
+    for node in nodes {
+        match connected(way, node, login, 0).await {
+            Err(fault) if fault.refuses_us() => return Some(fault),
+            Err(_) => {}
+            Ok(mut connection) => {
+                let mut ask = redis::cmd("INFO");
+                ask.arg("cluster");
+                let info = ask.query_async::<String>(&mut connection).await;
+                if info.is_ok_and(|info| info.contains("cluster_enabled:0")) {
+                    return Some(Fault::NoCluster);
+                }
+            }
+        }
+    }
+    None
 }
 
 #[derive(Clone)]

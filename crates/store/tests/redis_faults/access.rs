@@ -3,11 +3,10 @@
 use std::fs;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use secrecy::SecretString;
-use store::{Commit, Counters, Redis, RedisOptions, RedisUrl, Store};
+use store::{Claims as _, Commit, Counters, RedisOptions, Store};
 use testkit::redis_server::{RedisCluster, RedisSentinels, RedisServer};
 
-use crate::{Time, create, is_unavailable, open, read, sources};
+use crate::{Time, create, is_misconfigured, is_unavailable, open, open_with, read, sources};
 
 /// What `docs/records.md` tells operators to grant.
 const RULE: &str =
@@ -28,12 +27,8 @@ async fn a_password_opens_and_a_wrong_one_does_not() {
     for login in ["", ":wrong@", "nobody:w%40rd@"] {
         let refused = open(&url(login)).await.unwrap_err();
         assert!(!sources(&refused).contains("wrong"), "{refused:?}");
-        assert!(is_unavailable::<()>(Err(refused)));
+        assert!(is_misconfigured::<()>(Err(refused)));
     }
-    let apart = RedisOptions::default().password(SecretString::from("w@rd"));
-    assert!(!format!("{apart:?}").contains("w@rd"));
-    let store = Redis::open(&RedisUrl::parse(&url("")).unwrap(), apart).await.unwrap();
-    assert!(read(&store, 1).await.is_some());
 }
 
 #[tokio::test]
@@ -45,9 +40,10 @@ async fn a_user_with_no_more_rights_than_documented_is_enough() {
     assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
     assert!(read(&store, 1).await.is_some());
     assert_eq!(store.count("a", 60, Time(0)).await.unwrap(), 1);
+    assert!(store.unlisted().await.unwrap().records.is_empty());
     store.ready().await.unwrap();
     let elsewhere = RedisOptions::default().prefix("another");
-    assert!(is_unavailable(Redis::open(&RedisUrl::parse(&url).unwrap(), elsewhere).await));
+    assert!(is_misconfigured(open_with(&url, elsewhere).await));
     server.ask(&["ACL", "SETUSER", "gate", "-info"]);
     let told = sources(&store.ready().await.unwrap_err());
     assert!(told.contains("let this user run INFO (ACL rule +info)"), "{told}");
@@ -65,7 +61,28 @@ async fn on_a_cluster_it_needs_two_more() {
         assert_eq!(create(&store, n).await.unwrap(), Commit::Done);
         assert!(read(&store, n).await.is_some());
     }
+    assert!(store.unlisted().await.unwrap().records.is_empty());
     store.ready().await.unwrap();
+    assert!(is_misconfigured(open(&url.replace("w%40rd", "another")).await));
+}
+
+/// Waiting would not help, and whoever waits for a server that is away must not wait for ever.
+#[tokio::test]
+async fn a_server_of_another_kind_than_the_url_says_is_told_apart_from_one_that_is_away() {
+    let mut cluster = RedisCluster::start();
+    let mut refused = 0;
+    for node in cluster.nodes() {
+        // The one that has the first key that is asked for is taken for one that stands alone.
+        let Err(error) = open(&node.url()).await else { continue };
+        assert!(sources(&error).contains("begin the URL with redis-cluster"), "{error:?}");
+        assert!(is_misconfigured::<()>(Err(error)));
+        refused += 1;
+    }
+    assert_eq!(refused, 2);
+    let alone = RedisServer::start();
+    let error = open(&alone.url().replace("redis", "redis-cluster")).await.unwrap_err();
+    assert!(sources(&error).contains("belongs to no Cluster"), "{error:?}");
+    assert!(is_misconfigured::<()>(Err(error)));
 }
 
 #[tokio::test]
@@ -80,7 +97,7 @@ async fn sentinels_may_have_a_user_of_their_own() {
         grant(sentinel, rule);
     }
     let login = servers.url().replace("://", "://gate:w%40rd@");
-    assert!(is_unavailable(open(&login).await), "the password is that of the servers");
+    assert!(is_misconfigured(open(&login).await), "the password is that of the servers");
     let store = open(&format!("{login}?sentinel_password=an0ther")).await.unwrap();
     assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
     assert_eq!(servers.primary.ask(&["WAIT", "1", "0"]), "1");
@@ -93,10 +110,10 @@ async fn sentinels_may_have_a_user_of_their_own() {
 #[tokio::test]
 async fn those_who_share_a_server_do_not_meet() {
     let server = RedisServer::start();
-    let url = |path: &str| RedisUrl::parse(&format!("{}{path}", server.url())).unwrap();
-    let one = Redis::open(&url(""), RedisOptions::default()).await.unwrap();
-    let two = Redis::open(&url(""), RedisOptions::default().prefix("two")).await.unwrap();
-    let three = Redis::open(&url("/3"), RedisOptions::default()).await.unwrap();
+    let url = |path: &str| format!("{}{path}", server.url());
+    let one = open_with(&url(""), RedisOptions::default()).await.unwrap();
+    let two = open_with(&url(""), RedisOptions::default().prefix("two")).await.unwrap();
+    let three = open_with(&url("/3"), RedisOptions::default()).await.unwrap();
     assert_eq!(create(&one, 1).await.unwrap(), Commit::Done);
     for store in [&two, &three] {
         assert_eq!(read(store, 1).await, None);
@@ -123,14 +140,14 @@ async fn a_certificate_is_checked() {
     }
     let port = server.listens_with_tls_too();
     let vouched = || RedisOptions::default().certificate_authority(cert.pem());
-    let url = |host: &str| RedisUrl::parse(&format!("rediss://{host}:{port}")).unwrap();
-    let store = Redis::open(&url("localhost"), vouched()).await.unwrap();
+    let url = |host: &str| format!("rediss://{host}:{port}");
+    let store = open_with(&url("localhost"), vouched()).await.unwrap();
     assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
     store.ready().await.unwrap();
-    assert!(is_unavailable(Redis::open(&url("localhost"), RedisOptions::default()).await), "nobody vouches");
-    assert!(is_unavailable(Redis::open(&url("127.0.0.1"), vouched()).await), "another name");
+    assert!(is_unavailable(open_with(&url("localhost"), RedisOptions::default()).await), "nobody vouches");
+    assert!(is_unavailable(open_with(&url("127.0.0.1"), vouched()).await), "another name");
     let nonsense = RedisOptions::default().certificate_authority("no certificate");
-    assert!(is_unavailable(Redis::open(&url("localhost"), nonsense).await));
+    assert!(is_misconfigured(open_with(&url("localhost"), nonsense).await));
 }
 
 #[tokio::test]
@@ -147,6 +164,6 @@ async fn a_certificate_authority_without_tls_is_refused() {
     let server = RedisServer::start();
     let pem = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap().cert.pem();
     let options = RedisOptions::default().certificate_authority(pem);
-    let told = sources(&Redis::open(&RedisUrl::parse(&server.url()).unwrap(), options).await.unwrap_err());
+    let told = sources(&open_with(&server.url(), options).await.unwrap_err());
     assert!(told.contains("begin it with rediss"), "{told}");
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use store::{Commit, Key, Kind, Redis, RedisOptions, RedisUrl, Store};
+use store::{Commit, Key, Kind, RedisOptions, Store};
 use testkit::redis_server::{RedisCluster, RedisSentinels, RedisServer};
 
 use crate::fake::{array, fake};
-use crate::{Changes, Mark, create, is_unavailable, open, read, record, sources, until};
+use crate::{Changes, Mark, create, is_unavailable, open, open_with, read, record, sources, until};
 
 #[tokio::test]
 async fn gone_is_unavailable_until_it_is_back_without_a_restart_of_ours() {
@@ -171,8 +171,7 @@ async fn an_answer_waits_for_as_many_replicas_as_wanted() {
     let mut replica = RedisServer::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
     replica.logs(&["sync: Finished with success"]);
     let options = RedisOptions::default().answering(Duration::from_secs(2)).wait_replicas(1);
-    let url = RedisUrl::parse(&primary.url()).unwrap();
-    let store = Arc::new(Redis::open(&url, options.clone()).await.unwrap());
+    let store = Arc::new(open_with(&primary.url(), options.clone()).await.unwrap());
     until(async || store.ready().await.is_ok()).await;
     let writers = (0..100).map(|n| {
         let store = Arc::clone(&store);
@@ -195,8 +194,7 @@ async fn an_answer_waits_for_as_many_replicas_as_wanted() {
     until(async || store.ready().await.is_ok()).await;
     assert_eq!(create(&store, 100).await.unwrap(), Commit::Done);
     assert_eq!(store.commit(&stale).await.unwrap(), Commit::Stale);
-    let cluster = RedisUrl::parse("redis-cluster://127.0.0.1:1").unwrap();
-    let told = sources(&Redis::open(&cluster, options).await.unwrap_err());
+    let told = sources(&open_with("redis-cluster://127.0.0.1:1", options).await.unwrap_err());
     assert!(told.contains("wait_replicas is not for a Cluster"), "{told}");
 }
 
@@ -241,7 +239,7 @@ async fn while_replicas_are_missing_nothing_is_written() {
     // So that the server knows the script.
     assert_eq!(create(&open(&server.url()).await.unwrap(), 0).await.unwrap(), Commit::Done);
     let options = RedisOptions::default().answering(Duration::from_secs(1)).wait_replicas(1);
-    let store = Arc::new(Redis::open(&RedisUrl::parse(&server.url()).unwrap(), options).await.unwrap());
+    let store = Arc::new(open_with(&server.url(), options).await.unwrap());
     let writers = (1..1500_u32).map(|n| {
         let store = Arc::clone(&store);
         let mut mark = [1; 16];

@@ -8,16 +8,24 @@ mod fake;
 mod keeping;
 mod proxy;
 mod replies;
+mod resharding;
+mod silence;
+mod tls;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
-use ambient::Time;
+use ambient::{SystemClock, Time};
 use store::{
     AdminKey, Changes, Commit, Digest, Key, Kind, Mark, Redis, RedisOptions, RedisUrl, Row, Store, StoreError,
 };
 
 async fn open(url: &str) -> Result<Redis, StoreError> {
-    Redis::open(&RedisUrl::parse(url).unwrap(), RedisOptions::default()).await
+    open_with(url, RedisOptions::default()).await
+}
+
+async fn open_with(url: &str, options: RedisOptions) -> Result<Redis, StoreError> {
+    Redis::open(&RedisUrl::parse(url).unwrap(), options, Arc::new(SystemClock)).await
 }
 
 fn record(name: impl ToString) -> AdminKey {
@@ -40,6 +48,13 @@ async fn read(store: &Redis, n: u8) -> Option<Row> {
 fn is_unavailable<T: Debug>(answer: Result<T, StoreError>) -> bool {
     match answer {
         Err(StoreError::Unavailable(_)) => true,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_misconfigured<T: Debug>(answer: Result<T, StoreError>) -> bool {
+    match answer {
+        Err(StoreError::Misconfigured(_)) => true,
         other => panic!("{other:?}"),
     }
 }

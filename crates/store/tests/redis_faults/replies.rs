@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use ambient::Time;
 use store::{
-    Changes, Claim, ClaimKind, Claimed, Commit, Found, Look, Mark, Marks, Redis, RedisOptions, RedisUrl,
-    Store, StoreError,
+    Changes, Claim, ClaimKind, Claimed, Commit, Found, Look, Mark, Marks, RedisOptions, Store, StoreError,
 };
 use testkit::redis_server::{RedisCluster, RedisServer};
 
 use crate::proxy::Proxy;
-use crate::{Key, Kind, create, creation, is_unavailable, open, read, record, sources};
+use crate::{Key, Kind, create, creation, is_unavailable, open, open_with, read, record, sources};
 
 /// How often the server ran a script that writes a record, an entry of a list, or a claim.
 fn scripts_run(server: &RedisServer) -> u32 {
@@ -153,7 +152,7 @@ async fn a_server_that_never_answers_is_unavailable() {
     let server = RedisServer::start();
     let options =
         RedisOptions::default().answering(Duration::from_millis(50)).connecting(Duration::from_millis(50));
-    let store = Redis::open(&RedisUrl::parse(&server.url()).unwrap(), options).await.unwrap();
+    let store = open_with(&server.url(), options).await.unwrap();
     server.ask(&["CLIENT", "PAUSE", "3000", "ALL"]);
     assert!(is_unavailable(create(&store, 1).await));
     assert!(is_unavailable(store.ready().await));

@@ -78,7 +78,7 @@ async fn another_scheme_and_a_token_in_the_query_are_no_credentials() {
 /// The table: malformed is 400 `invalid_request`; so are two headers, of which one could be checked and the other used (WB-7).
 #[tokio::test]
 async fn a_malformed_authorization_is_400_invalid_request() {
-    let protection = Protection::new(Fake::at(RESOURCE));
+    let protection = builder().require("a b").build().unwrap();
     for headers in [
         &[("authorization", "Bearer")][..],
         &[("authorization", "Bearer ")],
@@ -92,6 +92,11 @@ async fn a_malformed_authorization_is_400_invalid_request() {
         let answer = refused(&protection, headers, "").await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{headers:?}");
         assert_eq!(param(&answer, "error").as_deref(), Some("invalid_request"));
+        assert_eq!(
+            param(&answer, "scope").as_deref(),
+            Some("a b"),
+            "what to ask for is said in each challenge"
+        );
         assert_eq!(json(&answer)["error"]["data"]["reason"], "credentials_malformed");
     }
 }
@@ -236,10 +241,4 @@ fn what_cannot_be_demanded_is_refused_when_it_is_configured() {
         let fault = built.unwrap_err().to_string();
         assert!(fault.contains(part) && fault.contains("A good one looks like"), "{fault}");
     }
-}
-
-#[test]
-fn the_authorization_header_is_taken_away_unless_it_is_asked_for() {
-    assert!(!Protection::new(Fake::at(RESOURCE)).keeps_authorization_header());
-    assert!(builder().keep_authorization_header().build().unwrap().keeps_authorization_header());
 }

@@ -4,6 +4,8 @@ use super::*;
 
 const CALL: &str =
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete","arguments":{}}}"#;
+/// JSON-RPC 2.0 section 5.1: invalid params.
+const NAMELESS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#;
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 
 fn protection() -> Protection {
@@ -54,7 +56,8 @@ async fn a_header_that_names_another_tool_changes_nothing() {
 #[tokio::test]
 async fn a_body_that_cannot_be_read_in_one_way_is_400() {
     let twice = CALL.replace(r#""name":"#, r#""name":"free","name":"#);
-    for (body, code) in [("nonsense", -32700), (twice.as_str(), -32600), ("[1]", -32600)] {
+    for (body, code) in [("nonsense", -32700), (twice.as_str(), -32602), ("[1]", -32600), (NAMELESS, -32602)]
+    {
         let answer = refused(&protection(), &[("authorization", "Bearer good.a+b+c")], body).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body}");
         assert!(!answer.headers().contains_key(header::WWW_AUTHENTICATE));
@@ -141,7 +144,7 @@ async fn a_token_that_died_while_the_body_came_is_401() {
     clock.advance(10);
     assert!(good.admit(CALL.as_bytes()).await.unwrap().is_some());
     revoked.store(true, Ordering::Relaxed);
-    let answer = Response::from(dead.admit(CALL.as_bytes()).await.unwrap_err());
+    let answer = dead.admit(CALL.as_bytes()).await.unwrap_err();
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(param(&answer, "error").as_deref(), Some("invalid_token"));
 }
@@ -185,4 +188,29 @@ fn what_the_author_forgot_is_said_once_a_minute() {
     assert!(due(100) && !due(100) && !due(159) && due(160) && !due(219));
     assert!(due(50), "the clock was put back");
     assert_eq!(Protection::missing("/x").status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+/// What an author adds later is closed until somebody opens it.
+#[tokio::test]
+async fn tools_that_nobody_named_are_closed_and_those_that_are_open_need_nothing_more() {
+    let protection = builder().require("a").require_for_other_tools("b").open_tool("free").build().unwrap();
+    for (tool, scope) in [("free", None), ("Free", Some("a b")), ("delete", Some("a b"))] {
+        let call = CALL.replace("delete", tool);
+        let sent = sent(&protection, &[("authorization", "Bearer good.a")], &call).await;
+        assert_eq!(sent.err().and_then(|answer| param(&answer, "scope")).as_deref(), scope, "{tool}");
+    }
+    let batch = format!("[{},{CALL}]", CALL.replace("delete", "free"));
+    let answer = refused(&protection, &[("authorization", "Bearer good.a")], &batch).await;
+    assert_eq!(param(&answer, "scope").as_deref(), Some("a b"));
+}
+
+#[test]
+fn a_tool_that_is_open_and_needs_a_scope_is_an_error() {
+    for built in [
+        builder().open_tool("delete").require_for_tool("delete", "b").build(),
+        builder().require_for_tool("delete", "b").open_tool("delete").build(),
+    ] {
+        assert_eq!(built.unwrap_err(), ConfigError::OpenTool { tool: "delete".to_owned() });
+    }
+    assert!(matches!(builder().open_tool("").build(), Err(ConfigError::Value { .. })));
 }

@@ -5,7 +5,7 @@
 /// Each sentence (`Display`) is safe to show to whoever sent the token, in `error_description` for instance: it has nothing of
 /// the token in it, and only characters of RFC 6750 section 3.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
+pub enum TokenError {
     /// Not a signed token in compact form of at most 16 KiB (RFC 7515 section 3.1), or its claims are no JSON object.
     #[error("this is not a signed JWT")]
     Malformed,
@@ -70,23 +70,23 @@ mod tests {
     #[test]
     fn no_sentence_has_anything_of_the_token_or_needs_quoting() {
         let kid = Some("\"\r\n<script>".to_owned());
-        for rejection in [
-            Rejection::Malformed,
-            Rejection::AlgorithmNotAllowed,
-            Rejection::ExtensionNotSupported,
-            Rejection::TypeNotAllowed,
-            Rejection::UnknownKey { kid },
-            Rejection::SignatureWrong,
-            Rejection::ClaimMissing { claim: "exp" },
-            Rejection::ClaimMalformed { claim: "exp" },
-            Rejection::IssuerWrong,
-            Rejection::IdToken,
-            Rejection::Expired,
-            Rejection::NotYetValid,
-            Rejection::AudienceWrong,
-            Rejection::SenderConstrained,
+        for error in [
+            TokenError::Malformed,
+            TokenError::AlgorithmNotAllowed,
+            TokenError::ExtensionNotSupported,
+            TokenError::TypeNotAllowed,
+            TokenError::UnknownKey { kid },
+            TokenError::SignatureWrong,
+            TokenError::ClaimMissing { claim: "exp" },
+            TokenError::ClaimMalformed { claim: "exp" },
+            TokenError::IssuerWrong,
+            TokenError::IdToken,
+            TokenError::Expired,
+            TokenError::NotYetValid,
+            TokenError::AudienceWrong,
+            TokenError::SenderConstrained,
         ] {
-            let sentence = rejection.to_string();
+            let sentence = error.to_string();
             assert!(!sentence.contains("script"), "{sentence}");
             assert!(
                 sentence.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E)),

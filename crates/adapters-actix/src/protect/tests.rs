@@ -1,0 +1,157 @@
+use std::future::poll_fn;
+
+use actix_web::App;
+use actix_web::body::to_bytes;
+use actix_web::error::ErrorImATeapot;
+use actix_web::middleware::from_fn;
+use actix_web::test::{TestRequest, init_service, try_call_service};
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
+use oauth_types::{Issuer, Resource};
+use resource_server::{Rejection, Unavailable, Verify};
+use secrecy::SecretString;
+
+use super::*;
+
+struct Anybody(Resource);
+
+#[async_trait]
+impl Verify for Anybody {
+    async fn verify(&self, _: &SecretString) -> Result<Arc<Verified>, Rejection> {
+        let issuer = Issuer::parse("https://auth.example").unwrap();
+        Ok(Arc::new(Verified::new(issuer, "alice", self.0.clone())))
+    }
+
+    fn resource(&self) -> &Resource {
+        &self.0
+    }
+
+    fn issuers(&self) -> Vec<Issuer> {
+        Vec::new()
+    }
+
+    fn ready(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
+}
+
+fn protection() -> Protection {
+    Protection::new(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()))
+}
+
+fn request() -> TestRequest {
+    TestRequest::post().uri("/mcp").insert_header(("authorization", "Bearer abc"))
+}
+
+/// Its second piece never comes: whoever waited for the whole would wait for ever.
+fn endless() -> impl futures_util::Stream<Item = Result<Bytes, actix_web::error::PayloadError>> {
+    stream::iter([Ok(Bytes::from("data: 1\n\n"))]).chain(stream::pending())
+}
+
+#[tokio::test]
+async fn whoever_watches_is_told_whether_tokens_can_be_checked() {
+    let application = init_service(App::new().route("/ready", readiness(&protection()))).await;
+    let asked = TestRequest::get().uri("/ready").to_request();
+    let answer = try_call_service(&application, asked).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers().get("cache-control").unwrap(), "no-store");
+}
+
+#[tokio::test]
+async fn an_answer_streams() {
+    let events = web::to(|| async { HttpResponse::Ok().streaming(endless()) });
+    let application = App::new().default_service(events).wrap(protect(protection()));
+    let application = init_service(application).await;
+    let answer = try_call_service(&application, request().to_request()).await.unwrap();
+    assert_eq!(answer.headers().get("access-control-allow-origin").unwrap(), "*");
+    let mut body = answer.into_body();
+    let first = poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await.unwrap();
+    assert_eq!(first.ok().unwrap(), "data: 1\n\n");
+}
+
+#[tokio::test]
+async fn a_request_streams_where_no_tool_needs_a_scope() {
+    let first = |mut body: Payload| async move { body.next().await.unwrap().unwrap() };
+    let application = App::new().service(web::resource("/mcp").to(first).wrap(protect(protection())));
+    let application = init_service(application).await;
+    let payload = dev::Payload::Stream { payload: endless().boxed_local() };
+    let answer = try_call_service(&application, request().to_request().replace_payload(payload).0).await;
+    assert_eq!(to_bytes(answer.unwrap().into_body()).await.ok().unwrap(), "data: 1\n\n");
+}
+
+/// Whoever stole a token could hold requests open with it, and end them when they like.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_end_is_408() {
+    let protection = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+    let protection = protection.require_for_tool("delete", "b").build().unwrap();
+    let application = App::new().default_service(web::to(HttpResponse::Ok)).wrap(protect(protection));
+    let application = init_service(application).await;
+    let payload = dev::Payload::Stream { payload: endless().boxed_local() };
+    let answer = try_call_service(&application, request().to_request().replace_payload(payload).0).await;
+    assert_eq!(answer.unwrap().status().as_u16(), 408);
+}
+
+/// The client is told as by any other refusal, also where it is a page.
+#[tokio::test]
+async fn a_body_that_breaks_off_is_400_with_its_code_and_cors() {
+    let protection = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+    let protection = protection.require_for_tool("delete", "b").build().unwrap();
+    let application = App::new().default_service(web::to(HttpResponse::Ok)).wrap(protect(protection));
+    let application = init_service(application).await;
+    let broken = stream::iter([Ok(Bytes::from("{")), Err(actix_web::error::PayloadError::Incomplete(None))]);
+    let payload = dev::Payload::Stream { payload: broken.boxed_local() };
+    let answer = try_call_service(&application, request().to_request().replace_payload(payload).0).await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.status().as_u16(), 400);
+    assert_eq!(answer.headers().get("access-control-allow-origin").unwrap(), "*");
+    let body = to_bytes(answer.into_body()).await.ok().unwrap();
+    assert!(String::from_utf8_lossy(&body).contains("body_broken_off"), "{body:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_something_outside_keeps_is_500() {
+    let keeps = from_fn(async |request: ServiceRequest, next: actix_web::middleware::Next<_>| {
+        let kept = request.request().clone();
+        let answer = next.call(request).await;
+        drop(kept);
+        answer
+    });
+    let application = App::new()
+        .service(web::resource("/mcp").to(HttpResponse::Ok).wrap(protect(protection())).wrap(keeps));
+    let application = init_service(application).await;
+    let answer = try_call_service(&application, request().to_request()).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 500);
+}
+
+/// RS-19: a script that cannot read an error cannot act on it.
+#[tokio::test]
+async fn an_error_of_middleware_behind_has_cors_and_stays_what_it_is() {
+    let fails = from_fn(async |_: ServiceRequest, _: actix_web::middleware::Next<_>| {
+        Err::<ServiceResponse, _>(ErrorImATeapot("no coffee"))
+    });
+    let application = App::new().wrap(fails).wrap(protect(protection()));
+    let application = init_service(application).await;
+    let error = try_call_service(&application, request().to_request()).await.err().unwrap();
+    assert_eq!(error.to_string(), "no coffee");
+    let answer = error.error_response();
+    assert_eq!(answer.status().as_u16(), 418);
+    assert_eq!(answer.headers().get("access-control-allow-origin").unwrap(), "*");
+}
+
+#[cfg(feature = "tower")]
+#[test]
+fn a_tower_service_learns_who_calls_and_not_by_which_token() {
+    let names = tower::service_fn(async |request: Request<crate::Incoming>| {
+        assert!(!request.headers().contains_key("authorization"));
+        let caller = request.extensions().get::<Arc<Verified>>().unwrap();
+        let name = Bytes::from(caller.subject.clone().unwrap());
+        Ok::<_, std::convert::Infallible>(Response::new(http_body_util::Full::new(name)))
+    });
+    actix_web::rt::System::new().block_on(async {
+        let route = crate::tower_service(names);
+        let mcp = web::resource("/mcp").route(route).wrap(protect(protection()));
+        let application = init_service(App::new().service(mcp)).await;
+        let answer = try_call_service(&application, request().to_request()).await.unwrap();
+        assert_eq!(to_bytes(answer.into_body()).await.ok().unwrap(), "alice");
+    });
+}

@@ -1,0 +1,204 @@
+//! `portcullis serve`
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use super::{Environment, RunError};
+use crate::compose::{Kept, OpenError, Portcullis};
+use crate::config::{Config, Settings, StoreKind, UnknownVariable};
+use crate::greeting::Greeting;
+use crate::opening::Entrance;
+use crate::serve::{self as network, Room};
+use crate::telemetry;
+
+/// Run the authorization server
+///
+/// Without any configuration it listens on http://127.0.0.1:8414, keeps its data in ./portcullis-data, makes an admin key on
+/// the first run and prints what to do next.
+///
+/// Every setting is a flag, a variable of the environment, or a key of a TOML file, with one name: --code-lifetime,
+/// PORTCULLIS_CODE_LIFETIME, code_lifetime. A flag holds before a variable, a variable before the file.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = SECRETS)]
+pub(super) struct Serve {
+    /// A TOML file with settings
+    ///
+    /// [variable: PORTCULLIS_CONFIG] [default: none]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+const SECRETS: &str = "\
+Secrets are no flags, because other users of a machine can read those:
+  PORTCULLIS_ADMIN_KEY   the key that opens /api: 16 characters or more
+  PORTCULLIS_STORE       the URL of a Redis, if it holds a password
+  PORTCULLIS_MASTER_KEY  base64url of 32 random bytes; openssl rand -base64 32 | tr '+/' '-_' makes one
+
+It ends with status 2 if the configuration is wrong, with 1 if something else keeps it from running.
+Times are written 90s, 15m, 1h or 30d; addresses 127.0.0.1:8414 or [::1]:8414.";
+
+const ANOTHER_KEY: &str =
+    "Another server of this store made an admin key at the same time: that one holds, this one does not.";
+
+const ONE_ADDRESS: &str = "the issuer is https, so a proxy stands before this server, but --trusted-proxies names none: everybody \
+    counts as one address, and one who guesses shuts all out of log-in, sign-up, registration and /api. Name it, for example: \
+    --trusted-proxies 127.0.0.1";
+
+const PASSWORD_SHOWN: &str = "the password of Redis is sent to another machine without TLS, where others on the way can read it. Begin the \
+    URL with rediss if that network is not yours alone";
+
+pub(super) fn run(
+    serve: Serve,
+    environment: &Environment<'_>,
+    unknown: &[UnknownVariable],
+    out: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> Result<(), RunError> {
+    let config = Config::load(serve.settings, serve.config.as_deref(), environment.look_up)?;
+    telemetry::start(&config)?;
+    for variable in unknown {
+        tracing::warn!("{variable}");
+    }
+    let warnings =
+        [(config.sees_one_address_only(), ONE_ADDRESS), (config.shows_a_password(), PASSWORD_SHOWN)];
+    for (_, warning) in warnings.into_iter().filter(|(holds, _)| *holds) {
+        let _ = writeln!(errors, "portcullis: {warning}");
+        tracing::warn!("{warning}");
+    }
+    Runtime::new()?.block_on(run_server(config, out))
+}
+
+async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunError> {
+    let stop = network::told_to_stop()?;
+    // First the port: who starts it twice is told so before anything is made.
+    let listener = network::bind(config.listen).await?;
+    let listening = listener.local_addr()?;
+    if config.issuer.is_none() && !listening.ip().is_loopback() {
+        tracing::warn!(
+            "no issuer is set: only clients on this machine can log in. Set --issuer to the public URL"
+        );
+    }
+    let issuer = config.issuer_at(listening).ok_or(OpenError::NoIssuer)?;
+    config.issuer = Some(issuer.clone());
+    let room = Room::of_this_process().with_proxies(&config.trusted_proxies);
+    let entrance = Arc::new(Entrance::new(issuer));
+    tracing::info!(%listening, "listening");
+
+    let mut serving =
+        pin!(network::serve(Arc::clone(&entrance) as Arc<dyn http_io::Serve>, listener, room, stop));
+    let portcullis = tokio::select! {
+        opened = open(&config, listening, &entrance, out) => opened?,
+        () = &mut serving => {
+            tracing::info!("stopped before the store was open");
+            return Ok(());
+        }
+    };
+    tracing::info!(%listening, issuer = %portcullis.issuer(), "started");
+    let mut chores = JoinSet::new();
+    chores.spawn(Arc::clone(&portcullis).keep_sweeping());
+    chores.spawn(portcullis.keep_watching());
+    serving.await;
+    // An aborted task holds its part of the store until it is joined.
+    chores.shutdown().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens the store, shows the operator what there is to see, and lets everybody in.
+async fn open(
+    config: &Config,
+    listening: SocketAddr,
+    entrance: &Entrance,
+    out: &mut dyn Write,
+) -> Result<Arc<Portcullis>, RunError> {
+    let portcullis = Arc::new(entrance.opened(config).await?);
+    let greeting = Greeting {
+        listening,
+        issuer: portcullis.issuer(),
+        new_admin_key: portcullis.new_admin_key(),
+        first_run: portcullis.is_first_run(),
+        forgetful: matches!(config.store, StoreKind::Memory),
+    };
+    // Shown before it is kept: of a key that could not be printed the next start makes another.
+    greeting.print(out)?;
+    match entrance.kept_admin_key(&portcullis).await.map_err(RunError::AdminKeyNotKept)? {
+        Kept::This => {}
+        Kept::Another => {
+            writeln!(out, "{ANOTHER_KEY}")?;
+            out.flush()?;
+        }
+    }
+    entrance.let_in(Arc::clone(&portcullis));
+    Ok(portcullis)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::io;
+
+    use super::*;
+    use crate::cli::main;
+
+    /// A pipe that nobody reads any more.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_first_run_that_cannot_print_the_admin_key_does_not_keep_it() {
+        let home = tempfile::TempDir::new().unwrap();
+        let config = || Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data: home.path().join("data"),
+            ..Config::default()
+        };
+        assert!(matches!(run_server(config(), &mut Closed).await, Err(RunError::Io(_))));
+        assert!(Portcullis::open(config()).await.unwrap().new_admin_key().is_some());
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_named_is_warned_of_once() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let (mut out, mut errors) = (Vec::new(), Vec::new());
+        let arguments = ["portcullis", "serve", "--issuer", "https://auth.example.com", "--listen", &address];
+        let environment = Environment { look_up: &|_| None, names: &Vec::new };
+        main(arguments.map(OsString::from), &environment, &mut out, &mut errors);
+        let told = String::from_utf8(errors).unwrap();
+        assert_eq!(told.matches("--trusted-proxies names none").count(), 1, "{told}");
+        assert!(told.contains("is in use by another program"), "{told}");
+    }
+
+    #[test]
+    fn a_password_that_is_sent_in_the_clear_is_warned_of_and_not_shown() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let (mut out, mut errors) = (Vec::new(), Vec::new());
+        let arguments = ["portcullis", "serve", "--listen", &address];
+        let store = |name: &str| {
+            (name == "PORTCULLIS_STORE").then(|| OsString::from("redis://:the-word@redis.example.internal"))
+        };
+        let environment = Environment { look_up: &store, names: &Vec::new };
+        main(arguments.map(OsString::from), &environment, &mut out, &mut errors);
+        let told = String::from_utf8(errors).unwrap();
+        assert_eq!(told.matches("without TLS").count(), 1, "{told}");
+        assert!(!told.contains("the-word"), "{told}");
+    }
+}

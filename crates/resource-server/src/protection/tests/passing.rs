@@ -1,0 +1,137 @@
+//! A request from its head to the service behind.
+
+use std::future::{pending, ready};
+use std::io::{self, Write};
+
+use parking_lot::Mutex;
+
+use super::*;
+
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete"}}"#;
+const GOOD: [(&str, &str); 2] = [("authorization", "Bearer good.a+b"), ("origin", "https://page.example")];
+
+fn protection() -> Protection {
+    builder().require("a").require_for_tool("delete", "b").body_limit(100).build().unwrap()
+}
+
+fn whole(text: &'static str) -> impl FnOnce(usize) -> std::future::Ready<ReadBody> {
+    move |_| ready(ReadBody::Whole(Bytes::from_static(text.as_bytes())))
+}
+
+/// What is checked is what goes on.
+#[tokio::test]
+async fn the_body_is_read_up_to_the_limit_and_goes_along() {
+    let mut head = head("POST", &GOOD);
+    let read = |limit| {
+        assert_eq!(limit, 100);
+        ready(ReadBody::Whole(Bytes::from_static(CALL.as_bytes())))
+    };
+    let (passed, body) = protection().pass(&mut head, None, read).await.unwrap();
+    assert_eq!(body.as_deref(), Some(CALL.as_bytes()));
+    assert_eq!(passed.caller().unwrap().subject.as_deref(), Some("somebody"));
+}
+
+#[tokio::test]
+async fn a_body_is_not_read_where_nothing_depends_on_it() {
+    let unread = |_| -> std::future::Ready<ReadBody> { panic!("nobody asked for it") };
+    let toolless = builder().require("a").build().unwrap();
+    let (_, body) = toolless.pass(&mut head("POST", &GOOD), None, unread).await.unwrap();
+    assert_eq!(body, None);
+    let stranger = [("authorization", "Bearer garbage")];
+    assert!(protection().pass(&mut head("POST", &stranger), None, unread).await.is_err());
+}
+
+/// A page that cannot read the answer cannot tell its user.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_cannot_be_had_is_an_answer_with_its_code_and_cors() {
+    let protection = protection();
+    let answers = [
+        protection.pass(&mut head("POST", &GOOD), None, |_| ready(ReadBody::BrokenOff)).await,
+        protection.pass(&mut head("POST", &GOOD), None, |_| ready(ReadBody::TooLarge)).await,
+        protection.pass(&mut head("POST", &GOOD), None, |_| pending()).await,
+    ];
+    let expected =
+        [(400, "body_broken_off", -32700), (413, "body_too_large", -32001), (408, "body_too_slow", -32001)];
+    for (answer, (status, reason, code)) in answers.into_iter().zip(expected) {
+        let answer = answer.unwrap_err();
+        assert_eq!(answer.status().as_u16(), status, "{reason}");
+        assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+        let error = &json(&answer)["error"];
+        assert_eq!((&error["data"]["reason"], &error["code"]), (&reason.into(), &code.into()));
+    }
+}
+
+/// RS-13: what has no token cannot send it on.
+#[tokio::test]
+async fn the_authorization_header_is_taken_away_for_all_but_the_next_protection() {
+    let mut head = head("POST", &GOOD);
+    let (passed, _) = protection().pass(&mut head, None, whole(CALL)).await.unwrap();
+    assert!(!head.headers.contains_key(header::AUTHORIZATION));
+    assert!(!format!("{passed:?}").contains("good.a"), "{passed:?}");
+    let inner = protection().requiring("c").unwrap();
+    let refused = inner.pass(&mut head.clone(), Some(passed.clone()), whole(CALL)).await.unwrap_err();
+    assert_eq!(param(&refused, "error").as_deref(), Some("insufficient_scope"));
+    let (_, _) = protection().pass(&mut head, Some(passed), whole(CALL)).await.unwrap();
+    assert!(!head.headers.contains_key(header::AUTHORIZATION));
+    let refused = protection().pass(&mut head, None, whole(CALL)).await.unwrap_err();
+    assert_eq!(param(&refused, "error"), None, "nothing else has the token");
+}
+
+#[tokio::test]
+async fn the_authorization_header_stays_where_somebody_wants_it() {
+    let mut head = head("POST", &GOOD);
+    let keeping = builder().keep_authorization_header().build().unwrap();
+    keeping.pass(&mut head, None, whole(CALL)).await.unwrap();
+    assert_eq!(head.headers[header::AUTHORIZATION], GOOD[0].1);
+}
+
+#[tokio::test]
+async fn somebody_anonymous_is_nobody_and_asked_to_log_in_where_somebody_must_be_known() {
+    let optional = builder().optional().require("a").build().unwrap();
+    let (passed, _) = optional.pass(&mut head("GET", &[]), None, whole("")).await.unwrap();
+    assert_eq!(passed.caller(), None);
+    let answer = passed.no_credentials();
+    assert_eq!((answer.status(), param(&answer, "scope").as_deref()), (StatusCode::UNAUTHORIZED, Some("a")));
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whoever asks why a client is refused finds the code that the client was told.
+#[tokio::test]
+async fn each_refusal_is_logged_once_with_its_code_and_without_the_token() {
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
+    let _logging = tracing::subscriber::set_default(lines.with_writer(move || writer.clone()).finish());
+    let protection = protection();
+    for (authorization, code) in [
+        ("", "credentials_missing"),
+        ("Bearer a b", "credentials_malformed"),
+        ("Bearer garbage", "token_unrecognised"),
+        ("Bearer down", "check_unavailable"),
+        ("Bearer good.b", "scope_missing"),
+        ("Bearer good.a+b", "body_broken_off"),
+    ] {
+        let headers = [("authorization", authorization)];
+        let shown = if authorization.is_empty() { &[][..] } else { &headers };
+        let body = if code == "body_broken_off" { ReadBody::BrokenOff } else { ReadBody::Whole(CALL.into()) };
+        let refused = protection.pass(&mut head("POST", shown), None, |_| ready(body)).await;
+        assert!(refused.is_err(), "{authorization}");
+        let text = String::from_utf8(std::mem::take(&mut *log.0.lock())).unwrap();
+        assert_eq!((text.lines().count(), text.matches(code).count()), (1, 1), "{text}");
+        assert!(text.contains("DEBUG") && !text.contains("garbage") && !text.contains("good"), "{text}");
+    }
+}
