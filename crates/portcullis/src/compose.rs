@@ -27,6 +27,7 @@ pub use self::builder::{Builder, OpenError};
 use crate::admin::Admin;
 use crate::admin::keys::FIRST;
 use crate::answer;
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::data::DataFolder;
 use crate::ops::Ops;
@@ -39,6 +40,7 @@ pub struct Portcullis {
     identity: Arc<Identity>,
     admin: Admin,
     ops: Ops,
+    audit: Arc<Audit>,
     store: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -135,6 +137,17 @@ impl Portcullis {
             half_minutes.tick().await;
             self.ops.watch().await;
         }
+    }
+
+    /// Writes the audit trail as things happen, for as long as it is polled. Without it events are in the log alone.
+    pub async fn keep_writing(self: Arc<Self>) {
+        self.audit.keep_writing().await;
+    }
+
+    /// The audit trail: how much of it waits to be written, and how much could not be kept.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     /// Removes expired records every minute, for as long as it is polled.

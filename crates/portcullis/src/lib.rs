@@ -9,6 +9,7 @@
 //! | all parts as one [`Serve`](http_io::Serve) | [`Portcullis`], [`Builder`] |
 //! | servers, clients, users, grants, keys and events, for whoever holds an admin key | [`Admin`] |
 //! | `/health`, `/ready`, `/` | [`Ops`] |
+//! | what happened, in the log and the store | [`Audit`] |
 //! | what answers while the store is not open yet | [`Entrance`] |
 //! | the data folder: database, master key, lock | [`DataFolder`] |
 //! | everything from one store to another | [`migrate`] |
@@ -18,6 +19,7 @@
 
 mod admin;
 mod answer;
+mod audit;
 pub mod cli;
 mod complaints;
 mod compose;
@@ -32,6 +34,7 @@ pub mod serve;
 pub mod telemetry;
 
 pub use self::admin::Admin;
+pub use self::audit::Audit;
 pub use self::compose::{Builder, Kept, OpenError, Portcullis};
 pub use self::config::Config;
 pub use self::data::{DataError, DataFolder};

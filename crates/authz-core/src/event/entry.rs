@@ -93,7 +93,8 @@ impl Event {
     }
 
     /// Whether it speaks of theft, loss or an attack.
-    pub(super) const fn is_alarming(&self) -> bool {
+    #[must_use]
+    pub const fn is_alarming(&self) -> bool {
         match self {
             Self::CodeReplayed { .. }
             | Self::VerifierMismatched { .. }

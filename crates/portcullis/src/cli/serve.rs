@@ -104,8 +104,11 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
     tracing::info!(%listening, issuer = %portcullis.issuer(), "started");
     let mut chores = JoinSet::new();
     chores.spawn(Arc::clone(&portcullis).keep_sweeping());
-    chores.spawn(portcullis.keep_watching());
+    chores.spawn(Arc::clone(&portcullis).keep_writing());
+    chores.spawn(Arc::clone(&portcullis).keep_watching());
     serving.await;
+    // What the last requests did is told, too.
+    portcullis.audit().finish().await;
     // An aborted task holds its part of the store until it is joined.
     chores.shutdown().await;
     tracing::info!("stopped");

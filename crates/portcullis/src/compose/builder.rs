@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use authz_core::{
     AuthorizationServer, Counted, Events, Keys, KeysError, Limiter, OutOfBounds, Oversight, Registry,
-    TokenKind, TokenText, Traced, Unlimited,
+    TokenKind, TokenText, Unlimited,
 };
 use identity::{
     AccountPolicy, Accounts, Cost, Identity, Mail, Outbox, Pages, PolicyError, Sessions, Smtp, SmtpUrlError,
@@ -22,6 +22,7 @@ use thiserror::Error;
 use super::Portcullis;
 use crate::admin::Admin;
 use crate::admin::keys::FIRST;
+use crate::audit::Audit;
 use crate::config::{Config, MailKind, MasterKey, StoreKind};
 use crate::data::{DataError, DataFolder};
 use crate::ops::Ops;
@@ -238,6 +239,10 @@ impl Builder {
         let counters = counters.unwrap_or_else(|| Arc::new(MemoryCounters::default()));
         let counted: Arc<dyn Limiter> = Arc::new(Counted::new(counters, clock.clone()));
         let limiter = if config.limits { counted.clone() } else { Arc::new(Unlimited) };
+        let audit =
+            Audit::new(records.clone(), clock.clone(), entropy.clone()).kept_for(config.audit_retention);
+        let audit = Arc::new(audit);
+        let events: Arc<dyn Events> = audit.clone();
         let policy = config.policy;
         let registry = Registry::new(records.clone(), clock.clone(), entropy.clone());
         let AccountPolicy { cost, session_idle, session_total, .. } = config.accounts.clone();
@@ -254,18 +259,20 @@ impl Builder {
             .clock(clock.clone())
             .entropy(entropy.clone())
             .limiter(limiter.clone())
+            .events(events.clone())
             .people(accounts.clone())
             .resources(Arc::new(registry.clone()))
             .build()?;
         let server = Arc::new(server);
-        let identity =
-            Identity::new(pages, accounts, server.clone()).limiter(limiter.clone()).policy(config.accounts);
+        let identity = Identity::new(pages, accounts, server.clone())
+            .limiter(limiter.clone())
+            .events(events.clone())
+            .policy(config.accounts);
         let identity = match mail {
             Some(mail) => identity.mail(mail),
             None => identity,
         };
         let identity = Arc::new(identity);
-        let events: Arc<dyn Events> = Arc::new(Traced);
         let oversight = Oversight::new(records.clone(), clock.clone(), entropy.clone(), events.clone())
             .policy(policy)
             .registry(registry);
@@ -284,6 +291,7 @@ impl Builder {
             identity,
             admin,
             ops: Ops::new(issuer, records.clone()).clock(clock.clone()),
+            audit,
             store: records.clone(),
             clock,
             entropy,

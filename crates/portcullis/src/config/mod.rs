@@ -20,7 +20,7 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use authz_core::Policy;
+use authz_core::{Lifetime, Policy};
 use http_io::AddressRange;
 use identity::{AccountPolicy, Sender, SmtpUrl};
 use oauth_types::Issuer;
@@ -61,6 +61,8 @@ pub struct Config {
     /// Whether registrations, log-ins, sign-ups and the requests that wait for consent are limited. Wrong admin keys always
     /// are.
     pub limits: bool,
+    /// How long the audit trail is kept in the store; 0 keeps none.
+    pub audit_retention: Lifetime,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which log lines are written: directives as of `tracing`'s filter.
@@ -120,6 +122,7 @@ impl Default for Config {
             accounts: AccountPolicy::default(),
             mail: MailKind::Off,
             limits: true,
+            audit_retention: Lifetime::days(90),
             log_format: LogFormat::Text,
             log: "info".to_owned(),
         }

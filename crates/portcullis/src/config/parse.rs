@@ -56,6 +56,9 @@ pub(super) fn config(
         accounts: accounts::policy(settings, &mail)?,
         mail,
         limits: setting("limits", settings.limits.as_ref()).switch()?.unwrap_or(default.limits),
+        audit_retention: setting("audit_retention", settings.audit_retention.as_ref())
+            .read(retention)?
+            .unwrap_or(default.audit_retention),
         log_format: setting("log_format", settings.log_format.as_ref())
             .choose(&["text", "json"], [LogFormat::Text, LogFormat::Json])?
             .unwrap_or(default.log_format),
@@ -192,6 +195,16 @@ pub(super) fn lifetime(text: &str) -> Result<Lifetime, Fault> {
     }
     let number: u32 = number.parse().map_err(|_| Fault::Time)?;
     number.checked_mul(seconds).map(Lifetime::seconds).ok_or(Fault::Time)
+}
+
+/// Up to five years, or nothing.
+fn retention(text: &str) -> Result<Lifetime, Fault> {
+    let given = lifetime(text)?;
+    let (least, most) = (Lifetime::days(1), Lifetime::days(1826));
+    if given.as_seconds() == 0 || (least..=most).contains(&given) {
+        return Ok(given);
+    }
+    Err(Fault::Bounds { given: given.as_seconds(), least: least.as_seconds(), most: most.as_seconds() })
 }
 
 fn filter(text: &str) -> Result<String, Fault> {

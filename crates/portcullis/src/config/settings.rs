@@ -199,6 +199,11 @@ settings! {
     /// [variable: PORTCULLIS_LIMITS] [default: on]
     #[arg(long, value_name = "on|off", help_heading = "Policy")]
     limits = "on",
+    /// How long the audit trail is kept in the store: 1d to 5 years, or 0 to write events to the log alone
+    ///
+    /// [variable: PORTCULLIS_AUDIT_RETENTION] [default: 90d]
+    #[arg(long, value_name = "TIME", help_heading = "Logs")]
+    audit_retention = "90d",
     /// How log lines are written to stderr: text or json
     ///
     /// [variable: PORTCULLIS_LOG_FORMAT] [default: text]

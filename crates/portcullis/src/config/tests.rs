@@ -100,6 +100,8 @@ fn a_bad_setting_is_refused_with_its_name_the_fault_and_an_example() {
         ("smtp_url_file", "/does/not/exist", "the file cannot be read"),
         ("private_use_schemes", "yes", "`yes` is none of: on, off"),
         ("limits", "none", "`none` is none of: on, off"),
+        ("audit_retention", "1h", "must be 86400 to 157766400"),
+        ("audit_retention", "for ever", "not a time"),
         ("log_format", "xml", "`xml` is none of: text, json"),
         ("log", "info,=,", "not a filter"),
     ] {
