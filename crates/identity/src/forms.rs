@@ -1,6 +1,6 @@
 //! The pages' forms: what shows them, and what takes them.
 
-use authz_core::{NoWayBack, ReturnTo};
+use authz_core::{NoWayBack, Page, ReturnTo};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
@@ -58,15 +58,19 @@ impl Identity {
         };
         let Ok(password) = form.one("password") else { return self.malformed() };
         if !self.repeats_token(request.headers(), &form) {
-            let alert = Some(too_old());
+            let alert = Some(self.too_old());
             return self.log_in_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
         }
         let visit = Visit::of(request, peer);
         match self.log_in(&visit, typed.email, password.unwrap_or_default()).await {
             Ok(entered) => self.come_in(&entered, typed.return_to.as_ref()),
             Err(refused) => {
-                let page =
-                    self.log_in_page(request.headers(), &typed, refused.status(), Some(refused.alert()));
+                let page = self.log_in_page(
+                    request.headers(),
+                    &typed,
+                    refused.status(),
+                    Some(refused.alert(self.site.t)),
+                );
                 retry_later(page, &refused)
             }
         }
@@ -88,19 +92,15 @@ impl Identity {
         let Ok(csrf) = form.one("csrf") else { return Ok(self.malformed()) };
         if let Some(session) = self.pages.logged_in(request.headers()).await? {
             if !session.csrf.is(csrf) {
-                return Ok(self.stop(
-                    StatusCode::FORBIDDEN,
-                    "This page is too old",
-                    "Go back, reload it, and try again.",
-                ));
+                return Ok(self.stop(StatusCode::FORBIDDEN, self.site.t.stops.too_old));
             }
             self.log_out(&Visit::of(request, peer), &session).await?;
         }
         let mut response = match &typed.return_to {
             Some(to) => self.move_on(&Destination::Here(self.pages.log_in_address(to.as_str(), None)), None),
             None => {
-                let page = LoggedOutPage { site: &self.pages.site };
-                self.pages.site.page(StatusCode::OK, Referrer::Nothing, &page)
+                let page = LoggedOutPage { site: &self.site };
+                self.site.page(StatusCode::OK, Referrer::Nothing, &page)
             }
         };
         response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_session());
@@ -109,7 +109,7 @@ impl Identity {
 
     /// Cookie and way on for somebody who has come in.
     pub(crate) fn come_in(&self, entered: &Entered, return_to: Option<&ReturnTo>) -> Response<Bytes> {
-        let mut response = self.move_on(&Destination::after_log_in(&self.pages.site, return_to), None);
+        let mut response = self.move_on(&Destination::after_log_in(&self.site, return_to), None);
         response.headers_mut().append(header::SET_COOKIE, self.session_cookie(entered));
         response
     }
@@ -120,14 +120,14 @@ impl Identity {
     }
 
     pub(crate) fn move_on(&self, to: &Destination, client: Option<String>) -> Response<Bytes> {
-        let page = MovingOn::new(&self.pages.site, to, client);
-        self.pages.site.page(StatusCode::OK, Referrer::Nothing, &page)
+        let page = MovingOn::new(&self.site, to, client);
+        self.site.page(StatusCode::OK, Referrer::Nothing, &page)
     }
 
     async fn show_logged_in(&self, session: &LoggedIn) -> Result<Response<Bytes>, Unserved> {
         let account = self.account_of(session).await?;
-        let page = LoggedInPage { site: &self.pages.site, account: &account, csrf: session.csrf };
-        Ok(self.pages.site.page(StatusCode::OK, Referrer::SameOrigin, &page))
+        let page = LoggedInPage { site: &self.site, account: &account, csrf: session.csrf };
+        Ok(self.site.page(StatusCode::OK, Referrer::SameOrigin, &page))
     }
 
     /// How a page names who is logged in.
@@ -144,7 +144,7 @@ impl Identity {
         status: StatusCode,
         alert: Option<Alert>,
     ) -> Response<Bytes> {
-        let site = &self.pages.site;
+        let site = &self.site;
         self.with_form_token(headers, |csrf| {
             let page = LogInPage {
                 site,
@@ -166,34 +166,24 @@ impl Identity {
     /// The form that came, if it comes from a page of ours and can be read at all.
     pub(crate) fn form(&self, request: &Request<Bytes>) -> Result<Form, Untaken> {
         if !self.pages.origin.is_source_of(request.headers()) {
-            let advice = "Open this server in a window of its own and try again from there.";
-            return Err(Box::new(self.stop(
-                StatusCode::FORBIDDEN,
-                "This form comes from somewhere else",
-                advice,
-            )));
+            return Err(Box::new(self.stop(StatusCode::FORBIDDEN, self.site.t.stops.elsewhere)));
         }
         if !has_content_type(request.headers(), "application/x-www-form-urlencoded") {
-            let advice = "Go back, and use the buttons of the page.";
-            return Err(Box::new(self.stop(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "This is not a form",
-                advice,
-            )));
+            let stop = self.site.t.stops.no_form;
+            return Err(Box::new(self.stop(StatusCode::UNSUPPORTED_MEDIA_TYPE, stop)));
         }
         Form::parse(request.body()).map_err(|_| Box::new(self.malformed()))
     }
 
     pub(crate) fn malformed(&self) -> Response<Bytes> {
-        let advice = "Something is missing in it, or there twice. Go back and try again.";
-        self.stop(StatusCode::BAD_REQUEST, "This request cannot be read", advice)
+        self.stop(StatusCode::BAD_REQUEST, self.site.t.stops.unreadable)
     }
 
     /// For somebody for whom there is no form to show again.
     pub(crate) fn refusal_page(&self, refused: &Refused) -> Response<Bytes> {
         let title = match refused {
-            Refused::SignUpClosed => "No sign-up here",
-            Refused::Link(_) => "This link no longer works",
+            Refused::SignUpClosed => self.site.t.stops.no_sign_up,
+            Refused::Link(_) => self.site.t.stops.dead_link,
             Refused::Wrong
             | Refused::NotAnEmail
             | Refused::NotAName
@@ -205,9 +195,10 @@ impl Identity {
             | Refused::LoggedOut
             | Refused::TooMany(_)
             | Refused::Busy
-            | Refused::Unavailable => "This does not work at the moment",
+            | Refused::Unavailable => self.site.t.stops.not_now,
         };
-        retry_later(self.stop(refused.status(), title, &refused.words()), refused)
+        let page = Page::new(refused.status(), None, title, refused.words(self.site.t));
+        retry_later(self.site.stop(&page), refused)
     }
 
     pub(crate) fn note(
@@ -217,8 +208,8 @@ impl Identity {
         words: &str,
         way: Option<Way>,
     ) -> Response<Bytes> {
-        let page = NotePage { site: &self.pages.site, title, words, way };
-        self.pages.site.page(status, Referrer::Nothing, &page)
+        let page = NotePage { site: &self.site, title, words, way };
+        self.site.page(status, Referrer::Nothing, &page)
     }
 
     /// What the form says besides secrets; the address is in `email`.
@@ -237,9 +228,14 @@ impl Identity {
         let Ok(text) = form.one("return_to") else { return Err(Box::new(self.malformed())) };
         match text.map(|text| ReturnTo::parse(text, &self.pages.issuer)) {
             Some(Ok(to)) => Ok(Some(to)),
-            Some(Err(NoWayBack::TooLong)) => Err(Box::new(self.pages.request_too_long())),
+            Some(Err(NoWayBack::TooLong)) => Err(Box::new(self.site.request_too_long())),
             Some(Err(NoWayBack::Elsewhere)) | None => Ok(None),
         }
+    }
+
+    /// For the page of a form that does not repeat its token.
+    pub(crate) fn too_old(&self) -> Alert {
+        Alert { words: self.site.t.entry.too_old.to_owned(), wrong: &[] }
     }
 
     /// Whether a form before log-in repeats the token of this browser.
@@ -268,11 +264,6 @@ pub(crate) fn retry_later(mut response: Response<Bytes>, refused: &Refused) -> R
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
-}
-
-pub(crate) fn too_old() -> Alert {
-    let words = "This page was open for too long, or cookies are off. Please try again.";
-    Alert { words: words.to_owned(), wrong: &[] }
 }
 
 /// What is longer was not typed.

@@ -6,28 +6,30 @@ use std::sync::Arc;
 use ambient::SystemClock;
 use async_trait::async_trait;
 use authz_core::{
-    AccountEvent, AuthorizationServer, Context, Counted, Events, Interaction as _, Limiter, Page, Stopped,
-    Traced, Unavailable,
+    AccountEvent, AuthorizationServer, Context, Counted, Events, Limiter, Page, Stopped, Traced, Unavailable,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, Serve};
 use store::{GrantId, MemoryCounters, StoreError};
 
+use crate::account::AccountRoute;
 use crate::api::JsonRoute;
 use crate::language::Language;
 use crate::mail::Mail;
 use crate::mail::desk::Desk;
 use crate::mail::post::Post;
 use crate::pages::Pages;
-use crate::pages::site::asset;
+use crate::pages::site::{Site, asset};
 use crate::people::Accounts;
 use crate::policy::AccountPolicy;
 use crate::session::LoggedIn;
+use crate::texts::Stop;
 use crate::tickets::Tickets;
 use crate::visit::Visit;
 
 /// Serves the pages and `/auth/*`, each under the issuer's path.
+#[derive(Clone)]
 pub struct Identity {
     pub(crate) pages: Arc<Pages>,
     pub(crate) accounts: Arc<Accounts>,
@@ -36,6 +38,8 @@ pub struct Identity {
     pub(crate) events: Arc<dyn Events>,
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) policy: AccountPolicy,
+    /// In the language of whoever is served.
+    pub(crate) site: Site,
     post: Option<Arc<Post>>,
 }
 
@@ -47,7 +51,8 @@ impl Identity {
         let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(SystemClock));
         let tickets = Arc::new(pages.sessions.tickets());
         let (limiter, events, policy) = (Arc::new(limiter), Arc::new(Traced), AccountPolicy::default());
-        Self { pages, accounts, server, limiter, events, tickets, policy, post: None }
+        let site = pages.site.clone();
+        Self { pages, accounts, server, limiter, events, tickets, policy, site, post: None }
     }
 
     /// Other limits on log-ins and sign-ups.
@@ -141,6 +146,7 @@ enum Route<'p> {
     Reset,
     Verify,
     Asset(&'p str),
+    Account(AccountRoute<'p>),
     Json(JsonRoute),
 }
 
@@ -155,6 +161,7 @@ impl<'p> Route<'p> {
             "/forgot" => Self::Forgot,
             "/reset" => Self::Reset,
             "/verify" => Self::Verify,
+            _ if path.starts_with("/account") => Self::Account(AccountRoute::of(path)?),
             _ if path.starts_with("/auth/") => Self::Json(JsonRoute::of(path)?),
             _ => Self::Consent(path.strip_prefix("/consent/").filter(|id| !id.contains('/'))?),
         })
@@ -171,6 +178,7 @@ impl<'p> Route<'p> {
             | Self::Verify => "GET, HEAD, POST",
             Self::Asset(_) => "GET, HEAD",
             Self::LogOut => "POST",
+            Self::Account(route) => route.allowed(),
             Self::Json(route) => route.allowed(),
         }
     }
@@ -199,7 +207,8 @@ impl From<Unavailable> for Unserved {
 impl Serve for Identity {
     async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let head = request.method() == Method::HEAD;
-        let mut response = self.route(&request, peer).await;
+        let site = self.pages.site.in_language(Language::of(request.headers()));
+        let mut response = Self { site, ..self.clone() }.route(&request, peer).await;
         if head {
             *response.body_mut() = Bytes::new();
         }
@@ -211,7 +220,7 @@ impl Identity {
     async fn route(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let path = self.pages.issuer.strip(request.uri().path());
         let Some(route) = path.and_then(Route::of) else {
-            return self.stop(StatusCode::NOT_FOUND, "There is no such page", "Check the address.");
+            return self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_page);
         };
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         let post = *request.method() == Method::POST;
@@ -222,11 +231,8 @@ impl Identity {
             Route::SignUp if post => Ok(self.take_sign_up(request, peer).await),
             Route::Consent(id) if get || post => match GrantId::parse(id) {
                 Ok(grant) if get => self.show_consent(request, grant).await,
-                Ok(grant) => self.take_consent(request, grant).await,
-                Err(_) => {
-                    let advice = "Check the address, or start again from the app.";
-                    Ok(self.stop(StatusCode::NOT_FOUND, "There is no such request", advice))
-                }
+                Ok(grant) => self.take_consent(request, peer, grant).await,
+                Err(_) => Ok(self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_request)),
             },
             Route::LogOut if post => self.take_log_out(request, peer).await,
             Route::Invitation if get => Ok(self.show_invitation(request).await),
@@ -238,9 +244,11 @@ impl Identity {
             Route::Verify if get => self.show_verify(request).await,
             Route::Verify if post => self.take_verify(request, peer).await,
             Route::Asset(path) if get => {
-                Ok(asset(request.method(), request.headers(), path).unwrap_or_else(|| {
-                    self.stop(StatusCode::NOT_FOUND, "There is no such page", "Check the address.")
-                }))
+                let no_page = || self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_page);
+                Ok(asset(request.method(), request.headers(), path).unwrap_or_else(no_page))
+            }
+            Route::Account(route) if route.takes(request.method()) => {
+                self.account(route, request, peer).await
             }
             Route::Json(route) if route.takes(request.method()) => Ok(self.json(route, request, peer).await),
             Route::LogIn
@@ -252,26 +260,30 @@ impl Identity {
             | Route::Reset
             | Route::Verify
             | Route::Asset(_)
+            | Route::Account(_)
             | Route::Json(_) => Ok(self.wrong_method(route)),
         };
-        answer.unwrap_or_else(|Unserved| self.pages.show(&Page::unavailable()))
+        answer.unwrap_or_else(|Unserved| {
+            let Stop { title, advice } = self.site.t.stops.unserved;
+            let Page { status, code, .. } = Page::unavailable();
+            self.site.stop(&Page::new(status, code, title, advice))
+        })
     }
 
     fn wrong_method(&self, route: Route<'_>) -> Response<Bytes> {
-        let advice = "Go back, and use the links and buttons of the page.";
-        let mut response = self.stop(StatusCode::METHOD_NOT_ALLOWED, "This does not work here", advice);
+        let mut response = self.stop(StatusCode::METHOD_NOT_ALLOWED, self.site.t.stops.wrong_method);
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(route.allowed()));
         response
     }
 
     /// A page for somebody who cannot go on. No code: nothing here is an answer to a client.
-    pub(crate) fn stop(&self, status: StatusCode, title: &'static str, advice: &str) -> Response<Bytes> {
-        self.pages.show(&Page::new(status, None, title, advice))
+    pub(crate) fn stop(&self, status: StatusCode, stop: Stop) -> Response<Bytes> {
+        self.site.stop(&Page::new(status, None, stop.title, stop.advice))
     }
 
     pub(crate) fn stopped(&self, stopped: Stopped) -> Result<Response<Bytes>, Unserved> {
         match stopped {
-            Stopped::Page(page) => Ok(self.pages.show(&page)),
+            Stopped::Page(page) => Ok(self.site.stop(&page)),
             Stopped::Unavailable(unavailable) => Err(unavailable.into()),
         }
     }

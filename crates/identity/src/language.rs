@@ -40,6 +40,14 @@ impl Language {
         }
     }
 
+    /// Which way it is written, as `dir` has it.
+    #[must_use]
+    pub const fn direction(self) -> &'static str {
+        match self {
+            Self::English | Self::German => "ltr",
+        }
+    }
+
     fn tagged(range: &str) -> Option<Self> {
         let primary = range.split('-').next().unwrap_or_default();
         let all = [Self::English, Self::German];

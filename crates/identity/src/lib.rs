@@ -18,12 +18,15 @@
 //! | serving them, and `/auth/*`: [`Identity`] | `identity`, `forms`, `sign_up`, `consent`, `api` |
 //! | who may come in: limits, names for each refusal | `entry`, `refused` |
 //! | what the operator chooses: [`AccountPolicy`] | `policy` |
+//! | one's own connections and sessions: `/account` | `account` |
 //! | accounts: [`Accounts`], a [`People`](authz_core::People) | `people` |
 //! | a new password by letter; a confirmed address; invitations | `recover`, `verify`, `invite`, `links`, `tickets` |
 //! | letters: [`Mail`] | `mail` |
 //! | Argon2id (RFC 9106): [`Passwords`]; which are too common | `password`, `common` |
+//! | what pages say, in each [`Language`] | `texts` |
 //! | sessions: [`Sessions`]; cookies (RFC 6265bis); forged forms | `session`, `cookie`, `csrf` |
 
+mod account;
 mod api;
 mod common;
 mod consent;
@@ -49,6 +52,7 @@ mod session;
 mod sign_up;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod tickets;
 mod verify;
 mod visit;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_io::Peer;
 
-use crate::forms::{query, retry_later, too_old};
+use crate::forms::{query, retry_later};
 use crate::identity::{Identity, Unserved};
 use crate::pages::entry::Alert;
 use crate::pages::moving_on::Destination;
@@ -37,19 +37,16 @@ impl Identity {
         let Ok(email) = form.one("email") else { return self.malformed() };
         let email = email.unwrap_or_default();
         if !self.repeats_token(request.headers(), &form) {
-            return self.forgot_page(request.headers(), StatusCode::FORBIDDEN, email, Some(too_old()));
+            return self.forgot_page(request.headers(), StatusCode::FORBIDDEN, email, Some(self.too_old()));
         }
         match self.forgot(&Visit::of(request, peer), email).await {
             Ok(()) => {
-                let words = format!(
-                    "If there is an account with {}, a letter is on its way. The link in it works for 30 minutes.",
-                    email.trim()
-                );
-                self.note(StatusCode::OK, "Look into your mail", &words, None)
+                let t = &self.site.t.recovery;
+                self.note(StatusCode::OK, t.look_into_mail, &t.reset_sent.say(&[email.trim()]), None)
             }
             Err(refused @ Refused::NoMail) => self.refusal_page(&refused),
             Err(refused) => {
-                let alert = Some(refused.alert());
+                let alert = Some(refused.alert(self.site.t));
                 let page = self.forgot_page(request.headers(), refused.status(), email, alert);
                 retry_later(page, &refused)
             }
@@ -81,11 +78,11 @@ impl Identity {
             let visit = Visit::of(request, peer);
             match self.reset(&visit, ticket, password.unwrap_or_default(), everything).await {
                 Ok(account) => return self.is_reset(&account.email),
-                Err(refused @ Refused::Password(_)) => (refused.status(), refused.alert()),
+                Err(refused @ Refused::Password(_)) => (refused.status(), refused.alert(self.site.t)),
                 Err(refused) => return self.refusal_page(&refused),
             }
         } else {
-            (StatusCode::FORBIDDEN, too_old())
+            (StatusCode::FORBIDDEN, self.too_old())
         };
         match self.reset_of(ticket).await {
             Ok(reset) => self.reset_page(request.headers(), status, ticket, &reset, everything, Some(alert)),
@@ -96,10 +93,10 @@ impl Identity {
     /// Whoever held the link knows the password now, and proves it like anybody else.
     fn is_reset(&self, email: &str) -> Response<Bytes> {
         let hint = form_urlencoded::Serializer::new(String::new()).append_pair("login_hint", email).finish();
-        let to = format!("{}?{hint}", self.pages.site.path("/login"));
-        let words = "You are logged out everywhere.";
-        let mut response =
-            self.note(StatusCode::OK, "Your password is set", words, Some(Way { to, label: "Log in" }));
+        let to = format!("{}?{hint}", self.site.path("/login"));
+        let (t, label) = (&self.site.t.recovery, self.site.t.entry.log_in);
+        let way = Some(Way { to, label });
+        let mut response = self.note(StatusCode::OK, t.password_set, t.you_are_logged_out, way);
         response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_session());
         response
     }
@@ -151,15 +148,15 @@ impl Identity {
         let session = self.pages.logged_in(request.headers()).await?;
         let Some(ticket) = ticket else {
             let Some(session) = session else {
-                let to = self.pages.log_in_address(&self.pages.site.path("/verify"), None);
+                let to = self.pages.log_in_address(&self.site.path("/verify"), None);
                 return Ok(self.move_on(&Destination::Here(to), None));
             };
             if !session.csrf.is(csrf) {
-                return self.unverified_page(&session, return_to.as_ref(), Some(&too_old().words)).await;
+                return self.unverified_page(&session, return_to.as_ref(), Some(&self.too_old().words)).await;
             }
             return match self.verify_again(&visit, &session).await {
                 Ok(()) => {
-                    let news = "Another letter is on its way.";
+                    let news = self.site.t.recovery.sent_again;
                     self.unverified_page(&session, return_to.as_ref(), Some(news)).await
                 }
                 Err(refused) => Ok(self.refusal_page(&refused)),
@@ -168,25 +165,26 @@ impl Identity {
         let (status, alert, retry) = if self.repeats_token(request.headers(), &form) {
             match self.confirm(&visit, ticket, password.unwrap_or_default()).await {
                 Ok(entered) => {
-                    let words = "Go on where you came from, or close this page.";
-                    let to = self.pages.site.path("/login");
-                    let way = Some(Way { to, label: "Continue" });
-                    let mut response =
-                        self.note(StatusCode::OK, "Your email address is confirmed", words, way);
+                    let t = &self.site.t.recovery;
+                    let to = self.site.path("/login");
+                    let way = Some(Way { to, label: self.site.t.moving_on.go_on });
+                    let mut response = self.note(StatusCode::OK, t.confirmed_title, t.confirmed, way);
                     if let Some(entered) = entered {
                         response.headers_mut().append(header::SET_COOKIE, self.session_cookie(&entered));
                     }
                     return Ok(response);
                 }
                 Err(refused @ Refused::Wrong) => {
-                    let words = "The password is wrong.".to_owned();
+                    let words = self.site.t.recovery.wrong_password.to_owned();
                     (refused.status(), Alert { words, wrong: &[] }, None)
                 }
-                Err(refused @ Refused::TooMany(_)) => (refused.status(), refused.alert(), Some(refused)),
+                Err(refused @ Refused::TooMany(_)) => {
+                    (refused.status(), refused.alert(self.site.t), Some(refused))
+                }
                 Err(refused) => return Ok(self.refusal_page(&refused)),
             }
         } else {
-            (StatusCode::FORBIDDEN, too_old(), None)
+            (StatusCode::FORBIDDEN, self.too_old(), None)
         };
         let page = match self.confirmation(ticket).await {
             Ok(confirmation) => {
@@ -208,7 +206,7 @@ impl Identity {
         email: &str,
         alert: Option<Alert>,
     ) -> Response<Bytes> {
-        let site = &self.pages.site;
+        let site = &self.site;
         self.with_form_token(headers, |csrf| {
             site.page(status, Referrer::SameOrigin, &ForgotPage { site, csrf, email, alert })
         })
@@ -223,7 +221,7 @@ impl Identity {
         everything: bool,
         alert: Option<Alert>,
     ) -> Response<Bytes> {
-        let (site, email, least) = (&self.pages.site, &*reset.account.email, self.policy.password_length);
+        let (site, email, least) = (&self.site, &*reset.account.email, self.policy.password_length);
         self.with_form_token(headers, |csrf| {
             let page = ResetPage { site, csrf, ticket, email, least, everything, alert };
             site.page(status, Referrer::Origin, &page)
@@ -240,7 +238,7 @@ impl Identity {
         let Shown { ticket, confirmation, session } = shown;
         let owner = &confirmation.account.person;
         let asks_password = session.is_none_or(|session| session.authentication.person != *owner);
-        let (site, email) = (&self.pages.site, &*confirmation.email);
+        let (site, email) = (&self.site, &*confirmation.email);
         self.with_form_token(headers, |csrf| {
             let page = VerifyPage { site, csrf, ticket, email, asks_password, alert };
             site.page(status, Referrer::Origin, &page)
@@ -254,7 +252,7 @@ impl Identity {
         news: Option<&str>,
     ) -> Result<Response<Bytes>, Unserved> {
         let account = self.accounts.account(&session.authentication.person).await?;
-        let site = &self.pages.site;
+        let site = &self.site;
         let Some(account) = account.filter(|account| !account.email_verified) else {
             return Ok(self.move_on(&Destination::after_log_in(site, return_to), None));
         };

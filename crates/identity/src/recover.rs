@@ -80,7 +80,8 @@ impl Identity {
         Ok(*now)
     }
 
-    async fn end_everything(&self, visit: &Visit<'_>, person: &PersonId) -> Result<(), Refused> {
+    /// Ends all sessions and all connections of a person.
+    pub(crate) async fn end_everything(&self, visit: &Visit<'_>, person: &PersonId) -> Result<(), Refused> {
         let by = By::person(person.clone(), visit.context.clone());
         let oversight = self.pages.sessions.oversight(self.events.clone());
         oversight.end_everything(person, &by).await.map_err(|error: OversightError| {

@@ -7,6 +7,7 @@ use store::StoreError;
 use crate::pages::entry::{Alert, Input};
 use crate::password::{HashError, PasswordError};
 use crate::people::AccountError;
+use crate::texts::{Texts, Time};
 use crate::tickets::Lost;
 
 /// Why somebody may not come in, or may not have what they ask for.
@@ -71,36 +72,37 @@ impl Refused {
     }
 
     /// For people.
-    pub(crate) fn words(&self) -> String {
-        match self {
-            Self::Wrong => "Email or password is wrong.".to_owned(),
-            Self::NotAnEmail => "This is not an email address.".to_owned(),
-            Self::NotAName => "Please give a name of at most 200 characters.".to_owned(),
-            Self::Password(error) => error.to_string(),
-            Self::EmailTaken => "There is an account with this email already. Log in instead.".to_owned(),
-            Self::SignUpClosed => {
-                "This server takes no sign-ups. Ask whoever runs it for an account.".to_owned()
+    pub(crate) fn words(&self, texts: &Texts) -> String {
+        let t = &texts.refused;
+        let words = match self {
+            Self::Wrong => t.wrong,
+            Self::NotAnEmail => t.not_an_email,
+            Self::NotAName => t.not_a_name,
+            Self::Password(PasswordError::TooShort { least }) => {
+                return t.password_short.say(&[&least.to_string()]);
             }
-            Self::WrongDomain => {
-                "This server takes addresses of certain organisations only. Use the one of yours.".to_owned()
-            }
-            Self::NotInvited => "The invitation is for another email address.".to_owned(),
-            Self::Link(Lost::Unknown) => "There is no such link. Perhaps a part of it got lost.".to_owned(),
-            Self::Link(Lost::Used) => "This link was used already.".to_owned(),
-            Self::Link(Lost::Late) => "This link is too old.".to_owned(),
-            Self::NoMail => "This server sends no email. Ask whoever runs it.".to_owned(),
-            Self::LoggedOut => "You are not logged in.".to_owned(),
+            Self::Password(PasswordError::TooLong) => t.password_long,
+            Self::Password(PasswordError::Common) => t.password_common,
+            Self::Password(PasswordError::Email) => t.password_email,
+            Self::EmailTaken => t.email_taken,
+            Self::SignUpClosed => t.sign_up_closed,
+            Self::WrongDomain => t.wrong_domain,
+            Self::NotInvited => t.not_invited,
+            Self::Link(Lost::Unknown) => t.link_unknown,
+            Self::Link(Lost::Used) => t.link_used,
+            Self::Link(Lost::Late) => t.link_late,
+            Self::NoMail => t.no_mail,
+            Self::LoggedOut => t.logged_out,
             Self::TooMany(TooMany { retry_after }) => {
-                format!("Too many attempts. Try again in {}.", span(*retry_after))
+                return t.too_many.say(&[&span(*retry_after, &texts.time)]);
             }
-            Self::Busy | Self::Unavailable => {
-                "The server cannot do this right now. Try again in a moment.".to_owned()
-            }
-        }
+            Self::Busy | Self::Unavailable => t.unavailable,
+        };
+        words.to_owned()
     }
 
     /// For the page that shows the form again.
-    pub(crate) fn alert(&self) -> Alert {
+    pub(crate) fn alert(&self, texts: &Texts) -> Alert {
         let wrong: &[Input] = match self {
             Self::Wrong => &[Input::Email, Input::Password],
             Self::NotAName => &[Input::Name],
@@ -114,7 +116,7 @@ impl Refused {
             | Self::Busy
             | Self::Unavailable => &[],
         };
-        Alert { words: self.words(), wrong }
+        Alert { words: self.words(texts), wrong }
     }
 
     /// In seconds.
@@ -179,22 +181,23 @@ impl From<StoreError> for Refused {
 /// After how many seconds to try again when the store cannot answer.
 const RETRY_SECONDS: i64 = 5;
 
-fn span(seconds: i64) -> String {
+fn span(seconds: i64, words: &Time) -> String {
     match (seconds, seconds / 60 + i64::from(seconds % 60 > 0)) {
-        (..=1, _) => "a second".to_owned(),
-        (2..=90, _) => format!("{seconds} seconds"),
-        (_, minutes) => format!("{minutes} minutes"),
+        (..=1, _) => words.a_second.to_owned(),
+        (2..=90, _) => words.seconds.say(&[&seconds.to_string()]),
+        (_, minutes) => words.minutes.say(&[&minutes.to_string()]),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::Language;
 
     #[test]
     fn a_span_is_said_in_words() {
         for (seconds, words) in [(1, "a second"), (40, "40 seconds"), (91, "2 minutes"), (300, "5 minutes")] {
-            assert_eq!(span(seconds), words);
+            assert_eq!(span(seconds, &Language::English.texts().time), words);
         }
     }
 }

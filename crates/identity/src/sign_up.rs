@@ -5,7 +5,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_io::Peer;
 
 use crate::entry::{SignedUp, SigningUp};
-use crate::forms::{Typed, keeping, query, retry_later, too_old};
+use crate::forms::{Typed, keeping, query, retry_later};
 use crate::identity::{Identity, Unserved};
 use crate::pages::entry::{Alert, Invited, SignUpPage};
 use crate::pages::recovery::Way;
@@ -56,7 +56,7 @@ impl Identity {
         }
         let Ok(password) = form.one("password") else { return self.malformed() };
         if !self.repeats_token(request.headers(), &form) {
-            let alert = Some(too_old());
+            let alert = Some(self.too_old());
             return self.sign_up_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
         }
         let signing_up = SigningUp {
@@ -75,8 +75,12 @@ impl Identity {
                 {
                     typed.invited = invitation.email;
                 }
-                let page =
-                    self.sign_up_page(request.headers(), &typed, refused.status(), Some(refused.alert()));
+                let page = self.sign_up_page(
+                    request.headers(),
+                    &typed,
+                    refused.status(),
+                    Some(refused.alert(self.site.t)),
+                );
                 retry_later(page, &refused)
             }
         }
@@ -84,15 +88,10 @@ impl Identity {
 
     /// After a sign-up, whatever became of it.
     fn look_into_mail(&self, typed: &Typed<'_>) -> Response<Bytes> {
-        let words = format!(
-            "We sent a letter to {}. Open the link in it to go on; you can do so in this browser or in another.",
-            typed.email.trim()
-        );
-        let way = typed
-            .return_to
-            .as_ref()
-            .map(|to| Way { to: to.as_str().to_owned(), label: "I have confirmed: continue" });
-        self.note(StatusCode::OK, "Look into your mail", &words, way)
+        let t = &self.site.t.recovery;
+        let way =
+            typed.return_to.as_ref().map(|to| Way { to: to.as_str().to_owned(), label: t.have_confirmed });
+        self.note(StatusCode::OK, t.look_into_mail, &t.verify_sent.say(&[typed.email.trim()]), way)
     }
 
     fn sign_up_page(
@@ -102,7 +101,7 @@ impl Identity {
         status: StatusCode,
         alert: Option<Alert>,
     ) -> Response<Bytes> {
-        let site = &self.pages.site;
+        let site = &self.site;
         self.with_form_token(headers, |csrf| {
             let page = SignUpPage {
                 site,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::entry::{Entered, SignedUp, SigningUp};
 use crate::forms::retry_later;
 use crate::identity::Identity;
+use crate::language::Language;
 use crate::refused::Refused;
 use crate::session::LoggedIn;
 use crate::visit::Visit;
@@ -127,7 +128,7 @@ impl Identity {
         match answered {
             Ok(response) => response,
             Err(Failed::Malformed(malformed)) => malformed.response(),
-            Err(Failed::Refused(refused)) => refusal(&refused),
+            Err(Failed::Refused(refused)) => refusal(&refused, visit.language),
         }
     }
 
@@ -242,8 +243,8 @@ impl Malformed {
     }
 }
 
-fn refusal(refused: &Refused) -> Response<Bytes> {
-    let body = json!({ "error": refused.code(), "message": refused.words() });
+fn refusal(refused: &Refused, language: Language) -> Response<Bytes> {
+    let body = json!({ "error": refused.code(), "message": refused.words(language.texts()) });
     retry_later(answer(refused.status(), &body), refused)
 }
 

@@ -82,16 +82,6 @@ impl Pages {
         }
         format!("{}?{}", self.site.path("/login"), query.finish())
     }
-
-    /// For somebody whose request does not fit through the log-in page.
-    pub(crate) fn request_too_long(&self) -> Response<Bytes> {
-        self.show(&Page::new(
-            StatusCode::BAD_REQUEST,
-            Some(ErrorCode::InvalidRequest),
-            "The request of the application is too long",
-            "Whoever makes the application can shorten it, its state for example.",
-        ))
-    }
 }
 
 #[async_trait]
@@ -123,12 +113,7 @@ impl Interaction for Pages {
     }
 
     fn show(&self, page: &Page) -> Response<Bytes> {
-        let shown = Stop { site: &self.site, title: page.title, advice: &page.advice, code: page.code };
-        let mut response = self.site.page(page.status, Referrer::Nothing, &shown);
-        if let Some(seconds) = page.retry_after() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        self.site.stop(page)
     }
 }
 
@@ -138,6 +123,25 @@ impl fmt::Debug for Pages {
             .field("issuer", &self.issuer)
             .field("sessions", &self.sessions)
             .finish_non_exhaustive()
+    }
+}
+
+impl Site {
+    /// The page for somebody who cannot go on.
+    pub(crate) fn stop(&self, page: &Page) -> Response<Bytes> {
+        let shown = Stop { site: self, title: page.title, advice: &page.advice, code: page.code };
+        let mut response = self.page(page.status, Referrer::Nothing, &shown);
+        if let Some(seconds) = page.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    /// For somebody whose request does not fit through the log-in page.
+    pub(crate) fn request_too_long(&self) -> Response<Bytes> {
+        let stop = self.t.stops.too_long;
+        let code = Some(ErrorCode::InvalidRequest);
+        self.stop(&Page::new(StatusCode::BAD_REQUEST, code, stop.title, stop.advice))
     }
 }
 

@@ -6,6 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use oauth_types::Issuer;
 use store::Digest;
 
+use crate::language::Language;
+use crate::texts::Texts;
+
 /// Where the pages are and how they say who they are.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
@@ -15,6 +18,9 @@ pub(crate) struct Site {
     pub(crate) host: String,
     /// Changes when the stylesheet does.
     pub(crate) style: String,
+    pub(crate) language: Language,
+    /// What is said in that language.
+    pub(crate) t: &'static Texts,
 }
 
 /// What a page tells the next one of its address. A page with a form must tell its own server, because a browser sends
@@ -30,7 +36,19 @@ pub(crate) enum Referrer {
 impl Site {
     pub(crate) fn of(issuer: &Issuer) -> Self {
         let host = issuer.origin().split("://").last().unwrap_or_default();
-        Self { base: issuer.path().to_owned(), host: host.to_owned(), style: version(STYLE) }
+        let language = Language::default();
+        Self {
+            base: issuer.path().to_owned(),
+            host: host.to_owned(),
+            style: version(STYLE),
+            language,
+            t: language.texts(),
+        }
+    }
+
+    /// The same for somebody who reads another language.
+    pub(crate) fn in_language(&self, language: Language) -> Self {
+        Self { language, t: language.texts(), ..self.clone() }
     }
 
     /// A path of this server, the issuer's own path in front.

@@ -1,5 +1,6 @@
 //! A whole server in memory, and a browser at it.
 
+mod account;
 mod consent;
 mod contrast;
 mod entry;
@@ -62,6 +63,8 @@ pub(super) struct Plan {
     /// The first scope's; the second has none.
     pub(super) description: &'static str,
     pub(super) scopes: [&'static str; 2],
+    /// Whether the second scope may be left out.
+    pub(super) optional: bool,
     pub(super) userinfo: UserInfoDetail,
     pub(super) policy: AccountPolicy,
     pub(super) mail: bool,
@@ -77,6 +80,7 @@ impl Default for Plan {
             server_name: "Files of the team",
             description: "Read your files",
             scopes: ["files.read", "files.write"],
+            optional: false,
             userinfo: UserInfoDetail::Scoped,
             policy: AccountPolicy::default(),
             mail: false,
@@ -123,8 +127,8 @@ impl Plan {
     }
 
     async fn register(&self, world: &World, entropy: Arc<dyn Entropy>) {
-        let scope = |name: &str, description: Option<&str>| ScopeEntry {
-            optional: false,
+        let scope = |name: &str, description: Option<&str>, optional| ScopeEntry {
+            optional,
             name: name.to_owned(),
             description: description.map(ToOwned::to_owned),
             default: true,
@@ -133,7 +137,10 @@ impl Plan {
         let new = NewServer {
             name: self.server_name.to_owned(),
             resource: Resource::parse("https://mcp.example/files").unwrap(),
-            scopes: vec![scope(self.scopes[0], Some(self.description)), scope(self.scopes[1], None)],
+            scopes: vec![
+                scope(self.scopes[0], Some(self.description), false),
+                scope(self.scopes[1], None, self.optional),
+            ],
             owner_email: None,
             userinfo: self.userinfo,
         };

@@ -168,7 +168,7 @@ async fn wa_21_every_page_has_the_headers() {
 async fn every_page_can_be_read_by_everybody() {
     for (name, page) in every_page().await {
         let html = html(&page);
-        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
+        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\" dir=\"ltr\">"), "{name}");
         assert!(
             html.contains("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"),
             "{name}"
