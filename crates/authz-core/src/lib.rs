@@ -43,7 +43,7 @@ pub use event::{
 pub use flow::{Stopped, Unavailable};
 pub use keyring::{Genuine, Keyring, UnknownKey};
 pub use keys::{Keys, KeysError};
-pub use limit::{Counted, Rate, Unlimited};
+pub use limit::{Counted, Limits, NoRate, Rate, Unlimited};
 pub use onward::{ClientRedirect, ContinuePath};
 pub use oversight::{
     ClientView, GrantView, Listed, Oversight, OversightError, PersonView, PreregisterError, ServerChange,

@@ -72,10 +72,15 @@ impl Identity {
         // Counted before the password is looked at, right or wrong: if only failures were refused, a guesser could go on
         // beyond the limit until one succeeds. Known addresses and others count alike.
         let account = Digest::of(email.as_str().as_bytes()).to_string();
-        self.may(Limit::LogInAccount, visit, &format!("{account} {}", visit.address_key())).await?;
+        let here = format!("{account} {}", visit.address_key());
+        self.may(Limit::LogInAccount, visit, &here).await?;
         self.may(Limit::LogInAnywhere, visit, &account).await?;
         let (person, why) = match self.accounts.look_at(email, password).await? {
-            Recognition::Known(account) => return self.enter(visit, *account, email, password).await,
+            Recognition::Known(account) => {
+                let entered = self.enter(visit, *account, email, password).await?;
+                self.limiter.forget(Limit::LogInAccount, &here).await;
+                return Ok(entered);
+            }
             Recognition::Wrong(person) => (Some(person), LogInRefusal::Password),
             Recognition::Unknown => (None, LogInRefusal::Unknown),
         };

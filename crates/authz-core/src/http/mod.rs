@@ -19,9 +19,10 @@ use self::endpoint::Endpoint;
 use crate::decide::client::{Credentials, credentials};
 use crate::decide::metadata;
 use crate::flow::authorize::Next;
+use crate::flow::token::Unissued;
 use crate::flow::{Engine, Stopped, Unavailable, authorize, register, token, usage};
 use crate::page::PATIENCE;
-use crate::seam::{Limit, Wanted, address_key};
+use crate::seam::{Limit, TooMany, Wanted, address_key};
 use crate::text::{TokenKind, TokenText};
 use crate::{AuthorizationServer, Context, Event, Page, Refusal};
 
@@ -138,8 +139,15 @@ async fn tokens(
     let credentials = credentials(authorization(request.headers())?, &form)?;
     match token::token(engine, &wanted, &credentials, caller).await? {
         Ok(issued) => Ok(reply::secret(StatusCode::OK, issued.response().to_json())),
-        Err(refusal) => Err(Failure::Refused(refusal, Some(credentials))),
+        Err(Unissued::Refused(refusal)) => Err(Failure::Refused(refusal, Some(credentials))),
+        Err(Unissued::Limited(too_many)) => Ok(limited(engine, Limit::Token, too_many, caller)),
     }
+}
+
+/// 429, and an event.
+fn limited(engine: &Engine, limit: Limit, too_many: TooMany, caller: &Context) -> Response<Bytes> {
+    engine.events.tell_with(&Event::Limited { limit: limit.as_str(), from: caller.from() }, caller);
+    reply::too_many(too_many)
 }
 
 async fn revoke(
@@ -184,9 +192,7 @@ async fn register(
     caller: &Context,
 ) -> Result<Response<Bytes>, Failure> {
     if let Err(too_many) = engine.limiter.may(Limit::Registration, &address_key(caller.from())).await {
-        let limited = Event::Limited { limit: Limit::Registration.as_str(), from: caller.from() };
-        engine.events.tell_with(&limited, caller);
-        return Ok(reply::too_many(too_many));
+        return Ok(limited(engine, Limit::Registration, too_many, caller));
     }
     if !has_content_type(request.headers(), "application/json") {
         let advice = "Send the metadata as application/json.";

@@ -237,8 +237,9 @@ impl Builder {
         let first_run = first_run && (own_key || new_admin_key.is_some());
 
         let counters = counters.unwrap_or_else(|| Arc::new(MemoryCounters::default()));
-        let counted: Arc<dyn Limiter> = Arc::new(Counted::new(counters, clock.clone()));
-        let limiter = if config.limits { counted.clone() } else { Arc::new(Unlimited) };
+        let counted = Arc::new(Counted::new(counters, clock.clone()));
+        counted.change(config.rates.clone());
+        let limiter: Arc<dyn Limiter> = if config.limits { counted.clone() } else { Arc::new(Unlimited) };
         let audit =
             Audit::new(records.clone(), clock.clone(), entropy.clone()).kept_for(config.audit_retention);
         let audit = Arc::new(audit);

@@ -7,6 +7,7 @@
 mod accounts;
 mod error;
 mod given;
+mod limits;
 mod parse;
 mod place;
 mod secret;
@@ -20,7 +21,7 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use authz_core::{Lifetime, Policy};
+use authz_core::{Lifetime, Limits, Policy};
 use http_io::AddressRange;
 use identity::{AccountPolicy, Sender, SmtpUrl};
 use oauth_types::Issuer;
@@ -58,9 +59,10 @@ pub struct Config {
     pub accounts: AccountPolicy,
     /// How letters go out.
     pub mail: MailKind,
-    /// Whether registrations, log-ins, sign-ups and the requests that wait for consent are limited. Wrong admin keys always
-    /// are.
+    /// Whether anything is limited. Wrong admin keys always are.
     pub limits: bool,
+    /// How many of what within how long, where it is limited.
+    pub rates: Limits,
     /// How long the audit trail is kept in the store; 0 keeps none.
     pub audit_retention: Lifetime,
     /// How log lines look.
@@ -122,6 +124,7 @@ impl Default for Config {
             accounts: AccountPolicy::default(),
             mail: MailKind::Off,
             limits: true,
+            rates: Limits::default(),
             audit_retention: Lifetime::days(90),
             log_format: LogFormat::Text,
             log: "info".to_owned(),

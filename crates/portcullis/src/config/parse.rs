@@ -13,7 +13,7 @@ use super::accounts;
 use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName};
 use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source};
-use super::{place, secret};
+use super::{limits, place, secret};
 
 pub(super) fn config(
     settings: &Settings,
@@ -56,6 +56,7 @@ pub(super) fn config(
         accounts: accounts::policy(settings, &mail)?,
         mail,
         limits: setting("limits", settings.limits.as_ref()).switch()?.unwrap_or(default.limits),
+        rates: limits::rates(settings)?,
         audit_retention: setting("audit_retention", settings.audit_retention.as_ref())
             .read(retention)?
             .unwrap_or(default.audit_retention),

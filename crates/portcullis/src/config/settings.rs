@@ -193,12 +193,58 @@ settings! {
     /// [variable: PORTCULLIS_PRIVATE_USE_SCHEMES] [default: on]
     #[arg(long, value_name = "on|off", help_heading = "Policy")]
     private_use_schemes = "on",
-    /// Whether registrations, log-ins, sign-ups and requests that wait for consent are limited: on or off (for tests and
-    /// benchmarks). Wrong admin keys are limited in any case
+    /// Whether registrations, log-ins, sign-ups, letters, requests for tokens and those that wait for consent are limited: on or
+    /// off (for tests and benchmarks). Wrong admin keys are limited in any case
     ///
     /// [variable: PORTCULLIS_LIMITS] [default: on]
-    #[arg(long, value_name = "on|off", help_heading = "Policy")]
+    #[arg(long, value_name = "on|off", help_heading = "Limits")]
     limits = "on",
+    /// Anonymous registrations, by address: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_REGISTRATION] [default: 60/1m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_registration = "60/1m",
+    /// Log-ins, by address: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_LOG_IN] [default: 30/1m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_log_in = "30/1m",
+    /// Log-ins, by account and address: twice as many in six times as long, and three times as many in 36 times as long, until
+    /// one succeeds: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_LOG_IN_ACCOUNT] [default: 10/5m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_log_in_account = "10/5m",
+    /// Log-ins, by account, from wherever: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_LOG_IN_ANYWHERE] [default: 100/5m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_log_in_anywhere = "100/5m",
+    /// Sign-ups, by address: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_SIGN_UP] [default: 20/10m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_sign_up = "20/10m",
+    /// Letters that anybody can ask for, by the address that they go to: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_LETTER] [default: 5/15m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_letter = "5/15m",
+    /// Requests that wait for consent, by session: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_REQUESTS] [default: 32/10m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_requests = "32/10m",
+    /// Wrong admin keys, by address: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_ADMINISTRATION] [default: 10/1m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_administration = "10/1m",
+    /// Requests for tokens, by client and grant: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_TOKEN] [default: 240/1m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_token = "240/1m",
     /// How long the audit trail is kept in the store: 1d to 5 years, or 0 to write events to the log alone
     ///
     /// [variable: PORTCULLIS_AUDIT_RETENTION] [default: 90d]
