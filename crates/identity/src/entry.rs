@@ -4,6 +4,7 @@ use authz_core::{AccountEvent, Event, Limit, LogInRefusal};
 use store::{Account, Digest, Found, Purpose, StoreError, Ticket};
 
 use crate::email::Email;
+use crate::factors::ask_for_more;
 use crate::identity::Identity;
 use crate::mail::desk::Newcomer;
 use crate::password::Password;
@@ -18,6 +19,15 @@ use crate::visit::Visit;
 pub(crate) struct Entered {
     pub(crate) account: Account,
     pub(crate) begun: Begun,
+}
+
+/// What a password comes to.
+#[derive(Debug)]
+pub(crate) enum LogIn {
+    /// They have come in.
+    Entered(Box<Entered>),
+    /// They have a second factor, which is asked for next: the first step, for their browser.
+    Second(String),
 }
 
 /// What a sign-up comes to.
@@ -54,7 +64,7 @@ impl Identity {
         visit: &Visit<'_>,
         email: &str,
         password: &str,
-    ) -> Result<Entered, Refused> {
+    ) -> Result<LogIn, Refused> {
         self.may(Limit::LogIn, visit, &visit.address_key()).await?;
         let (Ok(email), Ok(password)) = (Email::parse(email), Password::typed(password)) else {
             return Err(Refused::Wrong);
@@ -68,17 +78,20 @@ impl Identity {
         visit: &Visit<'_>,
         email: &Email,
         password: &Password,
-    ) -> Result<Entered, Refused> {
+    ) -> Result<LogIn, Refused> {
         // Counted before the password is looked at, right or wrong: if only failures were refused, a guesser could go on
         // beyond the limit until one succeeds. Known addresses and others count alike.
         let account = Digest::of(email.as_str().as_bytes()).to_string();
-        let here = format!("{account} {}", visit.address_key());
+        let here = password_tries(email.as_str(), visit);
         self.may(Limit::LogInAccount, visit, &here).await?;
         self.may(Limit::LogInAnywhere, visit, &account).await?;
         let (person, why) = match self.accounts.look_at(email, password).await? {
             Recognition::Known(account) => {
                 let entered = self.enter(visit, *account, email, password).await?;
-                self.limiter.forget(Limit::LogInAccount, &here).await;
+                // Where a second factor follows, the guessing is not over.
+                if let LogIn::Entered(_) = &entered {
+                    self.limiter.forget(Limit::LogInAccount, &here).await;
+                }
                 return Ok(entered);
             }
             Recognition::Wrong(person) => (Some(person), LogInRefusal::Password),
@@ -94,9 +107,12 @@ impl Identity {
         account: Account,
         email: &Email,
         password: &Password,
-    ) -> Result<Entered, Refused> {
+    ) -> Result<LogIn, Refused> {
+        if ask_for_more(&account.factors) {
+            return Ok(LogIn::Second(self.first_step(visit, &account).await?));
+        }
         let person = &account.person;
-        let Some(begun) = self.begin(visit, &account).await? else {
+        let Some(begun) = self.begin_by_password(visit, &account).await? else {
             let blocked =
                 AccountEvent::LogInRefused { person: Some(person.clone()), why: LogInRefusal::Blocked };
             self.tell(visit, blocked);
@@ -109,16 +125,23 @@ impl Identity {
             self.pages.sessions.end(&begun.authentication.session).await?;
             return Err(Refused::Wrong);
         }
-        Ok(self.entered(visit, account, begun))
+        Ok(LogIn::Entered(Box::new(self.entered(visit, account, begun))))
     }
 
-    async fn begin(&self, visit: &Visit<'_>, account: &Account) -> Result<Option<Begun>, StoreError> {
+    async fn begin_by_password(
+        &self,
+        visit: &Visit<'_>,
+        account: &Account,
+    ) -> Result<Option<Begun>, StoreError> {
+        self.begin(visit, &Proof::by_password(account.person.clone(), visit.device())).await
+    }
+
+    pub(crate) async fn begin(&self, visit: &Visit<'_>, proof: &Proof) -> Result<Option<Begun>, StoreError> {
         let before = self.pages.cookies.session(visit.headers);
-        let proof = Proof::by_password(account.person.clone(), visit.device());
-        self.pages.sessions.begin_after(before.as_ref(), &proof).await
+        self.pages.sessions.begin_after(before.as_ref(), proof).await
     }
 
-    fn entered(&self, visit: &Visit<'_>, account: Account, begun: Begun) -> Entered {
+    pub(crate) fn entered(&self, visit: &Visit<'_>, account: Account, begun: Begun) -> Entered {
         let session = begun.authentication.session;
         self.tell(visit, AccountEvent::LoggedIn { person: account.person.clone(), session });
         if !begun.again
@@ -188,7 +211,7 @@ impl Identity {
         let account = self.accounts.add(&name, &email, Some(&hashed), proven).await?;
         let account = account.ok_or(Refused::EmailTaken)?;
         self.tell(visit, AccountEvent::SignedUp { person: account.person.clone(), invitation });
-        let begun = self.begin(visit, &account).await?.ok_or(Refused::Unavailable)?;
+        let begun = self.begin_by_password(visit, &account).await?.ok_or(Refused::Unavailable)?;
         Ok(SignedUp::Entered(Box::new(self.entered(visit, account, begun))))
     }
 
@@ -221,6 +244,11 @@ impl Identity {
     pub(crate) fn tell(&self, visit: &Visit<'_>, event: AccountEvent) {
         self.events.tell_with(&event.into(), &visit.context);
     }
+}
+
+/// By what guesses at the password of an account are counted.
+pub(crate) fn password_tries(email: &str, visit: &Visit<'_>) -> String {
+    format!("{} {}", Digest::of(email.as_bytes()), visit.address_key())
 }
 
 /// Who has signed up so many seconds ago knows the browser that they log in with.

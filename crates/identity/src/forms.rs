@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
 use oauth_types::Form;
 
-use crate::entry::Entered;
+use crate::entry::{Entered, LogIn};
+use crate::factors::with_script;
 use crate::identity::{Identity, Unserved};
 use crate::pages::entry::{Alert, LogInPage};
 use crate::pages::moving_on::{Destination, MovingOn};
@@ -63,7 +64,8 @@ impl Identity {
         }
         let visit = Visit::of(request, peer);
         match self.log_in(&visit, typed.email, password.unwrap_or_default()).await {
-            Ok(entered) => self.come_in(&entered, typed.return_to.as_ref()),
+            Ok(LogIn::Entered(entered)) => self.come_in(&entered, typed.return_to.as_ref()),
+            Ok(LogIn::Second(step)) => self.go_to_second(&step, typed.return_to.as_ref()),
             Err(refused) => {
                 let page = self.log_in_page(
                     request.headers(),
@@ -137,7 +139,14 @@ impl Identity {
         Ok(account.map_or_else(|| person.to_string(), |account| account.email))
     }
 
-    fn log_in_page(
+    /// On to the second step, and what is left of the first one.
+    fn go_to_second(&self, step: &str, return_to: Option<&ReturnTo>) -> Response<Bytes> {
+        let mut response = self.move_on(&Destination::Here(self.pages.second_address(return_to, None)), None);
+        response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.keep_first_step(step));
+        response
+    }
+
+    pub(crate) fn log_in_page(
         &self,
         headers: &HeaderMap,
         typed: &Typed<'_>,
@@ -145,9 +154,13 @@ impl Identity {
         alert: Option<Alert>,
     ) -> Response<Bytes> {
         let site = &self.site;
-        self.with_form_token(headers, |csrf| {
+        let ask = self.ask_alone(typed.return_to.as_ref());
+        let scripted = ask.is_some();
+        let response = self.with_form_token(headers, |csrf| {
             let page = LogInPage {
                 site,
+                script: site.script(),
+                ask,
                 action: site.path("/login"),
                 other: self.policy.sign_up.has_a_form().then(|| keeping(site.path("/signup"), typed)),
                 forgot: self.has_mail().then(|| site.path("/forgot")),
@@ -157,7 +170,8 @@ impl Identity {
                 alert,
             };
             site.page(status, Referrer::SameOrigin, &page)
-        })
+        });
+        if scripted { with_script(response) } else { response }
     }
 }
 
@@ -185,6 +199,9 @@ impl Identity {
             Refused::SignUpClosed => self.site.t.stops.no_sign_up,
             Refused::Link(_) => self.site.t.stops.dead_link,
             Refused::Wrong
+            | Refused::WrongCode
+            | Refused::WrongPasskey
+            | Refused::StartAgain
             | Refused::NotAnEmail
             | Refused::NotAName
             | Refused::Password(_)

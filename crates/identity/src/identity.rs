@@ -11,10 +11,12 @@ use authz_core::{
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, Serve};
+use seal::Seal;
 use store::{GrantId, MemoryCounters, StoreError};
 
 use crate::account::AccountRoute;
 use crate::api::JsonRoute;
+use crate::factors::sealed::Vault;
 use crate::language::Language;
 use crate::mail::Mail;
 use crate::mail::desk::Desk;
@@ -40,6 +42,7 @@ pub struct Identity {
     pub(crate) policy: AccountPolicy,
     /// In the language of whoever is served.
     pub(crate) site: Site,
+    pub(crate) vault: Option<Arc<Vault>>,
     post: Option<Arc<Post>>,
 }
 
@@ -52,7 +55,7 @@ impl Identity {
         let tickets = Arc::new(pages.sessions.tickets());
         let (limiter, events, policy) = (Arc::new(limiter), Arc::new(Traced), AccountPolicy::default());
         let site = pages.site.clone();
-        Self { pages, accounts, server, limiter, events, tickets, policy, site, post: None }
+        Self { pages, accounts, server, limiter, events, tickets, policy, site, vault: None, post: None }
     }
 
     /// Other limits on log-ins and sign-ups.
@@ -79,6 +82,14 @@ impl Identity {
     #[must_use]
     pub fn mail(self, mail: Arc<dyn Mail>) -> Self {
         Self { post: Some(Arc::new(Post::new(mail))), ..self }
+    }
+
+    /// Lets people have second factors: `seal` keeps their secrets. Without it, whoever has one already cannot log in, for it is never
+    /// left out. Passkeys are bound to the host of the issuer, which must be a name.
+    #[must_use]
+    pub fn second_factors(self, seal: Seal) -> Self {
+        let vault = Arc::new(self.pages.sessions.vault(seal, &self.pages.issuer));
+        Self { vault: Some(vault), ..self }
     }
 
     /// The letters that went out, and those that did not, since the process began.
@@ -138,6 +149,9 @@ impl Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'p> {
     LogIn,
+    Second,
+    Passkey,
+    Security,
     SignUp,
     Consent(&'p str),
     LogOut,
@@ -154,9 +168,12 @@ impl<'p> Route<'p> {
     fn of(path: &'p str) -> Option<Self> {
         Some(match path {
             "/login" => Self::LogIn,
+            "/login/second" => Self::Second,
+            "/login/passkey" => Self::Passkey,
+            "/account/security" => Self::Security,
             "/signup" => Self::SignUp,
             "/logout" => Self::LogOut,
-            "/assets/portcullis.css" | "/assets/portcullis.svg" => Self::Asset(path),
+            "/assets/passkey.js" | "/assets/portcullis.css" | "/assets/portcullis.svg" => Self::Asset(path),
             "/invitation" => Self::Invitation,
             "/forgot" => Self::Forgot,
             "/reset" => Self::Reset,
@@ -170,6 +187,8 @@ impl<'p> Route<'p> {
     const fn allowed(self) -> &'static str {
         match self {
             Self::LogIn
+            | Self::Second
+            | Self::Security
             | Self::SignUp
             | Self::Consent(_)
             | Self::Invitation
@@ -177,7 +196,7 @@ impl<'p> Route<'p> {
             | Self::Reset
             | Self::Verify => "GET, HEAD, POST",
             Self::Asset(_) => "GET, HEAD",
-            Self::LogOut => "POST",
+            Self::LogOut | Self::Passkey => "POST",
             Self::Account(route) => route.allowed(),
             Self::Json(route) => route.allowed(),
         }
@@ -227,6 +246,11 @@ impl Identity {
         let answer = match route {
             Route::LogIn if get => self.show_log_in(request).await,
             Route::LogIn if post => Ok(self.take_log_in(request, peer).await),
+            Route::Second if get => self.show_second(request, peer).await,
+            Route::Second if post => Ok(self.take_second(request, peer).await),
+            Route::Passkey if post => Ok(self.take_passkey_log_in(request, peer).await),
+            Route::Security if get => self.show_security(request).await,
+            Route::Security if post => self.take_security(request, peer).await,
             Route::SignUp if get => self.show_sign_up(request),
             Route::SignUp if post => Ok(self.take_sign_up(request, peer).await),
             Route::Consent(id) if get || post => match GrantId::parse(id) {
@@ -252,6 +276,9 @@ impl Identity {
             }
             Route::Json(route) if route.takes(request.method()) => Ok(self.json(route, request, peer).await),
             Route::LogIn
+            | Route::Second
+            | Route::Passkey
+            | Route::Security
             | Route::SignUp
             | Route::Consent(_)
             | Route::LogOut

@@ -21,6 +21,7 @@
 //! | one's own connections and sessions: `/account` | `account` |
 //! | accounts: [`Accounts`], a [`People`](authz_core::People) | `people` |
 //! | a new password by letter; a confirmed address; invitations | `recover`, `verify`, `invite`, `links`, `tickets` |
+//! | second factors: codes, passkeys; `/account/security` | `factors` |
 //! | letters: [`Mail`] | `mail` |
 //! | Argon2id (RFC 9106): [`Passwords`]; which are too common | `password`, `common` |
 //! | what pages say, in each [`Language`] | `texts` |
@@ -36,6 +37,7 @@ mod device;
 mod email;
 mod enrol;
 mod entry;
+mod factors;
 mod forms;
 mod identity;
 mod invite;

@@ -271,6 +271,35 @@ impl Accounts {
         Err(StoreError::unavailable("an account is being written by others all the time"))
     }
 
+    /// Changes an account as long as `change` finds nothing against it, whatever others write meanwhile: it is asked again for each
+    /// version, so of two changes that exclude each other one is made. `None` if there is no such account any more. The address stays.
+    pub(crate) async fn try_change<T, E>(
+        &self,
+        person: &PersonId,
+        change: impl Fn(&mut Account) -> Result<T, E> + Send + Sync,
+    ) -> Result<Option<Result<(Account, T), E>>, StoreError>
+    where
+        T: Send,
+        E: Send,
+    {
+        for _ in 0..TRIES {
+            let Some(found) = self.store.account(person).await? else { return Ok(None) };
+            let mut account = found.record.clone();
+            let outcome = match change(&mut account) {
+                Ok(outcome) => outcome,
+                Err(error) => return Ok(Some(Err(error))),
+            };
+            if account == found.record {
+                return Ok(Some(Ok((account, outcome))));
+            }
+            match self.store.replace_account(self.mark(), &found, &account).await? {
+                Commit::Done => return Ok(Some(Ok((account, outcome)))),
+                Commit::Stale => {}
+            }
+        }
+        Err(StoreError::unavailable("an account is being written by others all the time"))
+    }
+
     /// Gives a person another password. `verified`: whether that was done by a link to the address that they have.
     ///
     /// An account whose owner had never shown that the address is theirs may have been made by anybody: then whatever else it is

@@ -19,6 +19,12 @@ pub(crate) enum Refused {
     NotAName,
     Password(PasswordError),
     EmailTaken,
+    /// A code that is none, or was used already.
+    WrongCode,
+    /// A passkey that is not of this account, or did not answer what was asked.
+    WrongPasskey,
+    /// The first of two steps was too long ago, or never.
+    StartAgain,
     /// This server makes accounts in another way.
     SignUpClosed,
     /// Not for addresses of this domain.
@@ -41,7 +47,9 @@ pub(crate) enum Refused {
 impl Refused {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::Wrong | Self::LoggedOut => StatusCode::UNAUTHORIZED,
+            Self::Wrong | Self::WrongCode | Self::WrongPasskey | Self::StartAgain | Self::LoggedOut => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::NotAnEmail | Self::NotAName | Self::Password(_) => StatusCode::BAD_REQUEST,
             Self::EmailTaken => StatusCode::CONFLICT,
             Self::SignUpClosed | Self::WrongDomain | Self::NotInvited => StatusCode::FORBIDDEN,
@@ -56,6 +64,9 @@ impl Refused {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Wrong => "invalid_credentials",
+            Self::WrongCode => "invalid_code",
+            Self::WrongPasskey => "invalid_passkey",
+            Self::StartAgain => "log_in_again",
             Self::NotAnEmail => "invalid_email",
             Self::NotAName => "invalid_name",
             Self::Password(_) => "invalid_password",
@@ -76,6 +87,9 @@ impl Refused {
         let t = &texts.refused;
         let words = match self {
             Self::Wrong => t.wrong,
+            Self::WrongCode => texts.factors.wrong_code,
+            Self::WrongPasskey => texts.factors.wrong_passkey,
+            Self::StartAgain => texts.factors.too_late,
             Self::NotAnEmail => t.not_an_email,
             Self::NotAName => t.not_a_name,
             Self::Password(PasswordError::TooShort { least }) => {
@@ -108,7 +122,10 @@ impl Refused {
             Self::NotAName => &[Input::Name],
             Self::NotAnEmail | Self::EmailTaken | Self::WrongDomain | Self::NotInvited => &[Input::Email],
             Self::Password(_) => &[Input::Password],
-            Self::SignUpClosed
+            Self::WrongCode
+            | Self::WrongPasskey
+            | Self::StartAgain
+            | Self::SignUpClosed
             | Self::Link(_)
             | Self::NoMail
             | Self::LoggedOut
@@ -125,6 +142,9 @@ impl Refused {
             Self::TooMany(TooMany { retry_after }) => Some(*retry_after),
             Self::Busy | Self::Unavailable => Some(RETRY_SECONDS),
             Self::Wrong
+            | Self::WrongCode
+            | Self::WrongPasskey
+            | Self::StartAgain
             | Self::NotAnEmail
             | Self::NotAName
             | Self::Password(_)
@@ -147,6 +167,9 @@ impl Refused {
             Self::Password(_) => Some(SignUpRefusal::Password),
             Self::TooMany(_) => Some(SignUpRefusal::Limited),
             Self::Wrong
+            | Self::WrongCode
+            | Self::WrongPasskey
+            | Self::StartAgain
             | Self::NotAnEmail
             | Self::NotAName
             | Self::NoMail

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy, Time};
 use authz_core::{Authentication, Events, Lifetime, Oversight, TokenKind, TokenText};
+use oauth_types::Issuer;
+use seal::Seal;
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{
     Backend, Changes, Claim, ClaimKind, Claimed, Commit, Device, Digest, Filter, Found, Key, Kind, Look,
@@ -12,6 +14,7 @@ use store::{
 };
 
 use crate::csrf::CsrfToken;
+use crate::factors::sealed::Vault;
 use crate::tickets::Tickets;
 
 /// The sessions of browsers, in a store: the cookie holds a random text, the record its digest.
@@ -60,6 +63,8 @@ pub struct Begun {
 pub struct LoggedIn {
     /// Who, in which session, since when.
     pub authentication: Authentication,
+    /// By what (RFC 8176).
+    pub amr: Vec<String>,
     pub(crate) csrf: CsrfToken,
 }
 
@@ -169,6 +174,7 @@ impl Sessions {
         self.see(&session).await;
         Ok(Some(LoggedIn {
             authentication: authentication(&session.record),
+            amr: session.record.amr,
             csrf: CsrfToken::of_session(text.expose_secret()),
         }))
     }
@@ -333,6 +339,12 @@ impl Sessions {
     /// Tickets in the same store.
     pub(crate) fn tickets(&self) -> Tickets {
         Tickets::new(Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.entropy))
+    }
+
+    /// What keeps the secrets of second factors in the same store.
+    pub(crate) fn vault(&self, seal: Seal, issuer: &Issuer) -> Vault {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        Vault { seal, store, clock, entropy: Arc::clone(&self.entropy), rp: Vault::relying_party(issuer) }
     }
 
     /// What looks after the connections in the same store.

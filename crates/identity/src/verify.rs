@@ -4,7 +4,7 @@ use authz_core::{AccountEvent, Actor, Limit};
 use store::{Account, Found, PersonId, Purpose, SessionId, Ticket};
 
 use crate::email::Email;
-use crate::entry::Entered;
+use crate::entry::{Entered, LogIn};
 use crate::identity::Identity;
 use crate::password::Password;
 use crate::people::Changed;
@@ -39,7 +39,8 @@ impl Identity {
         Ok(Confirmation { found, account, email })
     }
 
-    /// Confirms an address: by the link, and by being logged in or by the password. Somebody who is not logged in is then.
+    /// Confirms an address: by the link, and by being logged in or by the password. Somebody who is not logged in is then,
+    /// unless they have a second factor.
     ///
     /// The link alone would not do: whoever signs up with the address of somebody else would have their account confirmed by a
     /// stranger who follows links, and keep its password.
@@ -59,7 +60,11 @@ impl Identity {
                 let (Ok(own), Ok(password)) = (own, Password::typed(password)) else {
                     return Err(Refused::Wrong);
                 };
-                Some(self.enter_with(visit, &own, &password).await?)
+                match self.enter_with(visit, &own, &password).await? {
+                    LogIn::Entered(entered) => Some(*entered),
+                    // The password is right, which is all that is asked here; nobody is logged in by it alone.
+                    LogIn::Second(_) => None,
+                }
             }
         };
         if !self.tickets.spend(&confirmation.found).await? {

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::entry::{Entered, SignedUp, SigningUp};
+use crate::entry::{Entered, LogIn, SignedUp, SigningUp};
+use crate::factors::Given;
 use crate::forms::retry_later;
 use crate::identity::Identity;
 use crate::language::Language;
@@ -21,6 +22,7 @@ use crate::visit::Visit;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonRoute {
     LogIn,
+    Second,
     SignUp,
     LogOut,
     Verify,
@@ -37,6 +39,7 @@ impl JsonRoute {
     pub(crate) fn of(path: &str) -> Option<Self> {
         Some(match path {
             "/auth/login" => Self::LogIn,
+            "/auth/second" => Self::Second,
             "/auth/signup" => Self::SignUp,
             "/auth/logout" => Self::LogOut,
             "/auth/verify" => Self::Verify,
@@ -55,6 +58,7 @@ impl JsonRoute {
         match self {
             Self::Sessions => "GET, HEAD",
             Self::LogIn
+            | Self::Second
             | Self::SignUp
             | Self::LogOut
             | Self::Verify
@@ -73,9 +77,14 @@ impl JsonRoute {
 }
 
 #[derive(Deserialize)]
-struct LogIn {
+struct LoggingIn {
     email: String,
     password: String,
+}
+
+#[derive(Deserialize)]
+struct Second {
+    code: String,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +123,7 @@ impl Identity {
         let visit = Visit::of(request, peer);
         let answered = match route {
             JsonRoute::LogIn => self.json_log_in(request, &visit).await,
+            JsonRoute::Second => self.json_second(request, &visit).await,
             JsonRoute::SignUp => self.json_sign_up(request, &visit).await,
             JsonRoute::LogOut => self.json_log_out(request, &visit).await,
             JsonRoute::Verify => self.json_verify(request, &visit).await,
@@ -132,17 +142,43 @@ impl Identity {
         }
     }
 
-    /// `POST /auth/login`: `email` and `password`; 200 with `user_id`, `email`, `name` and the session's cookie.
+    /// `POST /auth/login`: `email` and `password`; 200 with `user_id`, `email`, `name` and the session's cookie; or 202 with `next`:
+    /// `second_factor`, for whoever has one.
     async fn json_log_in(
         &self,
         request: &Request<Bytes>,
         visit: &Visit<'_>,
     ) -> Result<Response<Bytes>, Failed> {
-        let LogIn { email, password } = self.body(request)?;
-        let entered = self.log_in(visit, &email, &password).await?;
+        let LoggingIn { email, password } = self.body(request)?;
+        match self.log_in(visit, &email, &password).await? {
+            LogIn::Entered(entered) => Ok(self.logged_in_answer(&entered)),
+            LogIn::Second(step) => {
+                let mut response = answer(StatusCode::ACCEPTED, &json!({ "next": "second_factor" }));
+                let keep = self.pages.cookies.keep_first_step(&step);
+                response.headers_mut().append(header::SET_COOKIE, keep);
+                Ok(response)
+            }
+        }
+    }
+
+    /// `POST /auth/second`: the `code` of an app or for recovery, after a log-in that was answered 202 with `next`: `second_factor`; 200 as
+    /// a log-in.
+    async fn json_second(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        let Second { code } = self.body(request)?;
+        let entered = self.second(visit, Given::Code(&code)).await?;
+        let mut response = self.logged_in_answer(&entered);
+        response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_first_step());
+        Ok(response)
+    }
+
+    fn logged_in_answer(&self, entered: &Entered) -> Response<Bytes> {
         let account = &entered.account;
         let body = json!({ "user_id": account.person, "email": account.email, "name": account.name });
-        Ok(self.with_session(answer(StatusCode::OK, &body), &entered))
+        self.with_session(answer(StatusCode::OK, &body), entered)
     }
 
     /// `POST /auth/signup`: `email`, `password`, perhaps `name`, perhaps the `ticket` of an invitation; 201 with `user_id`, `email` and

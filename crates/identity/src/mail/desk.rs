@@ -108,6 +108,16 @@ impl Desk {
         self.later(async move { Ok(Some(outgoing)) });
     }
 
+    /// Tells the owner of an account that something else opens it now, or that a recovery code did.
+    pub(crate) fn factors_changed(self, account: &Account) {
+        let (device, forgot) =
+            (described(self.context.device(), self.language), self.issuer.endpoint("/forgot"));
+        let Ok(email) = Email::parse(&account.email) else { return };
+        let about = About::FactorsChanged { device, forgot: &forgot };
+        let outgoing = self.outgoing(&about, &email, Some(account.person.clone()));
+        self.later(async move { Ok(Some(outgoing)) });
+    }
+
     /// Tells whoever reads the address before that the account has another.
     pub(crate) fn email_changed(self, before: &Account, now: &Account) {
         let (Ok(to), Ok(email)) = (Email::parse(&before.email), Email::parse(&now.email)) else { return };

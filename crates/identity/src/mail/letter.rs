@@ -18,6 +18,8 @@ pub(crate) enum About<'a> {
     Reset { link: SecretString },
     /// There is a new password.
     PasswordChanged { device: String, forgot: &'a str },
+    /// What it is opened by has changed, or a recovery code was used.
+    FactorsChanged { device: String, forgot: &'a str },
     /// Somebody logged in from somewhere new.
     NewDevice { device: String, forgot: &'a str },
     /// Somebody wants this address for their account.
@@ -38,9 +40,9 @@ impl About<'_> {
             | Self::ChangeEmail { link }
             | Self::Invitation { link } => &[("link", link.expose_secret())],
             Self::Already { log_in, forgot } => &[("log_in", log_in), ("forgot", forgot)],
-            Self::PasswordChanged { device, forgot } | Self::NewDevice { device, forgot } => {
-                &[("device", device), ("forgot", forgot)]
-            }
+            Self::PasswordChanged { device, forgot }
+            | Self::FactorsChanged { device, forgot }
+            | Self::NewDevice { device, forgot } => &[("device", device), ("forgot", forgot)],
             Self::EmailChanged { email } => &[("email", email.as_str())],
         };
         let value = |name: &str| {
@@ -66,6 +68,7 @@ impl About<'_> {
             Self::Already { .. } => letters!("already"),
             Self::Reset { .. } => letters!("reset"),
             Self::PasswordChanged { .. } => letters!("password_changed"),
+            Self::FactorsChanged { .. } => letters!("factors_changed"),
             Self::NewDevice { .. } => letters!("new_device"),
             Self::ChangeEmail { .. } => letters!("change_email"),
             Self::EmailChanged { .. } => letters!("email_changed"),
@@ -101,6 +104,7 @@ mod tests {
             About::Already { log_in, forgot },
             About::Reset { link: link() },
             About::PasswordChanged { device: device(), forgot },
+            About::FactorsChanged { device: device(), forgot },
             About::NewDevice { device: device(), forgot },
             About::ChangeEmail { link: link() },
             About::EmailChanged { email: &other },
@@ -129,7 +133,7 @@ mod tests {
     fn a_letter_with_a_link_has_it_alone_in_a_line() {
         let links =
             every_letter().iter().map(|letter| letter.text.matches("\n\nhttps://").count()).sum::<usize>();
-        assert_eq!(links, 2 * (1 + 2 + 1 + 1 + 1 + 1 + 1));
+        assert_eq!(links, 2 * (1 + 2 + 1 + 1 + 1 + 1 + 1 + 1));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use authz_core::ReturnTo;
 
 use super::site::Site;
 use crate::csrf::CsrfToken;
+use crate::factors::Ask;
 
 /// A field of these pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub(crate) struct Alert {
 #[template(path = "log_in.html")]
 pub(crate) struct LogInPage<'a> {
     pub(crate) site: &'a Site,
+    /// The address of the script, and what it asks, where there are passkeys.
+    pub(crate) script: String,
+    pub(crate) ask: Option<Ask>,
     pub(crate) action: String,
     /// The way to the sign-up page, where there is one.
     pub(crate) other: Option<String>,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use async_trait::async_trait;
-use authz_core::{Authentication, Demands, Interaction, Page, Pending, People, Who};
+use authz_core::{Authentication, Demands, Interaction, Page, Pending, People, ReturnTo, Who};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use oauth_types::{ErrorCode, Issuer};
@@ -20,6 +20,7 @@ use store::StoreError;
 use self::site::{Referrer, Site, see_other};
 use crate::cookie::Cookies;
 use crate::csrf::{CsrfToken, Origin};
+use crate::factors::level::Level;
 use crate::session::{LoggedIn, Sessions};
 
 /// Asks people with pages of this server: the shipped [`Interaction`]. [`Identity`](crate::Identity) serves the pages.
@@ -73,6 +74,18 @@ impl Pages {
         format!("{}?{}", self.site.path("/verify"), query.finish())
     }
 
+    /// The address of the page that asks for the second of two steps, one that makes a session as strong as `asked`.
+    pub(crate) fn second_address(&self, return_to: Option<&ReturnTo>, asked: Option<Level>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if let Some(to) = return_to {
+            query.append_pair("return_to", to.as_str());
+        }
+        if let Some(level) = asked {
+            query.append_pair("acr", level.as_str());
+        }
+        format!("{}?{}", self.site.path("/login/second"), query.finish())
+    }
+
     /// The address of the log-in page that leads to `return_to` afterwards.
     pub(crate) fn log_in_address(&self, return_to: &str, hint: Option<&str>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -87,8 +100,10 @@ impl Pages {
 #[async_trait]
 impl Interaction for Pages {
     async fn who(&self, request: &Request<Bytes>, demands: &Demands) -> Result<Who, StoreError> {
-        let person = self.logged_in(request.headers()).await?.map(|session| session.authentication);
-        let person = person.filter(|person| {
+        let session = self.logged_in(request.headers()).await?;
+        let asked = Level::asked(&demands.acr_values);
+        let weak = session.as_ref().is_some_and(|session| asked > Some(Level::of(&session.amr)));
+        let person = session.map(|session| session.authentication).filter(|person| {
             let too_old = demands.max_age.is_some_and(|most| self.sessions.is_older_than(person, most));
             !demands.login && !too_old
         });
@@ -99,6 +114,8 @@ impl Interaction for Pages {
         Ok(match person {
             Some(_) if waits && demands.silent => Who::Nobody,
             Some(_) if waits => Who::Page(see_other(&self.unverified_address(demands.return_to.as_str()))),
+            Some(_) if weak && demands.silent => Who::Nobody,
+            Some(_) if weak => Who::Page(see_other(&self.second_address(Some(&demands.return_to), asked))),
             Some(person) => Who::Person(person),
             None if demands.silent => Who::Nobody,
             None => {

@@ -56,6 +56,11 @@ impl Site {
         format!("{}{path}", self.base)
     }
 
+    /// The address of the only script.
+    pub(crate) fn script(&self) -> String {
+        format!("{}?v={}", self.path("/assets/passkey.js"), version(SCRIPT))
+    }
+
     /// The response that shows `template`.
     pub(crate) fn page(
         &self,
@@ -82,6 +87,7 @@ pub(crate) fn asset(method: &Method, headers: &HeaderMap, path: &str) -> Option<
     let (text, kind) = match path {
         "/assets/portcullis.css" => (STYLE, "text/css; charset=utf-8"),
         "/assets/portcullis.svg" => (ICON, "image/svg+xml"),
+        "/assets/passkey.js" => (SCRIPT, "text/javascript; charset=utf-8"),
         _ => return None,
     };
     let tag = format!("\"{}\"", version(text));
@@ -155,6 +161,7 @@ const PAGE_HEADERS: [(HeaderName, &str); 8] = [
 ];
 
 const STYLE: &str = include_str!("../../assets/portcullis.css");
+const SCRIPT: &str = include_str!("../../assets/passkey.js");
 const ICON: &str = include_str!("../../assets/portcullis.svg");
 
 fn version(text: &str) -> String {

@@ -4,6 +4,7 @@ mod account;
 mod consent;
 mod contrast;
 mod entry;
+mod factors;
 mod invitation;
 mod json;
 mod pages;
@@ -118,6 +119,7 @@ impl Plan {
         let identity = Identity::new(pages.clone(), accounts.clone(), server.clone())
             .limiter(Arc::new(limiter))
             .events(events.clone())
+            .second_factors(Seal::new(1, [(1, [8; 32])]).unwrap())
             .policy(self.policy.clone());
         let identity = if self.mail { identity.mail(Arc::new(Letters(sent))) } else { identity };
         let (identity, letters) = (Arc::new(identity), Mutex::new(letters));
@@ -370,6 +372,14 @@ pub(super) fn field(response: &Response<Bytes>, name: &str) -> String {
         .nth(1)
         .unwrap_or_else(|| panic!("no {name}: {html}"));
     unescaped(start.split('"').next().unwrap())
+}
+
+/// A page without what is drawn anew for each: the token of its forms, and the question for passkeys.
+pub(super) fn undrawn(response: &Response<Bytes>) -> String {
+    let page = html(response).replace(&field(response, "csrf"), "");
+    let (before, rest) = page.split_once("data-passkey=\"").unwrap();
+    let (_, after) = rest.split_once('"').unwrap();
+    format!("{before}{after}").replace(&field(response, "challenge"), "")
 }
 
 /// Where the moving-on page goes.

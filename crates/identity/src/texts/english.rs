@@ -184,6 +184,7 @@ pub(super) const TEXTS: Texts = Texts {
         dead_link: "This link no longer works",
         not_now: "This does not work at the moment",
     },
+    factors: crate::factors::texts::ENGLISH,
     refused: Refused {
         wrong: "Email or password is wrong.",
         not_an_email: "This is not an email address.",

@@ -193,6 +193,7 @@ pub(super) const TEXTS: Texts = Texts {
         dead_link: "Dieser Link gilt nicht mehr",
         not_now: "Das geht im Moment nicht",
     },
+    factors: crate::factors::texts::GERMAN,
     refused: Refused {
         wrong: "E-Mail oder Passwort ist falsch.",
         not_an_email: "Das ist keine E-Mail-Adresse.",

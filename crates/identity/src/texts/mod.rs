@@ -5,6 +5,7 @@ mod german;
 mod sentence;
 
 pub(crate) use self::sentence::Sentence;
+use crate::factors::texts::FactorTexts;
 use crate::language::Language;
 
 impl Language {
@@ -27,6 +28,7 @@ pub(crate) struct Texts {
     pub(crate) account: Account,
     pub(crate) stops: Stops,
     pub(crate) refused: Refused,
+    pub(crate) factors: FactorTexts,
     pub(crate) time: Time,
 }
 
