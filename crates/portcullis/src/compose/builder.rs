@@ -268,6 +268,7 @@ impl Builder {
         let identity = Identity::new(pages, accounts, server.clone())
             .limiter(limiter.clone())
             .events(events.clone())
+            .second_factors(master_key.seal()?)
             .policy(config.accounts);
         let identity = match mail {
             Some(mail) => identity.mail(mail),
