@@ -124,7 +124,7 @@ impl Identity {
             limiter: Arc::clone(&self.limiter),
             events: Arc::clone(&self.events),
             issuer: self.pages.issuer.clone(),
-            site: self.pages.site.host.clone(),
+            site: self.pages.site.name().to_owned(),
             language,
             context,
         })
@@ -173,7 +173,9 @@ impl<'p> Route<'p> {
             "/account/security" => Self::Security,
             "/signup" => Self::SignUp,
             "/logout" => Self::LogOut,
-            "/assets/passkey.js" | "/assets/portcullis.css" | "/assets/portcullis.svg" => Self::Asset(path),
+            "/assets/passkey.js" | "/assets/portcullis.css" | "/assets/portcullis.svg" | "/assets/logo" => {
+                Self::Asset(path)
+            }
             "/invitation" => Self::Invitation,
             "/forgot" => Self::Forgot,
             "/reset" => Self::Reset,
@@ -269,7 +271,7 @@ impl Identity {
             Route::Verify if post => self.take_verify(request, peer).await,
             Route::Asset(path) if get => {
                 let no_page = || self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_page);
-                Ok(asset(request.method(), request.headers(), path).unwrap_or_else(no_page))
+                Ok(asset(&self.site.look, request.method(), request.headers(), path).unwrap_or_else(no_page))
             }
             Route::Account(route) if route.takes(request.method()) => {
                 self.account(route, request, peer).await

@@ -25,10 +25,12 @@
 //! | letters: [`Mail`] | `mail` |
 //! | Argon2id (RFC 9106): [`Passwords`]; which are too common | `password`, `common` |
 //! | what pages say, in each [`Language`] | `texts` |
+//! | the operator's name, logo and colour: [`Brand`] | `brand` |
 //! | sessions: [`Sessions`]; cookies (RFC 6265bis); forged forms | `session`, `cookie`, `csrf` |
 
 mod account;
 mod api;
+mod brand;
 mod common;
 mod consent;
 mod cookie;
@@ -59,6 +61,7 @@ mod tickets;
 mod verify;
 mod visit;
 
+pub use brand::{Brand, BrandName, Colour, Logo, NotABrandName, NotAColour, NotALogo};
 pub use email::{Email, NotAnEmail};
 pub use enrol::{EnrolError, New};
 pub use identity::Identity;

@@ -20,6 +20,8 @@ pub(super) struct AccountPage<'a> {
     csrf: CsrfToken,
     account: &'a str,
     news: Option<&'a str>,
+    /// Whether there is a page about second factors.
+    has_factors: bool,
     connections: Vec<Connection>,
     /// The address of the next connections.
     more: Option<String>,
@@ -92,7 +94,8 @@ impl<'a> AccountPage<'a> {
                 .say(&[&own.ago(session.begun.unwrap_or(session.auth_time)), &own.ago(seen(session))]),
         };
         let sessions = sessions.iter().map(shown).collect();
-        Self { site, csrf: session.csrf, account: "", news: None, connections, more, sessions, prove: None }
+        let (csrf, has_factors) = (session.csrf, own.vault.is_some());
+        Self { site, csrf, account: "", news: None, has_factors, connections, more, sessions, prove: None }
     }
 
     pub(super) fn about(self, account: &'a str, prove: Option<String>, news: Option<&'a str>) -> Self {

@@ -17,7 +17,8 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use oauth_types::{ErrorCode, Issuer};
 use store::StoreError;
 
-use self::site::{Referrer, Site, see_other};
+use self::site::{Look, Referrer, Site, see_other};
+use crate::brand::Brand;
 use crate::cookie::Cookies;
 use crate::csrf::{CsrfToken, Origin};
 use crate::factors::level::Level;
@@ -40,6 +41,13 @@ impl Pages {
     pub fn new(issuer: Issuer, sessions: Arc<Sessions>) -> Self {
         let (site, cookies, origin) = (Site::of(&issuer), Cookies::of(&issuer), Origin::of(&issuer));
         Self { issuer, site, cookies, origin, sessions, addresses: None }
+    }
+
+    /// Under the name, the logo and in the colour of an operator.
+    #[must_use]
+    pub fn brand(mut self, brand: Brand) -> Self {
+        self.site.look = Arc::new(Look::of(brand));
+        self
     }
 
     /// Lets nobody connect an app before `people` says that their address is confirmed.

@@ -34,6 +34,7 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{AccountPolicy, Accounts, Cost, Identity, Letter, Mail, MailError, Pages, Sessions, SignUp};
+use crate::{Brand, BrandName, Colour, Logo};
 
 pub(super) const HTTPS: &str = "https://as.example/tenant1";
 /// The name of its session cookie.
@@ -69,6 +70,7 @@ pub(super) struct Plan {
     pub(super) userinfo: UserInfoDetail,
     pub(super) policy: AccountPolicy,
     pub(super) mail: bool,
+    pub(super) brand: Brand,
 }
 
 impl Default for Plan {
@@ -85,6 +87,7 @@ impl Default for Plan {
             userinfo: UserInfoDetail::Scoped,
             policy: AccountPolicy::default(),
             mail: false,
+            brand: Brand::default(),
         }
     }
 }
@@ -101,7 +104,7 @@ impl Plan {
         let sessions = Arc::new(Sessions::new(store.clone(), ticking.clone(), entropy.clone()));
         let accounts =
             Arc::new(Accounts::new(store.clone(), Cost::least(), ticking.clone(), entropy.clone()));
-        let pages = Pages::new(issuer.clone(), sessions);
+        let pages = Pages::new(issuer.clone(), sessions).brand(self.brand.clone());
         let pages = Arc::new(match self.policy.withholds_consent() {
             true => pages.requiring_verified_email(accounts.clone()),
             false => pages,

@@ -333,3 +333,32 @@ async fn on_this_machine_everything_works_over_http() {
     );
     assert!(html(&browser.open("/login").await).contains("You are logged in"));
 }
+
+#[tokio::test]
+async fn an_operator_has_a_name_a_logo_and_a_colour_and_the_logo_runs_nothing() {
+    let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"><style>rect{fill:red}</style><rect/></svg>";
+    let brand = Brand {
+        name: Some(BrandName::parse("Widgets <& Works>").unwrap()),
+        logo: Some(Logo::of(svg).unwrap()),
+        colour: Some(Colour::parse("#ffcc00").unwrap()),
+    };
+    let plain = world().await;
+    let mut browser = plain.browser();
+    assert_eq!(browser.open("/assets/logo").await.status(), StatusCode::NOT_FOUND);
+    let before = html(&browser.open("/login").await);
+
+    let world = Plan { brand, ..Plan::default() }.build().await;
+    let mut browser = world.browser();
+    let page = html(&browser.open("/login").await);
+    assert!(page.contains("<strong>Widgets &#60;&#38; Works&#62;</strong> as.example"), "{page}");
+    let version = |page: &str| page.split("portcullis.css?v=").nth(1).map(|rest| rest[..12].to_owned());
+    assert_ne!(version(&page), version(&before), "a browser keeps no stylesheet of another look");
+    assert!(page.contains("<img src=\"/tenant1/assets/logo?v="), "{page}");
+    let logo = browser.open("/assets/logo").await;
+    assert_eq!(html(&logo), svg);
+    assert_eq!(header_of(logo.headers(), "content-type"), "image/svg+xml");
+    let policy = header_of(logo.headers(), "content-security-policy");
+    assert!(policy.starts_with("default-src 'none'") && policy.contains("sandbox"), "{policy}");
+    assert!(!policy.contains("script-src"), "{policy}");
+    assert!(html(&browser.open("/assets/portcullis.css").await).contains("--on-accent: #000000"));
+}
