@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use ambient::{Clock, Entropy};
 use async_trait::async_trait;
-use authz_core::AuthorizationServer;
+use authz_core::{AuthorizationServer, Context, Event, Events};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_io::{AddressRange, Peer, Serve, sender};
-use identity::Identity;
+use identity::{Accounts, Identity};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -30,7 +30,8 @@ use crate::answer;
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::data::DataFolder;
-use crate::ops::Ops;
+use crate::ops::metrics::{Gauges, Metrics};
+use crate::ops::{self, Ops};
 
 /// An authorization server with its pages and its administration.
 ///
@@ -41,6 +42,9 @@ pub struct Portcullis {
     admin: Admin,
     ops: Ops,
     audit: Arc<Audit>,
+    accounts: Arc<Accounts>,
+    metrics: Arc<Metrics>,
+    metrics_from: Vec<AddressRange>,
     store: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -135,6 +139,7 @@ impl Portcullis {
         half_minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             half_minutes.tick().await;
+            self.metrics.tidy();
             self.ops.watch().await;
         }
     }
@@ -184,6 +189,47 @@ impl Portcullis {
         }
     }
 
+    /// What is counted and timed, as `/metrics` tells it.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.metrics.text(Gauges {
+            letters: self.identity.letters(),
+            hashes: self.accounts.hashes_under_way(),
+            audit_waiting: self.audit.waiting(),
+            audit_lost: self.audit.lost(),
+        })
+    }
+
+    /// For addresses that the configuration names, and for whoever holds an admin key: how busy a server is, and who guesses at
+    /// what, is not for everybody.
+    async fn tell_metrics(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        if let Some(refused) = ops::reading(request.method()) {
+            return refused;
+        }
+        let is_named = |address| self.metrics_from.iter().any(|range| range.contains(address));
+        if !peer.0.is_some_and(is_named)
+            && let Some(refused) = self.admin.refused(request, peer).await
+        {
+            return refused;
+        }
+        ops::exposition(self.metrics())
+    }
+
+    /// What a request is counted under: one of a few words, whatever its path is.
+    fn endpoint(&self, path: &str) -> &'static str {
+        if let Some(endpoint) = self.server.endpoint(path) {
+            endpoint
+        } else if self.identity.owns(path) {
+            "pages"
+        } else if self.admin.owns(path) {
+            "administration"
+        } else if self.ops.owns(path) || ops::is_metrics(path, self.issuer()) {
+            "operations"
+        } else {
+            "none"
+        }
+    }
+
     async fn route(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let path = request.uri().path();
         if self.server.owns(path) {
@@ -194,6 +240,8 @@ impl Portcullis {
             self.admin.serve(request, peer).await
         } else if self.ops.owns(path) {
             self.ops.serve(request, peer).await
+        } else if ops::is_metrics(path, self.issuer()) {
+            self.tell_metrics(&request, peer).await
         } else {
             let body = json!({ "error": "not_found", "message": "There is nothing at this path." });
             answer::json(StatusCode::NOT_FOUND, &body)
@@ -221,7 +269,9 @@ impl Serve for Portcullis {
         let span = tracing::info_span!("request", id, %method, path);
         async move {
             let (began, head) = (Instant::now(), *request.method() == Method::HEAD);
+            let endpoint = self.endpoint(request.uri().path());
             let mut response = self.guarded(request, peer).await;
+            self.metrics.answered(endpoint, response.status(), began.elapsed());
             let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
             if head {
@@ -234,6 +284,23 @@ impl Serve for Portcullis {
         }
         .instrument(span)
         .await
+    }
+}
+
+/// Everybody who is told of events.
+struct Ears {
+    audit: Arc<Audit>,
+    metrics: Arc<Metrics>,
+}
+
+impl Events for Ears {
+    fn tell(&self, event: &Event) {
+        self.tell_with(event, &Context::default());
+    }
+
+    fn tell_with(&self, event: &Event, context: &Context) {
+        self.metrics.tell(event);
+        self.audit.tell_with(event, context);
     }
 }
 

@@ -9,6 +9,7 @@
 //! | all parts as one [`Serve`](http_io::Serve) | [`Portcullis`], [`Builder`] |
 //! | servers, clients, users, grants, keys and events, for whoever holds an admin key | [`Admin`] |
 //! | `/health`, `/ready`, `/` | [`Ops`] |
+//! | `/metrics` | [`Metrics`] |
 //! | what happened, in the log and the store | [`Audit`] |
 //! | what answers while the store is not open yet | [`Entrance`] |
 //! | the data folder: database, master key, lock | [`DataFolder`] |
@@ -41,3 +42,4 @@ pub use self::data::{DataError, DataFolder};
 pub use self::greeting::Greeting;
 pub use self::opening::Entrance;
 pub use self::ops::Ops;
+pub use self::ops::metrics::{Gauges, Metrics};

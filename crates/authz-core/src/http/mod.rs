@@ -30,7 +30,13 @@ impl AuthorizationServer {
     /// Whether a request path, the issuer's own path included, is one of the server's endpoints.
     #[must_use]
     pub fn owns(&self, path: &str) -> bool {
-        Endpoint::at(path, &self.engine.issuer).is_some()
+        self.endpoint(path).is_some()
+    }
+
+    /// The name of the endpoint at a request path, such as `token`; one of a few.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> Option<&'static str> {
+        Endpoint::at(path, &self.engine.issuer).map(|endpoint| endpoint.name())
     }
 }
 

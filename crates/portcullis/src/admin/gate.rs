@@ -6,11 +6,12 @@ use std::sync::Arc;
 use ambient::{Clock, Time};
 use authz_core::{Event, Events, Limit, Limiter, address_key};
 use bytes::Bytes;
-use http::Request;
 use http::header::AUTHORIZATION;
+use http::{Request, Response};
 use http_io::Peer;
 use parking_lot::Mutex;
 
+use super::Admin;
 use super::keys::{AdminKeys, Holder};
 use super::problem::Problem;
 
@@ -64,6 +65,13 @@ impl Gate {
             }
         }
         shut_out.insert(address, now.plus(seconds));
+    }
+}
+
+impl Admin {
+    /// The answer to somebody who holds no key of the administration; nothing to somebody who does, for reading.
+    pub(crate) async fn refused(&self, request: &Request<Bytes>, peer: Peer) -> Option<Response<Bytes>> {
+        self.gate.admit(request, peer).await.err().map(|problem| problem.response())
     }
 }
 

@@ -19,13 +19,15 @@ use store::{
 };
 use thiserror::Error;
 
-use super::Portcullis;
+use super::{Ears, Portcullis};
 use crate::admin::Admin;
 use crate::admin::keys::FIRST;
 use crate::audit::Audit;
 use crate::config::{Config, MailKind, MasterKey, StoreKind};
 use crate::data::{DataError, DataFolder};
 use crate::ops::Ops;
+use crate::ops::metrics::Metrics;
+use crate::ops::timed::Timed;
 
 /// Builds a [`Portcullis`]. What is not given is what [`Config`] says, or the system's.
 pub struct Builder {
@@ -33,6 +35,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     mail: Option<Arc<dyn Mail>>,
+    metrics: Arc<Metrics>,
     own: Option<Stores>,
     counters: Option<Arc<dyn Counters>>,
 }
@@ -45,7 +48,8 @@ struct Stores {
 }
 
 impl Stores {
-    fn of<S: Backend + 'static>(store: Arc<S>) -> Self {
+    fn of<S: Backend + 'static>(store: Arc<S>, metrics: &Arc<Metrics>) -> Self {
+        let store = Arc::new(Timed::new(store, metrics.clone()));
         Self { records: store.clone(), accounts: store }
     }
 }
@@ -123,6 +127,7 @@ impl Builder {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             mail: None,
+            metrics: Arc::default(),
             own: None,
             counters: None,
         }
@@ -160,7 +165,7 @@ impl Builder {
     /// store that is not kept longer than this process.
     #[must_use]
     pub fn store<S: Backend + 'static>(mut self, store: Arc<S>) -> Self {
-        self.own = Some(Stores::of(store));
+        self.own = Some(Stores::of(store, &self.metrics));
         self
     }
 
@@ -178,7 +183,7 @@ impl Builder {
     ///
     /// [`OpenError`] says what keeps it from starting.
     pub async fn open(self) -> Result<Portcullis, OpenError> {
-        let Self { config, clock, entropy, mail, own, mut counters } = self;
+        let Self { config, clock, entropy, mail, metrics, own, mut counters } = self;
         let issuer = config.issuer_at(config.listen).ok_or(OpenError::NoIssuer)?;
         config.policy.check()?;
         let mail = match mail {
@@ -190,9 +195,11 @@ impl Builder {
         let drawn = || MasterKey::new(entropy.draw());
         let (stores, master_key, data) = match (own, &config.store) {
             (Some(stores), _) => (stores, config.master_key.clone().unwrap_or_else(drawn), None),
-            (None, StoreKind::Memory) => {
-                (Stores::of(Arc::new(Memory::new())), config.master_key.clone().unwrap_or_else(drawn), None)
-            }
+            (None, StoreKind::Memory) => (
+                Stores::of(Arc::new(Memory::new()), &metrics),
+                config.master_key.clone().unwrap_or_else(drawn),
+                None,
+            ),
             (None, StoreKind::Sqlite) => {
                 let data = DataFolder::open(&config.data)?;
                 // The key before the database: a database without a key is refused at the next start.
@@ -200,13 +207,13 @@ impl Builder {
                     Some(key) => key.clone(),
                     None => data.master_key(&*entropy)?,
                 };
-                (Stores::of(Arc::new(Sqlite::open(&data.database())?)), key, Some(data))
+                (Stores::of(Arc::new(Sqlite::open(&data.database())?), &metrics), key, Some(data))
             }
             (None, StoreKind::Redis(url)) => {
                 let key = config.master_key.clone().ok_or(OpenError::NoMasterKey)?;
                 let redis = Arc::new(Redis::open(url, config.redis.clone(), clock.clone()).await?);
                 counters.get_or_insert_with(|| redis.clone());
-                (Stores::of(redis), key, None)
+                (Stores::of(redis, &metrics), key, None)
             }
         };
         let records = &stores.records;
@@ -243,7 +250,7 @@ impl Builder {
         let audit =
             Audit::new(records.clone(), clock.clone(), entropy.clone()).kept_for(config.audit_retention);
         let audit = Arc::new(audit);
-        let events: Arc<dyn Events> = audit.clone();
+        let events: Arc<dyn Events> = Arc::new(Ears { audit: audit.clone(), metrics: metrics.clone() });
         let policy = config.policy;
         let registry = Registry::new(records.clone(), clock.clone(), entropy.clone());
         let AccountPolicy { cost, session_idle, session_total, .. } = config.accounts.clone();
@@ -265,7 +272,7 @@ impl Builder {
             .resources(Arc::new(registry.clone()))
             .build()?;
         let server = Arc::new(server);
-        let identity = Identity::new(pages, accounts, server.clone())
+        let identity = Identity::new(pages, accounts.clone(), server.clone())
             .limiter(limiter.clone())
             .events(events.clone())
             .second_factors(master_key.seal()?)
@@ -294,6 +301,9 @@ impl Builder {
             admin,
             ops: Ops::new(issuer, records.clone()).clock(clock.clone()),
             audit,
+            accounts,
+            metrics,
+            metrics_from: config.metrics_from,
             store: records.clone(),
             clock,
             entropy,

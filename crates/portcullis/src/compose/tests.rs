@@ -34,6 +34,32 @@ async fn ask(portcullis: &Portcullis, method: Method, path: &str, key: Option<&s
     (response.status(), String::from_utf8(response.body().to_vec()).unwrap())
 }
 
+#[tokio::test]
+async fn metrics_are_for_named_addresses_and_for_holders_of_a_key() {
+    let metrics_from = vec!["192.0.2.0/24".parse().unwrap()];
+    let config = Config { store: StoreKind::Memory, metrics_from, ..Config::default() };
+    let portcullis = open(config, 1).await.unwrap();
+    let key = portcullis.new_admin_key().unwrap().expose_secret().to_owned();
+    let unknown = "/a-path-that-nobody-has";
+    assert_eq!(ask(&portcullis, Method::GET, unknown, None).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask(&portcullis, Method::GET, "/metrics", None).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&portcullis, Method::GET, "/metrics", Some("wrong")).await.0, StatusCode::UNAUTHORIZED);
+    let (status, text) = ask(&portcullis, Method::GET, "/metrics", Some(&key)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.contains(r#"portcullis_requests_total{endpoint="none",status="4xx"} 1"#), "{text}");
+    assert!(text.contains(r#"portcullis_store_seconds_count{operation="read"}"#), "{text}");
+    assert!(
+        text.contains(r#"portcullis_events_total{name="administration_refused",outcome="refused"} 1"#),
+        "{text}"
+    );
+    assert!(!text.contains("nobody-has"), "{text}");
+    for (address, status) in [("192.0.2.7", StatusCode::OK), ("198.51.100.1", StatusCode::UNAUTHORIZED)] {
+        let request = Request::builder().uri("/metrics").body(Bytes::new()).unwrap();
+        let response = portcullis.serve(request, Peer(address.parse().ok())).await;
+        assert_eq!(response.status(), status, "{address}");
+    }
+}
+
 async fn administers(portcullis: &Portcullis, key: &str) -> bool {
     ask(portcullis, Method::GET, "/api/servers", Some(key)).await.0 == StatusCode::OK
 }

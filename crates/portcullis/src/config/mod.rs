@@ -63,6 +63,8 @@ pub struct Config {
     pub limits: bool,
     /// How many of what within how long, where it is limited.
     pub rates: Limits,
+    /// Who may read `/metrics` without a key of the administration.
+    pub metrics_from: Vec<AddressRange>,
     /// How long the audit trail is kept in the store; 0 keeps none.
     pub audit_retention: Lifetime,
     /// How log lines look.
@@ -125,6 +127,7 @@ impl Default for Config {
             mail: MailKind::Off,
             limits: true,
             rates: Limits::default(),
+            metrics_from: Vec::new(),
             audit_retention: Lifetime::days(90),
             log_format: LogFormat::Text,
             log: "info".to_owned(),

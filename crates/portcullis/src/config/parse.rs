@@ -57,6 +57,9 @@ pub(super) fn config(
         mail,
         limits: setting("limits", settings.limits.as_ref()).switch()?.unwrap_or(default.limits),
         rates: limits::rates(settings)?,
+        metrics_from: setting("metrics_from", settings.metrics_from.as_ref())
+            .read(networks)?
+            .unwrap_or(default.metrics_from),
         audit_retention: setting("audit_retention", settings.audit_retention.as_ref())
             .read(retention)?
             .unwrap_or(default.audit_retention),

@@ -245,6 +245,12 @@ settings! {
     /// [variable: PORTCULLIS_LIMIT_TOKEN] [default: 240/1m]
     #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
     limit_token = "240/1m",
+    /// Who may read /metrics without an admin key, by address or network, as --trusted-proxies lets them be seen. Behind a proxy on
+    /// the same machine that is not named there, 127.0.0.1 is everybody. Separated by spaces or commas
+    ///
+    /// [variable: PORTCULLIS_METRICS_FROM] [default: none; a key with read access opens it]
+    #[arg(long, value_name = "ADDRESSES", help_heading = "Logs")]
+    metrics_from = "10.0.0.0/8",
     /// How long the audit trail is kept in the store: 1d to 5 years, or 0 to write events to the log alone
     ///
     /// [variable: PORTCULLIS_AUDIT_RETENTION] [default: 90d]

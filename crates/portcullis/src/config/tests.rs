@@ -109,6 +109,7 @@ fn a_bad_setting_is_refused_with_its_name_the_fault_and_an_example() {
         ("limit_requests", "many", "not a number"),
         ("limit_administration", "10/", "not a time"),
         ("limit_token", "1000000/1m", "not a number"),
+        ("metrics_from", "prometheus", "`prometheus` is not an IP address"),
         ("audit_retention", "1h", "must be 86400 to 157766400"),
         ("audit_retention", "for ever", "not a time"),
         ("log_format", "xml", "`xml` is none of: text, json"),
