@@ -19,7 +19,7 @@ use crate::compose::OpenError;
 use crate::config::{ConfigError, UnknownVariable};
 use crate::health::HealthError;
 use crate::migrate::MigrateError;
-use crate::serve::BindError;
+use crate::serve::{BindError, TlsError};
 use crate::telemetry::{TelemetryError, sentence};
 
 /// OAuth 2.1 for MCP servers: people log in here, MCP clients get their tokens here, MCP servers ask here
@@ -50,6 +50,9 @@ pub enum RunError {
     /// The address cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// What was stored cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -78,6 +81,7 @@ impl RunError {
     pub const fn status(&self) -> u8 {
         match self {
             Self::Config(_)
+            | Self::Tls(_)
             | Self::Use(_)
             | Self::Migrate(MigrateError::Same)
             | Self::Open(

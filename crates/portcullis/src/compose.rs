@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ambient::{Clock, Entropy};
 use async_trait::async_trait;
-use authz_core::{AuthorizationServer, Context, Event, Events};
+use authz_core::{AuthorizationServer, Context, Counted, Event, Events, Limits};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::data::DataFolder;
 use crate::ops::metrics::{Gauges, Metrics};
 use crate::ops::{self, Ops};
+use crate::telemetry;
 
 /// An authorization server with its pages and its administration.
 ///
@@ -43,6 +44,7 @@ pub struct Portcullis {
     ops: Ops,
     audit: Arc<Audit>,
     accounts: Arc<Accounts>,
+    counted: Arc<Counted>,
     metrics: Arc<Metrics>,
     metrics_from: Vec<AddressRange>,
     store: Arc<dyn Backend>,
@@ -189,6 +191,11 @@ impl Portcullis {
         }
     }
 
+    /// Counts by other limits from now on. Switched off, they stay so.
+    pub fn change_limits(&self, limits: Limits) {
+        self.counted.change(limits);
+    }
+
     /// What is counted and timed, as `/metrics` tells it.
     #[must_use]
     pub fn metrics(&self) -> String {
@@ -266,7 +273,9 @@ impl Serve for Portcullis {
         // The query holds codes and hints; only the path is for the log.
         let (method, path) =
             (shortened(request.method().as_str(), 20), shortened(request.uri().path(), LOGGED_PATH));
-        let span = tracing::info_span!("request", id, %method, path);
+        // Whoever traces requests across servers finds this one by theirs.
+        let trace = telemetry::trace_of(request.headers());
+        let span = tracing::info_span!("request", id, %method, path, trace);
         async move {
             let (began, head) = (Instant::now(), *request.method() == Method::HEAD);
             let endpoint = self.endpoint(request.uri().path());

@@ -287,7 +287,7 @@ impl Builder {
             .registry(registry);
         let admin = Admin::new(issuer.clone(), records.clone(), oversight, clock.clone(), entropy.clone())
             // In any case: it counts wrong keys alone.
-            .limiter(counted)
+            .limiter(counted.clone())
             .events(events)
             .identity(identity.clone());
         let admin = match (admin_key, &new_admin_key) {
@@ -302,6 +302,7 @@ impl Builder {
             ops: Ops::new(issuer, records.clone()).clock(clock.clone()),
             audit,
             accounts,
+            counted,
             metrics,
             metrics_from: config.metrics_from,
             store: records.clone(),

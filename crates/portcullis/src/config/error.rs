@@ -140,6 +140,9 @@ pub enum Fault {
     /// Not a cost of passwords.
     #[error("it is not m=…,t=…,p=… with 7168 to 1048576 KiB, 1 to 100 passes and 1 to 16 lanes")]
     Cost,
+    /// TLS without what it needs.
+    #[error("TLS needs {0}")]
+    TlsNeeds(&'static str),
     /// Not a rate.
     #[error("it is not a number, 1 to 999999, within a time, 1s to 1d")]
     Rate,

@@ -33,6 +33,7 @@ pub(crate) use self::place::holds_password;
 pub use self::secret::{AdminSecret, MasterKey, SHORTEST_ADMIN_KEY};
 pub use self::settings::Settings;
 pub use self::unknown::UnknownVariable;
+use crate::serve::TlsFiles;
 
 /// Everything that an operator decides.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct Config {
     pub issuer: Option<Issuer>,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The certificate and the key to speak TLS with. `None`: plain HTTP, on this machine or behind a proxy.
+    pub tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<AddressRange>,
     /// Where the database and the master key are. Used with [`StoreKind::Sqlite`] alone.
@@ -116,6 +119,7 @@ impl Default for Config {
         Self {
             issuer: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8414)),
+            tls: None,
             trusted_proxies: Vec::new(),
             data: PathBuf::from("portcullis-data"),
             store: StoreKind::Sqlite,
@@ -160,7 +164,7 @@ impl Config {
     #[must_use]
     pub fn sees_one_address_only(&self) -> bool {
         let https = self.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("https:"));
-        https && self.trusted_proxies.is_empty()
+        https && self.tls.is_none() && self.trusted_proxies.is_empty()
     }
 
     /// Whether a password of Redis is sent where others on the way can read it: to another machine, without TLS.

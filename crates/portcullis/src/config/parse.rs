@@ -14,6 +14,7 @@ use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName};
 use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source};
 use super::{limits, place, secret};
+use crate::serve::TlsFiles;
 
 pub(super) fn config(
     settings: &Settings,
@@ -30,6 +31,7 @@ pub(super) fn config(
         listen: setting("listen", settings.listen.as_ref())
             .read(|text| text.parse::<SocketAddr>().map_err(|_| Fault::Address))?
             .unwrap_or(default.listen),
+        tls: tls(settings)?,
         trusted_proxies: setting("trusted_proxies", settings.trusted_proxies.as_ref())
             .read(networks)?
             .unwrap_or(default.trusted_proxies),
@@ -175,6 +177,24 @@ fn clean(text: &str) -> Result<&str, Fault> {
 fn issuer(text: &str) -> Result<Issuer, Fault> {
     let issuer = Issuer::parse(text)?;
     if text.ends_with('/') { Err(Fault::FinalSlash) } else { Ok(issuer) }
+}
+
+/// Both files or none, and then clients must be told https.
+fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {
+    let certificate = setting("tls_certificate_file", settings.tls_certificate_file.as_ref());
+    let key = setting("tls_key_file", settings.tls_key_file.as_ref());
+    let path = |text: &str| Ok(PathBuf::from(text));
+    let files = match (certificate.read(path)?, key.read(path)?) {
+        (None, None) => return Ok(None),
+        (Some(certificate), Some(key)) => TlsFiles { certificate, key },
+        (Some(_), None) => return Err(certificate.error(Fault::TlsNeeds("a key: set tls_key_file"))),
+        (None, Some(_)) => return Err(key.error(Fault::TlsNeeds("a certificate: set tls_certificate_file"))),
+    };
+    let issuer = settings.issuer.as_ref().is_some_and(|issuer| issuer.text.starts_with("https:"));
+    match issuer {
+        true => Ok(Some(files)),
+        false => Err(certificate.error(Fault::TlsNeeds("an issuer that begins with https: set issuer"))),
+    }
 }
 
 fn networks(text: &str) -> Result<Vec<AddressRange>, Fault> {

@@ -53,6 +53,17 @@ settings! {
     /// [variable: PORTCULLIS_LISTEN] [default: 127.0.0.1:8414]
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Address")]
     listen = "127.0.0.1:8414",
+    /// A file with the certificate, as PEM, that this server speaks TLS with, and those that lead to one that clients trust. It is
+    /// read again when it changes
+    ///
+    /// [variable: PORTCULLIS_TLS_CERTIFICATE_FILE] [default: none; plain HTTP, on this machine or behind a proxy]
+    #[arg(long, value_name = "FILE", help_heading = "Address")]
+    tls_certificate_file = "/etc/portcullis/fullchain.pem",
+    /// A file with the private key of that certificate, as PEM
+    ///
+    /// [variable: PORTCULLIS_TLS_KEY_FILE] [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Address")]
+    tls_key_file = "/etc/portcullis/privkey.pem",
     /// The proxies before this server, by address or network (10.0.0.0/8): what they write into X-Forwarded-For is believed.
     /// Separated by spaces or commas
     ///

@@ -128,6 +128,26 @@ fn a_bad_setting_is_refused_with_its_name_the_fault_and_an_example() {
 }
 
 #[test]
+fn tls_needs_both_files_and_an_issuer_that_says_so() {
+    let files =
+        [("PORTCULLIS_TLS_CERTIFICATE_FILE", "/tls/cert.pem"), ("PORTCULLIS_TLS_KEY_FILE", "/tls/key.pem")];
+    let (issuer, plain) =
+        (("PORTCULLIS_ISSUER", "https://a.example"), ("PORTCULLIS_ISSUER", "http://127.0.0.1:8414"));
+    let config = with_variables(&[files[0], files[1], issuer]).unwrap();
+    assert_eq!(config.tls.as_ref().unwrap().key, Path::new("/tls/key.pem"));
+    assert!(!config.sees_one_address_only(), "no proxy stands before it");
+    for (given, needed) in [
+        (vec![files[0], issuer], "TLS needs a key"),
+        (vec![files[1], issuer], "TLS needs a certificate"),
+        (vec![files[0], files[1]], "an issuer that begins with https"),
+        (vec![files[0], files[1], plain], "an issuer that begins with https"),
+    ] {
+        let told = with_variables(&given).unwrap_err().to_string();
+        assert!(told.starts_with("PORTCULLIS_TLS_") && told.contains(needed), "{told}");
+    }
+}
+
+#[test]
 fn the_admin_key_is_refused_without_being_quoted() {
     for (value, fault) in [
         ("", "it is empty"),
