@@ -29,7 +29,7 @@ use crate::admin::keys::FIRST;
 use crate::answer;
 use crate::audit::Audit;
 use crate::config::Config;
-use crate::data::DataFolder;
+use crate::data::{DataError, DataFolder};
 use crate::ops::metrics::{Gauges, Metrics};
 use crate::ops::{self, Ops};
 use crate::telemetry;
@@ -54,7 +54,7 @@ pub struct Portcullis {
     new_admin_key: Option<SecretString>,
     first_run: bool,
     // Dropped last: while it is here no other process opens the store.
-    _data: Option<DataFolder>,
+    data: Option<DataFolder>,
 }
 
 /// Which admin key holds, of servers that start over a new store together.
@@ -126,6 +126,32 @@ impl Portcullis {
             self.admin.settled();
         }
         Ok(if first.is_none_or(|first| first == digest) { Kept::This } else { Kept::Another })
+    }
+
+    /// The administration, for the operator who opened the store: no key is asked for. The path begins with the issuer's.
+    ///
+    /// It is for programs that stand in for a server that does not run; what comes over a network goes to
+    /// [`serve`](Serve::serve).
+    pub async fn operate(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        self.admin.serve_operator(request).await
+    }
+
+    /// Notes in the data folder, if there is one, that this server is asked at `url`, which includes the path of its issuer.
+    ///
+    /// # Errors
+    ///
+    /// If the lock file cannot be written.
+    pub fn tell(&self, url: &str) -> Result<(), DataError> {
+        match &self.data {
+            Some(data) => data.tell(self.issuer().as_str(), url),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether its store is a data folder, which it has to itself.
+    #[must_use]
+    pub const fn has_data_folder(&self) -> bool {
+        self.data.is_some()
     }
 
     /// Whether no server has used its store before.

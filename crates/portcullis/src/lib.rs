@@ -13,6 +13,8 @@
 //! | what happened, in the log and the store | [`Audit`] |
 //! | what answers while the store is not open yet | [`Entrance`] |
 //! | the data folder: database, master key, lock | [`DataFolder`] |
+//! | the database as one file, and back | [`backup`] |
+//! | whether a server would start | [`check_config`] |
 //! | everything from one store to another | [`migrate`] |
 //! | how a running server is | [`health`] |
 //! | sockets, timeouts, the end | [`serve`] |
@@ -21,6 +23,8 @@
 mod admin;
 mod answer;
 mod audit;
+pub mod backup;
+pub mod check_config;
 pub mod cli;
 mod complaints;
 mod compose;

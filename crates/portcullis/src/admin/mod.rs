@@ -35,9 +35,7 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy};
 use async_trait::async_trait;
-use authz_core::{
-    By, Context, Event, Events, KeyName, Limiter, Oversight, OversightEvent, Traced, Unlimited,
-};
+use authz_core::{Actor, By, Context, Event, Events, Limiter, Oversight, OversightEvent, Traced, Unlimited};
 use bytes::Bytes;
 use http::header::{LINK, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -62,6 +60,22 @@ use self::routes::{Creation, Named, Operation, Route};
 use self::shown::MadeKey;
 use crate::answer;
 
+/// Every route: its method and its path, with names in place of ids.
+#[cfg(test)]
+pub(crate) fn routes() -> impl Iterator<Item = String> {
+    routes::ROUTES.iter().map(|route| format!("{} {}", route.method, route.path))
+}
+
+/// Which of [`routes`] a request is for, if its query is one of that route.
+#[cfg(test)]
+pub(crate) fn route_of(method: &str, target: &str) -> Option<String> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let Named::Route(route, _) = Route::named(method, &parts) else { return None };
+    Query::parse(query, route).ok()?;
+    Some(format!("{} {}", route.method, route.path))
+}
+
 /// The administration, as a [`Serve`] below the issuer's path.
 pub struct Admin {
     issuer: Issuer,
@@ -81,7 +95,6 @@ struct Call<'r> {
     query: Query,
     headers: &'r HeaderMap,
     body: &'r Bytes,
-    key: KeyName,
     by: By,
 }
 
@@ -174,9 +187,25 @@ impl Admin {
         self.issuer.strip(path).is_some_and(|path| path == "/api" || path.starts_with("/api/"))
     }
 
+    /// The same for the operator, who holds the store itself and so needs no key: nothing in the request is asked for one. It is
+    /// for whoever opened the store, and never for what came over a network.
+    pub async fn serve_operator(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        told(self.answer_to(request, By::operator(), store::AdminAccess::Write).await)
+    }
+
     async fn answer(&self, request: &Request<Bytes>, peer: Peer) -> Result<Response<Bytes>, Problem> {
         // Before anything of the request is looked at: a stranger learns nothing and costs nothing.
         let Holder { key, access } = self.gate.admit(request, peer).await?;
+        let by = By::administrator(key, Context::of(request, peer));
+        self.answer_to(request, by, access).await
+    }
+
+    async fn answer_to(
+        &self,
+        request: &Request<Bytes>,
+        by: By,
+        access: store::AdminAccess,
+    ) -> Result<Response<Bytes>, Problem> {
         let path = self.issuer.strip(request.uri().path()).unwrap_or_default();
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let (route, id) = match Route::named(request.method().as_str(), &parts) {
@@ -184,19 +213,17 @@ impl Admin {
             Named::Methods(methods) => return Err(Problem::WrongMethod(methods)),
             Named::Nothing => return Err(Problem::NoSuchPath),
         };
-        let context = Context::of(request, peer);
-        let by = By::administrator(key.clone(), context);
         let answered = async {
             if access < route.access {
                 return Err(Problem::ReadsOnly);
             }
             let query = Query::parse(request.uri().query().unwrap_or_default(), route)?;
             let (headers, body) = (request.headers(), request.body());
-            let call = Call { route, id, query, headers, body, key: key.clone(), by: by.clone() };
+            let call = Call { route, id, query, headers, body, by: by.clone() };
             self.act(&call).await
         };
         let answered = answered.await;
-        self.tell_of(route, key, &by, &answered);
+        self.tell_of(route, &by, &answered);
         answered
     }
 
@@ -234,7 +261,7 @@ impl Admin {
     }
 
     async fn create(&self, creation: Creation, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
-        let scope = format!("{} {}", call.key.as_str(), call.route.path);
+        let scope = format!("{} {}", call.by.actor, call.route.path);
         let underway = match self.once.begin(call.headers, &scope, call.body).await? {
             Turn::Again(id) => return self.show_again(creation, &id).await,
             Turn::First(underway) => underway,
@@ -307,7 +334,9 @@ impl Admin {
     }
 
     /// Reading the audit trail or this interface's description is not told: whoever follows the trail would feed it.
-    fn tell_of(&self, route: &Route, key: KeyName, by: &By, answered: &Result<Response<Bytes>, Problem>) {
+    fn tell_of(&self, route: &Route, by: &By, answered: &Result<Response<Bytes>, Problem>) {
+        // It is about the use of keys; what was done is told by who did it, the operator as well.
+        let Actor::Administrator(key) = &by.actor else { return };
         let outcome = match answered {
             Ok(_) => Outcome::Done,
             Err(problem) if problem.is_ours() => Outcome::Failed,
@@ -318,7 +347,7 @@ impl Admin {
             return;
         }
         let Route { method, path, .. } = *route;
-        let event = OversightEvent::AdministrationActed { key, method, route: path, outcome };
+        let event = OversightEvent::AdministrationActed { key: key.clone(), method, route: path, outcome };
         self.events.tell_with(&Event::from(event), &by.context);
     }
 }
@@ -347,16 +376,20 @@ impl Call<'_> {
 #[async_trait]
 impl Serve for Admin {
     async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
-        self.answer(&request, peer).await.unwrap_or_else(|problem| {
-            if let Problem::Unavailable(error) = &problem {
-                tracing::error!(
-                    error = error as &dyn std::error::Error,
-                    "the administration cannot do what was asked"
-                );
-            }
-            problem.response()
-        })
+        told(self.answer(&request, peer).await)
     }
+}
+
+fn told(answered: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
+    answered.unwrap_or_else(|problem| {
+        if let Problem::Unavailable(error) = &problem {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "the administration cannot do what was asked"
+            );
+        }
+        problem.response()
+    })
 }
 
 fn shown(body: &impl Serialize) -> Response<Bytes> {

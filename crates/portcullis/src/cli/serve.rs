@@ -14,6 +14,7 @@ use super::{Environment, RunError};
 use crate::compose::{Kept, OpenError, Portcullis};
 use crate::config::{Config, ConfigError, Settings, StoreKind, UnknownVariable};
 use crate::greeting::Greeting;
+use crate::health;
 use crate::opening::Entrance;
 use crate::serve::{self as network, Reload, Room, Tls};
 use crate::telemetry;
@@ -69,13 +70,18 @@ pub(super) fn run(
     for variable in unknown {
         tracing::warn!("{variable}");
     }
-    let warnings =
-        [(config.sees_one_address_only(), ONE_ADDRESS), (config.shows_a_password(), PASSWORD_SHOWN)];
-    for (_, warning) in warnings.into_iter().filter(|(holds, _)| *holds) {
+    for warning in warnings(&config) {
         let _ = writeln!(errors, "portcullis: {warning}");
         tracing::warn!("{warning}");
     }
     Runtime::new()?.block_on(run_server(config, &again, out))
+}
+
+/// What is wise to change, though it can be served.
+pub(super) fn warnings(config: &Config) -> impl Iterator<Item = &'static str> {
+    let warnings =
+        [(config.sees_one_address_only(), ONE_ADDRESS), (config.shows_a_password(), PASSWORD_SHOWN)];
+    warnings.into_iter().filter(|(holds, _)| *holds).map(|(_, warning)| warning)
 }
 
 async fn run_server(
@@ -184,6 +190,11 @@ async fn open(
             writeln!(out, "{ANOTHER_KEY}")?;
             out.flush()?;
         }
+    }
+    // For the other commands of this program; it serves without it, too.
+    let url = format!("{}{}", health::base_of(listening), portcullis.issuer().path());
+    if let Err(error) = portcullis.tell(&url) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "other commands will not find this server");
     }
     entrance.let_in(Arc::clone(&portcullis));
     Ok(portcullis)

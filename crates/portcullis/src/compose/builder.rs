@@ -311,7 +311,7 @@ impl Builder {
             trusted_proxies: config.trusted_proxies,
             new_admin_key,
             first_run,
-            _data: data,
+            data,
         })
     }
 }

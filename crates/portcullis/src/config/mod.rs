@@ -25,6 +25,7 @@ use authz_core::{Lifetime, Limits, Policy};
 use http_io::AddressRange;
 use identity::{AccountPolicy, Sender, SmtpUrl};
 use oauth_types::Issuer;
+use secrecy::SecretString;
 use store::{RedisOptions, RedisUrl};
 
 pub use self::error::{ConfigError, Fault};
@@ -150,13 +151,15 @@ impl Config {
         file: Option<&Path>,
         look_up: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, ConfigError> {
-        let named = look_up(&given::variable("config")).map(PathBuf::from);
-        let of_file = match file.or(named.as_deref()) {
-            Some(path) => read_file(path)?,
-            None => Settings::default(),
-        };
-        let settings = flags.over(Settings::of_variables(look_up)?).over(of_file);
-        parse::config(&settings, look_up)
+        Self::of(&Settings::load(flags, file, look_up)?, look_up)
+    }
+
+    /// Reads what `settings` say, and the secrets beside them.
+    pub(crate) fn of(
+        settings: &Settings,
+        look_up: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        parse::config(settings, look_up)
     }
 
     /// Whether everybody is one address to it: a proxy must stand before it, because it speaks plain HTTP and its issuer is
@@ -187,6 +190,34 @@ impl Config {
             _ => IpAddr::from([127, 0, 0, 1]),
         };
         Issuer::parse(&format!("http://{}", SocketAddr::new(host, listening.port()))).ok()
+    }
+}
+
+impl Settings {
+    /// What is written: in `flags`, in the variables that `look_up` finds, and in `file`.
+    pub(crate) fn load(
+        flags: Self,
+        file: Option<&Path>,
+        look_up: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        let named = look_up(&given::variable("config")).map(PathBuf::from);
+        let of_file = match file.or(named.as_deref()) {
+            Some(path) => read_file(path)?,
+            None => Self::default(),
+        };
+        Ok(flags.over(Self::of_variables(look_up)?).over(of_file))
+    }
+
+    /// The key of the administration itself, for whoever uses it on a server.
+    pub(crate) fn admin_key(
+        &self,
+        look_up: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<SecretString>, ConfigError> {
+        let file = self.admin_key_file.as_ref();
+        secret::read("admin_key", "admin_key_file", file, look_up, |text| match text {
+            "" => Err(Fault::Empty),
+            text => Ok(SecretString::from(text)),
+        })
     }
 }
 

@@ -33,6 +33,11 @@ macro_rules! settings {
                 Ok(Self { $($key: of_variable(stringify!($key), look_up)?,)+ })
             }
 
+            /// Each by its key, with what was written.
+            pub(crate) fn entries(&self) -> Vec<(&'static str, Option<&Given>)> {
+                vec![$((stringify!($key), self.$key.as_ref()),)+]
+            }
+
             /// These, and where they say nothing, `others`.
             #[must_use]
             pub(crate) fn over(self, others: Self) -> Self {

@@ -519,7 +519,7 @@ async fn whatever_a_key_does_is_told_but_the_reading_of_events() {
         sut.ask(method, path, "").await;
     }
     let acted = |method, route, outcome| {
-        let key = KeyName::configured();
+        let key = authz_core::KeyName::configured();
         Event::from(OversightEvent::AdministrationActed { key, method, route, outcome })
     };
     let expected = [
