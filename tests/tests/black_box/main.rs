@@ -29,6 +29,7 @@ mod remembered;
 mod replay;
 mod resources;
 mod revoke;
+mod second_factor;
 mod secrets;
 mod sessions;
 mod token;

@@ -154,7 +154,10 @@ impl Identity {
         let Some(begun) = self.begin(visit, &proof).await? else {
             let why = LogInRefusal::Blocked;
             self.tell(visit, AccountEvent::LogInRefused { person: Some(person), why });
-            return Err(Refused::WrongPasskey);
+            return Err(match factor {
+                Factor::Passkey => Refused::WrongPasskey,
+                Factor::Totp | Factor::Recovery | _ => Refused::Wrong,
+            });
         };
         // A password that was changed meanwhile has ended the sessions before this one began.
         if !self.accounts.has_the_password_of(&account).await? {
