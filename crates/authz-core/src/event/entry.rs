@@ -37,6 +37,12 @@ impl Event {
                     .with("scope", scope)
                     .with("remembered", remembered)
             }
+            Self::ConsentWaived { grant, client, person, server, scope } => Told::of("consent_waived", Done)
+                .grant(*grant)
+                .client(client)
+                .person(Some(person))
+                .server(*server)
+                .with("scope", scope),
             Self::Denied { grant, client } => Told::of("denied", Refused).grant(*grant).client(client),
             Self::CodeRedeemed { grant, client } => {
                 Told::of("code_redeemed", Done).grant(*grant).client(client)
@@ -105,6 +111,7 @@ impl Event {
             | Self::Limited { .. } => true,
             Self::ClientRegistered { .. }
             | Self::Consented { .. }
+            | Self::ConsentWaived { .. }
             | Self::Denied { .. }
             | Self::CodeRedeemed { .. }
             | Self::Refreshed { .. }

@@ -45,6 +45,19 @@ pub enum Event {
         /// Whether a remembered consent stood in.
         remembered: bool,
     },
+    /// Nobody was asked: the operator answers for the client.
+    ConsentWaived {
+        /// The grant.
+        grant: GrantId,
+        /// The client.
+        client: ClientId,
+        /// For whom.
+        person: PersonId,
+        /// Where.
+        server: ServerId,
+        /// To what.
+        scope: Scope,
+    },
     /// A person refused consent.
     Denied {
         /// The grant.

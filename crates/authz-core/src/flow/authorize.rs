@@ -9,7 +9,7 @@ use super::consent::keep_client;
 use super::run::{Rule, run};
 use super::{Engine, Stopped, Unavailable};
 use crate::decide::authorize::{
-    Checked, Entered, Present, Redirectable, check, client_id, enter, receive, remembered,
+    Checked, Entered, Present, Redirectable, answered_for, check, client_id, enter, receive, remembered,
     request as resolved,
 };
 use crate::decide::proceed::{Proceed, proceed};
@@ -157,14 +157,15 @@ async fn entered(
     let keys = engine.keys.current();
     let present = Present { who, standing, known: known.as_ref() };
     let prompt = sound.checked.prompt;
-    let remembered = remembered(&request, present, prompt).is_some();
-    let stored = remembered || !prompt.none;
+    let unasked = remembered(&request, present, prompt).is_some()
+        || answered_for(&request, client, prompt, &engine.policy);
+    let stored = unasked || !prompt.none;
     if stored && engine.limiter.may(Limit::Requests, &who.session.to_string()).await.is_err() {
         let limited = Event::Limited { limit: Limit::Requests.as_str(), from: caller.from() };
         engine.events.tell_with(&limited, caller);
         return Ok(Next::To(redirectable.refuse(Refusal::TooManyRequests)));
     }
-    if remembered {
+    if unasked {
         keep_client(engine, client).await?;
     }
     let step = enter(request, client, present, prompt, engine.setting(&keys, caller), &engine.draw());

@@ -34,8 +34,6 @@ pub enum NotALogo {
     Acts(&'static str),
 }
 
-/// The most bytes of a logo.
-pub(crate) const MOST_BYTES: usize = 256 * 1024;
 /// PNG, third edition, section 5.2, and the name of the chunk that comes first.
 const PNG: (&[u8], &[u8]) = (b"\x89PNG\r\n\x1a\n", b"IHDR");
 /// The page shows it as a picture, in which nothing runs, and its policy forbids scripts where it is opened alone. What needs them is
@@ -43,6 +41,9 @@ const PNG: (&[u8], &[u8]) = (b"\x89PNG\r\n\x1a\n", b"IHDR");
 const ACTS: [&str; 5] = ["<script", "<foreignobject", "<!entity", "<!doctype", "javascript:"];
 
 impl Logo {
+    /// The most bytes of one.
+    pub const MOST_BYTES: u64 = 256 * 1024;
+
     /// The picture in these bytes.
     ///
     /// # Errors
@@ -50,7 +51,7 @@ impl Logo {
     /// See [`NotALogo`].
     pub fn of(bytes: impl Into<Bytes>) -> Result<Self, NotALogo> {
         let bytes = bytes.into();
-        if bytes.len() > MOST_BYTES {
+        if u64::try_from(bytes.len()).is_ok_and(|length| length > Self::MOST_BYTES) {
             return Err(NotALogo::TooLarge);
         }
         let kind = match bytes.strip_prefix(PNG.0) {
@@ -123,6 +124,6 @@ mod tests {
         ] {
             assert_eq!(Logo::of(svg.to_owned()).map(|_| ()), Err(NotALogo::Acts(acts)), "{svg}");
         }
-        assert_eq!(Logo::of(vec![b' '; MOST_BYTES + 1]).map(|_| ()), Err(NotALogo::TooLarge));
+        assert_eq!(Logo::of(vec![b' '; 256 * 1024 + 1]).map(|_| ()), Err(NotALogo::TooLarge));
     }
 }
