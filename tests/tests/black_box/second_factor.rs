@@ -34,8 +34,8 @@ fn code_of(secret: &str, now: i64) -> String {
 async fn set_up_app(world: &Sut, browser: &mut Browser) -> (String, Vec<String>) {
     let page = browser.open("/account/security").await.page();
     let page = browser.press(&page.form("Set up an app"), "Set up an app").await.page();
-    let texts = page.html.texts("code").into_iter().map(|text| text.replace(' ', ""));
-    let secret = texts.filter(|text| text.len() == 32).next_back().unwrap();
+    let mut texts = page.html.texts("code").into_iter().map(|text| text.replace(' ', ""));
+    let secret = texts.rfind(|text| text.len() == 32).unwrap();
     let form = page.form("Confirm").fill("Code from the app", &code_of(&secret, world.clock.now().0));
     let page = browser.press(&form, "Confirm").await.page();
     let codes: Vec<_> = page.html.texts("code").into_iter().filter(|text| text.len() == 19).collect();

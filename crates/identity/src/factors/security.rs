@@ -34,6 +34,9 @@ struct Besides {
 
 impl Identity {
     pub(crate) async fn show_security(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
+        if self.vault.is_none() {
+            return Ok(self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_page));
+        }
         let session = self.pages.logged_in(request.headers()).await?;
         let Some(session) = session.filter(|session| self.is_fresh(session)) else {
             return Ok(see_other(&self.pages.log_in_address(&self.site.path(HERE), None)));

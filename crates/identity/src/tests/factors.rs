@@ -458,6 +458,19 @@ async fn the_owner_gets_a_letter_of_each_change_and_a_link_logs_nobody_in() {
     assert!(!is_in(&world, &thief));
 }
 
+/// Never left out: a server that is built without the key refuses whoever has a second factor.
+#[tokio::test]
+async fn a_server_that_cannot_read_second_factors_lets_nobody_in_who_has_one() {
+    let (mut world, mut browser) = signed_up().await;
+    set_up_app(&world, &mut browser).await;
+    let without = Identity::new(world.pages.clone(), world.accounts.clone(), world.server.clone());
+    world.identity = Arc::new(without);
+    let mut other = world.browser();
+    assert_eq!(other.log_in(EMAIL, PASSWORD).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!is_in(&world, &other));
+    assert_eq!(other.open(SECURITY).await.status(), StatusCode::NOT_FOUND);
+}
+
 #[tokio::test]
 async fn where_passkeys_cannot_be_bound_to_a_name_there_are_none() {
     let world = Plan { issuer: "http://127.0.0.1:8414", ..Plan::default() }.build().await;
