@@ -12,6 +12,7 @@ use crate::compose::OpenError;
 use crate::config::{Config, MasterKey, StoreKind};
 use crate::data::{DataError, DataFolder};
 use crate::health::{self, HealthError, Question};
+use crate::serve::{Tls, TlsError};
 
 /// What was found of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Found {
     Memory,
     /// There is no database yet: the first run makes one here.
     New(PathBuf),
-    /// A server has the data folder, and says that it is ready.
+    /// A server has the data folder. Over plain HTTP it was asked, and is ready; over TLS it was not.
     Served(String),
     /// There is one, and the master key opens it.
     Whole,
@@ -33,6 +34,9 @@ pub enum Found {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CheckError {
+    /// The certificate or its key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The server that has the data folder.
     #[error("a server has the data folder, and is not ready: {0}")]
     Unready(#[from] HealthError),
@@ -53,6 +57,9 @@ pub enum CheckError {
 ///
 /// [`CheckError`].
 pub async fn check(config: &Config) -> Result<Found, CheckError> {
+    if let Some(files) = &config.tls {
+        Tls::open(files.clone())?;
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     match &config.store {
         StoreKind::Memory => Ok(Found::Memory),
@@ -75,7 +82,9 @@ async fn folder(config: &Config, clock: Arc<dyn Clock>) -> Result<Found, CheckEr
         Ok(data) => data,
         Err(DataError::InUse(folder)) => {
             let url = DataFolder::told_in(&folder).ok_or(DataError::InUse(folder))?;
-            health::ask(&url, Question::Ready).await?;
+            if url.starts_with("http:") {
+                health::ask(&url, Question::Ready).await?;
+            }
             return Ok(Found::Served(url));
         }
         Err(error) => return Err(error.into()),

@@ -124,6 +124,11 @@ impl RunError {
             | Self::Tls(_)
             | Self::Use(_)
             | Self::Backup(BackupError::NotAFile)
+            | Self::Check(
+                CheckError::Tls(_)
+                | CheckError::Open(OpenError::NoMasterKey)
+                | CheckError::Store(StoreError::Misconfigured(_)),
+            )
             | Self::Migrate(MigrateError::Same)
             | Self::Open(
                 OpenError::Policy(_)

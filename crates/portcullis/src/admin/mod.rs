@@ -60,21 +60,8 @@ use self::routes::{Creation, Named, Operation, Route};
 use self::shown::MadeKey;
 use crate::answer;
 
-/// Every route: its method and its path, with names in place of ids.
 #[cfg(test)]
-pub(crate) fn routes() -> impl Iterator<Item = String> {
-    routes::ROUTES.iter().map(|route| format!("{} {}", route.method, route.path))
-}
-
-/// Which of [`routes`] a request is for, if its query is one of that route.
-#[cfg(test)]
-pub(crate) fn route_of(method: &str, target: &str) -> Option<String> {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let parts: Vec<&str> = path.split('/').skip(1).collect();
-    let Named::Route(route, _) = Route::named(method, &parts) else { return None };
-    Query::parse(query, route).ok()?;
-    Some(format!("{} {}", route.method, route.path))
-}
+pub(crate) use self::routes::{named, names};
 
 /// The administration, as a [`Serve`] below the issuer's path.
 pub struct Admin {

@@ -234,6 +234,22 @@ pub(super) static ROUTES: [Route; 29] = [
     read(Op::Describe, "/api/openapi.json", "This document."),
 ];
 
+/// Every route: its method and its path, with names in place of ids.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = String> {
+    ROUTES.iter().map(|route| format!("{} {}", route.method, route.path))
+}
+
+/// Which of [`names`] a request is for, if its query is one of that route.
+#[cfg(test)]
+pub(crate) fn named(method: &str, target: &str) -> Option<String> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let Named::Route(route, _) = Route::named(method, &parts) else { return None };
+    super::query::Query::parse(query, route).ok()?;
+    Some(format!("{} {}", route.method, route.path))
+}
+
 impl Route {
     /// The route that a method and the parts of a path name.
     pub(super) fn named(method: &str, parts: &[&str]) -> Named {

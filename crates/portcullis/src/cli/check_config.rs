@@ -51,6 +51,9 @@ pub(super) async fn run(
         Found::New(folder) => {
             writeln!(out, "There is no database yet: the first run makes one in {}.", folder.display())?;
         }
+        Found::Served(url) if url.starts_with("https:") => {
+            writeln!(out, "A server has the data folder; ask it by {url}/ready.")?;
+        }
         Found::Served(url) => writeln!(out, "A server has the data folder, answers at {url}, and is ready.")?,
         Found::Whole => writeln!(out, "The store can be reached, and the master key opens it.")?,
         Found::Unused => writeln!(out, "The store can be reached; no server has used it yet.")?,

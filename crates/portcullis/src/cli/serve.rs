@@ -196,6 +196,16 @@ async fn open(
     if let Err(error) = portcullis.tell(&url) {
         tracing::warn!(error = &error as &dyn std::error::Error, "other commands will not find this server");
     }
+    // For the other commands of this program; it serves without it, too.
+    let issuer = portcullis.issuer();
+    let url = match config.tls {
+        // Its certificate is for that name.
+        Some(_) => issuer.endpoint(""),
+        None => format!("{}{}", health::base_of(listening), issuer.path()),
+    };
+    if let Err(error) = portcullis.tell(&url) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "other commands will not find this server");
+    }
     entrance.let_in(Arc::clone(&portcullis));
     Ok(portcullis)
 }

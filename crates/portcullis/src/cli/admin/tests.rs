@@ -6,7 +6,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::admin::route_of;
+use crate::admin::named;
 
 #[derive(Debug, Parser)]
 enum Line {
@@ -72,12 +72,12 @@ fn the_commands_reach_all_that_the_routes_do() {
     let mut reached = BTreeSet::new();
     for command in commands {
         let ask = asked(command);
-        let route = route_of(ask.method.as_str(), &ask.target())
+        let route = named(ask.method.as_str(), &ask.target())
             .unwrap_or_else(|| panic!("{command}: {}", ask.target()));
         assert!(reached.insert(route), "{command} is another's route");
     }
     let all: BTreeSet<String> =
-        crate::admin::routes().filter(|route| route != "GET /api/openapi.json").collect();
+        crate::admin::names().filter(|route| route != "GET /api/openapi.json").collect();
     assert_eq!(reached.into_iter().collect::<BTreeSet<_>>(), all);
 }
 
