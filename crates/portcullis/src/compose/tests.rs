@@ -35,6 +35,35 @@ async fn ask(portcullis: &Portcullis, method: Method, path: &str, key: Option<&s
 }
 
 #[tokio::test]
+async fn what_happens_is_found_by_whoever_administers() {
+    let portcullis = in_memory().await;
+    let key = portcullis.new_admin_key().unwrap().expose_secret().to_owned();
+    let post = async |path: &str, media: &str, body: &'static str| {
+        let request = Request::post(path).header("content-type", media).body(body.into()).unwrap();
+        portcullis.serve(request, Peer("192.0.2.1".parse().ok())).await.status().as_u16()
+    };
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+    let person = r#"{"email":"ada@example.com","password":"a long enough password"}"#;
+    assert_eq!(post("/auth/signup", json, person).await, 201);
+    let wrong = r#"{"email":"ada@example.com","password":"not the password"}"#;
+    assert_eq!(post("/auth/login", json, wrong).await, 401);
+    assert_eq!(post("/oauth/register", json, r#"{"redirect_uris":["https://app.example/cb"]}"#).await, 201);
+    let forged = "grant_type=refresh_token&refresh_token=mrt_x&client_id=cid_x";
+    assert_eq!(post("/oauth/token", form, forged).await, 401);
+    assert_eq!(portcullis.audit().waiting(), 5);
+    portcullis.audit().write().await.unwrap();
+    let (status, told) = ask(&portcullis, Method::GET, "/api/events", Some(&key)).await;
+    assert_eq!(status, StatusCode::OK);
+    for name in ["signed_up", "logged_in", "log_in_refused", "client_registered", "refused"] {
+        assert!(told.contains(&format!("\"{name}\"")), "{name} is not in {told}");
+    }
+    assert!(told.contains("192.0.2.1"), "{told}");
+    for secret in ["ada@example.com", "password\":", "not the password", "mrt_x"] {
+        assert!(!told.contains(secret), "{secret} is in {told}");
+    }
+}
+
+#[tokio::test]
 async fn metrics_are_for_named_addresses_and_for_holders_of_a_key() {
     let metrics_from = vec!["192.0.2.0/24".parse().unwrap()];
     let config = Config { store: StoreKind::Memory, metrics_from, ..Config::default() };
