@@ -192,11 +192,6 @@ async fn open(
         }
     }
     // For the other commands of this program; it serves without it, too.
-    let url = format!("{}{}", health::base_of(listening), portcullis.issuer().path());
-    if let Err(error) = portcullis.tell(&url) {
-        tracing::warn!(error = &error as &dyn std::error::Error, "other commands will not find this server");
-    }
-    // For the other commands of this program; it serves without it, too.
     let issuer = portcullis.issuer();
     let url = match config.tls {
         // Its certificate is for that name.
