@@ -257,7 +257,7 @@ impl Builder {
         let sessions = Sessions::new(records.clone(), clock.clone(), entropy.clone());
         let sessions = Arc::new(sessions.lasting(session_total).idle(session_idle));
         let accounts = Arc::new(Accounts::new(stores.accounts.clone(), cost, clock.clone(), entropy.clone()));
-        let pages = Pages::new(issuer.clone(), sessions);
+        let pages = Pages::new(issuer.clone(), sessions).brand(config.brand);
         let pages = Arc::new(match config.accounts.withholds_consent() {
             true => pages.requiring_verified_email(accounts.clone()),
             false => pages,

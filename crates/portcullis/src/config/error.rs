@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use http_io::NotAnAddressRange;
-use identity::{NotADomain, NotASender, PolicyError, SmtpUrlError};
+use identity::{NotABrandName, NotAColour, NotADomain, NotALogo, NotASender, PolicyError, SmtpUrlError};
 use oauth_types::{IssuerError, ScopeError};
 use store::RedisUrlError;
 use thiserror::Error;
@@ -155,6 +155,15 @@ pub enum Fault {
     /// Not whom letters can be from.
     #[error("{0}")]
     Sender(#[from] NotASender),
+    /// Not a name for pages.
+    #[error("{0}")]
+    BrandName(#[from] NotABrandName),
+    /// Not a logo.
+    #[error("{0}")]
+    Logo(#[from] NotALogo),
+    /// Not a colour.
+    #[error("{0}")]
+    Colour(#[from] NotAColour),
     /// Something that another setting makes impossible.
     #[error("{0}")]
     Policy(#[from] PolicyError),

@@ -5,6 +5,7 @@
 //! ([`UnknownVariable`]) and not refused: orchestrators make such names too.
 
 mod accounts;
+mod brand;
 mod error;
 mod given;
 mod limits;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use authz_core::{Lifetime, Limits, Policy};
 use http_io::AddressRange;
-use identity::{AccountPolicy, Sender, SmtpUrl};
+use identity::{AccountPolicy, Brand, Sender, SmtpUrl};
 use oauth_types::Issuer;
 use secrecy::SecretString;
 use store::{RedisOptions, RedisUrl};
@@ -63,6 +64,8 @@ pub struct Config {
     pub accounts: AccountPolicy,
     /// How letters go out.
     pub mail: MailKind,
+    /// How the pages look.
+    pub brand: Brand,
     /// Whether anything is limited. Wrong admin keys always are.
     pub limits: bool,
     /// How many of what within how long, where it is limited.
@@ -130,6 +133,7 @@ impl Default for Config {
             policy: Policy::default(),
             accounts: AccountPolicy::default(),
             mail: MailKind::Off,
+            brand: Brand::default(),
             limits: true,
             rates: Limits::default(),
             metrics_from: Vec::new(),

@@ -13,7 +13,7 @@ use super::accounts;
 use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName};
 use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source};
-use super::{limits, place, secret};
+use super::{brand, limits, place, secret};
 use crate::serve::TlsFiles;
 
 pub(super) fn config(
@@ -57,6 +57,7 @@ pub(super) fn config(
         policy: policy(settings)?,
         accounts: accounts::policy(settings, &mail)?,
         mail,
+        brand: brand::brand(settings)?,
         limits: setting("limits", settings.limits.as_ref()).switch()?.unwrap_or(default.limits),
         rates: limits::rates(settings)?,
         metrics_from: setting("metrics_from", settings.metrics_from.as_ref())
@@ -80,6 +81,7 @@ fn policy(settings: &Settings) -> Result<Policy, ConfigError> {
     let request = setting("request_lifetime", settings.request_lifetime.as_ref());
     let leeway = setting("refresh_leeway", settings.refresh_leeway.as_ref());
     let scopes = setting("scopes", settings.scopes.as_ref());
+    let first_party = setting("ask_for_first_party", settings.ask_for_first_party.as_ref());
     let schemes = setting("private_use_schemes", settings.private_use_schemes.as_ref());
 
     let mut policy = Policy::default();
@@ -90,6 +92,7 @@ fn policy(settings: &Settings) -> Result<Policy, ConfigError> {
     policy.request = request.read(lifetime)?.unwrap_or(policy.request);
     policy.leeway = leeway.read(lifetime)?.unwrap_or(policy.leeway);
     policy.own_scopes = scopes.read(|text| Ok(Scope::parse(text)?))?.unwrap_or_default();
+    policy.ask_for_first_party = first_party.switch()?.unwrap_or(policy.ask_for_first_party);
     policy.private_use_schemes = schemes.switch()?.unwrap_or(policy.private_use_schemes);
 
     let by_name = [

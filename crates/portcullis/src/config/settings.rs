@@ -204,6 +204,27 @@ settings! {
     /// [variable: PORTCULLIS_SMTP_URL_FILE] [default: none]
     #[arg(long, value_name = "FILE", help_heading = "Mail")]
     smtp_url_file = "/run/secrets/smtp.url",
+    /// What the pages call whoever runs this server, beside the host: 1 to 60 characters
+    ///
+    /// [variable: PORTCULLIS_NAME] [default: none]
+    #[arg(long, value_name = "NAME", help_heading = "Looks")]
+    name = "Widget Works",
+    /// A file with the picture above each page: an SVG without scripts, or a PNG, of at most 256 KiB
+    ///
+    /// [variable: PORTCULLIS_LOGO_FILE] [default: Portcullis's own]
+    #[arg(long, value_name = "FILE", help_heading = "Looks")]
+    logo_file = "/etc/portcullis/logo.svg",
+    /// The colour of buttons and links; made darker or lighter where it could not be read
+    ///
+    /// [variable: PORTCULLIS_COLOUR] [default: #4a4fc4]
+    #[arg(long, value_name = "#RRGGBB", help_heading = "Looks")]
+    colour = "#006d5b",
+    /// Whether people are asked about apps that an administrator has made first-party ones, too: on or off. Apps on a device are
+    /// asked about in any case
+    ///
+    /// [variable: PORTCULLIS_ASK_FOR_FIRST_PARTY] [default: off]
+    #[arg(long, value_name = "on|off", help_heading = "Policy")]
+    ask_for_first_party = "on",
     /// Whether apps may be called back by schemes of their own, such as cursor://: on or off
     ///
     /// [variable: PORTCULLIS_PRIVATE_USE_SCHEMES] [default: on]
