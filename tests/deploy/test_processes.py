@@ -151,6 +151,11 @@ class Processes(unittest.TestCase):
 
     def test_without_redis_the_proxy_hands_on_503_with_retry_after(self):
         self.place.kill("redis")
+        # One that starts meanwhile waits for it as the others do.
+        late = self.place.names[-1]
+        self.place.kill(late)
+        self.place.start_portcullis(late)
+        self.place.wait_until_well(late)
         # Longer than the proxy needs to find out who is alive.
         end = time.monotonic() + 2 * self.place.health_known_after
         while time.monotonic() < end:
