@@ -270,6 +270,6 @@ mod tests {
             assert!(told.contains(fault) && !told.contains("the-password"), "{text}: {told}");
         }
         let unseen = Place::parse("redis://:the-password@a", &options.prefix("other")).unwrap();
-        assert_eq!(unseen.to_string(), "redis://a:6379/0 (other:)");
+        assert_eq!(unseen.to_string(), "redis://a:6379 (other:)");
     }
 }
