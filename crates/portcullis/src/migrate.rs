@@ -182,10 +182,14 @@ impl Migration {
         Ok(copying.run().await?)
     }
 
-    async fn target(&self, clock: &Arc<dyn Clock>) -> Result<(Arc<dyn Movable>, Option<DataFolder>), MigrateError> {
+    async fn target(
+        &self,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<(Arc<dyn Movable>, Option<DataFolder>), MigrateError> {
         match &self.to {
             Place::Redis { url, options } => {
-                let redis = Redis::open(url, options.clone(), Arc::clone(clock)).await.map_err(MigrateError::To)?;
+                let redis =
+                    Redis::open(url, options.clone(), Arc::clone(clock)).await.map_err(MigrateError::To)?;
                 // Not into one that throws records away.
                 redis.ready().await.map_err(MigrateError::To)?;
                 Ok((Arc::new(redis), None))
