@@ -68,7 +68,8 @@ class Files(unittest.TestCase):
             labels = selector.get("matchLabels", selector)
             self.assertEqual(labels, {**pod["metadata"]["labels"], **labels}, kind)
         [container] = pod["spec"]["containers"]
-        self.assertEqual(f"{pod['spec']['securityContext']['runAsUser']}:{pod['spec']['securityContext']['runAsGroup']}", examples.Image().user)
+        user = pod["spec"]["securityContext"]
+        self.assertEqual(f"{user['runAsUser']}:{user['runAsGroup']}", examples.Image().user)
         [port] = container["ports"]
         self.assertTrue(examples.Image().environment["PORTCULLIS_LISTEN"].endswith(f":{port['containerPort']}"))
 
