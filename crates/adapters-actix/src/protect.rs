@@ -19,7 +19,7 @@ use actix_web::{
     Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, Route, guard, web,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use http_io::{Serve, internal_error, malformed_request};
 use resource_server::{Passed, Protection, ReadBody, Verified};
 
@@ -233,7 +233,7 @@ fn ended(answer: Response<Bytes>) -> Error {
 
 /// What a protection found out, for a service that is no actix-web one.
 #[cfg(feature = "tower")]
-pub(crate) fn carried<B>(request: &HttpRequest, mut carrying: Request<B>) -> Request<B> {
+pub(crate) fn carried<B>(request: &HttpRequest, mut carrying: http::Request<B>) -> http::Request<B> {
     if let Some(caller) = request.extensions().get::<Arc<Verified>>() {
         carrying.extensions_mut().insert(Arc::clone(caller));
     }

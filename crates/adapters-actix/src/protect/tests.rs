@@ -141,7 +141,7 @@ async fn an_error_of_middleware_behind_has_cors_and_stays_what_it_is() {
 #[cfg(feature = "tower")]
 #[test]
 fn a_tower_service_learns_who_calls_and_not_by_which_token() {
-    let names = tower::service_fn(async |request: Request<crate::Incoming>| {
+    let names = tower::service_fn(async |request: http::Request<crate::Incoming>| {
         assert!(!request.headers().contains_key("authorization"));
         let caller = request.extensions().get::<Arc<Verified>>().unwrap();
         let name = Bytes::from(caller.subject.clone().unwrap());
