@@ -11,10 +11,10 @@ local held = redis.call('HMGET', claim, 'owner', 'since')
 if held[1] == owner then return {} end
 if held[1] and held[1] ~= instead_of then return held end
 
--- A full server lets a script write that has begun with a deletion.
-redis.call('HSET', claim, 'owner', owner)
-redis.call('DEL', claim)
+-- The key stays: while its slot moves, one that is gone is sought on the other node, and the script would end without it.
 redis.call('HSET', claim, 'owner', owner, 'since', since)
+redis.call('HDEL', claim, 'until')
+redis.call('PERSIST', claim)
 if over ~= '' then redis.call('HSET', claim, 'until', over) end
 if over ~= '' and tonumber(over) < 2 ^ 43 then
   -- Ten minutes later than nobody needs it: clocks differ.

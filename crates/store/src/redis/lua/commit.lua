@@ -65,11 +65,16 @@ local before = tonumber(stored[7] or '') or 0
 local again = promise == '' and now - before > 24 * 60 * 60 * 1000
 local told = (promise ~= '' or again) and now or before
 
--- A full server lets a script write that has begun with a deletion: what is new begins with what it refuses.
+-- A full server lets a script write that has begun with a deletion: what is new begins with what it refuses. The key itself
+-- stays: while its slot moves, one that is gone is sought on the other node, and the script would end here without the record.
 if not marks then redis.call('HSET', record, 'marks', mark) end
-redis.call('DEL', record)
+redis.call('HDEL', record, 'sweep', 'client', 'person', 'consent', 'server')
 redis.call('HSET', record, 'marks', (mark .. (marks or '')):sub(1, 64), 'listed', text(listed), 'told', text(told),
   unpack(ARGV, 6))
 if sweep ~= '' then redis.call('HSET', record, 'sweep', sweep) end
-if expires < math.huge then redis.call('PEXPIREAT', record, text(expires)) end
+if expires < math.huge then
+  redis.call('PEXPIREAT', record, text(expires))
+else
+  redis.call('PERSIST', record)
+end
 return again and 'written ' .. text(listed) or 'done'
