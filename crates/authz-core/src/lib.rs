@@ -33,6 +33,7 @@ mod text;
 
 pub use event::{Event, Events, Traced};
 pub use flow::{Stopped, Unavailable};
+pub use http::before_opening;
 pub use keyring::{Genuine, Keyring, UnknownKey};
 pub use keys::{Keys, KeysError};
 pub use limit::{Counted, Rate, Unlimited};

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use ambient::{Entropy, SystemEntropy};
 use async_trait::async_trait;
+use authz_core::before_opening;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_io::{Peer, Serve};
@@ -119,13 +120,13 @@ impl Entrance {
             Some(Place::Ready) => {
                 ops::reading(request.method()).unwrap_or_else(|| ops::not_ready(&self.why_closed.lock()))
             }
-            Some(Place::Landing) | None => {
+            Some(Place::Landing) | None => before_opening(&self.issuer, request).unwrap_or_else(|| {
                 let body = json!({
                     "error": "temporarily_unavailable",
                     "error_description": "The server waits for its store. Try again in a few seconds."
                 });
                 answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
-            }
+            }),
         }
     }
 }
@@ -232,6 +233,40 @@ mod tests {
         assert_eq!(ask(&entrance, Method::POST, "/health").await.0, StatusCode::METHOD_NOT_ALLOWED);
         let (status, _, body) = ask(&entrance, Method::HEAD, "/ready").await;
         assert_eq!((status, body), (StatusCode::SERVICE_UNAVAILABLE, serde_json::Value::Null));
+    }
+
+    /// A script that may not read the answer sees a network error, and comes back at once.
+    #[tokio::test]
+    async fn closed_it_has_the_cors_of_the_server() {
+        let config =
+            Config { store: StoreKind::Memory, issuer: Issuer::parse(ISSUER).ok(), ..Config::default() };
+        let (closed, open) = (entrance(), Portcullis::open(config).await.unwrap());
+        for path in [
+            "/t1/oauth/token",
+            "/t1/oauth/register",
+            "/t1/oauth/revoke",
+            "/.well-known/oauth-authorization-server/t1",
+            "/t1/oauth/authorize",
+            "/t1/login",
+            "/t1/api/servers",
+            "/ready",
+            "/nothing",
+        ] {
+            for method in [Method::OPTIONS, Method::GET, Method::POST] {
+                let request = || Request::builder().method(&method).uri(path).body(Bytes::new()).unwrap();
+                let [waiting, serving] =
+                    [closed.serve(request(), Peer(None)).await, open.serve(request(), Peer(None)).await];
+                for name in ["access-control-allow-origin", "access-control-expose-headers"] {
+                    assert_eq!(waiting.headers().get(name), serving.headers().get(name), "{method} {path}");
+                }
+                let preflight = serving.status() == StatusCode::NO_CONTENT;
+                assert_eq!(waiting.status() == StatusCode::NO_CONTENT, preflight, "{method} {path}");
+                assert!(
+                    preflight || path == "/ready" || waiting.headers().contains_key("retry-after"),
+                    "{method} {path}"
+                );
+            }
+        }
     }
 
     #[tokio::test]

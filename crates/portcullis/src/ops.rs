@@ -12,8 +12,10 @@ use oauth_types::{Issuer, well_known};
 use serde_json::json;
 use store::{Backend, StoreError};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::answer;
+use crate::health::READY_WITHIN;
 use crate::telemetry::sentence;
 
 /// `/health`, `/ready` and the landing page at `/`.
@@ -76,13 +78,14 @@ impl Ops {
         {
             return known.ready.clone();
         }
-        let asked = self.store.ready().await;
-        let ready = asked.as_ref().map_err(told).copied();
+        let (ready, reason) = match timeout(READY_WITHIN, self.store.ready()).await {
+            Ok(Ok(())) => (Ok(()), String::new()),
+            Ok(Err(error)) => (Err(told(&error)), sentence(&error)),
+            Err(_) => (Err(SILENT.into()), "it did not answer within 3 seconds".to_owned()),
+        };
         let before = answered.as_ref().map(|known| &known.ready);
-        match &asked {
-            Err(error) if before != Some(&ready) => {
-                tracing::error!(reason = sentence(error), "the store is not ready");
-            }
+        match &ready {
+            Err(_) if before != Some(&ready) => tracing::error!(reason, "the store is not ready"),
             Ok(()) if before.is_some_and(Result::is_err) => tracing::info!("the store is ready again"),
             Ok(()) | Err(_) => {}
         }
@@ -110,6 +113,8 @@ impl Ops {
         response
     }
 }
+
+const SILENT: &str = "The store does not answer, so nobody can log in or refresh a token now.";
 
 /// What a stranger may learn: how a store is set up is no secret, and whoever watches can mend it.
 pub(crate) fn told(error: &StoreError) -> Arc<str> {

@@ -206,7 +206,9 @@ impl Builder {
                 }
             })?;
         // Whoever cannot open the keys does not serve: a copy may still be brought up to date then.
-        copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+        if !first_run {
+            copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+        }
         let own_key = config.admin_key.is_some();
         let (admin_key, new_admin_key) = match config.admin_key {
             Some(key) => (key.digest(), None),

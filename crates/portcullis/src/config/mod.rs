@@ -15,7 +15,6 @@ mod tests;
 mod unknown;
 
 use std::ffi::OsString;
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -118,13 +117,15 @@ impl Config {
         file: Option<&Path>,
         look_up: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, ConfigError> {
-        let named = look_up(&given::variable("config")).map(PathBuf::from);
-        let of_file = match file.or(named.as_deref()) {
-            Some(path) => read_file(path)?,
-            None => Settings::default(),
-        };
-        let settings = flags.over(Settings::of_variables(look_up)?).over(of_file);
-        parse::config(&settings, look_up)
+        Self::of(&Settings::gathered(flags, file, look_up)?, look_up)
+    }
+
+    /// What these settings say, with the secrets that `look_up` finds.
+    pub(crate) fn of(
+        settings: &Settings,
+        look_up: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        parse::config(settings, look_up)
     }
 
     /// Whether everybody is one address to it: a proxy must stand before it, because it speaks plain HTTP and its issuer is
@@ -156,11 +157,4 @@ impl Config {
         };
         Issuer::parse(&format!("http://{}", SocketAddr::new(host, listening.port()))).ok()
     }
-}
-
-fn read_file(path: &Path) -> Result<Settings, ConfigError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    toml::from_str(&text)
-        .map_err(|source| ConfigError::Malformed { path: path.to_owned(), source: Box::new(source) })
 }

@@ -193,7 +193,11 @@ fn lifetime(text: &str) -> Result<Lifetime, Fault> {
 }
 
 fn session(text: &str) -> Result<Lifetime, Fault> {
-    let (least, most) = (Lifetime::minutes(5), Lifetime::days(365));
+    between(text, Lifetime::minutes(5), Lifetime::days(365))
+}
+
+/// A time within these bounds.
+pub(super) fn between(text: &str, least: Lifetime, most: Lifetime) -> Result<Lifetime, Fault> {
     let given = lifetime(text)?;
     if (least..=most).contains(&given) {
         return Ok(given);

@@ -144,6 +144,11 @@ async fn refused(redis: &RedisServer, kind: &str) {
 
 /// A server on this port that answers everything as one does that reads its file, until somebody has asked.
 fn loading(port: u16) {
+    refusing(port, "LOADING Redis is loading the dataset in memory", "INFO", 1);
+}
+
+/// A server on this port that answers everything with this error, until somebody has asked so often for something with these words.
+fn refusing(port: u16, error: &str, until: &str, mut times: usize) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     loop {
         let (mut stream, _) = listener.accept().unwrap();
@@ -151,9 +156,10 @@ fn loading(port: u16) {
         while let Ok(length @ 1..) = stream.read(&mut request) {
             let text = String::from_utf8_lossy(&request[..length]);
             let commands = text.lines().filter(|line| line.starts_with('*')).count();
-            let answer = "-LOADING Redis is loading the dataset in memory\r\n".repeat(commands);
+            let answer = format!("-{error}\r\n").repeat(commands);
             stream.write_all(answer.as_bytes()).unwrap();
-            if text.contains("portcullis:layout") {
+            times -= usize::from(text.contains(until));
+            if times == 0 {
                 return;
             }
         }
@@ -193,6 +199,61 @@ async fn a_process_waits_for_a_redis_that_is_away_loading_read_only_or_full() {
     assert!((1..=2).contains(&told.count()), "at first, and once a minute: {said}");
 }
 
+/// It answers a log-in with an error as well, which is no reason to end.
+#[test]
+fn a_process_waits_for_a_redis_that_has_too_many_clients() {
+    let mut redis = RedisServer::start_with(&["--requirepass", "the-password"]);
+    let url = redis.url().replace("redis://", "redis://:the-password@");
+    redis.kill();
+    let settings = [on_redis(&url).as_slice(), &[("PORTCULLIS_LOG", "debug")]].concat();
+    let mut process = Process::bound(&settings);
+    // The driver's own log-in, and then ours.
+    refusing(redis.port(), "ERR max number of clients reached", "the-password", 2);
+    process.logs("max number of clients reached");
+    redis.restart();
+    process.logs("started");
+    process.stop();
+}
+
+/// The real one, which closes the connection as well.
+#[test]
+fn a_process_gets_the_place_of_whoever_leaves_a_full_redis() {
+    let redis = RedisServer::start_with(&["--maxclients", "1", "--requirepass", "the-password"]);
+    let url = redis.url().replace("redis://", "redis://:the-password@");
+    let mut first = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, redis.port())).unwrap();
+    first.write_all(b"PING\r\n").unwrap();
+    assert!(first.read(&mut [0; 64]).unwrap() > 0, "it has a place");
+    let mut process = Process::bound(&on_redis(&url));
+    process.logs("waiting for the store");
+    drop(first);
+    process.logs("started");
+    process.stop();
+}
+
+/// Whoever watches hears why, before giving up.
+#[tokio::test]
+async fn a_redis_that_hangs_is_told_in_time() {
+    // It accepts and never answers.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let mut process = Process::bound(&on_redis(&url));
+    let (status, _, told) = run(&format!("health --ready --url {}", process.base()), &[]);
+    assert_eq!(status, 1);
+    assert!(told.contains("503 Service Unavailable"), "{told}");
+    process.logs("waiting for the store");
+    waits(&process).await;
+    process.stop();
+
+    let redis = RedisServer::start();
+    let process = Process::on_redis(&redis.url());
+    redis.pause();
+    let (status, _, told) = run(&format!("health --ready --url {}", process.base()), &[]);
+    assert_eq!(status, 1);
+    assert!(told.contains("503 Service Unavailable") && told.contains("does not answer"), "{told}");
+    redis.resume();
+    process.stop();
+}
+
 #[test]
 fn one_that_waits_can_be_stopped() {
     let mut redis = RedisServer::start();
@@ -222,6 +283,11 @@ fn what_is_wrong_with_the_settings_ends_it() {
         assert!(told.contains(why) && told.contains("cannot be used with these settings"), "{why}: {told}");
         assert!(!told.contains("the-password"), "{told}");
     }
+    let clustered = RedisServer::start_with(&["--cluster-enabled", "yes"]);
+    clustered.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    let (status, _, told) = run("serve", &on_redis(&clustered.url()));
+    assert_eq!(status, 2, "{told}");
+    assert!(told.contains("begin the URL with redis-cluster"), "{told}");
     let newer = RedisServer::start();
     newer.ask(&["SET", "portcullis:layout", "2"]);
     let (status, _, told) = run("serve", &on_redis(&newer.url()));

@@ -25,6 +25,27 @@ const HEARD_WITHIN: Duration = Duration::from_millis(3500);
 /// The slots of a Cluster.
 const SLOTS: &str = "16384";
 
+/// Refuses a node of a Cluster that we took for a server alone: it has a part of the slots, and all others when they move.
+///
+/// Of one that does not let this user ask, the first key of another node tells.
+pub(super) async fn kind(wire: &Wire) -> Result<(), Fault> {
+    if !wire.keeps_order() {
+        return Ok(());
+    }
+    let mut ask = redis::cmd("INFO");
+    ask.arg("cluster");
+    let answer = match wire.ask(ask).await {
+        Err(Fault::Driver(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => {
+            return Ok(());
+        }
+        answer => answer?,
+    };
+    match value_of(&words(answer)?, "cluster_enabled") {
+        Some("1") => Err(Fault::Clustered),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Refuses keys of a newer version; says ours where there is none.
 pub(super) async fn layout(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
     let said_now = match wire.ask(said(keys)).await {

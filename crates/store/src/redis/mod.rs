@@ -69,6 +69,7 @@ impl Redis {
     ) -> Result<Self, StoreError> {
         let keys = Keys::under(&options.prefix)?;
         let wire = Wire::open(url, &options, &keys).await?;
+        health::kind(&wire).await?;
         health::layout(&wire, &keys).await?;
         // A primary of a Cluster that is away now is no reason not to start.
         if let Err(fault @ Fault::Clock { .. }) = health::clocks(&wire, clock.now()).await {
