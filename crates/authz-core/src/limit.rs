@@ -1,10 +1,10 @@
 //! Limits over counters.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use ambient::Clock;
+use ambient::{Clock, Time};
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use store::{Counters, Digest, MemoryCounters};
 
 use crate::seam::{Limit, Limiter, TooMany};
@@ -23,12 +23,12 @@ pub struct Rate {
 /// A key may be what a stranger typed: one of more than 64 bytes is counted by its digest, so that keys of any length do not
 /// fill the memory.
 ///
-/// While the counters fail it counts in this process alone: a store that can be read and not written, because it is full, checks
-/// passwords as before, and guesses at them must stay limited.
+/// What comes to this process is counted in it as well, and the larger count holds: a store that can be read and not written, because
+/// it is full, checks passwords as before, and guesses at them must stay limited. So must they while it comes and goes.
 pub struct Counted {
     counters: Arc<dyn Counters>,
     own: MemoryCounters,
-    alone: AtomicBool,
+    complained: Mutex<Option<Time>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -36,7 +36,7 @@ impl Counted {
     /// Counts in `counters`.
     #[must_use]
     pub fn new(counters: Arc<dyn Counters>, clock: Arc<dyn Clock>) -> Self {
-        Self { counters, own: MemoryCounters::default(), alone: AtomicBool::new(false), clock }
+        Self { counters, own: MemoryCounters::default(), complained: Mutex::new(None), clock }
     }
 
     /// The rate of a limit. Registration and sign-up allow for offices and hosted clients that share an address.
@@ -52,6 +52,16 @@ impl Counted {
             Limit::Administration => Rate { most: 10, window: 60 },
         }
     }
+
+    /// The first time, and then a minute after the last: of a Cluster a part may be away, and anybody can send requests.
+    fn complaints_are_due(&self, now: Time) -> bool {
+        let mut complained = self.complained.lock();
+        let due = complained.is_none_or(|last| !(last..last.plus(COMPLAINS_EVERY)).contains(&now));
+        if due {
+            *complained = Some(now);
+        }
+        due
+    }
 }
 
 #[async_trait]
@@ -60,24 +70,23 @@ impl Limiter for Counted {
         let Rate { most, window } = Self::rate(limit);
         let now = self.clock.now();
         let key = counted(limit, key);
+        let own = self.own.seen(&key, window, now);
         let seen = match self.counters.count(&key, window, now).await {
-            Ok(seen) => {
-                if self.alone.swap(false, Ordering::Relaxed) {
-                    tracing::info!("limits are counted by the store again");
-                }
-                seen
-            }
+            Ok(seen) => seen.max(own),
             Err(error) => {
-                if !self.alone.swap(true, Ordering::Relaxed) {
+                if self.complaints_are_due(now) {
                     let error: &dyn std::error::Error = &error;
                     tracing::warn!(error, "limits cannot be counted by the store; this process counts alone");
                 }
-                self.own.seen(&key, window, now)
+                own
             }
         };
         if seen > most { Err(TooMany { retry_after: window - now.0.rem_euclid(window) }) } else { Ok(()) }
     }
 }
+
+/// In seconds.
+const COMPLAINS_EVERY: i64 = 60;
 
 /// In bytes. Two addresses and a digest fit.
 const LONGEST: usize = 64;
@@ -103,7 +112,9 @@ impl Limiter for Unlimited {
 
 #[cfg(test)]
 mod tests {
-    use ambient::{ManualClock, Time};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use ambient::ManualClock;
     use store::StoreError;
 
     use super::*;
@@ -164,10 +175,29 @@ mod tests {
             assert_eq!(may("192.0.2.2").await, Ok(()));
         }
         assert_eq!(may("192.0.2.2").await, Err(TooMany { retry_after: 60 }));
-        assert!(limiter.alone.load(Ordering::SeqCst));
         full.full.store(false, Ordering::SeqCst);
         assert!(may("192.0.2.1").await.is_err(), "what was counted before is not forgotten");
-        assert!(!limiter.alone.load(Ordering::SeqCst));
+    }
+
+    /// The attack: to guess on when the store fills up, or as often as it comes and goes.
+    #[tokio::test]
+    async fn a_store_that_comes_and_goes_allows_no_more_guesses() {
+        let full = Arc::new(Full::default());
+        let limiter = Counted::new(full.clone(), Arc::new(ManualClock::at(Time(600))));
+        let most = Counted::rate(Limit::Administration).most;
+        for guess in 0..4 * most {
+            full.full.store(guess % 2 == 1, Ordering::SeqCst);
+            let may = limiter.may(Limit::Administration, "192.0.2.1").await;
+            assert_eq!(may.is_ok(), guess < most, "guess {guess}");
+        }
+    }
+
+    #[test]
+    fn that_the_store_cannot_count_is_said_once_a_minute() {
+        let limiter = Counted::new(Arc::new(Full::default()), Arc::new(ManualClock::at(Time(0))));
+        let said: Vec<i64> = (600..800).filter(|now| limiter.complaints_are_due(Time(*now))).collect();
+        assert_eq!(said, [600, 660, 720, 780]);
+        assert!(limiter.complaints_are_due(Time(100)), "a clock that was set back");
     }
 
     #[test]
