@@ -6,7 +6,7 @@ use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
 use actix_web::body::{self, BodyStream, EitherBody, MessageBody};
@@ -19,9 +19,10 @@ use actix_web::{
     Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, Route, guard, web,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Response, Uri, header};
 use http_io::{Serve, internal_error, malformed_request};
-use resource_server::{Passed, Protection, ReadBody, Verified};
+use resource_server::{Passed, Protection, READ_HEADERS, ReadBody, Verified, names_origin};
 
 use crate::{convert, mounted};
 
@@ -106,7 +107,7 @@ where
 
 /// Lets a request go on, as it then is, or says what ends it.
 async fn pass(protection: &Protection, request: &mut ServiceRequest) -> Result<(), Response<Bytes>> {
-    let (mut head, ()) = convert::head(request.request()).map_err(|_| malformed_request())?.into_parts();
+    let mut head = read_head(request.request()).map_err(|_| malformed_request())?;
     let before = request.extensions_mut().remove();
     let whole = |limit| read(request.take_payload(), limit);
     let (passed, whole) = protection.pass(&mut head, before, whole).await?;
@@ -126,6 +127,29 @@ async fn pass(protection: &Protection, request: &mut ServiceRequest) -> Result<(
     Ok(())
 }
 
+/// What a protection reads of the head, and no more: the way between two versions of `http` costs more than the protection does.
+fn read_head(request: &HttpRequest) -> Result<Parts, http::Error> {
+    let (mut head, ()) = http::Request::new(()).into_parts();
+    head.method = Method::from_bytes(request.method().as_str().as_bytes())?;
+    if let Some(authority) = request.uri().authority() {
+        head.uri = Uri::try_from(authority.as_str())?;
+    }
+    for (theirs, ours) in &*READ {
+        for value in request.headers().get_all(theirs) {
+            head.headers.append(ours, HeaderValue::from_bytes(value.as_bytes())?);
+        }
+    }
+    Ok(head)
+}
+
+/// [`READ_HEADERS`] as actix-web calls them.
+static READ: LazyLock<Vec<(actix_header::HeaderName, HeaderName)>> = LazyLock::new(|| {
+    let named = |ours: HeaderName| {
+        actix_header::HeaderName::from_bytes(ours.as_str().as_bytes()).ok().map(|theirs| (theirs, ours))
+    };
+    READ_HEADERS.into_iter().filter_map(named).collect()
+});
+
 async fn read(body: dev::Payload, limit: usize) -> ReadBody {
     match body::to_bytes_limited(BodyStream::new(body), limit).await {
         Ok(Ok(whole)) => ReadBody::Whole(whole),
@@ -140,23 +164,19 @@ fn is_without_authorization(request: &mut ServiceRequest) -> bool {
     catch_unwind(AssertUnwindSafe(|| drop(request.headers_mut().remove(actix_header::AUTHORIZATION)))).is_ok()
 }
 
-/// CORS, where only these headers are concerned.
+/// CORS, as [`Protection::finish`] does it for headers of `http` 1.x.
 fn finish(protection: &Protection, origin: Option<&HeaderValue>, headers: &mut ActixHeaders) {
-    let concerned = |name: &actix_header::HeaderName| {
-        *name == actix_header::VARY || name.as_str().starts_with("access-control-")
-    };
-    let mut ours = HeaderMap::new();
-    for (name, value) in headers.iter().filter(|(name, _)| concerned(name)) {
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_bytes(name.as_str().as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
-        {
-            ours.append(name, value);
-        }
+    let told = protection.told(origin);
+    match told.allow_origin().map(actix_header::HeaderValue::from_bytes) {
+        Some(Ok(allowed)) => drop(headers.insert(actix_header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed)),
+        Some(Err(_)) | None => drop(headers.remove(actix_header::ACCESS_CONTROL_ALLOW_ORIGIN)),
     }
-    protection.finish(origin, &mut ours);
-    headers.retain(|name, _| !concerned(name));
-    for (name, value) in ours.iter().filter_map(|(name, value)| convert::field(name, value).ok()) {
-        headers.append(name, value);
+    if told.varies() && !headers.get_all(actix_header::VARY).any(|value| names_origin(value.as_bytes())) {
+        headers.append(actix_header::VARY, actix_header::HeaderValue::from_static("Origin"));
+    }
+    if let Some(exposed) = told.exposed() {
+        let exposed = actix_header::HeaderValue::from_static(exposed);
+        headers.insert(actix_header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 }
 

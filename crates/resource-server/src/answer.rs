@@ -29,10 +29,16 @@ pub(crate) struct Answer {
     challenge: Option<HeaderValue>,
     retry_after: Option<u64>,
     body: Bytes,
+    /// What the log calls it.
     code: &'static str,
 }
 
 impl Answer {
+    /// The same, with a cause that the log names and the body does not: it is the operator's alone.
+    pub(crate) fn because(&self, code: &'static str) -> Self {
+        Self { code, ..self.clone() }
+    }
+
     /// What goes out, and is logged so: nothing of the token is in it.
     pub(crate) fn response(&self) -> Response<Bytes> {
         tracing::debug!(code = self.code, status = self.status.as_u16(), "a request is refused");

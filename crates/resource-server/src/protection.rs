@@ -17,14 +17,14 @@ use oauth_types::{Authorization, MalformedAuthorization, Resource, Scope};
 use secrecy::SecretString;
 
 use crate::answer::{Answer, Answers};
-use crate::cors::Cors;
+use crate::cors::{Cors, Told};
 use crate::metadata::Documents;
 use crate::scopes::Hierarchy;
 use crate::tools::Tools;
 use crate::{ConfigError, Metadata, Rejection, Unavailable, Verified, Verify};
 
 pub use builder::ProtectionBuilder;
-pub use passed::{Passed, ReadBody};
+pub use passed::{Passed, READ_HEADERS, ReadBody};
 use unread::Unread;
 
 /// What stands before an MCP server: it decides who comes in, and says to everybody else what to do about it.
@@ -143,6 +143,13 @@ impl Protection {
         http_io::internal_error()
     }
 
+    /// What browsers must be told with the answer of the server behind (RS-19), for a framework with headers of its own; else
+    /// [`finish`](Self::finish) does it. `request_origin` is the `Origin` of the request.
+    #[must_use]
+    pub fn told<'o>(&self, request_origin: Option<&'o HeaderValue>) -> Told<'o> {
+        self.0.common.cors.told(request_origin)
+    }
+
     /// Adds to the answer of the server behind what browsers must be told: CORS (RS-19). `request_origin` is the `Origin` of the
     /// request. Answers of the protection itself have it already; twice is as good as once.
     pub fn finish(&self, request_origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
@@ -184,13 +191,13 @@ impl Protection {
 
     async fn decided(&self, head: &Parts) -> Result<Admission, Answer> {
         let common = &*self.0.common;
-        let at = common.clock.now();
+        let at = if common.tools.is_empty() { None } else { Some(common.clock.now()) };
         let token = self.shown(&head.headers)?;
         let caller = match &token {
             Some(token) => Some(self.checked(token).await?),
             None => None,
         };
-        if !common.tools.is_empty() {
+        if let Some(at) = at {
             if may_leave_http(head) {
                 return Err(common.answers.upgrade());
             }
@@ -223,7 +230,7 @@ impl Protection {
         let common = &*self.0.common;
         common.verify.verify(token).await.map_err(|rejection| match rejection {
             Rejection::Invalid(invalid) => common.answers.invalid(&invalid, &self.0.needed),
-            Rejection::Unavailable(_) => common.unavailable.clone(),
+            Rejection::Unavailable(why) => common.unavailable.because(why.code()),
         })
     }
 
@@ -294,13 +301,21 @@ fn presented(headers: &HeaderMap) -> Presented {
     if values.next().is_some() {
         return Presented::Malformed;
     }
-    match value.to_str().map(Authorization::parse) {
-        Ok(Ok(Authorization::Bearer(token))) => Presented::Token(token),
-        Ok(Ok(Authorization::Basic { .. } | Authorization::Other) | Err(MalformedAuthorization::Basic)) => {
+    match visible(value).map(Authorization::parse) {
+        Some(Ok(Authorization::Bearer(token))) => Presented::Token(token),
+        Some(Ok(Authorization::Basic { .. } | Authorization::Other) | Err(MalformedAuthorization::Basic)) => {
             Presented::Other
         }
-        Ok(Err(_)) | Err(_) => Presented::Malformed,
+        Some(Err(_)) | None => Presented::Malformed,
     }
+}
+
+/// [`HeaderValue::to_str`], which for a token of hundreds of bytes takes longer, for it ends early.
+fn visible(value: &HeaderValue) -> Option<&str> {
+    let bytes = value.as_bytes();
+    let all =
+        bytes.iter().fold(true, |all, byte| all & ((*byte == b'\t') | ((*byte >= b' ') & (*byte <= b'~'))));
+    str::from_utf8(bytes).ok().filter(|_| all)
 }
 
 /// Whether a server could take the body of such a request for a call of a tool. MCP's own is POST.

@@ -123,6 +123,45 @@ async fn a_request_that_something_outside_keeps_is_500() {
     assert_eq!(answer.status().as_u16(), 500);
 }
 
+/// What a protection reads reaches it, of whatever framework the types are, and twice if it came twice.
+#[tokio::test]
+async fn the_protection_sees_each_header_that_it_reads() {
+    assert_eq!(READ.len(), READ_HEADERS.len());
+    let asked =
+        READ_HEADERS.iter().fold(TestRequest::with_uri("http://a.example:8080/mcp"), |asked, name| {
+            asked.append_header((name.as_str(), "one")).append_header((name.as_str(), "two"))
+        });
+    let head = read_head(&asked.insert_header(("accept", "*/*")).to_http_request()).unwrap();
+    for name in READ_HEADERS {
+        assert_eq!(head.headers.get_all(&name).iter().collect::<Vec<_>>(), ["one", "two"], "{name}");
+    }
+    assert_eq!(head.headers.len(), 2 * READ_HEADERS.len());
+    assert_eq!(head.uri.authority().unwrap(), "a.example:8080");
+}
+
+/// RS-19: what the answer had stays, where it says the same.
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_is_told_so_and_another_one_is_not() {
+    let verifier = Anybody(Resource::parse("https://mcp.example/mcp").unwrap());
+    let protection = Protection::builder(verifier).allowed_origins(["https://app.example"]).build().unwrap();
+    let ours = HeaderValue::from_static("https://app.example");
+    let answered = |origin: Option<&HeaderValue>| {
+        let mut answer = HttpResponse::Ok();
+        answer.insert_header(("access-control-allow-origin", "*")).insert_header(("vary", "accept, Origin"));
+        let mut answer = answer.finish();
+        finish(&protection, origin, answer.headers_mut());
+        finish(&protection, origin, answer.headers_mut());
+        answer
+    };
+    let allowed = answered(Some(&ours));
+    assert_eq!(allowed.headers().get("access-control-allow-origin").unwrap(), "https://app.example");
+    assert!(allowed.headers().contains_key("access-control-expose-headers"));
+    assert_eq!(allowed.headers().get_all("vary").count(), 1);
+    let other = answered(None);
+    assert!(!other.headers().contains_key("access-control-allow-origin"));
+    assert!(!other.headers().contains_key("access-control-expose-headers"));
+}
+
 /// RS-19: a script that cannot read an error cannot act on it.
 #[tokio::test]
 async fn an_error_of_middleware_behind_has_cors_and_stays_what_it_is() {

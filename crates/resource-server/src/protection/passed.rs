@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use tokio::time::timeout;
 
+use super::unread::Unread;
 use super::{Admission, Protection};
 use crate::Verified;
 
@@ -30,6 +31,17 @@ pub enum ReadBody {
     BrokenOff,
 }
 
+/// All headers of a request that a protection reads: an adapter that makes a head for [`Protection::pass`] needs to give it no others.
+pub const READ_HEADERS: [HeaderName; 7] = [
+    header::AUTHORIZATION,
+    header::ORIGIN,
+    header::HOST,
+    header::CONTENT_ENCODING,
+    header::UPGRADE,
+    header::ACCESS_CONTROL_REQUEST_METHOD,
+    header::ACCESS_CONTROL_REQUEST_HEADERS,
+];
+
 impl Protection {
     /// Lets a request go on, with what goes along with it, and with its body if that was read; or says what ends it, which may be the
     /// answer to a preflight.
@@ -38,7 +50,7 @@ impl Protection {
     /// asked only where tools need scopes, of senders who are known, and until [a deadline](crate::ProtectionBuilder::body_deadline): it
     /// needs a tokio runtime with time. Behind this `head` has no `Authorization`, unless somebody wants it there (RS-13).
     ///
-    /// The whole of it is decided by the configured URL, the head and the body: `Host` and `X-Forwarded-*` can only be refused, never
+    /// The whole of it is decided by the configured URL, the body, and of the head the method, the authority and [`READ_HEADERS`]: `Host` and `X-Forwarded-*` can only be refused, never
     /// believed.
     ///
     /// # Errors
@@ -59,19 +71,29 @@ impl Protection {
         }
         let (caller, body) = match self.admit(head).await {
             Admission::Admitted(caller) => (caller, None),
-            Admission::Unread(unread) => {
-                match timeout(unread.body_deadline(), read(unread.body_limit())).await {
-                    Ok(ReadBody::Whole(body)) => (unread.admit(&body).await?, Some(body)),
-                    Ok(ReadBody::TooLarge) => return Err(unread.too_large()),
-                    Ok(ReadBody::BrokenOff) => return Err(unread.broken_off()),
-                    Err(_) => return Err(unread.too_slow()),
-                }
-            }
+            // The future of everybody would be as large as this one.
+            Admission::Unread(unread) => Box::pin(with_body(unread, read)).await?,
             Admission::Answer(answer) => return Err(answer),
         };
         let keeps = self.0.common.keep_authorization_header;
         let credentials = if keeps { None } else { head.headers.remove(header::AUTHORIZATION) };
         Ok((Passed { protection: self.clone(), caller, credentials }, body))
+    }
+}
+
+async fn with_body<R, F>(
+    unread: Unread,
+    read: R,
+) -> Result<(Option<Arc<Verified>>, Option<Bytes>), Response<Bytes>>
+where
+    R: FnOnce(usize) -> F,
+    F: Future<Output = ReadBody>,
+{
+    match timeout(unread.body_deadline(), read(unread.body_limit())).await {
+        Ok(ReadBody::Whole(body)) => Ok((unread.admit(&body).await?, Some(body))),
+        Ok(ReadBody::TooLarge) => Err(unread.too_large()),
+        Ok(ReadBody::BrokenOff) => Err(unread.broken_off()),
+        Err(_) => Err(unread.too_slow()),
     }
 }
 

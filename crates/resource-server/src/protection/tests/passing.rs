@@ -121,7 +121,8 @@ async fn each_refusal_is_logged_once_with_its_code_and_without_the_token() {
         ("", "credentials_missing"),
         ("Bearer a b", "credentials_malformed"),
         ("Bearer garbage", "token_unrecognised"),
-        ("Bearer down", "check_unavailable"),
+        // The client is told `check_unavailable`: the cause is the operator's.
+        ("Bearer down", "server_key_refused"),
         ("Bearer good.b", "scope_missing"),
         ("Bearer good.a+b", "body_broken_off"),
     ] {
@@ -134,4 +135,35 @@ async fn each_refusal_is_logged_once_with_its_code_and_without_the_token() {
         assert_eq!((text.lines().count(), text.matches(code).count()), (1, 1), "{text}");
         assert!(text.contains("DEBUG") && !text.contains("garbage") && !text.contains("good"), "{text}");
     }
+}
+
+/// An adapter gives a protection [`READ_HEADERS`] and no others: what it does not give would be as good as absent.
+#[test]
+fn the_headers_that_are_read_are_those_of_the_list() {
+    let sources = [
+        include_str!("../../protection.rs"),
+        include_str!("../passed.rs"),
+        include_str!("../unread.rs"),
+        include_str!("../../cors.rs"),
+    ];
+    let mut read = std::collections::BTreeSet::new();
+    for source in sources {
+        let code: String = source.split_whitespace().collect();
+        let (code, _) = code.split_once("#[cfg(test)]").unwrap_or((&code, ""));
+        for call in ["get(", "get_all(", "contains_key(", "entry("] {
+            for (before, after) in code.match_indices(&format!(".{call}")).map(|(at, _)| code.split_at(at)) {
+                let name = after[call.len() + 1..].split([')', ',']).next().unwrap();
+                let of_headers = before.ends_with("headers") || before.ends_with("request");
+                assert!(
+                    !of_headers || name.starts_with("header::"),
+                    "{name} is read, and nobody sees which header it is"
+                );
+                read.extend(name.strip_prefix("header::").map(|name| name.to_lowercase().replace('_', "-")));
+            }
+        }
+    }
+    // Of the answer, and not of the request.
+    assert!(read.remove("vary"));
+    let listed: std::collections::BTreeSet<String> = READ_HEADERS.iter().map(ToString::to_string).collect();
+    assert_eq!(read, listed);
 }
