@@ -67,7 +67,7 @@ class Files(unittest.TestCase):
         self.assertEqual([port["port"] for port in rule["ports"]], [port["name"] for port in container["ports"]])
 
     def test_traffic_follows_the_process_and_rollouts_follow_redis(self):
-        self.assertIn("health_uri /health\n", examples.read("compose/Caddyfile"))
+        self.assertIn("health_uri /started\n", examples.read("compose/Caddyfile"))
         [container] = examples.kubernetes("Deployment")["spec"]["template"]["spec"]["containers"]
         asked = {probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
         self.assertEqual(asked, {"startupProbe": "/ready", "readinessProbe": "/health", "livenessProbe": "/health"})

@@ -178,6 +178,35 @@ class Processes(unittest.TestCase):
         type(self).tokens = self.redeem(grant_type="refresh_token", refresh_token=self.tokens["refresh_token"])
         self.assert_active()
 
+    def test_one_that_does_not_come_up_takes_no_requests(self):
+        name = self.place.names[-1]
+        elsewhere = self.place.folder / "elsewhere"
+        elsewhere.write_text(f"redis://127.0.0.1:{free_port()}")
+        self.place.kill(name)
+        self.place.start_portcullis(name, PORTCULLIS_STORE_FILE=str(elsewhere))
+        self.place.wait_until_well(name)
+        time.sleep(self.place.health_known_after)
+        for _ in range(20):
+            self.assert_active()
+        self.place.kill(name)
+        self.place.start_portcullis(name)
+        self.place.wait_until_well(name, "--ready")
+
+    def test_without_any_process_the_proxy_says_when_to_come_back(self):
+        for name in self.place.names:
+            self.place.kill(name)
+        time.sleep(self.place.health_known_after)
+        for method, path in (("GET", "/.well-known/oauth-authorization-server"), ("POST", self.paths["token_endpoint"])):
+            answer = self.proxy.ask(method, path)
+            self.assertEqual(answer.status, 503, answer)
+            self.assertGreaterEqual(int(answer.headers.get("Retry-After", 0)), 1, answer)
+            self.assertEqual(answer.json()["error"], "temporarily_unavailable")
+        for name in self.place.names:
+            self.place.start_portcullis(name)
+        for name in self.place.names:
+            self.place.wait_until_well(name, "--ready")
+        wait("an answer through the proxy", lambda: self.is_answered("/health"))
+
     def test_limits_count_the_address_that_the_proxy_saw(self):
         body = ({"email": "nobody@example.com", "password": "a wrong password"},)
 

@@ -8,7 +8,7 @@
 //! | file, variables, flags | [`config`] |
 //! | all parts as one [`Serve`](http_io::Serve) | [`Portcullis`], [`Builder`] |
 //! | MCP servers and clients, for the holder of the admin key | [`Admin`] |
-//! | `/health`, `/ready`, `/` | [`Ops`] |
+//! | `/health`, `/started`, `/ready`, `/` | [`Ops`] |
 //! | what answers while the store is not open yet | [`Entrance`] |
 //! | the data folder: database, master key, lock | [`DataFolder`] |
 //! | everything from one store to another | [`migrate`] |

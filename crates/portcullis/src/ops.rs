@@ -18,7 +18,7 @@ use crate::answer;
 use crate::health::READY_WITHIN;
 use crate::telemetry::sentence;
 
-/// `/health`, `/ready` and the landing page at `/`.
+/// `/health`, `/started`, `/ready` and the landing page at `/`.
 ///
 /// Below the issuer's path, and at the root as well: what watches a server asks it directly.
 pub struct Ops {
@@ -129,6 +129,7 @@ pub(crate) fn told(error: &StoreError) -> Arc<str> {
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
     Health,
+    Started,
     Ready,
     Landing,
 }
@@ -137,6 +138,7 @@ impl Place {
     pub(crate) fn of(path: &str, issuer: &Issuer) -> Option<Self> {
         match issuer.strip(path).unwrap_or(path) {
             "/health" => Some(Self::Health),
+            "/started" => Some(Self::Started),
             "/ready" => Some(Self::Ready),
             "/" => Some(Self::Landing),
             _ => None,
@@ -158,6 +160,11 @@ pub(crate) fn health() -> Response<Bytes> {
     answer::json(StatusCode::OK, &body)
 }
 
+/// That this process has opened its store: from now on it answers for itself.
+fn started() -> Response<Bytes> {
+    answer::json(StatusCode::OK, &json!({ "status": "started" }))
+}
+
 /// That it cannot do its work now, and why.
 pub(crate) fn not_ready(message: &str) -> Response<Bytes> {
     let body = json!({ "status": "unavailable", "message": message });
@@ -172,6 +179,7 @@ impl Serve for Ops {
         }
         match Place::of(request.uri().path(), &self.issuer) {
             Some(Place::Health) => health(),
+            Some(Place::Started) => started(),
             Some(Place::Ready) => self.ready().await,
             Some(Place::Landing) => self.landing(),
             None => answer::json(StatusCode::NOT_FOUND, &json!({ "error": "not_found" })),
@@ -212,7 +220,7 @@ use an MCP server on their behalf.</p>
 <li><code>{path}/oauth/authorize</code>, <code>{path}/oauth/token</code>, <code>{path}/oauth/register</code></li>
 <li><code>{path}/oauth/revoke</code>, <code>{path}/oauth/introspect</code>, <code>{path}/oauth/userinfo</code></li>
 <li><code>{path}/prm/{server_id}</code>: metadata of a registered MCP server</li>
-<li><code>{path}/health</code>, <code>{path}/ready</code></li>
+<li><code>{path}/health</code>, <code>{path}/started</code>, <code>{path}/ready</code></li>
 </ul>
 <p><small>Version {version}</small></p>
 </main>

@@ -174,6 +174,7 @@ async fn every_part_has_its_paths_and_the_rest_is_404() {
     let portcullis = in_memory().await;
     for (method, path, status) in [
         (Method::GET, "/health", StatusCode::OK),
+        (Method::GET, "/started", StatusCode::OK),
         (Method::GET, "/ready", StatusCode::OK),
         (Method::GET, "/", StatusCode::OK),
         (Method::GET, "/login", StatusCode::OK),

@@ -95,6 +95,15 @@ async fn health_says_who_it_is_and_asks_nobody() {
     }
 }
 
+/// Else a proxy that follows it has nobody left when the store is away.
+#[tokio::test]
+async fn started_it_stays_whatever_the_store_does() {
+    for path in ["/started", "/t1/started"] {
+        let (response, body) = ask(Arc::new(Away::default()), ISSUER, Method::GET, path).await;
+        assert_eq!((response.status(), body.as_str()), (StatusCode::OK, r#"{"status":"started"}"#));
+    }
+}
+
 #[tokio::test]
 async fn ready_asks_the_store() {
     let (response, _) = ask(Arc::new(Memory::new()), ISSUER, Method::GET, "/ready").await;
