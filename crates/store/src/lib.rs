@@ -45,7 +45,6 @@ pub use id::{Digest, Epoch, GrantId, Malformed, Mark, Nonce, ServerId, SessionId
 pub use memory::Memory;
 pub use records::account::{Account, AccountStore, Created};
 pub use records::admin::AdminKey;
-pub use records::arrival::{Arrival, ArrivalState};
 pub use records::client::{Client, ClientAuth, Provenance, SecretMethod};
 pub use records::consent::{Agreed, Consent};
 pub use records::grant::{
@@ -56,6 +55,7 @@ pub use records::keys::{KeyList, KeyState, SealedKey};
 pub use records::server::{OriginEntry, OriginIndex, ScopeEntry, Server, UserInfoDetail};
 pub use records::session::Session;
 pub use records::standing::{PersonId, PersonStanding, Standing, Status};
+pub use records::tenure::{Tenure, TenureState};
 pub use records::{Found, Record};
 pub use row::{Key, Kind, Links, Marks, Row};
 #[cfg(feature = "sqlite")]

@@ -30,8 +30,8 @@ pub enum Kind {
     Keys,
     /// [`AdminKey`](crate::AdminKey)
     AdminKey,
-    /// [`Arrival`](crate::Arrival)
-    Arrival,
+    /// [`Tenure`](crate::Tenure)
+    Tenure,
 }
 
 impl Kind {
@@ -47,7 +47,7 @@ impl Kind {
         Self::Account,
         Self::Keys,
         Self::AdminKey,
-        Self::Arrival,
+        Self::Tenure,
     ];
 
     /// The name that a backend stores.
@@ -64,7 +64,7 @@ impl Kind {
             Self::Account => "account",
             Self::Keys => "keys",
             Self::AdminKey => "admin_key",
-            Self::Arrival => "arrival",
+            Self::Tenure => "tenure",
         }
     }
 }

@@ -194,7 +194,7 @@ impl Builder {
         let first_run = records.list(Kind::Keys, Filter::All, None, 1).await?.rows.is_empty();
         if first_run {
             // Before anything is made: of a server and a copy that find the store empty, one gives way.
-            copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+            copy::note_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
         }
         let seal = master_key.seal()?;
         let keys =
@@ -207,7 +207,7 @@ impl Builder {
             })?;
         // Whoever cannot open the keys does not serve: a copy may still be brought up to date then.
         if !first_run {
-            copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+            copy::note_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
         }
         let own_key = config.admin_key.is_some();
         let (admin_key, new_admin_key) = match config.admin_key {

@@ -2,7 +2,6 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
-pub(crate) mod arrival;
 pub(crate) mod client;
 pub(crate) mod consent;
 pub(crate) mod grant;
@@ -10,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod standing;
+pub(crate) mod tenure;
 
 use ambient::Time;
 use serde::Serialize;
