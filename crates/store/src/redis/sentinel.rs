@@ -88,8 +88,8 @@ pub(super) async fn connected(
     }
 }
 
-/// Why a log-in failed. The driver says of any error that the password is wrong; a server with too many clients answers
-/// everything with one.
+/// Why a log-in failed. The driver says of any error that the password is wrong; a server with too many clients, or one that reads its
+/// file, answers everything with one, and that passes. Only a server that says so itself refuses who we are.
 async fn refused(way: &Way, node: &Node, login: &Login, failed: RedisError) -> Fault {
     let mut log_in = redis::cmd("AUTH");
     log_in.arg(login.user.as_deref()).arg(login.password());
@@ -99,14 +99,14 @@ async fn refused(way: &Way, node: &Node, login: &Login, failed: RedisError) -> F
         Ok::<(), Fault>(log_in.query_async(&mut connection).await?)
     };
     match asked.await {
-        Err(Fault::Driver(error)) if is_full(&error) || error.is_io_error() => Fault::Driver(error),
+        Err(Fault::Driver(error)) if is_refusal(&error) => Fault::Driver(failed),
+        Err(fault) => fault,
         Ok(()) => Fault::Connecting,
-        Err(_) => Fault::Driver(failed),
     }
 }
 
-fn is_full(error: &RedisError) -> bool {
-    error.detail().is_some_and(|said| said.contains("max number of clients"))
+fn is_refusal(error: &RedisError) -> bool {
+    matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"))
 }
 
 /// What more than half of all Sentinels answer, as soon as they have.

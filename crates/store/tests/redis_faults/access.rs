@@ -3,9 +3,10 @@
 use std::fs;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use store::{Claims as _, Commit, Counters, RedisOptions, Store};
+use store::{Claims as _, Commit, Counters, RedisOptions, Store, StoreError};
 use testkit::redis_server::{RedisCluster, RedisRights, RedisSentinels, RedisServer};
 
+use crate::fake::fake;
 use crate::{Time, create, is_misconfigured, is_unavailable, open, open_with, read, sources};
 
 /// Makes a user of this rule.
@@ -23,6 +24,40 @@ async fn a_password_opens_and_a_wrong_one_does_not() {
         assert!(!sources(&refused).contains("wrong"), "{refused:?}");
         assert!(is_misconfigured::<()>(Err(refused)));
     }
+}
+
+/// The driver says of each of them that the password is wrong; who believes it ends for what would have passed.
+#[tokio::test]
+async fn a_log_in_that_fails_for_another_reason_than_the_password_may_pass() {
+    for (said, refuses_us) in [
+        ("ERR max number of clients reached", false),
+        ("LOADING Redis is loading the dataset in memory", false),
+        ("TRYAGAIN come back later", false),
+        ("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", false),
+        ("ERR AUTH <password> called without any password configured for the default user.", false),
+        ("WRONGPASS invalid username-password pair or user is disabled.", true),
+        ("NOPERM this user has no permissions to run the 'auth' command", true),
+    ] {
+        let port = fake(move |_| Some(format!("-{said}\r\n"))).await;
+        for kind in ["redis", "redis-cluster"] {
+            let refused = open(&format!("{kind}://:w%40rd@127.0.0.1:{port}")).await;
+            let holds = if refuses_us { is_misconfigured(refused) } else { is_unavailable(refused) };
+            assert!(holds, "{kind}: {said}");
+        }
+    }
+}
+
+/// A password that is changed at the server first stops nobody for good: what is wrong now may be right again.
+#[tokio::test]
+async fn a_store_whose_password_was_changed_works_again_when_it_is_changed_back() {
+    let server = RedisServer::start();
+    grant(&server, &RedisRights::documented().server);
+    let store = open(&format!("redis://gate:w%40rd@127.0.0.1:{}", server.port())).await.unwrap();
+    server.ask(&["ACL", "SETUSER", "gate", "<w@rd"]);
+    server.ask(&["CLIENT", "KILL", "USER", "gate"]);
+    crate::until(async || matches!(store.ready().await, Err(StoreError::Misconfigured(_)))).await;
+    server.ask(&["ACL", "SETUSER", "gate", ">w@rd"]);
+    crate::until(async || store.ready().await.is_ok()).await;
 }
 
 #[tokio::test]
