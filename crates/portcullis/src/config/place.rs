@@ -51,8 +51,7 @@ fn kind(text: &str) -> Result<StoreKind, Fault> {
 /// How Redis is used.
 pub(super) fn redis(settings: &Settings) -> Result<RedisOptions, ConfigError> {
     let prefix = setting("redis_prefix", settings.redis_prefix.as_ref()).read(|text| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
-        if text.len() <= 64 && text.bytes().all(plain) { Ok(text.to_owned()) } else { Err(Fault::Prefix) }
+        if RedisOptions::may_begin_keys(text) { Ok(text.to_owned()) } else { Err(Fault::Prefix) }
     })?;
     let authority =
         setting("redis_ca_file", settings.redis_ca_file.as_ref()).read(|path| Ok(fs::read(path)?))?;
