@@ -59,8 +59,8 @@ impl Redis {
     /// # Errors
     ///
     /// [`StoreError::Newer`] if a newer version of this program wrote the keys; [`StoreError::Unfit`] if the clock of a server is
-    /// more than a minute off ours, or a server throws records away when its memory is full; [`StoreError::Misconfigured`] if the server refuses us, is of another kind than the URL says, or the
-    /// options make no sense; [`StoreError::Unavailable`] if no connection comes about.
+    /// more than a minute off ours, or a server throws records away when its memory is full; [`StoreError::Misconfigured`] if the
+    /// server refuses us, is of another kind than the URL says, or the options make no sense; [`StoreError::Unavailable`] if no connection comes about.
     pub async fn open(
         url: &RedisUrl,
         options: RedisOptions,
