@@ -129,18 +129,19 @@ class Place:
         listen = replaced(settings["PORTCULLIS_LISTEN"], "0.0.0.0:8414", f"127.0.0.1:{port}")
         return {"PORTCULLIS_LISTEN": listen, "PORTCULLIS_DATA": str(self.folder / f"data-{port}")}
 
-    def start_portcullis(self, name):
-        """Starts the container of the service `name`."""
-        self.start(name, self.command(self.image.entrypoint + self.image.arguments), self.settings(name))
+    def start_portcullis(self, name, **settings):
+        """Starts the container of the service `name`, with other `settings` in the place of its own."""
+        self.start(name, self.command(self.image.entrypoint + self.image.arguments), {**self.settings(name), **settings})
 
-    def wait_until_well(self, name):
-        """Until the health check of the image finds the container of the service `name` alive."""
+    def wait_until_well(self, name, *question):
+        """Until the health check of the image finds the container of the service `name` alive; with `--ready`, able to work."""
         settings = {"PATH": os.environ["PATH"], **self.settings(name)}
 
         def is_well():
             process = self.processes[name]
             assert process.child.poll() is None, f"{name} has ended:\n{process.said()}"
-            return subprocess.run(self.command(self.image.health), env=settings, capture_output=True, check=False).returncode == 0
+            command = self.command([*self.image.health, *question])
+            return subprocess.run(command, env=settings, capture_output=True, check=False).returncode == 0
 
         wait(f"the health check of {name}", is_well)
 

@@ -49,8 +49,25 @@ class Files(unittest.TestCase):
         for service in examples.portcullis_services(file).values():
             self.assertEqual(service["environment"]["PORTCULLIS_TRUSTED_PROXIES"], str(fixed))
 
+    def test_who_comes_over_ipv6_has_an_address_of_their_own(self):
+        file = examples.compose()
+        self.assertIs(file["networks"]["outside"]["enable_ipv6"], True)
+        self.assertIn("outside", file["services"]["proxy"]["networks"])
+        for service in examples.portcullis_services(file).values():
+            self.assertEqual(service["networks"], ["inside"])
+
+    def test_in_kubernetes_only_the_ingress_can_say_who_sent_a_request(self):
+        policy = examples.kubernetes("NetworkPolicy")["spec"]
+        self.assertEqual(policy["policyTypes"], ["Ingress"])
+        [rule] = policy["ingress"]
+        [source] = rule["from"]
+        self.assertEqual(list(source), ["namespaceSelector"])
+        self.assertTrue(source["namespaceSelector"]["matchLabels"])
+        [container] = examples.kubernetes("Deployment")["spec"]["template"]["spec"]["containers"]
+        self.assertEqual([port["port"] for port in rule["ports"]], [port["name"] for port in container["ports"]])
+
     def test_traffic_follows_the_process_and_rollouts_follow_redis(self):
-        self.assertIn("health_uri /health\n", examples.read("compose/Caddyfile"))
+        self.assertIn("health_uri /started\n", examples.read("compose/Caddyfile"))
         [container] = examples.kubernetes("Deployment")["spec"]["template"]["spec"]["containers"]
         asked = {probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
         self.assertEqual(asked, {"startupProbe": "/ready", "readinessProbe": "/health", "livenessProbe": "/health"})
@@ -63,12 +80,14 @@ class Files(unittest.TestCase):
 
     def test_the_objects_of_kubernetes_find_each_other(self):
         pod = examples.kubernetes("Deployment")["spec"]["template"]
-        for kind in ("Service", "PodDisruptionBudget", "Deployment"):
-            selector = examples.kubernetes(kind)["spec"]["selector"]
+        for kind in ("Service", "PodDisruptionBudget", "Deployment", "NetworkPolicy"):
+            spec = examples.kubernetes(kind)["spec"]
+            selector = spec.get("selector") or spec["podSelector"]
             labels = selector.get("matchLabels", selector)
             self.assertEqual(labels, {**pod["metadata"]["labels"], **labels}, kind)
         [container] = pod["spec"]["containers"]
-        self.assertEqual(f"{pod['spec']['securityContext']['runAsUser']}:{pod['spec']['securityContext']['runAsGroup']}", examples.Image().user)
+        user = pod["spec"]["securityContext"]
+        self.assertEqual(f"{user['runAsUser']}:{user['runAsGroup']}", examples.Image().user)
         [port] = container["ports"]
         self.assertTrue(examples.Image().environment["PORTCULLIS_LISTEN"].endswith(f":{port['containerPort']}"))
 

@@ -6,10 +6,10 @@ use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
-use actix_web::body::{self, BodyStream, EitherBody, MessageBody};
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{self, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
@@ -19,9 +19,10 @@ use actix_web::{
     Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, Route, guard, web,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Response, Uri, header};
 use http_io::{Serve, internal_error, malformed_request};
-use resource_server::{Passed, Protection, ReadBody, Verified};
+use resource_server::{Passed, Protection, READ_HEADERS, Verified, names_origin};
 
 use crate::{convert, mounted};
 
@@ -106,15 +107,15 @@ where
 
 /// Lets a request go on, as it then is, or says what ends it.
 async fn pass(protection: &Protection, request: &mut ServiceRequest) -> Result<(), Response<Bytes>> {
-    let (mut head, ()) = convert::head(request.request()).map_err(|_| malformed_request())?.into_parts();
+    let mut head = read_head(request.request()).map_err(|_| malformed_request())?;
     let before = request.extensions_mut().remove();
-    let whole = |limit| read(request.take_payload(), limit);
-    let (passed, whole) = protection.pass(&mut head, before, whole).await?;
+    // Who calls is said by the last protection alone.
+    request.extensions_mut().remove::<Arc<Verified>>();
+    let (passed, whole) = protection.pass(&mut head, before, || request.take_payload()).await?;
     if let Some(whole) = whole {
         request.set_payload(whole.into());
     }
-    let shown = request.headers().contains_key(actix_header::AUTHORIZATION);
-    if shown && !head.headers.contains_key(header::AUTHORIZATION) && !is_without_authorization(request) {
+    if !shows(request, head.headers.get(header::AUTHORIZATION)) {
         tracing::error!(
             "something before `protect` keeps a clone of the HttpRequest, whose headers nobody can change then"
         );
@@ -126,37 +127,60 @@ async fn pass(protection: &Protection, request: &mut ServiceRequest) -> Result<(
     Ok(())
 }
 
-async fn read(body: dev::Payload, limit: usize) -> ReadBody {
-    match body::to_bytes_limited(BodyStream::new(body), limit).await {
-        Ok(Ok(whole)) => ReadBody::Whole(whole),
-        Ok(Err(_)) => ReadBody::BrokenOff,
-        Err(_) => ReadBody::TooLarge,
+/// What a protection reads of the head, and no more: the way between two versions of `http` costs more than the protection does.
+fn read_head(request: &HttpRequest) -> Result<Parts, http::Error> {
+    let (mut head, ()) = http::Request::new(()).into_parts();
+    head.method = Method::from_bytes(request.method().as_str().as_bytes())?;
+    if let Some(authority) = request.uri().authority() {
+        head.uri = Uri::try_from(authority.as_str())?;
     }
-}
-
-/// Whether the credentials are taken out of the request. actix-web panics if something outside of this middleware has kept the
-/// `HttpRequest`, and nobody can ask it whether.
-fn is_without_authorization(request: &mut ServiceRequest) -> bool {
-    catch_unwind(AssertUnwindSafe(|| drop(request.headers_mut().remove(actix_header::AUTHORIZATION)))).is_ok()
-}
-
-/// CORS, where only these headers are concerned.
-fn finish(protection: &Protection, origin: Option<&HeaderValue>, headers: &mut ActixHeaders) {
-    let concerned = |name: &actix_header::HeaderName| {
-        *name == actix_header::VARY || name.as_str().starts_with("access-control-")
-    };
-    let mut ours = HeaderMap::new();
-    for (name, value) in headers.iter().filter(|(name, _)| concerned(name)) {
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_bytes(name.as_str().as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
-        {
-            ours.append(name, value);
+    for (theirs, ours) in &*READ {
+        for value in request.headers().get_all(theirs) {
+            head.headers.append(ours, HeaderValue::from_bytes(value.as_bytes())?);
         }
     }
-    protection.finish(origin, &mut ours);
-    headers.retain(|name, _| !concerned(name));
-    for (name, value) in ours.iter().filter_map(|(name, value)| convert::field(name, value).ok()) {
-        headers.append(name, value);
+    Ok(head)
+}
+
+/// [`READ_HEADERS`] as actix-web calls them.
+static READ: LazyLock<Vec<(actix_header::HeaderName, HeaderName)>> = LazyLock::new(|| {
+    let named = |ours: HeaderName| {
+        actix_header::HeaderName::from_bytes(ours.as_str().as_bytes()).ok().map(|theirs| (theirs, ours))
+    };
+    READ_HEADERS.into_iter().filter_map(named).collect()
+});
+
+/// Whether the request now shows these credentials, which an outer protection may have taken out, or else none.
+fn shows(request: &mut ServiceRequest, credentials: Option<&HeaderValue>) -> bool {
+    let shown = request.headers().contains_key(actix_header::AUTHORIZATION);
+    match credentials {
+        None if shown => is_changed(request, |headers| drop(headers.remove(actix_header::AUTHORIZATION))),
+        Some(kept) if !shown => actix_header::HeaderValue::from_bytes(kept.as_bytes()).is_ok_and(|kept| {
+            is_changed(request, |headers| drop(headers.insert(actix_header::AUTHORIZATION, kept)))
+        }),
+        None | Some(_) => true,
+    }
+}
+
+/// Whether the headers could be changed. actix-web panics if something outside of this middleware has kept the `HttpRequest`, and nobody
+/// can ask it whether.
+fn is_changed(request: &mut ServiceRequest, change: impl FnOnce(&mut ActixHeaders)) -> bool {
+    catch_unwind(AssertUnwindSafe(|| change(request.headers_mut()))).is_ok()
+}
+
+/// CORS, as [`Protection::finish`] does it for headers of `http` 1.x.
+fn finish(protection: &Protection, origin: Option<&HeaderValue>, headers: &mut ActixHeaders) {
+    let told = protection.told(origin);
+    match told.allow_origin().map(actix_header::HeaderValue::from_bytes) {
+        Some(Ok(allowed)) => drop(headers.insert(actix_header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed)),
+        Some(Err(_)) | None => drop(headers.remove(actix_header::ACCESS_CONTROL_ALLOW_ORIGIN)),
+    }
+    if told.varies() && !headers.get_all(actix_header::VARY).any(|value| names_origin(value.as_bytes())) {
+        headers.append(actix_header::VARY, actix_header::HeaderValue::from_static("Origin"));
+    }
+    if let Some(exposed) = told.exposed() {
+        let exposed = actix_header::HeaderValue::from_static(exposed);
+        headers.insert(actix_header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 }
 
@@ -233,7 +257,7 @@ fn ended(answer: Response<Bytes>) -> Error {
 
 /// What a protection found out, for a service that is no actix-web one.
 #[cfg(feature = "tower")]
-pub(crate) fn carried<B>(request: &HttpRequest, mut carrying: Request<B>) -> Request<B> {
+pub(crate) fn carried<B>(request: &HttpRequest, mut carrying: http::Request<B>) -> http::Request<B> {
     if let Some(caller) = request.extensions().get::<Arc<Verified>>() {
         carrying.extensions_mut().insert(Arc::clone(caller));
     }

@@ -41,6 +41,7 @@ pub use event::{
     SignUpRefusal, Traced,
 };
 pub use flow::{Stopped, Unavailable};
+pub use http::before_opening;
 pub use keyring::{Genuine, Keyring, UnknownKey};
 pub use keys::{Keys, KeysError};
 pub use limit::{Counted, Limits, NoRate, Rate, Unlimited};

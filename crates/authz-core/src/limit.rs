@@ -1,11 +1,10 @@
 //! Limits over counters.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ambient::{Clock, Time};
 use async_trait::async_trait;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use store::{Counters, Digest, MemoryCounters};
 use thiserror::Error;
 
@@ -86,8 +85,8 @@ const GROWING: [(u32, i64); 3] = [(1, 1), (2, 6), (3, 36)];
 /// A key may be what a stranger typed: one of more than 64 bytes is counted by its digest, so that keys of any length do not
 /// fill the memory.
 ///
-/// While the counters fail it counts in this process alone: a store that can be read and not written, because it is full, checks
-/// passwords as before, and guesses at them must stay limited.
+/// What comes to this process is counted in it as well, and the larger count holds: a store that can be read and not written, because
+/// it is full, checks passwords as before, and guesses at them must stay limited. So must they while it comes and goes.
 ///
 /// [`Limit::LogInAccount`] grows: whoever is over it again and again waits for longer each time, until they come with the right
 /// password ([`forget`](Limiter::forget)).
@@ -95,7 +94,7 @@ pub struct Counted {
     limits: RwLock<Limits>,
     counters: Arc<dyn Counters>,
     own: MemoryCounters,
-    alone: AtomicBool,
+    complained: Mutex<Option<Time>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -107,7 +106,7 @@ impl Counted {
             limits: RwLock::default(),
             counters,
             own: MemoryCounters::default(),
-            alone: AtomicBool::new(false),
+            complained: Mutex::new(None),
             clock,
         }
     }
@@ -129,21 +128,27 @@ impl Counted {
     }
 
     async fn count(&self, key: &str, window: i64, now: Time) -> u32 {
+        let own = self.own.seen(key, window, now);
         match self.counters.count(key, window, now).await {
-            Ok(seen) => {
-                if self.alone.swap(false, Ordering::Relaxed) {
-                    tracing::info!("limits are counted by the store again");
-                }
-                seen
-            }
+            Ok(seen) => seen.max(own),
             Err(error) => {
-                if !self.alone.swap(true, Ordering::Relaxed) {
+                if self.complaints_are_due(now) {
                     let error: &dyn std::error::Error = &error;
                     tracing::warn!(error, "limits cannot be counted by the store; this process counts alone");
                 }
-                self.own.seen(key, window, now)
+                own
             }
         }
+    }
+
+    /// The first time, and then a minute after the last: of a Cluster a part may be away, and anybody can send requests.
+    fn complaints_are_due(&self, now: Time) -> bool {
+        let mut complained = self.complained.lock();
+        let due = complained.is_none_or(|last| !(last..last.plus(COMPLAINS_EVERY)).contains(&now));
+        if due {
+            *complained = Some(now);
+        }
+        due
     }
 }
 
@@ -171,6 +176,9 @@ impl Limiter for Counted {
     }
 }
 
+/// In seconds.
+const COMPLAINS_EVERY: i64 = 60;
+
 /// In bytes. Two addresses and a digest fit.
 const LONGEST: usize = 64;
 
@@ -195,6 +203,8 @@ impl Limiter for Unlimited {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use ambient::ManualClock;
     use store::StoreError;
 
@@ -303,10 +313,29 @@ mod tests {
             assert_eq!(may("192.0.2.2").await, Ok(()));
         }
         assert_eq!(may("192.0.2.2").await, Err(TooMany { retry_after: 60 }));
-        assert!(limiter.alone.load(Ordering::SeqCst));
         full.full.store(false, Ordering::SeqCst);
         assert!(may("192.0.2.1").await.is_err(), "what was counted before is not forgotten");
-        assert!(!limiter.alone.load(Ordering::SeqCst));
+    }
+
+    /// The attack: to guess on when the store fills up, or as often as it comes and goes.
+    #[tokio::test]
+    async fn a_store_that_comes_and_goes_allows_no_more_guesses() {
+        let full = Arc::new(Full::default());
+        let limiter = Counted::new(full.clone(), Arc::new(ManualClock::at(Time(600))));
+        let most = Limits::default().rate(Limit::Administration).most;
+        for guess in 0..4 * most {
+            full.full.store(guess % 2 == 1, Ordering::SeqCst);
+            let may = limiter.may(Limit::Administration, "192.0.2.1").await;
+            assert_eq!(may.is_ok(), guess < most, "guess {guess}");
+        }
+    }
+
+    #[test]
+    fn that_the_store_cannot_count_is_said_once_a_minute() {
+        let limiter = Counted::new(Arc::new(Full::default()), Arc::new(ManualClock::at(Time(0))));
+        let said: Vec<i64> = (600..800).filter(|now| limiter.complaints_are_due(Time(*now))).collect();
+        assert_eq!(said, [600, 660, 720, 780]);
+        assert!(limiter.complaints_are_due(Time(100)), "a clock that was set back");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use oauth_types::{ClientId, Issuer, Scope};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
-use crate::claims::Claims;
+use crate::claims::{Claim, Claims, client_id, scope};
 use crate::jws::Jws;
 use crate::key_set::KeySet;
 use crate::rules::{AccessTokenRules, TypeRule};
@@ -46,30 +46,87 @@ pub fn verify(
     rules: &AccessTokenRules,
     now: Time,
 ) -> Result<AccessToken, TokenError> {
-    let jws = Jws::parse(token.expose_secret())?;
+    let mut space = Vec::new();
+    let mut jws = Jws::parse(token.expose_secret(), &mut space)?;
     let algorithm = jws.algorithm(rules.algorithms)?;
     jws.refuse_extensions()?;
     let payload = jws.signed_payload(keys, algorithm)?;
+    let claims = Claims::parse(payload);
     let typed = check_type(jws.media_type(), rules.type_rule)?;
-    let claims = Claims::parse(&payload)?;
-    check_issuer(&claims, rules)?;
+    let claims = claims?;
+    let said = Said::of(&claims);
+    check_issuer(&said, rules)?;
     if !typed {
         refuse_id_token(&claims)?;
     }
-    let expires_at = check_times(&claims, rules, now)?;
-    let audience = check_audience(&claims, rules)?;
-    refuse_bound(&claims)?;
+    let (expires_at, issued_at) = check_times(&said, rules, now)?;
+    let audience = check_audience(&said, rules)?;
+    refuse_bound(&said)?;
     Ok(AccessToken {
         issuer: rules.issuer.clone(),
-        subject: claims.text("sub")?.map(str::to_owned),
-        client_id: claims.client_id()?,
-        scope: claims.scope()?,
+        subject: said.sub.text()?.map(str::to_owned),
+        client_id: client_id([said.client_id, said.azp])?,
+        scope: scope([said.scope, said.scp])?,
         audience,
         expires_at,
-        issued_at: claims.time("iat")?,
-        token_id: claims.text("jti")?.map(str::to_owned),
+        issued_at,
+        token_id: said.jti.text()?.map(str::to_owned),
         claims: claims.into_map(),
     })
+}
+
+/// The claims that are looked at, found in one walk.
+struct Said<'a> {
+    iss: Claim<'a>,
+    sub: Claim<'a>,
+    aud: Claim<'a>,
+    exp: Claim<'a>,
+    nbf: Claim<'a>,
+    iat: Claim<'a>,
+    jti: Claim<'a>,
+    client_id: Claim<'a>,
+    azp: Claim<'a>,
+    scope: Claim<'a>,
+    scp: Claim<'a>,
+    cnf: Claim<'a>,
+}
+
+impl<'a> Said<'a> {
+    fn of(claims: &'a Claims) -> Self {
+        let mut said = Self {
+            iss: Claim::absent("iss"),
+            sub: Claim::absent("sub"),
+            aud: Claim::absent("aud"),
+            exp: Claim::absent("exp"),
+            nbf: Claim::absent("nbf"),
+            iat: Claim::absent("iat"),
+            jti: Claim::absent("jti"),
+            client_id: Claim::absent("client_id"),
+            azp: Claim::absent("azp"),
+            scope: Claim::absent("scope"),
+            scp: Claim::absent("scp"),
+            cnf: Claim::absent("cnf"),
+        };
+        for (name, value) in claims.iter() {
+            let claim = match name {
+                "iss" => &mut said.iss,
+                "sub" => &mut said.sub,
+                "aud" => &mut said.aud,
+                "exp" => &mut said.exp,
+                "nbf" => &mut said.nbf,
+                "iat" => &mut said.iat,
+                "jti" => &mut said.jti,
+                "client_id" => &mut said.client_id,
+                "azp" => &mut said.azp,
+                "scope" => &mut said.scope,
+                "scp" => &mut said.scp,
+                "cnf" => &mut said.cnf,
+                _ => continue,
+            };
+            claim.value = Some(value);
+        }
+        said
+    }
 }
 
 /// Whether the type says that it is an access token, if it need not.
@@ -84,8 +141,8 @@ fn check_type(typ: Option<&str>, rule: TypeRule) -> Result<bool, TokenError> {
 }
 
 /// Compared as texts: an issuer with a final slash is another one (RFC 9068 section 4).
-fn check_issuer(claims: &Claims, rules: &AccessTokenRules) -> Result<(), TokenError> {
-    let issuer = claims.text("iss")?.ok_or(TokenError::ClaimMissing { claim: "iss" })?;
+fn check_issuer(said: &Said<'_>, rules: &AccessTokenRules) -> Result<(), TokenError> {
+    let issuer = said.iss.text()?.ok_or(TokenError::ClaimMissing { claim: "iss" })?;
     if issuer == rules.issuer.as_str() { Ok(()) } else { Err(TokenError::IssuerWrong) }
 }
 
@@ -107,27 +164,31 @@ fn refuse_id_token(claims: &Claims) -> Result<(), TokenError> {
     }
 }
 
-/// A token is good before `exp`, and not at it (RFC 7519 section 4.1.4).
-fn check_times(claims: &Claims, rules: &AccessTokenRules, now: Time) -> Result<Time, TokenError> {
-    let expires_at = claims.time("exp")?.ok_or(TokenError::ClaimMissing { claim: "exp" })?;
+/// When it expires, and when it was issued. A token is good before `exp`, and not at it (RFC 7519 section 4.1.4).
+fn check_times(
+    said: &Said<'_>,
+    rules: &AccessTokenRules,
+    now: Time,
+) -> Result<(Time, Option<Time>), TokenError> {
+    let expires_at = said.exp.time()?.ok_or(TokenError::ClaimMissing { claim: "exp" })?;
     if now >= expires_at.plus(rules.leeway) {
         return Err(TokenError::Expired);
     }
-    for claim in ["nbf", "iat"] {
-        if claims.time(claim)?.is_some_and(|from| from > now.plus(rules.leeway)) {
-            return Err(TokenError::NotYetValid);
-        }
-    }
-    Ok(expires_at)
+    let began = |from: Option<Time>| {
+        let future = from.is_some_and(|from| from > now.plus(rules.leeway));
+        if future { Err(TokenError::NotYetValid) } else { Ok(from) }
+    };
+    began(said.nbf.time()?)?;
+    Ok((expires_at, began(said.iat.time()?)?))
 }
 
-fn check_audience(claims: &Claims, rules: &AccessTokenRules) -> Result<String, TokenError> {
-    let audience = claims.texts("aud")?.ok_or(TokenError::ClaimMissing { claim: "aud" })?;
-    let ours = rules.audiences.iter().find(|ours| audience.contains(&ours.as_str()));
+fn check_audience(said: &Said<'_>, rules: &AccessTokenRules) -> Result<String, TokenError> {
+    let audience = said.aud.texts()?.ok_or(TokenError::ClaimMissing { claim: "aud" })?;
+    let ours = rules.audiences.iter().find(|ours| audience.clone().any(|one| one == ours.as_str()));
     ours.cloned().ok_or(TokenError::AudienceWrong)
 }
 
 /// A token that says which key its sender holds is worth nothing without the proof (RFC 7800 section 3.1, RFC 9449 section 7.1).
-fn refuse_bound(claims: &Claims) -> Result<(), TokenError> {
-    if claims.has("cnf") { Err(TokenError::SenderConstrained) } else { Ok(()) }
+fn refuse_bound(said: &Said<'_>) -> Result<(), TokenError> {
+    if said.cnf.is_there() { Err(TokenError::SenderConstrained) } else { Ok(()) }
 }

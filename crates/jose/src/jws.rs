@@ -1,9 +1,12 @@
 //! The compact form of a signed token (RFC 7515 sections 3.1 and 5.2).
 
+use std::borrow::Cow;
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
+use serde::de::{Deserializer, Error, IgnoredAny, Visitor};
 
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::key_set::KeySet;
@@ -11,27 +14,36 @@ use crate::token_error::TokenError;
 
 /// A token in its parts, of which nothing but the form has been checked.
 pub(crate) struct Jws<'a> {
-    header: Header,
+    header: Header<'a>,
     /// What is signed: header and payload as they stand in the token.
     input: &'a str,
     payload: &'a str,
-    signature: Vec<u8>,
+    signature: &'a [u8],
+    /// Where the payload is decoded to.
+    space: &'a mut [u8],
 }
 
 /// What is read of a header (RFC 7515 section 4.1). The keys that it may bring along (`jwk`, `jku`, `x5c`, `x5u`) are not: they are
 /// the sender's. A member that is repeated is an error (section 4).
 #[derive(Deserialize)]
-struct Header {
-    alg: String,
-    typ: Option<String>,
-    kid: Option<String>,
+struct Header<'a> {
+    #[serde(borrow)]
+    alg: Text<'a>,
+    #[serde(borrow)]
+    typ: Option<Text<'a>>,
+    #[serde(borrow)]
+    kid: Option<Text<'a>>,
     #[serde(default)]
     crit: Present,
 }
 
+/// A text that is copied only if it has escapes: `Option<Cow<str>>` would always be.
+struct Text<'a>(Cow<'a, str>);
+
 impl<'a> Jws<'a> {
-    /// The parts of `token`, at most 16 KiB of it. The base64url of each is canonical: no other text is the same token.
-    pub(crate) fn parse(token: &'a str) -> Result<Self, TokenError> {
+    /// The parts of `token`, at most 16 KiB of it, decoded into `space`. The base64url of each is canonical: no other text is the same
+    /// token.
+    pub(crate) fn parse(token: &'a str, space: &'a mut Vec<u8>) -> Result<Self, TokenError> {
         if token.len() > LONGEST {
             return Err(TokenError::Malformed);
         }
@@ -40,11 +52,14 @@ impl<'a> Jws<'a> {
         if payload.contains('.') {
             return Err(TokenError::Malformed);
         }
-        let header: Header = json_object(&decoded(header)?).ok_or(TokenError::Malformed)?;
-        if header.kid.as_ref().is_some_and(|kid| kid.len() > LONGEST_KID) {
+        space.resize(token.len(), 0);
+        let (for_header, rest) = space.split_at_mut(header.len());
+        let (for_signature, space) = rest.split_at_mut(signature.len());
+        let header: Header<'_> = json_object(decoded(header, for_header)?).ok_or(TokenError::Malformed)?;
+        if header.kid.as_ref().is_some_and(|kid| kid.0.len() > LONGEST_KID) {
             return Err(TokenError::Malformed);
         }
-        Ok(Self { header, input, payload, signature: decoded(signature)? })
+        Ok(Self { header, input, payload, signature: decoded(signature, for_signature)?, space })
     }
 
     /// The one algorithm that this token may be checked with.
@@ -52,7 +67,7 @@ impl<'a> Jws<'a> {
     /// The header says which, and the allow-list whether: from here on nothing else that the token says can change it
     /// (RFC 8725 section 3.1).
     pub(crate) fn algorithm(&self, allowed: Algorithms) -> Result<Algorithm, TokenError> {
-        Algorithm::parse(&self.header.alg)
+        Algorithm::parse(&self.header.alg.0)
             .ok()
             .filter(|algorithm| allowed.contains(*algorithm))
             .ok_or(TokenError::AlgorithmNotAllowed)
@@ -65,7 +80,7 @@ impl<'a> Jws<'a> {
 
     /// `typ` without the `application/` that may be left out (RFC 7515 section 4.1.9).
     pub(crate) fn media_type(&self) -> Option<&str> {
-        let typ = self.header.typ.as_deref()?;
+        let typ = &*self.header.typ.as_ref()?.0;
         match typ.split_at_checked("application/".len()) {
             Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => Some(rest),
             Some(_) | None => Some(typ),
@@ -73,28 +88,58 @@ impl<'a> Jws<'a> {
     }
 
     /// The payload, if one of `keys` has signed it with `algorithm`.
-    pub(crate) fn signed_payload(&self, keys: &KeySet, algorithm: Algorithm) -> Result<Vec<u8>, TokenError> {
-        let kid = self.header.kid.as_deref();
+    pub(crate) fn signed_payload(
+        &mut self,
+        keys: &KeySet,
+        algorithm: Algorithm,
+    ) -> Result<&[u8], TokenError> {
+        let kid = self.header.kid.as_ref().map(|kid| &*kid.0);
         let mut candidates = keys.find(kid, algorithm).take(MOST_TRIED).peekable();
         let known = kid.is_some() && candidates.peek().is_some();
-        if candidates.any(|key| key.has_signed(algorithm, self.input.as_bytes(), &self.signature)) {
-            decoded(self.payload)
+        if candidates.any(|key| key.has_signed(algorithm, self.input.as_bytes(), self.signature)) {
+            decoded(self.payload, self.space)
         } else if known {
             Err(TokenError::SignatureWrong)
         } else {
-            Err(TokenError::UnknownKey { kid: self.header.kid.clone() })
+            Err(TokenError::UnknownKey { kid: kid.map(str::to_owned) })
         }
     }
 }
 
-fn decoded(part: &str) -> Result<Vec<u8>, TokenError> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
+/// `space` has as many bytes as `part`, or more.
+fn decoded<'s>(part: &str, space: &'s mut [u8]) -> Result<&'s [u8], TokenError> {
+    let length = URL_SAFE_NO_PAD.decode_slice(part, space).map_err(|_| TokenError::Malformed)?;
+    space.get(..length).ok_or(TokenError::Malformed)
 }
 
 /// Reads what has its members by name: a struct would be read from a list, too.
-pub(crate) fn json_object<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
+pub(crate) fn json_object<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Option<T> {
     let object = text.trim_ascii_start().starts_with(b"{");
     serde_json::from_slice(text).ok().filter(|_| object)
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(ReadText).map(Self)
+    }
+}
+
+struct ReadText;
+
+impl<'de> Visitor<'de> for ReadText {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
 }
 
 /// Whether a member is there, be it `null`.
@@ -125,8 +170,10 @@ mod tests {
     }
 
     fn payload(token: &str, jwk: &str, algorithm: Algorithm) -> Result<Vec<u8>, TokenError> {
-        let jws = Jws::parse(token)?;
-        jws.signed_payload(&key_set(jwk), jws.algorithm(Algorithms::only(algorithm))?)
+        let mut space = Vec::new();
+        let mut jws = Jws::parse(token, &mut space)?;
+        let algorithm = jws.algorithm(Algorithms::only(algorithm))?;
+        jws.signed_payload(&key_set(jwk), algorithm).map(<[u8]>::to_vec)
     }
 
     #[test]
@@ -160,7 +207,8 @@ mod tests {
     /// RFC 7515 appendix A.5: a token without a signature.
     #[test]
     fn rfc_7515_appendix_a_5_none_is_refused() {
-        let jws = Jws::parse("eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UifQ.").unwrap();
+        let mut space = Vec::new();
+        let jws = Jws::parse("eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UifQ.", &mut space).unwrap();
         assert_eq!(jws.algorithm(Algorithms::default()), Err(TokenError::AlgorithmNotAllowed));
     }
 
@@ -176,7 +224,7 @@ mod tests {
         ] {
             let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"ES256","typ":{typ}}}"#));
             let token = format!("{header}.e30.");
-            assert_eq!(Jws::parse(&token).unwrap().media_type(), expected);
+            assert_eq!(Jws::parse(&token, &mut Vec::new()).unwrap().media_type(), expected);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Scopes (RFC 6749 section 3.3).
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, de};
@@ -117,8 +118,25 @@ text_type!(Scope, ScopeError);
 /// The length is not checked here: a union may be longer than what one request may ask, and must survive being stored.
 impl<'de> Deserialize<'de> for Scope {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::from_tokens(text.split(' ').filter(|token| !token.is_empty())).map_err(de::Error::custom)
+        deserializer.deserialize_str(Stored)
+    }
+}
+
+/// A scope as it was written: its text is mostly what it would be sorted to, and is then taken as it is.
+struct Stored;
+
+impl de::Visitor<'_> for Stored {
+    type Value = Scope;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a scope")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Scope, E> {
+        if text.split(' ').is_sorted_by(|one, next| one < next) && text.split(' ').all(is_token) {
+            return Ok(Scope(text.into()));
+        }
+        Scope::from_tokens(text.split(' ').filter(|token| !token.is_empty())).map_err(E::custom)
     }
 }
 
@@ -130,6 +148,22 @@ mod tests {
 
     fn scope(text: &str) -> Scope {
         Scope::parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_was_stored_is_the_same_set_however_it_was_written() {
+        for (stored, text) in [
+            ("read write", "read write"),
+            ("write read", "read write"),
+            ("a a", "a"),
+            (" a  b ", "a b"),
+            ("", ""),
+        ] {
+            let read: Scope = serde_json::from_value(stored.into()).unwrap();
+            assert_eq!(read, scope(text), "{stored:?}");
+            assert_eq!(read.as_str(), text);
+        }
+        assert!(serde_json::from_value::<Scope>("a \u{e9}".into()).is_err());
     }
 
     #[test]

@@ -57,8 +57,8 @@ impl Greeting<'_> {
 
     fn next_steps(&self, out: &mut dyn Write) -> io::Result<()> {
         let issuer = self.issuer;
-        let servers = issuer.endpoint("/api/servers");
-        let introspect = issuer.endpoint("/oauth/introspect");
+        let servers = word(&issuer.endpoint("/api/servers"));
+        let introspect = word(&issuer.endpoint("/oauth/introspect"));
         write!(
             out,
             r#"
@@ -94,12 +94,25 @@ What to do next
     }
 }
 
+/// A URL as one word of a shell: its path may hold `$`, `;`, `&`, `'` and brackets (RFC 3986 section 3.3), and this is pasted.
+fn word(url: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/@%+,=".contains(&byte);
+    if url.bytes().all(plain) { url.to_owned() } else { format!("'{}'", url.replace('\'', r"'\''")) }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
+
     use super::*;
 
     fn printed(key: Option<&SecretString>, first_run: bool) -> String {
-        let issuer = Issuer::parse("https://auth.example.com").unwrap();
+        printed_of("https://auth.example.com", key, first_run)
+    }
+
+    fn printed_of(issuer: &str, key: Option<&SecretString>, first_run: bool) -> String {
+        let issuer = Issuer::parse(issuer).unwrap();
         let listening = SocketAddr::from(([127, 0, 0, 1], 8414));
         let mut out = Vec::new();
         let greeting =
@@ -157,6 +170,45 @@ mod tests {
         let command = words(text[from..].split("\n\n").next().unwrap());
         let command = command.replace("https://auth.example.com", "http://127.0.0.1:8414");
         assert!(words(include_str!("../../../README.md")).contains(&command), "{command}");
+    }
+
+    /// Everything of it that is meant for a shell.
+    fn pasted(text: &str) -> String {
+        let key = text.lines().find(|line| line.contains("export ADMIN_KEY=")).unwrap();
+        let from = text.find("    export PORTCULLIS_SERVER_KEY").unwrap();
+        let register = text[from..].split("\n\n").next().unwrap();
+        let ask = text.lines().find(|line| line.trim_start().starts_with("curl ")).unwrap();
+        [key, register, ask].join("\n")
+    }
+
+    /// A stand-in for curl writes down what it was told.
+    #[test]
+    fn an_issuer_is_no_code_of_the_shell_that_this_is_pasted_into() {
+        let home = tempfile::TempDir::new().unwrap();
+        let (curl, told) = (home.path().join("curl"), home.path().join("told"));
+        std::fs::write(&curl, "#!/bin/sh\nfor word; do echo \"<$word>\"; done >>told\n").unwrap();
+        std::fs::set_permissions(&curl, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let search = format!("{}:/usr/bin:/bin", home.path().display());
+        for place in [
+            "",
+            "/a;touch$IFS$9harm;b",
+            "/$(touch$IFS$9harm)",
+            "/';touch$IFS$9harm;'",
+            "/'$(id)'",
+            "/a&b",
+            "/t*",
+        ] {
+            let issuer = format!("https://auth.example.com{place}");
+            let code = pasted(&printed_of(&issuer, Some(&SecretString::from("adm_example")), true));
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &code]).env("PATH", &search).current_dir(home.path());
+            let ran = shell.output().unwrap();
+            let words = std::fs::read_to_string(&told).unwrap_or_default();
+            for endpoint in ["/api/servers", "/oauth/introspect"] {
+                assert!(words.contains(&format!("<{issuer}{endpoint}>\n")), "{code}\n{ran:?}\n{words}");
+            }
+            assert!(!home.path().join("harm").exists(), "{code}");
+        }
     }
 
     #[test]

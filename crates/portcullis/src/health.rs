@@ -1,4 +1,14 @@
 //! Asking a running server how it is, for whatever watches it and has no HTTP client of its own.
+//!
+//! Each waits longer than the next one within, or gives up before it hears the reason:
+//!
+//! | | seconds |
+//! |---|---|
+//! | whatever runs `portcullis health`, or asks `/ready` itself (`deploy/`) | more than 5 |
+//! | `portcullis health` ([`PATIENCE`]) | 5 |
+//! | `/ready`, for its store ([`READY_WITHIN`]) | 3 |
+//!
+//! What the store does for other requests may take longer (`redis_timeout`): `/ready` does not wait for that.
 
 use std::fmt;
 use std::io;
@@ -11,8 +21,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long it may take in all. `/ready` waits for a store that is slow or gone.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer may take in all.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a store may take to say whether it is ready, before the server says that it does not.
+pub const READY_WITHIN: Duration = Duration::from_secs(3);
 /// More than any answer there is.
 const LONGEST: u64 = 64 << 10;
 
@@ -38,7 +50,7 @@ pub enum HealthError {
     #[error("{0} does not answer: {1}")]
     Silent(String, #[source] io::Error),
     /// Not in time.
-    #[error("{0} does not answer within 10 seconds")]
+    #[error("{0} does not answer within 5 seconds")]
     Late(String),
     /// Something else than 200.
     #[error("{url} answers {status}: {body}")]

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use ambient::{Entropy, SystemEntropy};
 use async_trait::async_trait;
+use authz_core::before_opening;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_io::{Peer, Serve};
@@ -39,8 +40,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 
 /// What answers from the moment that a process listens: for itself while there is no server, then for the server.
 ///
-/// Closed, it says that it lives (`/health`) and why it is not ready (`/ready`), and asks everybody else to come back
-/// later: 503 with `Retry-After`.
+/// Closed, it says that it lives (`/health`) and why it is not ready (`/ready`, `/started`), and asks everybody else to come back
+/// later: 503 with `Retry-After`. A proxy that asks `/started` leads nobody here until it is open, and everybody from then on.
 pub struct Entrance {
     issuer: Issuer,
     why_closed: Mutex<Arc<str>>,
@@ -116,16 +117,16 @@ impl Entrance {
     fn closed(&self, request: &Request<Bytes>) -> Response<Bytes> {
         match Place::of(request.uri().path(), &self.issuer) {
             Some(Place::Health) => ops::reading(request.method()).unwrap_or_else(ops::health),
-            Some(Place::Ready) => {
+            Some(Place::Started | Place::Ready) => {
                 ops::reading(request.method()).unwrap_or_else(|| ops::not_ready(&self.why_closed.lock()))
             }
-            Some(Place::Landing) | None => {
+            Some(Place::Landing) | None => before_opening(&self.issuer, request).unwrap_or_else(|| {
                 let body = json!({
                     "error": "temporarily_unavailable",
                     "error_description": "The server waits for its store. Try again in a few seconds."
                 });
                 answer::later(answer::json(StatusCode::SERVICE_UNAVAILABLE, &body))
-            }
+            }),
         }
     }
 }
@@ -213,9 +214,11 @@ mod tests {
             let (status, _, body) = ask(&entrance, Method::GET, path).await;
             assert_eq!((status, &body["service"]), (StatusCode::OK, &"portcullis".into()), "{path}");
         }
-        let (status, later, body) = ask(&entrance, Method::GET, "/ready").await;
-        assert_eq!((status, later), (StatusCode::SERVICE_UNAVAILABLE, true));
-        assert!(body["message"].as_str().unwrap().contains("the clock of Redis is wrong"), "{body}");
+        for path in ["/ready", "/started", "/t1/started"] {
+            let (status, later, body) = ask(&entrance, Method::GET, path).await;
+            assert_eq!((status, later), (StatusCode::SERVICE_UNAVAILABLE, true), "{path}");
+            assert!(body["message"].as_str().unwrap().contains("the clock of Redis is wrong"), "{body}");
+        }
         for (method, path) in [
             (Method::POST, "/t1/oauth/token"),
             (Method::GET, "/t1/oauth/authorize"),
@@ -234,6 +237,43 @@ mod tests {
         assert_eq!((status, body), (StatusCode::SERVICE_UNAVAILABLE, serde_json::Value::Null));
     }
 
+    /// A script that may not read the answer sees a network error, and comes back at once.
+    #[tokio::test]
+    async fn closed_it_has_the_cors_of_the_server() {
+        let config =
+            Config { store: StoreKind::Memory, issuer: Issuer::parse(ISSUER).ok(), ..Config::default() };
+        let (closed, open) = (entrance(), Portcullis::open(config).await.unwrap());
+        for path in [
+            "/t1/oauth/token",
+            "/t1/oauth/register",
+            "/t1/oauth/revoke",
+            "/.well-known/oauth-authorization-server/t1",
+            "/t1/oauth/authorize",
+            "/t1/login",
+            "/t1/api/servers",
+            "/ready",
+            "/started",
+            "/nothing",
+        ] {
+            for method in [Method::OPTIONS, Method::GET, Method::POST] {
+                let request = || Request::builder().method(&method).uri(path).body(Bytes::new()).unwrap();
+                let [waiting, serving] =
+                    [closed.serve(request(), Peer(None)).await, open.serve(request(), Peer(None)).await];
+                for name in ["access-control-allow-origin", "access-control-expose-headers"] {
+                    assert_eq!(waiting.headers().get(name), serving.headers().get(name), "{method} {path}");
+                }
+                let preflight = serving.status() == StatusCode::NO_CONTENT;
+                assert_eq!(waiting.status() == StatusCode::NO_CONTENT, preflight, "{method} {path}");
+                assert!(
+                    preflight
+                        || ["/ready", "/started"].contains(&path)
+                        || waiting.headers().contains_key("retry-after"),
+                    "{method} {path}"
+                );
+            }
+        }
+    }
+
     #[tokio::test]
     async fn open_it_is_the_server() {
         let config =
@@ -244,7 +284,9 @@ mod tests {
         assert_eq!(entrance.kept_admin_key(&portcullis).await.unwrap(), Kept::This);
         assert_eq!(ask(&entrance, Method::GET, "/ready").await.0, StatusCode::SERVICE_UNAVAILABLE);
         entrance.let_in(portcullis);
-        assert_eq!(ask(&entrance, Method::GET, "/ready").await.0, StatusCode::OK);
+        for path in ["/ready", "/started", "/t1/started"] {
+            assert_eq!(ask(&entrance, Method::GET, path).await.0, StatusCode::OK, "{path}");
+        }
         assert_eq!(ask(&entrance, Method::GET, "/nothing").await.0, StatusCode::NOT_FOUND);
     }
 

@@ -15,11 +15,13 @@ use oauth_types::{Issuer, well_known};
 use serde_json::json;
 use store::{Backend, StoreError};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::answer;
+use crate::health::READY_WITHIN;
 use crate::telemetry::sentence;
 
-/// `/health`, `/ready` and the landing page at `/`.
+/// `/health`, `/started`, `/ready` and the landing page at `/`.
 ///
 /// Below the issuer's path, and at the root as well: what watches a server asks it directly.
 pub struct Ops {
@@ -79,13 +81,14 @@ impl Ops {
         {
             return known.ready.clone();
         }
-        let asked = self.store.ready().await;
-        let ready = asked.as_ref().map_err(told).copied();
+        let (ready, reason) = match timeout(READY_WITHIN, self.store.ready()).await {
+            Ok(Ok(())) => (Ok(()), String::new()),
+            Ok(Err(error)) => (Err(told(&error)), sentence(&error)),
+            Err(_) => (Err(SILENT.into()), "it did not answer within 3 seconds".to_owned()),
+        };
         let before = answered.as_ref().map(|known| &known.ready);
-        match &asked {
-            Err(error) if before != Some(&ready) => {
-                tracing::error!(reason = sentence(error), "the store is not ready");
-            }
+        match &ready {
+            Err(_) if before != Some(&ready) => tracing::error!(reason, "the store is not ready"),
             Ok(()) if before.is_some_and(Result::is_err) => tracing::info!("the store is ready again"),
             Ok(()) | Err(_) => {}
         }
@@ -114,6 +117,8 @@ impl Ops {
     }
 }
 
+const SILENT: &str = "The store does not answer, so nobody can log in or refresh a token now.";
+
 /// What a stranger may learn: how a store is set up is no secret, and whoever watches can mend it.
 pub(crate) fn told(error: &StoreError) -> Arc<str> {
     if let StoreError::Unfit(fault) = error {
@@ -127,6 +132,7 @@ pub(crate) fn told(error: &StoreError) -> Arc<str> {
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
     Health,
+    Started,
     Ready,
     Landing,
 }
@@ -135,6 +141,7 @@ impl Place {
     pub(crate) fn of(path: &str, issuer: &Issuer) -> Option<Self> {
         match issuer.strip(path).unwrap_or(path) {
             "/health" => Some(Self::Health),
+            "/started" => Some(Self::Started),
             "/ready" => Some(Self::Ready),
             "/" => Some(Self::Landing),
             _ => None,
@@ -166,6 +173,11 @@ pub(crate) fn health() -> Response<Bytes> {
     answer::json(StatusCode::OK, &body)
 }
 
+/// That this process has opened its store: from now on it answers for itself.
+fn started() -> Response<Bytes> {
+    answer::json(StatusCode::OK, &json!({ "status": "started" }))
+}
+
 /// That it cannot do its work now, and why.
 pub(crate) fn not_ready(message: &str) -> Response<Bytes> {
     let body = json!({ "status": "unavailable", "message": message });
@@ -180,6 +192,7 @@ impl Serve for Ops {
         }
         match Place::of(request.uri().path(), &self.issuer) {
             Some(Place::Health) => health(),
+            Some(Place::Started) => started(),
             Some(Place::Ready) => self.ready().await,
             Some(Place::Landing) => self.landing(),
             None => answer::json(StatusCode::NOT_FOUND, &json!({ "error": "not_found" })),
@@ -220,7 +233,7 @@ use an MCP server on their behalf.</p>
 <li><code>{path}/oauth/authorize</code>, <code>{path}/oauth/token</code>, <code>{path}/oauth/register</code></li>
 <li><code>{path}/oauth/revoke</code>, <code>{path}/oauth/introspect</code>, <code>{path}/oauth/userinfo</code></li>
 <li><code>{path}/prm/{server_id}</code>: metadata of a registered MCP server</li>
-<li><code>{path}/health</code>, <code>{path}/ready</code></li>
+<li><code>{path}/health</code>, <code>{path}/started</code>, <code>{path}/ready</code></li>
 </ul>
 <p><small>Version {version}</small></p>
 </main>

@@ -72,12 +72,12 @@ fn what_watches_asks_what_there_is() {
     let probe = |name: &str| {
         kubernetes.split(name).nth(1).unwrap().split("path: ").nth(1).unwrap().lines().next().unwrap()
     };
-    // Requests go to whoever lives: while Redis is away all of them answer with 503, and none with nothing.
+    // Requests go to whoever has started: while Redis is away all of them answer with 503, and none with nothing.
     assert_eq!(
         (probe("startupProbe:"), probe("readinessProbe:"), probe("livenessProbe:")),
         ("/ready", "/health", "/health")
     );
-    assert!(text("compose/Caddyfile").contains("health_uri /health"));
+    assert!(text("compose/Caddyfile").contains("health_uri /started\n"));
     // The program is its own client where there is no other.
     assert!(text("Dockerfile").contains(r#"HEALTHCHECK --interval=10s --timeout=12s --start-period=30s CMD ["/usr/local/bin/portcullis", "health"]"#));
     assert!(help().contains("Ask a server of this machine how it is"));

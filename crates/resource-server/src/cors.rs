@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use oauth_types::Resource;
 
-use crate::origin::{Origin, is_this_machine};
+use crate::origin::{Host, Origin, is_this_machine};
 
 /// Which origins may call, and whether the server is one that only this machine reaches.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Cors {
     origins: Origins,
     local: bool,
     own: Origin,
+    /// What the server is called, where that decides.
+    hosts: BTreeSet<Host>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,17 +38,63 @@ pub(crate) enum Foreign {
     Host,
 }
 
+/// What browsers must be told with an answer (RS-19).
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'o> {
+    allowed: Allowed<'o>,
+}
+
+/// Which pages may read an answer.
+#[derive(Clone, Copy, Debug)]
+enum Allowed<'o> {
+    Any,
+    One(&'o HeaderValue),
+    None,
+}
+
+impl Told<'_> {
+    /// `Access-Control-Allow-Origin`; `None` if the answer must not have it.
+    #[must_use]
+    pub fn allow_origin(&self) -> Option<&[u8]> {
+        match self.allowed {
+            Allowed::Any => Some(b"*"),
+            Allowed::One(origin) => Some(origin.as_bytes()),
+            Allowed::None => None,
+        }
+    }
+
+    /// Whether `Vary` must have `Origin`, for the answer is another one for another page; see [`names_origin`].
+    #[must_use]
+    pub const fn varies(&self) -> bool {
+        !matches!(self.allowed, Allowed::Any)
+    }
+
+    /// `Access-Control-Expose-Headers`; `None` if what the answer has stays.
+    #[must_use]
+    pub const fn exposed(&self) -> Option<&'static str> {
+        match self.allowed {
+            Allowed::Any | Allowed::One(_) => Some(EXPOSED),
+            Allowed::None => None,
+        }
+    }
+}
+
 impl Cors {
-    /// For `resource`, and the origins that somebody configured.
-    pub(crate) fn new(resource: &Resource, configured: Option<BTreeSet<Origin>>) -> Self {
+    /// For `resource`, the origins that somebody configured, and what else the server is called.
+    pub(crate) fn new(
+        resource: &Resource,
+        configured: Option<BTreeSet<Origin>>,
+        mut hosts: BTreeSet<Host>,
+    ) -> Self {
         let own = Origin::from(resource);
+        hosts.insert(Host::from(&own));
         let local = own.is_this_machine();
         let origins = match configured {
             Some(these) => Origins::These(these),
             None if local => Origins::Local,
             None => Origins::Any,
         };
-        Self { origins, local, own }
+        Self { origins, local, own, hosts }
     }
 
     /// Whether the request may have come from where it did.
@@ -80,6 +128,23 @@ impl Cors {
         }
     }
 
+    /// Whether a request is sent to this server by its own name.
+    ///
+    /// A page whose name is made to resolve to this server (DNS rebinding) is of the same origin with it to a browser, which then sends
+    /// no `Origin` with a `GET`. What it cannot do is to name another host than its own.
+    pub(crate) fn is_sent_here(&self, head: &Parts) -> bool {
+        // `check` let no other name in.
+        if self.local {
+            return true;
+        }
+        let is_here = |authority: &str| self.hosts.iter().any(|host| host.is_of(authority));
+        let named = head.uri.authority().map(|authority| is_here(authority.as_str()));
+        let hosts = head.headers.get_all(header::HOST).iter();
+        let mut names =
+            named.into_iter().chain(hosts.map(|host| host.to_str().is_ok_and(is_here))).peekable();
+        names.peek().is_some() && names.all(|here| here)
+    }
+
     /// The answer to a browser that asks whether a script may call. It never needs credentials.
     pub(crate) fn preflight(&self, head: &Parts) -> Option<Response<Bytes>> {
         if head.method != Method::OPTIONS || !head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
@@ -100,21 +165,35 @@ impl Cors {
 
     /// Lets the page at `origin` read an answer that has these `headers`. Twice is as good as once.
     pub(crate) fn finish(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
-        match (&self.origins, origin) {
-            (Origins::Any, _) => {
+        let told = self.told(origin);
+        match told.allowed {
+            Allowed::Any => {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             }
-            (Origins::Local | Origins::These(_), Some(origin)) if self.allows(origin) => {
+            Allowed::One(origin) => {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-                vary(headers);
             }
-            (Origins::Local | Origins::These(_), _) => {
+            Allowed::None => {
                 headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
-                vary(headers);
-                return;
             }
         }
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        if told.varies() && !headers.get_all(header::VARY).iter().any(|value| names_origin(value.as_bytes()))
+        {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        if let Some(exposed) = told.exposed() {
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
+        }
+    }
+
+    /// What the page at `origin` is told.
+    pub(crate) fn told<'o>(&self, origin: Option<&'o HeaderValue>) -> Told<'o> {
+        let allowed = match (&self.origins, origin) {
+            (Origins::Any, _) => Allowed::Any,
+            (Origins::Local | Origins::These(_), Some(origin)) if self.allows(origin) => Allowed::One(origin),
+            (Origins::Local | Origins::These(_), _) => Allowed::None,
+        };
+        Told { allowed }
     }
 
     fn allows(&self, origin: &HeaderValue) -> bool {
@@ -134,15 +213,10 @@ fn is_sent_to_this_machine(head: &Parts) -> bool {
     named.unwrap_or(true) && hosts.all(|host| host.to_str().is_ok_and(is_this_machine))
 }
 
-fn vary(headers: &mut HeaderMap) {
-    let names_origin = |value: &HeaderValue| {
-        value
-            .to_str()
-            .is_ok_and(|value| value.split(',').any(|name| name.trim().eq_ignore_ascii_case("origin")))
-    };
-    if !headers.get_all(header::VARY).iter().any(names_origin) {
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    }
+/// Whether a value of `Vary` has `Origin`.
+#[must_use]
+pub fn names_origin(vary: &[u8]) -> bool {
+    vary.split(|byte| *byte == b',').any(|name| name.trim_ascii().eq_ignore_ascii_case(b"origin"))
 }
 
 /// MCP's own headers, and those of the `Mcp-Param-` family that this request is about.

@@ -35,12 +35,13 @@ pub use secrecy::{ExposeSecret, SecretString};
 
 pub use answer::ErrorBody;
 pub use config_error::{ConfigError, ValueFault};
+pub use cors::{Told, names_origin};
 pub use environment::{Environment, EnvironmentError, Variable};
 pub use holder::Holder;
 pub use jwt::Jwt;
 pub use metadata::{LegacyMetadata, Metadata};
 pub use opaque::Introspection;
-pub use protection::{Passed, Protection, ProtectionBuilder, ReadBody};
+pub use protection::{Passed, Protection, ProtectionBuilder, READ_HEADERS};
 pub use rejection::{Fault, Invalid, Rejection, Unavailable};
 pub use verified::Verified;
 pub use verifier::{Verifier, VerifierBuilder};

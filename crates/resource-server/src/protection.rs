@@ -1,5 +1,6 @@
 //! Who is let through, decided before anything of the request is acted on (RS-13).
 
+mod ahead;
 mod builder;
 mod passed;
 mod unread;
@@ -16,15 +17,16 @@ use http::{Method, Response, StatusCode};
 use oauth_types::{Authorization, MalformedAuthorization, Resource, Scope};
 use secrecy::SecretString;
 
-use crate::answer::{Answer, Answers};
-use crate::cors::Cors;
+use crate::answer::{Answer, Answers, HOST_NOT_KNOWN};
+use crate::cors::{Cors, Told};
 use crate::metadata::Documents;
 use crate::scopes::Hierarchy;
 use crate::tools::Tools;
 use crate::{ConfigError, Metadata, Rejection, Unavailable, Verified, Verify};
 
+use ahead::ReadAhead;
 pub use builder::ProtectionBuilder;
-pub use passed::{Passed, ReadBody};
+pub use passed::{Passed, READ_HEADERS};
 use unread::Unread;
 
 /// What stands before an MCP server: it decides who comes in, and says to everybody else what to do about it.
@@ -32,18 +34,16 @@ use unread::Unread;
 /// It is `http` alone; an adapter makes the layer of a web framework of it. A clone is the same protection.
 ///
 /// ```
-/// use resource_server::{Passed, Protection, ReadBody};
+/// use futures_util::stream;
+/// use resource_server::{Passed, Protection};
 ///
 /// async fn passed(
 ///     protection: &Protection,
 ///     request: http::Request<bytes::Bytes>,
 /// ) -> Result<(http::Request<bytes::Bytes>, Passed), http::Response<bytes::Bytes>> {
 ///     let (mut head, body) = request.into_parts();
-///     let whole = body.clone();
-///     let read = |limit| async move {
-///         if whole.len() > limit { ReadBody::TooLarge } else { ReadBody::Whole(whole) }
-///     };
-///     let (passed, _) = protection.pass(&mut head, None, read).await?;
+///     let pieces = stream::iter([Ok::<_, std::io::Error>(body.clone())]);
+///     let (passed, _) = protection.pass(&mut head, None, || pieces).await?;
 ///     Ok((http::Request::from_parts(head, body), passed))
 /// }
 /// ```
@@ -73,9 +73,11 @@ struct Common {
     keep_authorization_header: bool,
     body_limit: usize,
     body_deadline: Duration,
+    read_ahead: ReadAhead,
     clock: Arc<dyn Clock>,
     answers: Answers,
     unavailable: Answer,
+    too_many_bodies: Answer,
     documents: Arc<Documents>,
 }
 
@@ -143,6 +145,13 @@ impl Protection {
         http_io::internal_error()
     }
 
+    /// What browsers must be told with the answer of the server behind (RS-19), for a framework with headers of its own; else
+    /// [`finish`](Self::finish) does it. `request_origin` is the `Origin` of the request.
+    #[must_use]
+    pub fn told<'o>(&self, request_origin: Option<&'o HeaderValue>) -> Told<'o> {
+        self.0.common.cors.told(request_origin)
+    }
+
     /// Adds to the answer of the server behind what browsers must be told: CORS (RS-19). `request_origin` is the `Origin` of the
     /// request. Answers of the protection itself have it already; twice is as good as once.
     pub fn finish(&self, request_origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
@@ -184,13 +193,13 @@ impl Protection {
 
     async fn decided(&self, head: &Parts) -> Result<Admission, Answer> {
         let common = &*self.0.common;
-        let at = common.clock.now();
-        let token = self.shown(&head.headers)?;
+        let at = if common.tools.is_empty() { None } else { Some(common.clock.now()) };
+        let token = self.shown(head)?;
         let caller = match &token {
             Some(token) => Some(self.checked(token).await?),
             None => None,
         };
-        if !common.tools.is_empty() {
+        if let Some(at) = at {
             if may_leave_http(head) {
                 return Err(common.answers.upgrade());
             }
@@ -207,13 +216,19 @@ impl Protection {
     }
 
     /// The token that a request shows. `None` for somebody who may be anonymous.
-    fn shown(&self, headers: &HeaderMap) -> Result<Option<SecretString>, Answer> {
+    fn shown(&self, head: &Parts) -> Result<Option<SecretString>, Answer> {
         let common = &*self.0.common;
         let may_be_nobody = common.optional && self.0.route.is_empty();
-        match presented(headers) {
+        match presented(&head.headers) {
             Presented::Token(token) => Ok(Some(token)),
             // Whoever opens a page sends what it likes, from where they are: inside of a company's network, for instance.
-            Presented::Nothing if may_be_nobody && !common.cors.is_of_foreign_page(headers) => Ok(None),
+            Presented::Nothing if may_be_nobody && !common.cors.is_of_foreign_page(&head.headers) => {
+                if common.cors.is_sent_here(head) {
+                    Ok(None)
+                } else {
+                    Err(self.0.no_credentials.because(HOST_NOT_KNOWN))
+                }
+            }
             Presented::Nothing | Presented::Other => Err(self.0.no_credentials.clone()),
             Presented::Malformed => Err(self.0.malformed.clone()),
         }
@@ -223,7 +238,7 @@ impl Protection {
         let common = &*self.0.common;
         common.verify.verify(token).await.map_err(|rejection| match rejection {
             Rejection::Invalid(invalid) => common.answers.invalid(&invalid, &self.0.needed),
-            Rejection::Unavailable(_) => common.unavailable.clone(),
+            Rejection::Unavailable(why) => common.unavailable.because(why.code()),
         })
     }
 
@@ -294,13 +309,21 @@ fn presented(headers: &HeaderMap) -> Presented {
     if values.next().is_some() {
         return Presented::Malformed;
     }
-    match value.to_str().map(Authorization::parse) {
-        Ok(Ok(Authorization::Bearer(token))) => Presented::Token(token),
-        Ok(Ok(Authorization::Basic { .. } | Authorization::Other) | Err(MalformedAuthorization::Basic)) => {
+    match visible(value).map(Authorization::parse) {
+        Some(Ok(Authorization::Bearer(token))) => Presented::Token(token),
+        Some(Ok(Authorization::Basic { .. } | Authorization::Other) | Err(MalformedAuthorization::Basic)) => {
             Presented::Other
         }
-        Ok(Err(_)) | Err(_) => Presented::Malformed,
+        Some(Err(_)) | None => Presented::Malformed,
     }
+}
+
+/// [`HeaderValue::to_str`], which for a token of hundreds of bytes takes longer, for it ends early.
+fn visible(value: &HeaderValue) -> Option<&str> {
+    let bytes = value.as_bytes();
+    let all =
+        bytes.iter().fold(true, |all, byte| all & ((*byte == b'\t') | ((*byte >= b' ') & (*byte <= b'~'))));
+    str::from_utf8(bytes).ok().filter(|_| all)
 }
 
 /// Whether a server could take the body of such a request for a call of a tool. MCP's own is POST.

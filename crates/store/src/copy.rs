@@ -8,20 +8,17 @@
 mod bring;
 mod hold;
 mod look;
+mod pass;
 mod serve;
 
 use ambient::Time;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use thiserror::Error;
 
-use self::bring::{Became, TRIES, bring, claim, contended, expire};
+use self::bring::{TRIES, contended};
 use self::hold::Hold;
-use self::look::{arrival, count, is_empty, key_lists, lasts, number, of_kind, order, read_all, share_a_key};
-pub use self::serve::{ServeError, is_served, may_be_served, take_back};
-use crate::{
-    Arrival, ArrivalState, Changes, ClaimKind, Commit, Filter, KeyList, Kind, Mark, Movable, Row, StoreError,
-    Unlisted,
-};
+use self::look::{count, is_empty, key_lists, share_a_key, tenure};
+pub use self::serve::{ServeError, may_be_served, note_served, take_back};
+use crate::{Changes, Commit, KeyList, Mark, Movable, StoreError, Tenure, TenureState};
 
 /// How many records are read together.
 const PAGE: u32 = 256;
@@ -39,7 +36,7 @@ pub struct Copying<'a> {
     pub now: Time,
     /// Whether it is known that servers still write to the source. Then the copy is not complete, whatever it finds.
     pub source_in_use: bool,
-    /// Whether no server shall start with the source any more once the copy is complete ([`ArrivalState::Left`]).
+    /// Whether no server shall start with the source any more once the copy is complete ([`TenureState::Left`]).
     pub leave: bool,
     /// Draws a mark.
     pub draw: &'a mut (dyn FnMut() -> Mark + Send),
@@ -159,10 +156,10 @@ impl<'a> Copying<'a> {
 
     /// The token keys of the source: what tells one instance from another.
     async fn keys(&mut self) -> Result<Vec<KeyList>, CopyError> {
-        if arrival(self.from)
+        if tenure(self.from)
             .await
             .map_err(CopyError::From)?
-            .is_some_and(|found| found.record.state == ArrivalState::Copying)
+            .is_some_and(|found| found.record.state == TenureState::Copying)
         {
             return Err(CopyError::Unfinished);
         }
@@ -173,12 +170,12 @@ impl<'a> Copying<'a> {
     /// Makes sure of the target, and notes in it that it is being written.
     async fn begin(&mut self, keys: &[KeyList]) -> Result<Hold<'a>, CopyError> {
         for _ in 0..TRIES {
-            let found = arrival(self.to).await.map_err(CopyError::To)?;
+            let found = tenure(self.to).await.map_err(CopyError::To)?;
             match found.as_ref().map(|found| found.record.state) {
                 None if !is_empty(self.to).await.map_err(CopyError::To)? => return Err(CopyError::OfAnother),
                 None => {}
-                Some(ArrivalState::Served) => return Err(CopyError::Served),
-                Some(ArrivalState::Copying | ArrivalState::Complete | ArrivalState::Left) => {
+                Some(TenureState::Served) => return Err(CopyError::Served),
+                Some(TenureState::Copying | TenureState::Complete | TenureState::Left) => {
                     let there = key_lists(self.to).await.map_err(CopyError::To)?;
                     // Keys are copied first: without any, nothing else is there.
                     if !there.is_empty() && !share_a_key(keys, &there) {
@@ -186,7 +183,7 @@ impl<'a> Copying<'a> {
                     }
                 }
             }
-            let (mark, record) = ((self.draw)(), Arrival { state: ArrivalState::Copying, since: self.now });
+            let (mark, record) = ((self.draw)(), Tenure { state: TenureState::Copying, since: self.now });
             let changes = match &found {
                 Some(found) => Changes::replace(mark, found, &record),
                 None => Changes::create(mark, &record),
@@ -201,10 +198,10 @@ impl<'a> Copying<'a> {
 
     /// Notes in the source that it is no longer to be served.
     async fn leave(&mut self) -> Result<(), CopyError> {
-        let record = Arrival { state: ArrivalState::Left, since: self.now };
+        let record = Tenure { state: TenureState::Left, since: self.now };
         for _ in 0..TRIES {
-            let changes = match arrival(self.from).await.map_err(CopyError::From)? {
-                Some(found) if found.record.state == ArrivalState::Left => return Ok(()),
+            let changes = match tenure(self.from).await.map_err(CopyError::From)? {
+                Some(found) if found.record.state == TenureState::Left => return Ok(()),
                 Some(found) => Changes::replace((self.draw)(), &found, &record),
                 None => Changes::create((self.draw)(), &record),
             };
@@ -215,167 +212,10 @@ impl<'a> Copying<'a> {
         }
         Err(CopyError::From(contended()))
     }
-
-    /// Looks at everything in the source once, and writes what the target has not.
-    async fn pass(&mut self, hold: Hold<'a>, of: Option<u64>) -> Result<Pass, CopyError> {
-        let mut pass = Pass::default();
-        let unlisted = self.from.unlisted().await.map_err(CopyError::From)?;
-        pass.unlisted = number(unlisted.records.iter()) + number(unlisted.claims.iter());
-        for kind in order() {
-            let mut after: Option<String> = None;
-            loop {
-                let page = self
-                    .from
-                    .list(kind, Filter::All, after.as_deref(), PAGE)
-                    .await
-                    .map_err(CopyError::From)?;
-                after = page.rows.last().map(|row| row.key.id.clone());
-                self.bring(hold, page.rows, &mut pass, of).await?;
-                if !page.more {
-                    break;
-                }
-            }
-            for keys in of_kind(&unlisted, kind).chunks(PAGE_OF_KEYS) {
-                let rows = read_all(self.from, keys).await.map_err(CopyError::From)?;
-                self.bring(hold, rows, &mut pass, of).await?;
-            }
-            self.expire(hold, kind, &mut pass).await?;
-        }
-        self.claims(hold, &mut pass, of, &unlisted).await?;
-        hold.check().await?;
-        // What is over goes now: a server may find it until then.
-        while self.to.sweep(self.now, PAGE).await.map_err(CopyError::To)? >= PAGE {}
-        Ok(pass)
-    }
-
-    async fn bring(
-        &mut self,
-        hold: Hold<'a>,
-        rows: Vec<Row>,
-        pass: &mut Pass,
-        of: Option<u64>,
-    ) -> Result<(), CopyError> {
-        let now = self.now;
-        let looked_at = rows.iter().filter(|row| lasts(row.sweep, now)).count();
-        let became: Vec<Became> = stream::iter(rows)
-            .map(|row| async move { bring(hold, &row, lasts(row.sweep, now)).await })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
-        became.into_iter().for_each(|became| pass.add(became));
-        self.tell(pass, looked_at, of);
-        Ok(())
-    }
-
-    /// A record that has gone from the source was over there: somebody logged out, or ended it, since it was copied.
-    async fn expire(&mut self, hold: Hold<'a>, kind: Kind, pass: &mut Pass) -> Result<(), CopyError> {
-        let mut after: Option<String> = None;
-        loop {
-            let page =
-                self.to.list(kind, Filter::All, after.as_deref(), PAGE).await.map_err(CopyError::To)?;
-            after = page.rows.last().map(|row| row.key.id.clone());
-            let now = self.now;
-            let rows: Vec<(Row, Mark)> = page
-                .rows
-                .into_iter()
-                .filter(|row| lasts(row.sweep, now))
-                .map(|row| (row, (self.draw)()))
-                .collect();
-            let from = self.from;
-            let became: Vec<Became> = stream::iter(rows)
-                .map(|(row, mark)| async move { expire(from, hold, &row, mark).await })
-                .buffer_unordered(AT_ONCE)
-                .try_collect()
-                .await?;
-            became.into_iter().for_each(|became| pass.add(became));
-            if !page.more {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn claims(
-        &mut self,
-        hold: Hold<'a>,
-        pass: &mut Pass,
-        of: Option<u64>,
-        unlisted: &Unlisted,
-    ) -> Result<(), CopyError> {
-        let now = self.now;
-        for (kind, held) in unlisted.claims.iter().filter(|(_, held)| lasts(held.until, now)) {
-            pass.add(claim(hold, *kind, held).await?);
-            self.tell(pass, 1, of);
-        }
-        for kind in ClaimKind::ALL {
-            let mut after: Option<String> = None;
-            loop {
-                let page = self.from.claims(kind, after.as_deref(), PAGE).await.map_err(CopyError::From)?;
-                after = page.claims.last().map(|held| held.key.clone());
-                let held: Vec<_> =
-                    page.claims.into_iter().filter(|held| lasts(held.until, self.now)).collect();
-                let looked_at = held.len();
-                for held in held {
-                    pass.add(claim(hold, kind, &held).await?);
-                }
-                self.tell(pass, looked_at, of);
-                if !page.more {
-                    break;
-                }
-            }
-            self.release(hold, kind, pass).await?;
-        }
-        Ok(())
-    }
-
-    /// A claim that was given up in the source would keep its key from everybody for ever.
-    async fn release(&mut self, hold: Hold<'a>, kind: ClaimKind, pass: &mut Pass) -> Result<(), CopyError> {
-        let mut after: Option<String> = None;
-        loop {
-            let page = self.to.claims(kind, after.as_deref(), PAGE).await.map_err(CopyError::To)?;
-            for held in &page.claims {
-                let holder = self.from.holder(kind, &held.key).await.map_err(CopyError::From)?;
-                if holder.is_none() {
-                    hold.check().await?;
-                    self.to.release(kind, &held.key, &held.owner).await.map_err(CopyError::To)?;
-                    pass.add(Became::Written);
-                }
-            }
-            after = page.claims.last().map(|held| held.key.clone());
-            if !page.more {
-                return Ok(());
-            }
-        }
-    }
-
-    fn tell(&mut self, pass: &mut Pass, looked_at: usize, of: Option<u64>) {
-        pass.looked_at += u64::try_from(looked_at).unwrap_or(u64::MAX);
-        if let Some(of) = of {
-            (self.told)(Progress { done: pass.looked_at, of });
-        }
-    }
 }
 
 impl std::fmt::Debug for Copying<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Copying").field("now", &self.now).finish_non_exhaustive()
-    }
-}
-
-/// What one look at the source came to.
-#[derive(Default)]
-struct Pass {
-    looked_at: u64,
-    written: u64,
-    kept_ended: u64,
-    unlisted: u64,
-}
-
-impl Pass {
-    fn add(&mut self, became: Became) {
-        match became {
-            Became::Same => {}
-            Became::Written => self.written += 1,
-            Became::KeptEnded => self.kept_ended += 1,
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
@@ -13,6 +13,21 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not an identifier of this kind in its canonical form")]
 pub struct Malformed;
+
+/// A text of JSON that is read where it stands, without a copy.
+struct Parsed<T>(fn(&str) -> Result<T, Malformed>);
+
+impl<T> de::Visitor<'_> for Parsed<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an identifier")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(E::custom)
+    }
+}
 
 macro_rules! bytes_as_text {
     ($(#[$doc:meta])* $name:ident, $length:literal, $prefix:literal) => {
@@ -40,14 +55,26 @@ macro_rules! bytes_as_text {
             /// Anything but the one canonical text.
             pub fn parse(text: &str) -> Result<Self, Malformed> {
                 let text = text.strip_prefix($prefix).ok_or(Malformed)?;
-                let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Malformed)?;
-                bytes.try_into().map(Self).map_err(|_| Malformed)
+                // With what a last group that is not full may need beyond them.
+                let mut bytes = [0; $length + 2];
+                match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+                    Ok($length) => bytes.first_chunk().map(|bytes| Self(*bytes)).ok_or(Malformed),
+                    Ok(_) | Err(_) => Err(Malformed),
+                }
+            }
+
+            /// Its text in place: grants have dozens of them.
+            fn text<'a>(&self, place: &'a mut [u8; 2 * $length + 8]) -> Option<&'a str> {
+                let (prefix, rest) = place.split_at_mut_checked($prefix.len())?;
+                prefix.copy_from_slice($prefix.as_bytes());
+                let written = URL_SAFE_NO_PAD.encode_slice(self.0, rest).ok()?;
+                std::str::from_utf8(place.get(..$prefix.len() + written)?).ok()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}{}", $prefix, URL_SAFE_NO_PAD.encode(self.0))
+                f.write_str(self.text(&mut [0; 2 * $length + 8]).ok_or(fmt::Error)?)
             }
         }
 
@@ -59,14 +86,14 @@ macro_rules! bytes_as_text {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                let mut place = [0; 2 * $length + 8];
+                serializer.serialize_str(self.text(&mut place).ok_or(Malformed).map_err(ser::Error::custom)?)
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                Self::parse(&text).map_err(de::Error::custom)
+                deserializer.deserialize_str(Parsed(Self::parse))
             }
         }
     };

@@ -45,7 +45,6 @@ pub use id::{Digest, Epoch, GrantId, Malformed, Mark, Nonce, ServerId, SessionId
 pub use memory::Memory;
 pub use records::account::{Account, AccountStore, Created, Passkey, Readdressed, SecondFactors, Totp};
 pub use records::admin::{AdminAccess, AdminKey};
-pub use records::arrival::{Arrival, ArrivalState};
 pub use records::client::{Client, ClientAuth, Provenance, SecretMethod};
 pub use records::consent::{Agreed, Consent};
 pub use records::device::Device;
@@ -57,6 +56,7 @@ pub use records::keys::{KeyList, KeyState, SealedKey};
 pub use records::server::{OriginEntry, OriginIndex, RetiringKey, ScopeEntry, Server, UserInfoDetail};
 pub use records::session::Session;
 pub use records::standing::{PersonId, PersonStanding, Standing, Status};
+pub use records::tenure::{Tenure, TenureState};
 pub use records::ticket::{Purpose, Ticket};
 pub use records::trail::{Entry, Outcome, Trail};
 pub use records::{Found, Record};

@@ -34,8 +34,8 @@ pub enum Kind {
     Ticket,
     /// [`Trail`](crate::Trail)
     Trail,
-    /// [`Arrival`](crate::Arrival)
-    Arrival,
+    /// [`Tenure`](crate::Tenure)
+    Tenure,
 }
 
 impl Kind {
@@ -53,7 +53,7 @@ impl Kind {
         Self::AdminKey,
         Self::Ticket,
         Self::Trail,
-        Self::Arrival,
+        Self::Tenure,
     ];
 
     /// The name that a backend stores.
@@ -72,7 +72,7 @@ impl Kind {
             Self::AdminKey => "admin_key",
             Self::Ticket => "ticket",
             Self::Trail => "trail",
-            Self::Arrival => "arrival",
+            Self::Tenure => "tenure",
         }
     }
 }

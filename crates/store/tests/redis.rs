@@ -1,4 +1,4 @@
-//! The Redis backend, proved by the suite: on one server, and on a Cluster of three.
+//! The Redis backend, proved by the suite: on one server, with a replica that is waited for, and on a Cluster of three.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -8,34 +8,63 @@ use ambient::{Entropy, SystemClock, SystemEntropy};
 use proptest::prelude::*;
 use store::suite::compared::{Step, compare};
 use store::{Backend, Redis, RedisOptions, RedisUrl};
-use testkit::redis_server::{RedisCluster, RedisServer};
+use testkit::redis_server::{RedisCluster, RedisRights, RedisServer, grant};
 
-/// A store of its own among others in one Redis: no two have the same prefix.
-async fn opened(url: &str) -> Arc<dyn Backend> {
+/// A store of its own among others in one Redis: no two have the same prefix. Its user may do what operators are told to grant,
+/// and nothing else.
+async fn opened(url: &str, rights: &str, options: RedisOptions) -> Arc<dyn Backend> {
     let entropy: &dyn Entropy = &SystemEntropy;
     let prefix = format!("suite-{:032x}", u128::from_be_bytes(entropy.draw()));
-    let options = RedisOptions::default().prefix(prefix);
-    Arc::new(Redis::open(&RedisUrl::parse(url).unwrap(), options, Arc::new(SystemClock)).await.unwrap())
+    let rights = rights.replace("portcullis:", &format!("{prefix}:"));
+    for node in url.split(',') {
+        let port = node.rsplit(':').next().unwrap();
+        grant(port.parse().unwrap(), &prefix, "word", &rights);
+    }
+    let url = url.replace("://", &format!("://{prefix}:word@"));
+    let options = options.prefix(prefix);
+    Arc::new(Redis::open(&RedisUrl::parse(&url).unwrap(), options, Arc::new(SystemClock)).await.unwrap())
 }
 
 async fn on_one_server() -> (Arc<dyn Backend>, RedisServer) {
     let server = RedisServer::start();
-    (opened(&server.url()).await, server)
+    let rights = RedisRights::documented().server;
+    (opened(&server.url(), &rights, RedisOptions::default()).await, server)
+}
+
+/// Each answer waits for the replica.
+async fn with_a_replica() -> (Arc<dyn Backend>, [RedisServer; 2]) {
+    let primary = RedisServer::start_with(&["--repl-diskless-sync-delay", "0"]);
+    let mut replica = RedisServer::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
+    replica.logs(&["sync: Finished with success"]);
+    let options = RedisOptions::default().wait_replicas(1);
+    let store = opened(&primary.url(), &RedisRights::documented().server, options).await;
+    while store.ready().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    (store, [primary, replica])
 }
 
 /// The Cluster that `tests/run` has started for all cases, or else one of this case.
 async fn on_a_cluster() -> (Arc<dyn Backend>, Option<RedisCluster>) {
+    let RedisRights { server, cluster, .. } = RedisRights::documented();
+    let rights = format!("{server} {cluster}");
     if let Ok(url) = std::env::var("PORTCULLIS_TEST_REDIS_CLUSTER") {
-        return (opened(&url).await, None);
+        return (opened(&url, &rights, RedisOptions::default()).await, None);
     }
     let cluster = RedisCluster::start();
-    (opened(&cluster.url()).await, Some(cluster))
+    (opened(&cluster.url(), &rights, RedisOptions::default()).await, Some(cluster))
 }
 
 mod one {
     use super::on_one_server;
 
     store::store_suite!(on_one_server);
+}
+
+mod replica {
+    use super::with_a_replica;
+
+    store::store_suite!(with_a_replica);
 }
 
 mod cluster {

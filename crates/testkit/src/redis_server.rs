@@ -6,6 +6,7 @@
     reason = "a server that does not start fails the test by a panic"
 )]
 
+mod rights;
 mod sets;
 mod tls;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+pub use self::rights::{RedisRights, grant};
 pub use self::sets::{RedisCluster, RedisSentinels};
 pub use self::tls::RedisTls;
 

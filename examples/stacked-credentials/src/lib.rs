@@ -13,7 +13,7 @@ use resource_server::{
     ConfigError, Holder, Invalid, Issuer, Protection, Rejection, SecretString, Verified, VerifierBuilder,
 };
 
-use self::users::{NotLinked, PREFIX, User, Users};
+use self::users::{LINKING, NotLinked, PREFIX, User, Users};
 
 /// This server: whom it knows, and who vouches for its own keys.
 #[derive(Clone)]
@@ -45,10 +45,11 @@ impl Server {
         tokio::spawn(verifier.keep_ready());
         let protection = Protection::builder(verifier).require("notes:read").build()?;
         let write = protect(protection.requiring("notes:write")?);
+        let linking = protect(protection.requiring(LINKING)?);
         Ok(Router::new()
             .route("/notes", delete(clear).layer(write))
             .route("/me", get(me))
-            .route("/link", post(link))
+            .route("/link", post(link).delete(unlink).layer(linking))
             .with_state(self)
             .layer(protect(protection.clone()))
             .merge(metadata(&protection)))
@@ -70,6 +71,9 @@ async fn me(State(server): State<Server>, Caller(caller): Caller) -> Result<Stri
 }
 
 /// Somebody who had an API key before they could log in: the token says who they are there, the key in the body who they are here.
+///
+/// The attack: a client with somebody's token shows a key of its own, and what that person's clients do from then on goes to its user.
+/// So a client needs [`LINKING`], which no client is given unless the person is asked for it; and what was linked can be unlinked.
 async fn link(
     State(server): State<Server>,
     Caller(caller): Caller,
@@ -84,6 +88,11 @@ async fn link(
         Err(NotLinked::Nobody | NotLinked::Key) => Err(StatusCode::FORBIDDEN),
         Err(NotLinked::SomebodyElse) => Err(StatusCode::CONFLICT),
     }
+}
+
+/// The person of the token is nobody's from then on, and a user of their own on the next visit.
+async fn unlink(State(server): State<Server>, Caller(caller): Caller) -> Result<&'static str, StatusCode> {
+    if server.users.unlink(&caller) { Ok("you are linked to nobody") } else { Err(StatusCode::NOT_FOUND) }
 }
 
 async fn clear(State(server): State<Server>, Caller(caller): Caller) -> Result<String, StatusCode> {

@@ -9,7 +9,7 @@ use ambient::SystemEntropy;
 use clap::Parser;
 use resource_server::{ExposeSecret as _, Issuer, Resource, Scope, SecretString, Verifier};
 use stacked_credentials::Server;
-use stacked_credentials::users::Users;
+use stacked_credentials::users::{EVERYTHING, Users};
 use tokio::net::TcpListener;
 
 #[derive(Parser)]
@@ -46,7 +46,7 @@ async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     let ours = Issuer::parse(&resource.origin())?;
 
     let users = Users::default();
-    let key = users.new_key(&users.add("Ada"), Scope::parse("notes:read notes:write")?, &SystemEntropy);
+    let key = users.new_key(&users.add("Ada"), Scope::parse(EVERYTHING)?, &SystemEntropy);
     writeln!(io::stdout(), "The API key of user 1:\n\n    export API_KEY={}\n", key.expose_secret())?;
 
     let tokens = Verifier::builder(resource.as_str())

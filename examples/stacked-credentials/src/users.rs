@@ -31,8 +31,11 @@ pub struct ApiKey {
     pub scopes: Scope,
 }
 
+/// The scope that says who is who here.
+pub const LINKING: &str = "account:link";
+
 /// What a key must reach that links its user to somebody who logs in.
-pub const EVERYTHING: &str = "notes:read notes:write";
+pub const EVERYTHING: &str = "notes:read notes:write account:link";
 
 /// Why a caller is not joined to the user of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +57,16 @@ struct Tables {
     users: Vec<User>,
     /// Who is who, by (`iss`, `sub`). An e-mail address is no key: it can be given to somebody else, and a provider may let people
     /// write any.
-    people: BTreeMap<(String, String), u64>,
+    people: BTreeMap<(String, String), Known>,
     /// The digests: who reads this table has no key. SHA-256 is enough for 256 drawn bits; a password needs a slow hash.
     keys: BTreeMap<[u8; 32], ApiKey>,
+}
+
+/// Who a person is here, and how that is known.
+struct Known {
+    user: u64,
+    /// The digest of the key that they were linked by: the link lives as long as that.
+    by: Option<[u8; 32]>,
 }
 
 impl Users {
@@ -72,12 +82,12 @@ impl Users {
             return tables.users.iter().find(|user| user.id == id).cloned();
         }
         let key = (issuer.to_owned(), subject.to_owned());
-        if let Some(id) = tables.people.get(&key) {
-            return tables.users.iter().find(|user| user.id == *id).cloned();
+        if let Some(known) = tables.people.get(&key) {
+            return tables.users.iter().find(|user| user.id == known.user).cloned();
         }
         let name = caller.claims.get("name").and_then(|name| name.as_str()).map(ToOwned::to_owned);
         let user = tables.add(name);
-        tables.people.insert(key, user.id);
+        tables.people.insert(key, Known { user: user.id, by: None });
         Some(user)
     }
 
@@ -93,13 +103,36 @@ impl Users {
     pub fn link(&self, caller: &Verified, key: &SecretString) -> Result<User, NotLinked> {
         let (issuer, subject) = caller.person().ok_or(NotLinked::Nobody)?;
         let tables = &mut *self.0.lock();
-        let found = tables.keys.get(&digest(key)).ok_or(NotLinked::Key)?;
+        let digest = digest(key);
+        let found = tables.keys.get(&digest).ok_or(NotLinked::Key)?;
         if !EVERYTHING.split(' ').all(|scope| found.scopes.contains(scope)) {
             return Err(NotLinked::Key);
         }
         let user = tables.users.iter().find(|user| user.id == found.user).cloned().ok_or(NotLinked::Key)?;
-        let id = tables.people.entry((issuer.to_owned(), subject.to_owned())).or_insert(user.id);
-        if *id == user.id { Ok(user) } else { Err(NotLinked::SomebodyElse) }
+        let person = tables.people.entry((issuer.to_owned(), subject.to_owned()));
+        let known = person.or_insert(Known { user: user.id, by: Some(digest) });
+        if known.user == user.id { Ok(user) } else { Err(NotLinked::SomebodyElse) }
+    }
+
+    /// Undoes [`link`](Self::link). Says whether there was a link.
+    #[must_use]
+    pub fn unlink(&self, caller: &Verified) -> bool {
+        let Some((issuer, subject)) = caller.person() else { return false };
+        let people = &mut self.0.lock().people;
+        let key = (issuer.to_owned(), subject.to_owned());
+        let linked = people.get(&key).is_some_and(|known| known.by.is_some());
+        if linked {
+            people.remove(&key);
+        }
+        linked
+    }
+
+    /// Ends a key, and with it the links that were made by it: whoever had found it came in by those as well.
+    pub fn revoke(&self, key: &SecretString) {
+        let tables = &mut *self.0.lock();
+        let digest = digest(key);
+        tables.keys.remove(&digest);
+        tables.people.retain(|_, known| known.by != Some(digest));
     }
 
     /// Makes a user whom no authorization server vouches for.

@@ -15,12 +15,12 @@ use http_io::{Fetch, FetchError, Limits};
 use resource_server::{ConfigError, ExposeSecret as _, Issuer, Scope, SecretString, Verifier};
 use serde_json::{Value, json};
 use stacked_credentials::Server;
-use stacked_credentials::users::Users;
+use stacked_credentials::users::{EVERYTHING, Users};
 use tower::ServiceExt as _;
 
 const RESOURCE: &str = "https://mcp.example.com/me";
 
-/// An authorization server that knows two tokens, of two people who write the same e-mail address.
+/// An authorization server that knows two people, who write the same e-mail address, and tokens of theirs that read, or link.
 struct Vouching;
 
 #[async_trait]
@@ -31,22 +31,23 @@ impl Fetch for Vouching {
         let answer = if request.uri().path().starts_with("/.well-known/") {
             json!({ "issuer": "https://auth.example.com", "introspection_endpoint": "https://auth.example.com/introspect" })
         } else {
+            let scope = if asked.contains("Links") { "notes:read account:link" } else { "notes:read" };
             ["ada", "eve"]
                 .iter()
                 .find(|name| asked.contains(**name))
-                .map_or_else(|| json!({ "active": false }), |name| vouched(name))
+                .map_or_else(|| json!({ "active": false }), |name| vouched(name, scope))
         };
         Ok(Response::new(answer.to_string().into()))
     }
 }
 
-fn vouched(name: &str) -> Value {
+fn vouched(name: &str, scope: &str) -> Value {
     json!({
         "active": true,
         "iss": "https://auth.example.com",
         "sub": format!("usr_{name}"),
         "aud": RESOURCE,
-        "scope": "notes:read",
+        "scope": scope,
         "exp": SystemClock.now().0 + 3600,
         "name": name,
         "email": "ada@example.com",
@@ -91,6 +92,11 @@ async fn me(server: &Router, credential: &str) -> String {
 /// A token of Portcullis by its form: 72 characters behind the prefix.
 fn token(name: &str) -> String {
     format!("mat_{name:A<72}")
+}
+
+/// One that the person gave [`LINKING`] to.
+fn linking(name: &str) -> String {
+    token(&format!("{name}Links"))
 }
 
 fn key(users: &Users, name: &str, scopes: &str) -> String {
@@ -151,30 +157,68 @@ async fn a_key_reaches_what_it_was_made_for() {
 #[tokio::test]
 async fn whoever_shows_a_token_and_a_key_together_is_the_user_of_the_key_from_then_on() {
     let users = Users::default();
-    let key = key(&users, "Bob", "notes:read notes:write");
+    let key = key(&users, "Bob", EVERYTHING);
     let server = server(&users);
     let linked = (StatusCode::OK, "you are user 1".to_owned());
     for _ in 0..2 {
-        assert_eq!(say(&server, Method::POST, "/link", &token("ada"), &key).await, linked);
+        assert_eq!(say(&server, Method::POST, "/link", &linking("ada"), &key).await, linked);
     }
     assert_eq!(me(&server, &token("ada")).await, "user 1, Bob");
+    assert_eq!(me(&server, &token("eve")).await, "user 2, eve");
+}
+
+/// The attack: a client that Ada lets read shows a key of Eve's, and what Ada's clients do goes to Eve's user.
+#[tokio::test]
+async fn a_client_that_may_read_links_and_unlinks_nobody() {
+    let users = Users::default();
+    let eves = key(&users, "Eve", EVERYTHING);
+    let server = server(&users);
+    assert_eq!(say(&server, Method::POST, "/link", &token("ada"), &eves).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(send(&server, Method::DELETE, "/link", &token("ada")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(send(&server, Method::GET, "/link", &linking("ada")).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(me(&server, &token("ada")).await, "user 2, ada");
+}
+
+#[tokio::test]
+async fn who_was_linked_can_leave() {
+    let users = Users::default();
+    let key = key(&users, "Eve", EVERYTHING);
+    let server = server(&users);
+    assert_eq!(say(&server, Method::POST, "/link", &linking("ada"), &key).await.0, StatusCode::OK);
+    assert_eq!(send(&server, Method::DELETE, "/link", &linking("ada")).await.0, StatusCode::OK);
+    assert_eq!(me(&server, &token("ada")).await, "user 2, ada");
+    let nothing_to_undo = send(&server, Method::DELETE, "/link", &linking("ada")).await;
+    assert_eq!(nothing_to_undo.0, StatusCode::NOT_FOUND);
+    assert_eq!(me(&server, &token("ada")).await, "user 2, ada");
+}
+
+/// The attack: whoever found a key stays by the link when the key is gone.
+#[tokio::test]
+async fn a_key_that_is_revoked_takes_its_links_with_it() {
+    let users = Users::default();
+    let found = key(&users, "Bob", EVERYTHING);
+    let server = server(&users);
+    assert_eq!(say(&server, Method::POST, "/link", &linking("eve"), &found).await.0, StatusCode::OK);
+    assert_eq!(me(&server, &token("eve")).await, "user 1, Bob");
+    users.revoke(&SecretString::from(found.clone()));
+    assert_eq!(send(&server, Method::GET, "/me", &found).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(me(&server, &token("eve")).await, "user 2, eve");
 }
 
 #[tokio::test]
 async fn nobody_is_linked_by_less_than_both_proofs() {
     let users = Users::default();
-    let reads = key(&users, "Bob", "notes:read");
-    let writes = key(&users, "Alice", "notes:read notes:write");
+    let reads = key(&users, "Bob", "notes:read account:link");
+    let full = key(&users, "Alice", EVERYTHING);
     let server = server(&users);
     assert_eq!(me(&server, &token("eve")).await, "user 3, eve");
     let link = |credential: String, key: String| {
         let server = &server;
         async move { say(server, Method::POST, "/link", &credential, &key).await.0 }
     };
-    assert_eq!(link(token("ada"), "demo_wrong".to_owned()).await, StatusCode::FORBIDDEN);
-    assert_eq!(link(token("ada"), reads).await, StatusCode::FORBIDDEN, "a key that only reads");
-    assert_eq!(link(writes.clone(), writes.clone()).await, StatusCode::FORBIDDEN, "no token");
-    assert_eq!(link(token("eve"), writes).await, StatusCode::CONFLICT, "somebody else already");
+    assert_eq!(link(linking("ada"), "demo_wrong".to_owned()).await, StatusCode::FORBIDDEN);
+    assert_eq!(link(linking("ada"), reads).await, StatusCode::FORBIDDEN, "a key that does not reach all");
+    assert_eq!(link(full.clone(), full.clone()).await, StatusCode::FORBIDDEN, "no token");
+    assert_eq!(link(linking("eve"), full).await, StatusCode::CONFLICT, "somebody else already");
     assert_eq!(me(&server, &token("ada")).await, "user 4, ada");
 }

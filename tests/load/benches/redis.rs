@@ -1,7 +1,11 @@
-//! Refreshing and introspection over Redis, as ratios to what `redis-benchmark` does of the same commands on the same server.
+//! Introspection and refreshing over Redis, as ratios to what `redis-benchmark` does of the same commands on the same server.
 //!
-//! `cargo bench -p portcullis-load --bench redis`. Both sides use one connection and keep 64 requests on their way. What the
-//! ratio leaves is what Portcullis itself takes: parsing, hashing, deciding and JSON.
+//! `cargo bench -p portcullis-load --bench redis`. Each side is one thread beside Redis, uses one connection and keeps 64
+//! requests on their way. What the ratio leaves is what Portcullis itself takes: parsing, hashing, deciding and JSON.
+//!
+//! `redis-benchmark` repeats one command. So each command of a request is measured alone, with the very key that the request
+//! reads, and a request takes the sum of their times. Both sides take turns, on the records as they are then; the
+//! ratio is the median of those of all turns.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,145 +19,240 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ambient::SystemClock;
-use authz_core::{Policy, TokenText};
-use store::{GrantId, Redis, RedisOptions};
+use authz_core::{Lifetime, Policy, TokenText};
+use store::{GrantId, MOST_ACCESS_TOKENS, Redis, RedisOptions, Stage};
 use testkit::bare::{Bare, Party, Tokens};
 use testkit::redis_server::RedisServer;
 
-/// Requests on their way at once.
+/// Requests on their way at once, each of a grant of its own.
 const AT_ONCE: usize = 64;
-const LASTING: Duration = Duration::from_secs(5);
-/// Commands that redis-benchmark sends.
-const COMMANDS: &str = "400000";
+const TURNS: usize = 5;
+const LASTING: Duration = Duration::from_secs(2);
+/// How often redis-benchmark sends a command in a turn.
+const COMMANDS: &str = "100000";
 /// Times of grants must be ahead of the server's clock, which expires them.
 const AHEAD: i64 = 6_000_000_000;
 const COMMIT: &str = include_str!("../../../crates/store/src/redis/lua/commit.lua");
 const FIELDS: [&str; 8] = ["marks", "ended", "body", "sweep", "client", "person", "consent", "server"];
 
+/// What the script of a commit is told besides.
+const KEPT: &str = "600";
+const FAR: &str = "9007199254740992";
+
+/// Clients that refresh when three quarters of a token's hour have passed: two tokens live. In seconds of the manual clock, for
+/// each refresh of any of the grants.
+const USUAL: i64 = 45 * 60 / 64;
+/// Clients that refresh all the time: as many tokens live as may.
+const FULLEST: i64 = 0;
+
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let redis = RedisServer::start();
-    redis.ask(&["CONFIG", "SET", "appendfsync", "everysec"]);
-    let (bare, grants) = runtime.block_on(prepare(&redis));
-
-    redis.ask(&["CONFIG", "RESETSTAT"]);
-    let introspected = runtime.block_on(per_second(&grants, async |tokens: &mut Tokens| {
-        assert!(bare.is_active(&tokens.access).await);
-    }));
-    let reads = calls(&redis, "hmget") / introspected.answered;
-
-    redis.ask(&["CONFIG", "RESETSTAT"]);
-    let refreshed = runtime.block_on(per_second(&grants, async |tokens: &mut Tokens| {
-        let presented = tokens.refresh.take().unwrap();
-        let answer =
-            bare.token(Party::Own, &[("grant_type", "refresh_token"), ("refresh_token", &presented)]).await;
-        *tokens = answer.tokens().unwrap();
-    }));
-    // The script reads once itself.
-    let reads_of_refresh = calls(&redis, "hmget") / refreshed.answered - 1.0;
-    assert!(calls(&redis, "evalsha") / refreshed.answered > 0.99, "each is one commit");
-
-    let key = key_of(&grants[0]);
-    let mut read = vec!["HMGET", &key];
-    read.extend(FIELDS);
-    let read = benchmark(&redis, &read);
-    let body = redis.ask(&["HGET", &key, "body"]);
-    let commit = benchmark_commit(&redis, &body);
-    println!("                 reads    commits    of redis-benchmark");
-    let of = introspected.per_second * reads / read;
-    println!("introspection    {reads:>5.1}          0    {of:.2}");
-    let raw = 1.0 / (reads_of_refresh / read + 1.0 / commit);
-    println!("refresh          {reads_of_refresh:>5.1}          1    {:.2}", refreshed.per_second / raw);
-    if std::env::var_os("ABSOLUTE").is_some() {
-        println!("{introspected:?} {refreshed:?} read {read}/s commit {commit}/s");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    println!("living tokens    introspection           refresh");
+    println!("of the grant     reads  scripts  ratio   reads  scripts  ratio");
+    for (pause, tokens) in [(USUAL, 2), (FULLEST, MOST_ACCESS_TOKENS)] {
+        let redis = RedisServer::start();
+        redis.ask(&["CONFIG", "SET", "appendfsync", "everysec"]);
+        let mut grants = runtime.block_on(Grants::make(&redis, pause));
+        assert_eq!(runtime.block_on(grants.living()), tokens);
+        let (introspection, refresh) = (Asked::Introspection, Asked::Refresh);
+        let [introspection, refresh] = [introspection, refresh].map(|asked| {
+            let commands = Commands::of(&redis, || runtime.block_on(grants.ask_once(asked)));
+            let turns = (0..TURNS).map(|_| {
+                let ours = runtime.block_on(grants.per_second(asked));
+                let raw = commands.per_second(&redis, &grants.key());
+                if std::env::var_os("ABSOLUTE").is_some() {
+                    println!("{asked:?}: {ours:.0}/s, redis-benchmark {raw:.0}/s");
+                }
+                ours / raw
+            });
+            commands.line(median(turns.collect()))
+        });
+        assert_eq!(runtime.block_on(grants.living()), tokens);
+        println!("{tokens:<17}{introspection}   {refresh}");
     }
 }
 
-async fn prepare(redis: &RedisServer) -> (Bare, Vec<Tokens>) {
-    let store = Redis::open(&redis.url().parse().unwrap(), RedisOptions::default(), Arc::new(SystemClock))
-        .await
-        .unwrap();
-    let bare = Bare::new(Arc::new(store), |store| store, Policy::default(), true).await;
-    bare.clock.advance(AHEAD);
-    let mut grants = vec![bare.live().await.1];
-    while grants.len() < AT_ONCE {
-        grants.push(once_more(&bare).await);
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Introspection,
+    Refresh,
+}
+
+/// A server over Redis and the grants that are asked for.
+struct Grants {
+    bare: Bare,
+    tokens: Vec<Tokens>,
+    pause: i64,
+}
+
+impl Grants {
+    async fn make(redis: &RedisServer, pause: i64) -> Self {
+        let url = redis.url().parse().unwrap();
+        let store = Redis::open(&url, RedisOptions::default(), Arc::new(SystemClock)).await.unwrap();
+        // The clock runs fast: a grant must last.
+        let mut policy = Policy::default();
+        policy.refresh_total = Lifetime::days(5 * 365);
+        let bare = Bare::new(Arc::new(store), |store| store, policy, true).await;
+        bare.clock.advance(AHEAD);
+        let mut tokens = vec![bare.live().await.1];
+        while tokens.len() < AT_ONCE {
+            // Ada has consented before, so she is not asked.
+            let code = bare.authorize().await.code().unwrap();
+            tokens.push(bare.redeem(Party::Own, &code).await.tokens().unwrap());
+        }
+        let mut grants = Self { bare, tokens, pause };
+        for _ in 1..MOST_ACCESS_TOKENS {
+            grants.ask_once(Asked::Refresh).await;
+        }
+        grants
     }
-    (bare, grants)
-}
 
-/// One more grant: Ada has consented before, so she is not asked.
-async fn once_more(bare: &Bare) -> Tokens {
-    let code = bare.authorize().await.code().unwrap();
-    bare.redeem(Party::Own, &code).await.tokens().unwrap()
-}
+    /// The tokens that live, of one grant.
+    async fn living(&self) -> usize {
+        let Stage::Live(live) = self.bare.stored(self.grant()).await.unwrap().record.stage else {
+            return 0;
+        };
+        live.access.len()
+    }
 
-/// The key in Redis of the grant that these tokens are of.
-fn key_of(tokens: &Tokens) -> String {
-    let Ok(text) = TokenText::parse(&tokens.access) else { unreachable!("it came from the server") };
-    format!("portcullis:grant:{{{}}}", GrantId::new(text.id))
-}
+    /// One request for each grant.
+    async fn ask_once(&mut self, asked: Asked) {
+        for tokens in &mut self.tokens {
+            ask(&self.bare, self.pause, asked, tokens).await;
+        }
+    }
 
-#[derive(Debug)]
-struct Measured {
-    answered: f64,
-    per_second: f64,
-}
-
-/// One request after the other for each grant, and as many grants as there are at once.
-async fn per_second(grants: &[Tokens], ask: impl AsyncFn(&mut Tokens)) -> Measured {
-    let began = Instant::now();
-    let asking = grants.iter().map(|tokens| {
-        let (mut tokens, ask) = (tokens.clone(), &ask);
-        async move {
+    /// One request after the other for each grant.
+    async fn per_second(&mut self, asked: Asked) -> f64 {
+        let (bare, pause, began) = (&self.bare, self.pause, Instant::now());
+        let asking = self.tokens.iter_mut().map(async |tokens| {
             let mut answered = 0_u32;
             while began.elapsed() < LASTING {
-                ask(&mut tokens).await;
+                ask(bare, pause, asked, tokens).await;
                 answered += 1;
             }
             answered
+        });
+        let answered: u32 = futures_util::future::join_all(asking).await.into_iter().sum();
+        f64::from(answered) / began.elapsed().as_secs_f64()
+    }
+
+    fn grant(&self) -> GrantId {
+        let Ok(text) = TokenText::parse(&self.tokens[0].access) else {
+            unreachable!("it came from the server")
+        };
+        GrantId::new(text.id)
+    }
+
+    /// The key in Redis of one grant.
+    fn key(&self) -> String {
+        format!("portcullis:grant:{{{}}}", self.grant())
+    }
+}
+
+async fn ask(bare: &Bare, pause: i64, asked: Asked, tokens: &mut Tokens) {
+    match asked {
+        Asked::Introspection => assert!(bare.is_active(&tokens.access).await),
+        Asked::Refresh => {
+            bare.clock.advance(pause);
+            let refresh = tokens.refresh.take().unwrap();
+            let answer =
+                bare.token(Party::Own, &[("grant_type", "refresh_token"), ("refresh_token", &refresh)]).await;
+            *tokens = answer.tokens().unwrap();
         }
-    });
-    let answered = futures_util::future::join_all(asking).await.into_iter().map(f64::from).sum();
-    Measured { answered, per_second: answered / began.elapsed().as_secs_f64() }
+    }
 }
 
-/// How often a command was called since the statistics were reset.
-fn calls(redis: &RedisServer, command: &str) -> f64 {
-    let statistics = redis.ask(&["INFO", "commandstats"]);
-    let line = statistics.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
-    line.and_then(|rest| rest.split(',').next()).map_or(0.0, |calls| calls.parse().unwrap())
+/// What one request asks of Redis.
+struct Commands {
+    /// The keys that are read.
+    reads: Vec<String>,
+    /// How many records are written.
+    commits: usize,
 }
 
-/// The same write as a refresh: a living record is replaced under a mark, and with a digest, that nobody has drawn before.
+impl Commands {
+    /// Those of the last request of these.
+    fn of(redis: &RedisServer, requests: impl FnOnce()) -> Self {
+        redis.ask(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]);
+        redis.ask(&["SLOWLOG", "RESET"]);
+        requests();
+        let log = redis.ask(&["SLOWLOG", "GET", "-1"]);
+        redis.ask(&["CONFIG", "SET", "slowlog-log-slower-than", "-1"]);
+        // The newest is first. A grant is read once in a request, before everything else.
+        let (mut reads, mut commits) = (Vec::new(), 0);
+        let mut words = log.lines();
+        while let Some(word) = words.next() {
+            match word {
+                "EVALSHA" => commits += 1,
+                "HMGET" => {
+                    let key = words.next().unwrap();
+                    // What a script reads is in the log, too.
+                    if !words.by_ref().take(FIELDS.len()).eq(FIELDS) {
+                        continue;
+                    }
+                    reads.push(key.to_owned());
+                    if key.starts_with("portcullis:grant:") {
+                        break;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Self { reads, commits }
+    }
+
+    /// How many such requests redis-benchmark would do, for the grant under this key.
+    fn per_second(&self, redis: &RedisServer, grant: &str) -> f64 {
+        let mut takes = 0.0;
+        for key in &self.reads {
+            let key = if key.starts_with("portcullis:grant:") { grant } else { key };
+            let mut read = vec!["HMGET", key];
+            read.extend(FIELDS);
+            takes += 1.0 / benchmark(redis, AT_ONCE * self.reads.len(), &read);
+        }
+        if self.commits > 0 {
+            let commits = u32::try_from(self.commits).unwrap();
+            takes += f64::from(commits) / benchmark_commit(redis, &redis.ask(&["HGET", grant, "body"]));
+        }
+        1.0 / takes
+    }
+
+    fn line(&self, ratio: f64) -> String {
+        format!("{:>5}  {:>7}  {ratio:>5.2}", self.reads.len(), self.commits)
+    }
+}
+
+/// The same write as a refresh: a living record is replaced under a mark that nobody has drawn before.
 fn benchmark_commit(redis: &RedisServer, body: &str) -> f64 {
     let script = redis.ask(&["SCRIPT", "LOAD", COMMIT]);
     let script = script.trim();
-    let write = |mark: &'static str, guard: &'static str, told: &'static str| -> Vec<String> {
-        let key = "portcullis:grant:{bench}";
-        let head =
-            ["EVALSHA", script, "1", key, mark, guard, "", "9000000000", told, "ended", "0", "body", body];
-        let links = ["client", "cid_own", "person", "usr_ada", "server", "srv_bench"];
-        head.into_iter().chain(links).map(str::to_owned).collect()
+    redis.ask(&["DEL", "portcullis:grant:{bench}"]);
+    let write = |mark, guard, promise| {
+        let head = [
+            "EVALSHA",
+            script,
+            "1",
+            "portcullis:grant:{bench}",
+            mark,
+            guard,
+            "",
+            "9000000000",
+            promise,
+            KEPT,
+            FAR,
+        ];
+        let says =
+            ["ended", "0", "body", body, "client", "cid_own", "person", "usr_ada", "server", "srv_bench"];
+        [&head[..], &says].concat()
     };
-    let first = write("0000000000000000", "absent", "never");
-    let first: Vec<&str> = first.iter().map(String::as_str).collect();
-    assert_eq!(redis.ask(&first).trim(), "done");
-    let mut again = write("0000__rand_int__", "any", "");
-    if let Some((before, digest)) = body.rsplit_once("\"digest\":\"") {
-        let changed = format!("{before}\"digest\":\"__rand_int__{}", &digest[12..]);
-        again
-            .iter_mut()
-            .filter(|argument| *argument == body)
-            .for_each(|argument| argument.clone_from(&changed));
-    }
-    let again: Vec<&str> = again.iter().map(String::as_str).collect();
-    benchmark(redis, &again)
+    assert_eq!(redis.ask(&write("0000000000000000", "absent", "never")).trim(), "done");
+    benchmark(redis, AT_ONCE, &write("0000__rand_int__", "any", ""))
 }
 
 /// Answers per second, by redis-benchmark.
-fn benchmark(redis: &RedisServer, command: &[&str]) -> f64 {
-    let (port, at_once) = (redis.port().to_string(), AT_ONCE.to_string());
+fn benchmark(redis: &RedisServer, at_once: usize, command: &[&str]) -> f64 {
+    let (port, at_once) = (redis.port().to_string(), at_once.to_string());
     let output = Command::new("redis-benchmark")
         .args(["-p", &port, "-c", "1", "-P", &at_once, "-n", COMMANDS, "-r", "999999999999", "--csv"])
         .args(command)
@@ -164,4 +263,9 @@ fn benchmark(redis: &RedisServer, command: &[&str]) -> f64 {
     let line = text.lines().last().unwrap();
     let fields: Vec<&str> = line.rsplit("\",\"").collect();
     fields[fields.len().min(7) - 1].trim_matches('"').parse().unwrap()
+}
+
+fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of[of.len() / 2]
 }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http_io::{Peer, Serve, has_content_type};
 use oauth_types::{
-    Authorization, Challenge, ErrorCode, Form, IntrospectionRequest, OAuthError, RevocationRequest,
+    Authorization, Challenge, ErrorCode, Form, IntrospectionRequest, Issuer, OAuthError, RevocationRequest,
     TokenRequest,
 };
 use store::{GrantId, ServerId};
@@ -38,6 +38,20 @@ impl AuthorizationServer {
     pub fn endpoint(&self, path: &str) -> Option<&'static str> {
         Endpoint::at(path, &self.engine.issuer).map(|endpoint| endpoint.name())
     }
+}
+
+/// What programs are answered at the endpoints of `issuer` while its server cannot be opened yet: 503 with `Retry-After`, which
+/// scripts of other origins may read like all else there, and their preflights. `None` for what people open, and for other
+/// paths.
+#[must_use]
+pub fn before_opening(issuer: &Issuer, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+    let endpoint = Endpoint::at(request.uri().path(), issuer).filter(Endpoint::has_cors)?;
+    if *request.method() == Method::OPTIONS {
+        return Some(reply::preflight(&endpoint));
+    }
+    let mut response = reply::unavailable();
+    reply::allow_any_origin(&mut response);
+    Some(response)
 }
 
 #[async_trait]

@@ -52,7 +52,7 @@ impl Folder {
     fn config(&self, environment: &Environment<'_>) -> Result<Config, RunError> {
         let data = self.data.as_deref().and_then(|text| text.parse().ok());
         let flags = Settings { data, ..Settings::default() };
-        let mut settings = Settings::load(flags, self.config.as_deref(), environment.look_up)?;
+        let mut settings = Settings::gathered(flags, self.config.as_deref(), environment.look_up)?;
         if self.data.is_some() {
             (settings.store, settings.store_file) = (None, None);
         }

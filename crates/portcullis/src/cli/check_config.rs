@@ -38,11 +38,11 @@ pub(super) async fn run(
     environment: &Environment<'_>,
     out: &mut dyn Write,
 ) -> Result<(), RunError> {
-    let settings = Settings::load(check.settings, check.config.as_deref(), environment.look_up)?;
+    let settings = Settings::gathered(check.settings, check.config.as_deref(), environment.look_up)?;
     // What is wrong is told by its name; a table of the rest would hide it.
     let config = Config::of(&settings, environment.look_up)?;
     print(&settings, environment.look_up, out)?;
-    for warning in serve::warnings(&config) {
+    for warning in serve::warnings(&settings, &config) {
         writeln!(out, "Warning: {warning}.")?;
     }
     let found = check_config::check(&config).await?;

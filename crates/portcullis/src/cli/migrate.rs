@@ -14,7 +14,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::{Environment, RunError};
-use crate::config::{Config, Settings};
+use crate::config::{Config, SettingName, Settings};
 use crate::migrate::{Migration, Place, PlaceError};
 
 /// Copy everything from one store to another
@@ -226,7 +226,8 @@ pub(super) async fn run(
     if from.says_nothing() && to.says_nothing() && !migrate.take_back {
         return Err(MigrateUseError::Neither.into());
     }
-    let config = Config::load(Settings::default(), migrate.config.as_deref(), environment.look_up)?;
+    let settings = Settings::gathered(Settings::default(), migrate.config.as_deref(), environment.look_up)?;
+    let config = Config::of(&settings, environment.look_up)?;
     let from = from.place(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     if migrate.take_back {
@@ -247,11 +248,17 @@ pub(super) async fn run(
     let copied = migration.run(&clock, &SystemEntropy, &mut |progress| shown.show(progress)).await;
     shown.end();
     let copied = copied?;
-    report(&migration, &copied, out)?;
+    report(&migration, &copied, settings.names_store(), out)?;
     Ok(copied.complete)
 }
 
-fn report(migration: &Migration, copied: &Copied, out: &mut dyn Write) -> io::Result<()> {
+/// `configured` is what names a store to servers now.
+fn report(
+    migration: &Migration,
+    copied: &Copied,
+    configured: Option<SettingName>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     writeln!(out, "\n{:<12}{:>12}{:>12}", "", "old store", "new store")?;
     for count in &copied.counts {
         writeln!(out, "{:<12}{:>12}{:>12}", count.kind, count.from, count.to)?;
@@ -292,8 +299,10 @@ fn report(migration: &Migration, copied: &Copied, out: &mut dyn Write) -> io::Re
         ),
         (_, Place::Sqlite(folder)) => writeln!(
             out,
-            "Start the server with --data {} and the same master key: PORTCULLIS_MASTER_KEY or PORTCULLIS_MASTER_KEY_FILE.",
-            folder.display()
+            "Start the server with --data {}, without {}, and with the same master key: PORTCULLIS_MASTER_KEY or \
+             PORTCULLIS_MASTER_KEY_FILE.",
+            folder.display(),
+            configured.map_or_else(|| "PORTCULLIS_STORE".to_owned(), |name| name.to_string())
         ),
         (Place::Redis { .. }, Place::Redis { options, .. }) => writeln!(
             out,

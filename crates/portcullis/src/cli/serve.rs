@@ -64,13 +64,16 @@ pub(super) fn run(
     out: &mut dyn Write,
     errors: &mut dyn Write,
 ) -> Result<(), RunError> {
-    let again = || Config::load(serve.settings.clone(), serve.config.as_deref(), environment.look_up);
-    let config = again()?;
+    let gathered =
+        || Settings::gathered(serve.settings.clone(), serve.config.as_deref(), environment.look_up);
+    let again = || Config::of(&gathered()?, environment.look_up);
+    let settings = gathered()?;
+    let config = Config::of(&settings, environment.look_up)?;
     telemetry::start(&config)?;
     for variable in unknown {
         tracing::warn!("{variable}");
     }
-    for warning in warnings(&config) {
+    for warning in warnings(&settings, &config) {
         let _ = writeln!(errors, "portcullis: {warning}");
         tracing::warn!("{warning}");
     }
@@ -78,10 +81,26 @@ pub(super) fn run(
 }
 
 /// What is wise to change, though it can be served.
-pub(super) fn warnings(config: &Config) -> impl Iterator<Item = &'static str> {
-    let warnings =
-        [(config.sees_one_address_only(), ONE_ADDRESS), (config.shows_a_password(), PASSWORD_SHOWN)];
-    warnings.into_iter().filter(|(holds, _)| *holds).map(|(_, warning)| warning)
+pub(super) fn warnings(settings: &Settings, config: &Config) -> impl Iterator<Item = String> + use<> {
+    let warnings = [
+        config.sees_one_address_only().then(|| ONE_ADDRESS.to_owned()),
+        config.shows_a_password().then(|| PASSWORD_SHOWN.to_owned()),
+        data_unused(settings, config),
+    ];
+    warnings.into_iter().flatten()
+}
+
+/// Whoever goes back to a data folder and leaves the old setting where it was would serve what was left.
+fn data_unused(settings: &Settings, config: &Config) -> Option<String> {
+    let elsewhere = match config.store {
+        StoreKind::Sqlite => None,
+        StoreKind::Memory | StoreKind::Redis(_) => settings.names_store(),
+    }?;
+    settings.ask_for_data().then(|| {
+        format!(
+            "nothing of --data is used: {elsewhere} says that records are elsewhere. Remove one of the two"
+        )
+    })
 }
 
 async fn run_server(
@@ -299,6 +318,34 @@ mod tests {
         let told = String::from_utf8(errors).unwrap();
         assert_eq!(told.matches("--trusted-proxies names none").count(), 1, "{told}");
         assert!(told.contains("is in use by another program"), "{told}");
+    }
+
+    #[test]
+    fn a_data_folder_that_is_not_used_is_warned_of_with_what_names_the_store() {
+        #[derive(clap::Parser)]
+        struct Only {
+            #[command(flatten)]
+            settings: Settings,
+        }
+        for (arguments, store, warned) in [
+            (&["--data", "new-data"][..], Some("redis://127.0.0.1:1"), Some("PORTCULLIS_STORE")),
+            (&["--data", "new-data", "--store", "memory"], None, Some("--store")),
+            (&["--data", "new-data"], Some("sqlite"), None),
+            (&["--data", "new-data"], None, None),
+            (&[], Some("redis://127.0.0.1:1"), None),
+        ] {
+            let look_up = |name: &str| match name {
+                "PORTCULLIS_STORE" => store.map(OsString::from),
+                "PORTCULLIS_DATA" => Some("of-the-image".into()),
+                _ => None,
+            };
+            let flags = <Only as clap::Parser>::parse_from([&["portcullis"], arguments].concat()).settings;
+            let settings = Settings::gathered(flags, None, &look_up).unwrap();
+            let warning = data_unused(&settings, &Config::of(&settings, &look_up).unwrap());
+            assert_eq!(warning.is_some(), warned.is_some(), "{arguments:?}: {warning:?}");
+            let names = warned.map(|name| format!("nothing of --data is used: {name} says"));
+            assert!(warning.zip(names).is_none_or(|(warning, names)| warning.starts_with(&names)));
+        }
     }
 
     #[test]

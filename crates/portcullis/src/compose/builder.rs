@@ -222,7 +222,7 @@ impl Builder {
         let first_run = records.list(Kind::Keys, Filter::All, None, 1).await?.rows.is_empty();
         if first_run {
             // Before anything is made: of a server and a copy that find the store empty, one gives way.
-            copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+            copy::note_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
         }
         let seal = master_key.seal()?;
         let keys =
@@ -234,7 +234,9 @@ impl Builder {
                 }
             })?;
         // Whoever cannot open the keys does not serve: a copy may still be brought up to date then.
-        copy::is_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+        if !first_run {
+            copy::note_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+        }
         let own_key = config.admin_key.is_some();
         let (admin_key, new_admin_key) = match config.admin_key {
             Some(key) => (Some(key.digest()), None),

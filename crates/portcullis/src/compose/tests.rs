@@ -1,10 +1,11 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use ambient::{ManualClock, SeededEntropy, Time};
 use identity::Cost;
 use secrecy::ExposeSecret as _;
 use store::{Changes, Device, Mark, Memory, Session, SessionId};
 use tempfile::TempDir;
+use testkit::faults::{Passage, Through};
 
 use super::*;
 use crate::config::{AdminSecret, MasterKey, StoreKind};
@@ -156,6 +157,42 @@ async fn the_first_run_is_known_with_a_key_of_the_operator_as_well() {
     assert!(!open(own(), 2).await.unwrap().is_first_run());
 }
 
+/// Fails once, at the call with this number.
+struct FailsOnce {
+    calls: AtomicU32,
+    at: u32,
+}
+
+#[async_trait]
+impl Passage for FailsOnce {
+    async fn there(&self) -> Result<(), StoreError> {
+        match self.calls.fetch_add(1, Ordering::SeqCst) == self.at {
+            true => Err(StoreError::unavailable("gone")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Whatever broke the attempt before.
+#[tokio::test]
+async fn the_first_run_is_the_first_that_succeeds() {
+    let own = || Config { admin_key: AdminSecret::parse("sixteen characters").ok(), ..Config::default() };
+    let mut broken = 0;
+    loop {
+        let passage = FailsOnce { calls: AtomicU32::new(0), at: broken };
+        let store = Arc::new(Through::new(Arc::new(Memory::new()), passage));
+        let config = || Config { master_key: Some(MasterKey::new([7; 32])), ..own() };
+        let attempt = async || Portcullis::builder(config()).store(store.clone()).open().await;
+        if let Ok(first) = attempt().await {
+            assert!(first.is_first_run());
+            break;
+        }
+        assert!(attempt().await.unwrap().is_first_run(), "the call with number {broken} failed");
+        broken += 1;
+    }
+    assert!(broken > 3, "{broken}");
+}
+
 /// Of two that start together the slower one may find no keys for tokens and then the admin key of the other.
 #[tokio::test]
 async fn who_finds_an_admin_key_is_not_the_first() {
@@ -192,6 +229,7 @@ async fn every_part_has_its_paths_and_the_rest_is_404() {
     let portcullis = in_memory().await;
     for (method, path, status) in [
         (Method::GET, "/health", StatusCode::OK),
+        (Method::GET, "/started", StatusCode::OK),
         (Method::GET, "/ready", StatusCode::OK),
         (Method::GET, "/", StatusCode::OK),
         (Method::GET, "/login", StatusCode::OK),

@@ -6,7 +6,7 @@ use authz_core::{Lifetime, OutOfBounds};
 use identity::{AccountPolicy, Cost, Domain, PolicyError, Sender, SignUp, SmtpUrl};
 
 use super::error::{ConfigError, Fault};
-use super::parse::{lifetime, setting};
+use super::parse::{between, setting};
 use super::{MailKind, Settings, secret};
 
 pub(super) fn policy(settings: &Settings, mail: &MailKind) -> Result<AccountPolicy, ConfigError> {
@@ -113,10 +113,5 @@ fn hash(text: &str) -> Result<Cost, Fault> {
 }
 
 fn session(text: &str) -> Result<Lifetime, Fault> {
-    let (least, most) = (Lifetime::minutes(5), Lifetime::days(365));
-    let given = lifetime(text)?;
-    if (least..=most).contains(&given) {
-        return Ok(given);
-    }
-    Err(Fault::Bounds { given: given.as_seconds(), least: least.as_seconds(), most: most.as_seconds() })
+    between(text, Lifetime::minutes(5), Lifetime::days(365))
 }

@@ -18,7 +18,6 @@ mod tests;
 mod unknown;
 
 use std::ffi::OsString;
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -155,10 +154,10 @@ impl Config {
         file: Option<&Path>,
         look_up: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, ConfigError> {
-        Self::of(&Settings::load(flags, file, look_up)?, look_up)
+        Self::of(&Settings::gathered(flags, file, look_up)?, look_up)
     }
 
-    /// Reads what `settings` say, and the secrets beside them.
+    /// What these settings say, with the secrets that `look_up` finds.
     pub(crate) fn of(
         settings: &Settings,
         look_up: &dyn Fn(&str) -> Option<OsString>,
@@ -198,20 +197,6 @@ impl Config {
 }
 
 impl Settings {
-    /// What is written: in `flags`, in the variables that `look_up` finds, and in `file`.
-    pub(crate) fn load(
-        flags: Self,
-        file: Option<&Path>,
-        look_up: &dyn Fn(&str) -> Option<OsString>,
-    ) -> Result<Self, ConfigError> {
-        let named = look_up(&given::variable("config")).map(PathBuf::from);
-        let of_file = match file.or(named.as_deref()) {
-            Some(path) => read_file(path)?,
-            None => Self::default(),
-        };
-        Ok(flags.over(Self::of_variables(look_up)?).over(of_file))
-    }
-
     /// The key of the administration itself, for whoever uses it on a server.
     pub(crate) fn admin_key(
         &self,
@@ -223,11 +208,4 @@ impl Settings {
             text => Ok(SecretString::from(text)),
         })
     }
-}
-
-fn read_file(path: &Path) -> Result<Settings, ConfigError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    toml::from_str(&text)
-        .map_err(|source| ConfigError::Malformed { path: path.to_owned(), source: Box::new(source) })
 }

@@ -226,9 +226,16 @@ pub(super) fn lifetime(text: &str) -> Result<Lifetime, Fault> {
 
 /// Up to five years, or nothing.
 fn retention(text: &str) -> Result<Lifetime, Fault> {
+    match lifetime(text)?.as_seconds() {
+        0 => Ok(Lifetime::seconds(0)),
+        _ => between(text, Lifetime::days(1), Lifetime::days(1826)),
+    }
+}
+
+/// A time within these bounds.
+pub(super) fn between(text: &str, least: Lifetime, most: Lifetime) -> Result<Lifetime, Fault> {
     let given = lifetime(text)?;
-    let (least, most) = (Lifetime::days(1), Lifetime::days(1826));
-    if given.as_seconds() == 0 || (least..=most).contains(&given) {
+    if (least..=most).contains(&given) {
         return Ok(given);
     }
     Err(Fault::Bounds { given: given.as_seconds(), least: least.as_seconds(), most: most.as_seconds() })

@@ -1,13 +1,15 @@
 //! Where records are kept, and with which password.
 
 use std::fs;
+use std::time::Duration;
 
+use authz_core::Lifetime;
 use store::{RedisOptions, RedisUrl};
 use zeroize::Zeroizing;
 
 use super::error::{ConfigError, Fault};
 use super::given::{SettingName, Source};
-use super::parse::setting;
+use super::parse::{between, setting};
 use super::{Settings, StoreKind};
 
 /// What `store` or `store_file` says.
@@ -49,15 +51,18 @@ fn kind(text: &str) -> Result<StoreKind, Fault> {
 /// How Redis is used.
 pub(super) fn redis(settings: &Settings) -> Result<RedisOptions, ConfigError> {
     let prefix = setting("redis_prefix", settings.redis_prefix.as_ref()).read(|text| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
-        if text.len() <= 64 && text.bytes().all(plain) { Ok(text.to_owned()) } else { Err(Fault::Prefix) }
+        if RedisOptions::may_begin_keys(text) { Ok(text.to_owned()) } else { Err(Fault::Prefix) }
     })?;
     let authority =
         setting("redis_ca_file", settings.redis_ca_file.as_ref()).read(|path| Ok(fs::read(path)?))?;
     let replicas = setting("redis_wait_replicas", settings.redis_wait_replicas.as_ref())
         .read(|text| text.parse::<u32>().ok().filter(|number| *number <= 16).ok_or(Fault::Replicas))?;
+    let answering = setting("redis_timeout", settings.redis_timeout.as_ref())
+        .read(|text| between(text, Lifetime::seconds(1), Lifetime::minutes(2)))?;
+    let answering = answering.and_then(|patience| u64::try_from(patience.as_seconds()).ok());
     let options = prefix.into_iter().fold(RedisOptions::default(), RedisOptions::prefix);
     let options = authority.into_iter().fold(options, RedisOptions::certificate_authority);
+    let options = answering.map(Duration::from_secs).into_iter().fold(options, RedisOptions::answering);
     Ok(replicas.into_iter().fold(options, RedisOptions::wait_replicas))
 }
 

@@ -1,6 +1,8 @@
 //! The settings by name: flags, variables and the keys of the file are the same words.
 
 use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -109,6 +111,12 @@ settings! {
     /// [variable: PORTCULLIS_REDIS_WAIT_REPLICAS] [default: 0]
     #[arg(long, value_name = "NUMBER", help_heading = "Data and keys")]
     redis_wait_replicas = "1",
+    /// How long an answer of Redis may take before the connection counts as broken: 1s to 2m. More than its disk ever takes to
+    /// flush
+    ///
+    /// [variable: PORTCULLIS_REDIS_TIMEOUT] [default: 5s]
+    #[arg(long, value_name = "TIME", help_heading = "Data and keys")]
+    redis_timeout = "10s",
     /// A file with the key that opens /api: 16 characters or more, in one line. PORTCULLIS_ADMIN_KEY holds the key itself
     ///
     /// [variable: PORTCULLIS_ADMIN_KEY_FILE] [default: one is made on the first run and printed once]
@@ -303,6 +311,40 @@ settings! {
     /// [variable: PORTCULLIS_LOG] [default: info]
     #[arg(long, value_name = "FILTER", help_heading = "Logs")]
     log = "info,store=debug",
+}
+
+impl Settings {
+    /// Those of all three places: `flags` over the variables that `look_up` finds over `file`.
+    pub(crate) fn gathered(
+        flags: Self,
+        file: Option<&Path>,
+        look_up: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        let named = look_up(&variable("config")).map(PathBuf::from);
+        let of_file = match file.or(named.as_deref()) {
+            Some(path) => read_file(path)?,
+            None => Self::default(),
+        };
+        Ok(flags.over(Self::of_variables(look_up)?).over(of_file))
+    }
+
+    /// What names the store, if something does.
+    pub(crate) fn names_store(&self) -> Option<SettingName> {
+        let named = [("store", &self.store), ("store_file", &self.store_file)];
+        named.into_iter().find_map(|(key, given)| Some(SettingName { key, source: given.as_ref()?.source }))
+    }
+
+    /// Whether a data folder is on the command line. Images and units set the variable, whatever the store is.
+    pub(crate) fn ask_for_data(&self) -> bool {
+        self.data.as_ref().is_some_and(|given| given.source == Source::Flag)
+    }
+}
+
+fn read_file(path: &Path) -> Result<Settings, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    toml::from_str(&text)
+        .map_err(|source| ConfigError::Malformed { path: path.to_owned(), source: Box::new(source) })
 }
 
 fn of_variable(

@@ -69,6 +69,8 @@ fn a_bad_setting_is_refused_with_its_name_the_fault_and_an_example() {
         ("redis_ca_file", "/does/not/exist", "the file cannot be read"),
         ("redis_wait_replicas", "-1", "not a number of replicas"),
         ("redis_wait_replicas", "17", "not a number of replicas"),
+        ("redis_timeout", "0", "it is 0 seconds; it must be 1 to 120"),
+        ("redis_timeout", "500ms", "not a time"),
         ("admin_key_file", "/does/not/exist", "the file cannot be read"),
         ("master_key_file", "/does/not/exist", "the file cannot be read"),
         ("access_lifetime", "1 hour", "not a time"),
@@ -344,6 +346,16 @@ fn the_url_of_a_redis_is_a_secret_as_soon_as_it_holds_a_password() {
     fs::write(&file, "redis://ada:the-password@\n").unwrap();
     let told = with_variables(&[("PORTCULLIS_STORE_FILE", path)]).unwrap_err().to_string();
     assert!(told.contains("must name a host") && !told.contains("the-password"), "{told}");
+}
+
+#[test]
+fn a_redis_with_a_slow_disk_is_waited_for() {
+    for (variables, answering) in
+        [(&[][..], "answering: 5s"), (&[("PORTCULLIS_REDIS_TIMEOUT", "1m")], "answering: 60s")]
+    {
+        let options = format!("{:?}", with_variables(variables).unwrap().redis);
+        assert!(options.contains(answering), "{options}");
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn whoever_watches_learns_which_setting_of_the_store_loses_records() {
 struct Away {
     ready: AtomicBool,
     unfit: AtomicBool,
+    silent: AtomicBool,
     asked: AtomicU32,
 }
 
@@ -55,6 +56,9 @@ impl Store for Away {
     async fn ready(&self) -> Result<(), StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
+        if self.silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if self.unfit.load(Ordering::SeqCst) {
             return Err(StoreError::Unfit("maxmemory-policy is allkeys-lru".into()));
         }
@@ -91,6 +95,15 @@ async fn health_says_who_it_is_and_asks_nobody() {
     }
 }
 
+/// Else a proxy that follows it has nobody left when the store is away.
+#[tokio::test]
+async fn started_it_stays_whatever_the_store_does() {
+    for path in ["/started", "/t1/started"] {
+        let (response, body) = ask(Arc::new(Away::default()), ISSUER, Method::GET, path).await;
+        assert_eq!((response.status(), body.as_str()), (StatusCode::OK, r#"{"status":"started"}"#));
+    }
+}
+
 #[tokio::test]
 async fn ready_asks_the_store() {
     let (response, _) = ask(Arc::new(Memory::new()), ISSUER, Method::GET, "/ready").await;
@@ -99,6 +112,18 @@ async fn ready_asks_the_store() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers().contains_key(RETRY_AFTER));
     assert!(!body.contains("secret detail"), "{body}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_hears_in_time_that_the_store_is_silent() {
+    let (store, began) = (Arc::new(Away::default()), tokio::time::Instant::now());
+    store.silent.store(true, Ordering::SeqCst);
+    let ((response, body), log) = logged(ask(store, ISSUER, Method::GET, "/ready")).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key(RETRY_AFTER));
+    assert!(body.contains("The store does not answer"), "{body}");
+    assert!(log.contains("did not answer within 3 seconds"), "{log}");
+    assert!(began.elapsed() < crate::health::PATIENCE, "{:?}", began.elapsed());
 }
 
 #[tokio::test]

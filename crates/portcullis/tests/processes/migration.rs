@@ -83,8 +83,15 @@ async fn from_one_machine_to_many_and_back_nobody_is_logged_out_and_nothing_ende
     let refresh = next.member("refresh_token");
     one.stop();
     other.stop();
-    let (status, out, told) = run(&format!("migrate --from {url} --to sqlite:{}", back.display()), &[]);
+    let on_redis = [("PORTCULLIS_STORE", url.as_str()), ("PORTCULLIS_MASTER_KEY_FILE", key_file)];
+    let (status, out, told) = run(&format!("migrate --switch --to sqlite:{}", back.display()), &on_redis);
     assert_eq!(status, 0, "{out}{told}");
+    assert!(out.contains(&format!("--data {}, without PORTCULLIS_STORE, ", back.display())), "{out}");
+    // Whoever forgets that does not go on with what was left.
+    let (status, _, told) = run(&format!("serve --data {}", back.display()), &on_redis);
+    assert_eq!(status, 1, "{told}");
+    assert!(told.contains("nothing of --data is used: PORTCULLIS_STORE says"), "{told}");
+    assert!(told.contains("was left for another one"), "{told}");
     let alone = on_sqlite(&back, &[("PORTCULLIS_MASTER_KEY_FILE", key_file)]);
     let again = alone.world();
     assert!(server.accepts(&again, &of_bob.access).await);

@@ -83,13 +83,41 @@ fn no_data_folder_is_made_and_the_password_is_told_nowhere() {
 }
 
 #[tokio::test]
-async fn a_redis_that_throws_records_away_is_not_ready_and_says_why() {
+async fn from_a_redis_that_throws_records_away_nothing_is_served() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
-    let mut process = Process::on_redis(&redis.url());
+    let mut process = Process::bound(&on_redis(&redis.url()));
     // Before anybody asks.
     process.logs("maxmemory-policy is allkeys-lru");
-    let answer = process.world().get("/ready").await;
-    assert_eq!(answer.status(), 503);
+    let world = process.world();
+    for path in ["/ready", "/started"] {
+        let answer = world.get(path).await;
+        assert_eq!(answer.status(), 503);
+        let told = answer.member("message");
+        assert!(told.contains("maxmemory-policy is allkeys-lru") && told.contains("noeviction"), "{told}");
+    }
+    let registering = world.post_json("/oauth/register", &serde_json::json!({})).await;
+    assert_eq!(registering.refusal(), (503, "temporarily_unavailable".to_owned()), "{}", registering.text());
+    assert_eq!(redis.ask(&["KEYS", "*client*"]), "");
+
+    redis.ask(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
+    process.logs(" started ");
+    for path in ["/ready", "/started"] {
+        assert_eq!(world.get(path).await.status(), 200);
+    }
+    process.stop();
+}
+
+#[tokio::test]
+async fn a_redis_that_begins_to_throw_records_away_is_not_ready_and_says_why() {
+    let redis = RedisServer::start();
+    let process = Process::on_redis(&redis.url());
+    redis.ask(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let world = process.world();
+    // An answer is good for the second that it was given in.
+    let noticed = async { while world.get("/ready").await.status() == 200 {} };
+    timeout(Duration::from_secs(60), noticed).await.unwrap();
+    assert_eq!(world.get("/started").await.status(), 200, "requests are led to it");
+    let answer = world.get("/ready").await;
     let told = answer.member("message");
     assert!(told.contains("maxmemory-policy is allkeys-lru") && told.contains("noeviction"), "{told}");
 
@@ -102,7 +130,6 @@ async fn a_redis_that_throws_records_away_is_not_ready_and_says_why() {
     assert!(told.contains("maxmemory-policy is allkeys-lru"), "{told}");
 
     redis.ask(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
-    // An answer is good for the second that it was given in.
     let ask = || run("health --ready", &[("PORTCULLIS_LISTEN", base.trim_start_matches("http://"))]);
     let mut asked = std::iter::repeat_with(ask).take(10_000);
     let (status, out, told) = asked.find(|(status, ..)| *status != 1).unwrap();
@@ -144,6 +171,11 @@ async fn refused(redis: &RedisServer, kind: &str) {
 
 /// A server on this port that answers everything as one does that reads its file, until somebody has asked.
 fn loading(port: u16) {
+    refusing(port, "LOADING Redis is loading the dataset in memory", "INFO", 1);
+}
+
+/// A server on this port that answers everything with this error, until somebody has asked so often for something with these words.
+fn refusing(port: u16, error: &str, until: &str, mut times: usize) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     loop {
         let (mut stream, _) = listener.accept().unwrap();
@@ -151,9 +183,10 @@ fn loading(port: u16) {
         while let Ok(length @ 1..) = stream.read(&mut request) {
             let text = String::from_utf8_lossy(&request[..length]);
             let commands = text.lines().filter(|line| line.starts_with('*')).count();
-            let answer = "-LOADING Redis is loading the dataset in memory\r\n".repeat(commands);
+            let answer = format!("-{error}\r\n").repeat(commands);
             stream.write_all(answer.as_bytes()).unwrap();
-            if text.contains("portcullis:layout") {
+            times -= usize::from(text.contains(until));
+            if times == 0 {
                 return;
             }
         }
@@ -193,6 +226,64 @@ async fn a_process_waits_for_a_redis_that_is_away_loading_read_only_or_full() {
     assert!((1..=2).contains(&told.count()), "at first, and once a minute: {said}");
 }
 
+/// It answers a log-in with an error as well, which is no reason to end.
+#[test]
+fn a_process_waits_for_a_redis_that_has_too_many_clients_or_takes_no_log_ins_now() {
+    let mut redis = RedisServer::start_with(&["--requirepass", "the-password"]);
+    let url = redis.url().replace("redis://", "redis://:the-password@");
+    redis.kill();
+    let settings = [on_redis(&url).as_slice(), &[("PORTCULLIS_LOG", "debug")]].concat();
+    let mut process = Process::bound(&settings);
+    for error in ["ERR max number of clients reached", "LOADING it reads its file", "TRYAGAIN later"] {
+        // The driver's own log-in, and then ours.
+        refusing(redis.port(), error, "the-password", 2);
+        process.logs(error.split_once(' ').unwrap().1);
+    }
+    redis.restart();
+    process.logs("started");
+    process.stop();
+}
+
+/// The real one, which closes the connection as well.
+#[test]
+fn a_process_gets_the_place_of_whoever_leaves_a_full_redis() {
+    let redis = RedisServer::start_with(&["--maxclients", "1", "--requirepass", "the-password"]);
+    let url = redis.url().replace("redis://", "redis://:the-password@");
+    let mut first = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, redis.port())).unwrap();
+    first.write_all(b"PING\r\n").unwrap();
+    assert!(first.read(&mut [0; 64]).unwrap() > 0, "it has a place");
+    let mut process = Process::bound(&on_redis(&url));
+    process.logs("waiting for the store");
+    drop(first);
+    process.logs("started");
+    process.stop();
+}
+
+/// Whoever watches hears why, before giving up.
+#[tokio::test]
+async fn a_redis_that_hangs_is_told_in_time() {
+    // It accepts and never answers.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let mut process = Process::bound(&on_redis(&url));
+    let (status, _, told) = run(&format!("health --ready --url {}", process.base()), &[]);
+    assert_eq!(status, 1);
+    assert!(told.contains("503 Service Unavailable"), "{told}");
+    process.logs("waiting for the store");
+    waits(&process).await;
+    process.stop();
+
+    let redis = RedisServer::start();
+    let process = Process::on_redis(&redis.url());
+    redis.pause();
+    // An answer is good for the second that it was given in.
+    let ask = || run(&format!("health --ready --url {}", process.base()), &[]);
+    let (_, _, told) = std::iter::repeat_with(ask).take(10_000).find(|(status, ..)| *status == 1).unwrap();
+    assert!(told.contains("503 Service Unavailable") && told.contains("does not answer"), "{told}");
+    redis.resume();
+    process.stop();
+}
+
 #[test]
 fn one_that_waits_can_be_stopped() {
     let mut redis = RedisServer::start();
@@ -204,6 +295,28 @@ fn one_that_waits_can_be_stopped() {
         said.contains("stopped before the store was open") && !said.contains("listens on http"),
         "{said}"
     );
+}
+
+/// Else one who changes the password at Redis first stops all processes for good.
+#[tokio::test]
+async fn a_process_that_serves_outlives_its_password() {
+    let redis = RedisServer::start();
+    redis.ask(&["ACL", "SETUSER", "gate", "on", ">the-password", "~*", "&*", "+@all"]);
+    let url = redis.url().replace("redis://", "redis://gate:the-password@");
+    let process = Process::on_redis(&url);
+    let world = process.world();
+    redis.ask(&["ACL", "SETUSER", "gate", "<the-password"]);
+    redis.ask(&["CLIENT", "KILL", "USER", "gate"]);
+    let noticed = async { while world.get("/ready").await.status() == 200 {} };
+    timeout(Duration::from_secs(60), noticed).await.unwrap();
+    let answer = world.administer(Method::GET, "/api/servers", None).await;
+    assert_eq!(answer.status(), 503, "{}", answer.text());
+    assert_eq!(world.get("/started").await.status(), 200, "requests are led to it");
+    redis.ask(&["ACL", "SETUSER", "gate", ">the-password"]);
+    let ready = async { while world.get("/ready").await.status() != 200 {} };
+    timeout(Duration::from_secs(60), ready).await.unwrap();
+    assert_eq!(world.administer(Method::GET, "/api/servers", None).await.status(), 200);
+    assert!(process.stop().contains("authentication failed"), "the log says why");
 }
 
 /// Waiting mends none of these.
@@ -222,6 +335,11 @@ fn what_is_wrong_with_the_settings_ends_it() {
         assert!(told.contains(why) && told.contains("cannot be used with these settings"), "{why}: {told}");
         assert!(!told.contains("the-password"), "{told}");
     }
+    let clustered = RedisServer::start_with(&["--cluster-enabled", "yes"]);
+    clustered.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    let (status, _, told) = run("serve", &on_redis(&clustered.url()));
+    assert_eq!(status, 2, "{told}");
+    assert!(told.contains("begin the URL with redis-cluster"), "{told}");
     let newer = RedisServer::start();
     newer.ask(&["SET", "portcullis:layout", "2"]);
     let (status, _, told) = run("serve", &on_redis(&newer.url()));

@@ -1,9 +1,11 @@
 //! Which credential is checked by whom.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use oauth_types::{Issuer, Resource, Scope};
+use parking_lot::Mutex;
 use resource_server::{
     ConfigError, Holder, Introspection, Invalid, Jwt, Rejection, Unavailable, Verified, Verify,
 };
@@ -194,4 +196,37 @@ async fn a_check_of_ones_own_may_know_who_else_vouches() {
         (holder.person(), holder.resource.as_str()),
         (Some(("https://old.example.com", "7")), RESOURCE)
     );
+}
+
+/// Somebody who calls gets a 503 without a cause: the log has it, once a minute and not once a request.
+#[tokio::test]
+async fn a_check_of_ones_own_that_cannot_be_made_is_logged() {
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+    let _logging = tracing::subscriber::set_default(lines.finish());
+    let world = World::new();
+    let down = async |_: SecretString| Err::<Holder, _>(Unavailable::OwnCheck.into());
+    let verifier = world.builder().portcullis(PORTCULLIS, key()).credential("demo_", down).build().unwrap();
+    for _ in 0..3 {
+        assert!(verify(&verifier, &secret("demo_secret")).await.is_err());
+    }
+    let text = String::from_utf8(log.0.lock().clone()).unwrap();
+    assert_eq!((text.lines().count(), text.matches("own_check_unavailable").count()), (1, 1), "{text}");
+    assert!(text.contains("WARN") && !text.contains("demo_secret"), "{text}");
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

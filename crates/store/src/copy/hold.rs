@@ -2,8 +2,8 @@
 
 use ambient::Time;
 
-use super::{CopyError, look::arrival};
-use crate::{Arrival, ArrivalState, Changes, Commit, Mark, Movable};
+use super::{CopyError, look::tenure};
+use crate::{Changes, Commit, Mark, Movable, Tenure, TenureState};
 
 /// The right of one copy to write into the target: the mark under which it noted that it began.
 ///
@@ -23,20 +23,20 @@ impl<'a> Hold<'a> {
 
     /// Fails unless this is still the copy that goes on.
     pub(super) async fn check(&self) -> Result<(), CopyError> {
-        match arrival(self.to).await.map_err(CopyError::To)? {
+        match tenure(self.to).await.map_err(CopyError::To)? {
             Some(found) if found.mark == self.mark => Ok(()),
-            Some(found) if found.record.state == ArrivalState::Served => Err(CopyError::Served),
+            Some(found) if found.record.state == TenureState::Served => Err(CopyError::Served),
             _ => Err(CopyError::Overtaken),
         }
     }
 
     /// Notes that a server may use the target, and gives up the right.
     pub(super) async fn complete(self, mark: Mark, now: Time) -> Result<(), CopyError> {
-        let found = arrival(self.to).await.map_err(CopyError::To)?;
+        let found = tenure(self.to).await.map_err(CopyError::To)?;
         let Some(found) = found.filter(|found| found.mark == self.mark) else {
             return Err(CopyError::Overtaken);
         };
-        let complete = Arrival { state: ArrivalState::Complete, since: now };
+        let complete = Tenure { state: TenureState::Complete, since: now };
         match self.to.commit(&Changes::replace(mark, &found, &complete)).await.map_err(CopyError::To)? {
             Commit::Done => Ok(()),
             Commit::Stale => Err(CopyError::Overtaken),

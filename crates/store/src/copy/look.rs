@@ -5,11 +5,11 @@ use ambient::Time;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{AT_ONCE, PAGE, PAGE_OF_KEYS};
-use crate::{Arrival, ClaimKind, Filter, Found, Key, KeyList, Kind, Movable, Row, StoreError, Unlisted};
+use crate::{ClaimKind, Filter, Found, Key, KeyList, Kind, Movable, Row, StoreError, Tenure, Unlisted};
 
 /// What is copied, in order: the keys first, because they say of which instance the rest is.
 pub(super) fn order() -> impl Iterator<Item = Kind> {
-    let others = Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Keys | Kind::Arrival));
+    let others = Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Keys | Kind::Tenure));
     std::iter::once(Kind::Keys).chain(others)
 }
 
@@ -17,8 +17,8 @@ pub(super) fn lasts(until: Option<Time>, now: Time) -> bool {
     until.is_none_or(|until| until >= now)
 }
 
-pub(super) async fn arrival(store: &dyn Movable) -> Result<Option<Found<Arrival>>, StoreError> {
-    store.read(&Key::new(Kind::Arrival, Arrival::ID)).await?.as_ref().map(Found::decode).transpose()
+pub(super) async fn tenure(store: &dyn Movable) -> Result<Option<Found<Tenure>>, StoreError> {
+    store.read(&Key::new(Kind::Tenure, Tenure::ID)).await?.as_ref().map(Found::decode).transpose()
 }
 
 pub(super) async fn key_lists(store: &dyn Movable) -> Result<Vec<KeyList>, StoreError> {

@@ -4,7 +4,7 @@ use ambient::Time;
 use thiserror::Error;
 
 use super::bring::{TRIES, contended};
-use crate::{Arrival, ArrivalState, Changes, Commit, Mark, Store, StoreError};
+use crate::{Changes, Commit, Mark, Store, StoreError, Tenure, TenureState};
 
 /// Why no server may use a store.
 #[derive(Debug, Error)]
@@ -31,10 +31,10 @@ pub enum ServeError {
 ///
 /// [`ServeError::Unfinished`] if a copy into it has not come to its end, [`ServeError::Left`] if one from it has.
 pub async fn may_be_served(store: &dyn Store) -> Result<(), ServeError> {
-    match store.find::<Arrival>(Arrival::ID).await?.map(|found| found.record.state) {
-        Some(ArrivalState::Copying) => Err(ServeError::Unfinished),
-        Some(ArrivalState::Left) => Err(ServeError::Left),
-        None | Some(ArrivalState::Complete | ArrivalState::Served) => Ok(()),
+    match store.find::<Tenure>(Tenure::ID).await?.map(|found| found.record.state) {
+        Some(TenureState::Copying) => Err(ServeError::Unfinished),
+        Some(TenureState::Left) => Err(ServeError::Left),
+        None | Some(TenureState::Complete | TenureState::Served) => Ok(()),
     }
 }
 
@@ -44,20 +44,20 @@ pub async fn may_be_served(store: &dyn Store) -> Result<(), ServeError> {
 /// # Errors
 ///
 /// As [`may_be_served`].
-pub async fn is_served(
+pub async fn note_served(
     store: &dyn Store,
     now: Time,
     draw: &mut (dyn FnMut() -> Mark + Send),
 ) -> Result<(), ServeError> {
     for _ in 0..TRIES {
-        let served = Arrival { state: ArrivalState::Served, since: now };
-        let changes = match store.find::<Arrival>(Arrival::ID).await? {
+        let served = Tenure { state: TenureState::Served, since: now };
+        let changes = match store.find::<Tenure>(Tenure::ID).await? {
             None => Changes::create(draw(), &served),
             Some(found) => match found.record.state {
-                ArrivalState::Served => return Ok(()),
-                ArrivalState::Copying => return Err(ServeError::Unfinished),
-                ArrivalState::Left => return Err(ServeError::Left),
-                ArrivalState::Complete => Changes::replace(draw(), &found, &served),
+                TenureState::Served => return Ok(()),
+                TenureState::Copying => return Err(ServeError::Unfinished),
+                TenureState::Left => return Err(ServeError::Left),
+                TenureState::Complete => Changes::replace(draw(), &found, &served),
             },
         };
         match store.commit(&changes).await? {
@@ -80,11 +80,11 @@ pub async fn take_back(
     draw: &mut (dyn FnMut() -> Mark + Send),
 ) -> Result<bool, StoreError> {
     for _ in 0..TRIES {
-        let Some(found) = store.find::<Arrival>(Arrival::ID).await? else { return Ok(false) };
-        if found.record.state != ArrivalState::Left {
+        let Some(found) = store.find::<Tenure>(Tenure::ID).await? else { return Ok(false) };
+        if found.record.state != TenureState::Left {
             return Ok(false);
         }
-        let served = Arrival { state: ArrivalState::Served, since: now };
+        let served = Tenure { state: TenureState::Served, since: now };
         match store.commit(&Changes::replace(draw(), &found, &served)).await? {
             Commit::Done => return Ok(true),
             Commit::Stale => {}

@@ -2,7 +2,6 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
-pub(crate) mod arrival;
 pub(crate) mod client;
 pub(crate) mod consent;
 pub(crate) mod device;
@@ -11,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod standing;
+pub(crate) mod tenure;
 pub(crate) mod ticket;
 pub(crate) mod trail;
 

@@ -16,13 +16,14 @@ static COUNT: Script = Script::new(include_str!("lua/count.lua"));
 
 /// The list of all claims is told first, as with records.
 pub(super) async fn claim(wire: &Wire, keys: &Keys, claim: &Claim<'_>) -> Result<Claimed, Fault> {
-    let list = std::iter::once(keys.claims(claim.kind));
-    lists::tell(wire, list, claim.key, &lists::needed(claim.until)).await?;
+    let (list, goes) = (std::iter::once(keys.claims(claim.kind)), lists::needed(claim.until));
+    lists::tell(wire, list, claim.key, &goes).await?;
     let mut call = CLAIM
         .on([keys.claim(claim.kind, claim.key)])
         .arg(claim.owner)
         .arg(claim.since.0.to_string())
-        .arg(claim.until.map(|until| until.0.to_string()).unwrap_or_default());
+        .arg(claim.until.map(|until| until.0.to_string()).unwrap_or_default())
+        .arg(goes);
     if let Some(owner) = claim.instead_of {
         call = call.arg(owner);
     }
@@ -49,7 +50,11 @@ pub(super) async fn release(
     key: &str,
     owner: &str,
 ) -> Result<(), Fault> {
-    RELEASE.on([keys.claim(kind, key)]).arg(owner).run(wire).await?;
+    let given_up: i64 = parsed(RELEASE.on([keys.claim(kind, key)]).arg(owner).run(wire).await?)?;
+    if given_up > 0 {
+        // The claim is given up whether its list hears of it or not.
+        let _ = lists::forget(wire, keys.claims(kind), vec![key.to_owned()]).await;
+    }
     Ok(())
 }
 
@@ -63,7 +68,10 @@ pub(super) async fn page(
     let mut ids = Ids::of(keys.claims(kind), after, at_most);
     let mut page = ClaimPage::default();
     while let Some(ids) = ids.next(wire, page.claims.len()).await? {
-        page.claims.extend(held(wire, keys, kind, ids).await?);
+        let there = held(wire, keys, kind, ids.clone()).await?;
+        let gone = ids.into_iter().filter(|id| there.iter().all(|held| held.key != *id)).collect();
+        lists::forget(wire, keys.claims(kind), gone).await?;
+        page.claims.extend(there);
     }
     page.more = ids.cut(&mut page.claims);
     Ok(page)

@@ -6,11 +6,11 @@
 use std::io;
 use std::time::Duration;
 
-use redis::aio::ConnectionLike as _;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
-use redis::cluster_async::ClusterConnection;
+use redis::cluster_async::{ClusterConnection, Connect};
 use redis::cluster_routing::RoutingInfo;
-use redis::{Cmd, RedisError, Value};
+use redis::{AsyncConnectionConfig, Cmd, IntoConnectionInfo, Pipeline, RedisError, RedisFuture, Value};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -44,13 +44,13 @@ pub(super) struct Patience {
 #[derive(Clone)]
 struct Current {
     number: u64,
-    connection: ClusterConnection,
+    connection: ClusterConnection<Node>,
 }
 
 impl Cluster {
     /// Connects for the first time.
     pub(super) async fn open(client: ClusterClient, patience: Patience) -> Result<Self, Fault> {
-        let connection = client.get_async_connection().await?;
+        let connection = client.get_async_generic_connection().await?;
         let (told, current) = watch::channel(Current { number: 1, connection });
         let (broken, reports) = watch::channel(0);
         let keeper = tokio::spawn(keep(client, patience.opening, told, reports));
@@ -136,7 +136,7 @@ async fn keep(
         }
         let mut pause = PAUSES.0;
         let connection = loop {
-            if let Ok(Ok(connection)) = timeout(patience, client.get_async_connection()).await {
+            if let Ok(Ok(connection)) = timeout(patience, client.get_async_generic_connection()).await {
                 break connection;
             }
             sleep(pause).await;
@@ -145,5 +145,43 @@ async fn keep(
         told.send_replace(Current { number: number + 1, connection });
         // While the others have not replaced a node that hangs, the next ones are no better.
         sleep(PAUSES.1).await;
+    }
+}
+
+/// Requests that wait to be written to one node. While the driver learns where the slots are, it lets them wait, and asks by way of
+/// the same queue: with the 50 places that it would have, a busy process waits for itself until all of that times out.
+const QUEUE: usize = 1 << 16;
+
+/// A connection to one node, with more places.
+#[derive(Clone)]
+struct Node(MultiplexedConnection);
+
+impl Connect for Node {
+    fn connect_with_config<'a, T>(info: T, config: AsyncConnectionConfig) -> RedisFuture<'a, Self>
+    where
+        T: IntoConnectionInfo + Send + 'a,
+    {
+        let connecting =
+            MultiplexedConnection::connect_with_config(info, config.set_pipeline_buffer_size(QUEUE));
+        Box::pin(async { connecting.await.map(Self) })
+    }
+}
+
+impl ConnectionLike for Node {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        self.0.req_packed_command(command)
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        commands: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        self.0.req_packed_commands(commands, offset, count)
+    }
+
+    fn get_db(&self) -> i64 {
+        self.0.get_db()
     }
 }

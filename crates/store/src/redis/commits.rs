@@ -56,7 +56,9 @@ async fn attempt(
         .arg(guard)
         .arg(read)
         .arg(row.sweep.map(|sweep| sweep.0.to_string()).unwrap_or_default())
-        .arg(listed.unwrap_or_default());
+        .arg(listed.unwrap_or_default())
+        .arg(lists::KEPT.to_string())
+        .arg(lists::FAR.to_string());
     call = call.arg("ended").arg(if row.ended { "1" } else { "0" }).arg("body").arg(&*row.body);
     let links = &row.links;
     for (name, id) in [

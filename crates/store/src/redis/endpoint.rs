@@ -21,7 +21,8 @@ use super::url::{Login, Node, RedisUrl};
 const QUEUE: usize = 512;
 
 /// How often the driver follows a Cluster that changes within one request, and how long it waits between, in milliseconds.
-const CLUSTER_TRIES: u32 = 4;
+/// While a slot moves, a request is sent back and forth when another one on the connection takes its `ASKING`.
+const CLUSTER_TRIES: u32 = 16;
 const CLUSTER_WAITS: (u64, u64) = (20, 500);
 
 /// How often a machine is asked whether it is there while nothing is on the way, and how long it may leave everything

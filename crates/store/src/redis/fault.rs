@@ -28,7 +28,7 @@ pub(super) enum Fault {
     Clustered,
     #[error("the server belongs to no Cluster: begin the URL with redis")]
     NoCluster,
-    #[error("the prefix of the keys must be 1 to 64 letters, digits, dots, dashes or colons")]
+    #[error("the prefix of the keys must be 1 to 64 letters, digits, dots, dashes, underscores or colons")]
     Prefix,
     #[error("the certificate authority holds no certificate in PEM")]
     Authority,
@@ -93,6 +93,11 @@ impl Fault {
             | Self::Newer { .. }
             | Self::Damaged(_) => false,
         }
+    }
+
+    /// Whether a server was set up as none may be, which only its operator can mend.
+    pub(super) const fn is_of_the_setup(&self) -> bool {
+        matches!(self, Self::Clock { .. } | Self::Evicts(_) | Self::Unsaid(_))
     }
 
     /// Whether a server refuses who we are or what we ask for.

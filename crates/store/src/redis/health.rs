@@ -25,6 +25,27 @@ const HEARD_WITHIN: Duration = Duration::from_millis(3500);
 /// The slots of a Cluster.
 const SLOTS: &str = "16384";
 
+/// Refuses a node of a Cluster that we took for a server alone: it has a part of the slots, and all others when they move.
+///
+/// Of one that does not let this user ask, the first key of another node tells.
+pub(super) async fn kind(wire: &Wire) -> Result<(), Fault> {
+    if !wire.keeps_order() {
+        return Ok(());
+    }
+    let mut ask = redis::cmd("INFO");
+    ask.arg("cluster");
+    let answer = match wire.ask(ask).await {
+        Err(Fault::Driver(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => {
+            return Ok(());
+        }
+        answer => answer?,
+    };
+    match value_of(&words(answer)?, "cluster_enabled") {
+        Some("1") => Err(Fault::Clustered),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Refuses keys of a newer version; says ours where there is none.
 pub(super) async fn layout(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
     let said_now = match wire.ask(said(keys)).await {
@@ -46,10 +67,14 @@ pub(super) async fn layout(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Refuses servers whose clock is another than ours.
-///
-/// They expire records: what we write would be gone at once, or when it is needed.
-pub(super) async fn clocks(wire: &Wire, now: Time) -> Result<(), Fault> {
+/// Refuses servers that would not keep a record as long as they are told to.
+pub(super) async fn fit(wire: &Wire, now: Time) -> Result<(), Fault> {
+    clocks(wire, now).await?;
+    keeps_all(wire).await
+}
+
+/// Servers expire records: with a clock that is another than ours, what we write would be gone at once, or when it is needed.
+async fn clocks(wire: &Wire, now: Time) -> Result<(), Fault> {
     for answer in wire.ask_primaries(redis::cmd("TIME")).await? {
         let (seconds, _): (i64, i64) = redis::from_redis_value(answer).map_err(RedisError::from)?;
         let ahead = seconds.saturating_sub(now.0);
@@ -85,11 +110,11 @@ async fn probe(wire: &Wire, keys: &Keys, now: Time) -> Result<(), Fault> {
     let answers = wire.write(commands).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
     let found = answers.into_iter().next_back().ok_or(Fault::Unexpected)?;
     known(found)?;
-    clocks(wire, now).await?;
+    fit(wire, now).await?;
     if !wire.keeps_order() {
         serves_all_slots(wire).await?;
     }
-    keeps_all(wire).await
+    Ok(())
 }
 
 fn said(keys: &Keys) -> Cmd {

@@ -10,25 +10,28 @@ use redis::RedisError;
 use super::fault::Fault;
 use super::keys::{Keys, ListKeys};
 use super::rows;
-use super::scripts::{Script, run_all, text};
+use super::scripts::{Call, Script, run_all, text};
 use super::wire::Wire;
 use crate::{Filter, Key, Kind, Page, Row};
 
 static ENTER: Script = Script::new(include_str!("lua/enter.lua"));
 static PAGE: Script = Script::new(include_str!("lua/page.lua"));
+static FORGET: Script = Script::new(include_str!("lua/forget.lua"));
 
 /// Ids that are looked up together.
 const TOGETHER: usize = 256;
 
 /// How much longer than anybody needs it a record is kept, in seconds: clocks differ.
-const KEPT: i64 = 600;
+pub(super) const KEPT: i64 = 600;
+
+/// From this millisecond on the numbers of a script are not exact. What would go then never goes.
+pub(super) const FAR: i64 = 1 << 53;
 
 const NEVER: &str = "never";
 
 /// Until when a record with this sweep may be there, in milliseconds since 1970, or never.
 pub(super) fn needed(sweep: Option<Time>) -> String {
-    // Beyond, the numbers of a script are no longer exact.
-    let exact = |moment: &i64| *moment <= 1 << 53;
+    let exact = |moment: &i64| *moment < FAR;
     let moment = sweep.map(|sweep| sweep.plus(KEPT).0.saturating_mul(1000)).filter(exact);
     moment.map_or_else(|| NEVER.to_owned(), |moment| moment.to_string())
 }
@@ -49,7 +52,8 @@ pub(super) async fn tell(
     id: &str,
     needed: &str,
 ) -> Result<String, Fault> {
-    let calls = lists.map(|ListKeys { ids, until }| ENTER.on([ids, until]).arg(id).arg(needed));
+    let calls =
+        lists.map(|ListKeys { ids, until }| ENTER.on([ids, until]).arg(id).arg(needed).arg(FAR.to_string()));
     let promises =
         run_all(wire, calls.collect()).await?.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
     // Each has a clock of its own. Numbers come before `never`.
@@ -68,12 +72,28 @@ pub(super) async fn page(
     let mut ids = Ids::of(keys.list(kind, filter), after, at_most);
     let mut page = Page::default();
     while let Some(ids) = ids.next(wire, page.rows.len()).await? {
-        let named = ids.into_iter().map(|id| Key { kind, id }).collect();
+        let named = ids.iter().map(|id| Key::new(kind, id)).collect();
         let there = rows::read_all(wire, keys, named).await?;
+        let mut gone = Vec::new();
+        for (id, row) in ids.into_iter().zip(&there) {
+            if row.is_none() {
+                gone.push(id);
+            }
+        }
+        forget(wire, keys.list(kind, filter), gone).await?;
         page.rows.extend(there.into_iter().flatten().filter(|row| belongs(row, filter)));
     }
     page.more = ids.cut(&mut page.rows);
     Ok(page)
+}
+
+/// Lets a list forget what was to stay for ever and is gone, unless it was told of it just now.
+pub(super) async fn forget(wire: &Wire, list: ListKeys, gone: Vec<String>) -> Result<(), Fault> {
+    if !gone.is_empty() {
+        let call = FORGET.on([list.ids, list.until]).arg(FAR.to_string());
+        gone.into_iter().fold(call, Call::arg).run(wire).await?;
+    }
+    Ok(())
 }
 
 /// The ids of a list, some at a time, until a page is full.

@@ -29,7 +29,6 @@ use std::sync::Arc;
 use ambient::{Clock, Time};
 use async_trait::async_trait;
 
-use self::fault::Fault;
 use self::keys::Keys;
 pub use self::options::RedisOptions;
 use self::remembered::Remembered;
@@ -60,8 +59,8 @@ impl Redis {
     /// # Errors
     ///
     /// [`StoreError::Newer`] if a newer version of this program wrote the keys; [`StoreError::Unfit`] if the clock of a server is
-    /// more than a minute off ours; [`StoreError::Misconfigured`] if the server refuses us, is of another kind than the URL says, or the
-    /// options make no sense; [`StoreError::Unavailable`] if no connection comes about.
+    /// more than a minute off ours, or a server throws records away when its memory is full; [`StoreError::Misconfigured`] if the
+    /// server refuses us, is of another kind than the URL says, or the options make no sense; [`StoreError::Unavailable`] if no connection comes about.
     pub async fn open(
         url: &RedisUrl,
         options: RedisOptions,
@@ -69,9 +68,12 @@ impl Redis {
     ) -> Result<Self, StoreError> {
         let keys = Keys::under(&options.prefix)?;
         let wire = Wire::open(url, &options, &keys).await?;
+        health::kind(&wire).await?;
         health::layout(&wire, &keys).await?;
         // A primary of a Cluster that is away now is no reason not to start.
-        if let Err(fault @ Fault::Clock { .. }) = health::clocks(&wire, clock.now()).await {
+        if let Err(fault) = health::fit(&wire, clock.now()).await
+            && fault.is_of_the_setup()
+        {
             return Err(fault.into());
         }
         Ok(Self { wire: Arc::new(wire), keys: Arc::new(keys), remembered: Remembered::default(), clock })

@@ -38,37 +38,43 @@ pub(super) async fn look(
     let guessed = known.as_deref().map(Links::keys).unwrap_or_default();
     let mut wanted = vec![look.record.clone()];
     if wire.keeps_order() {
-        wanted.extend(guessed.iter().flatten().chain(&look.beside).cloned());
+        add(&mut wanted, guessed.iter().flatten().chain(&look.beside));
     }
     let mut rows = read_all(wire, keys, wanted).await?.into_iter();
     let record = rows.next().flatten();
     let named = record.as_ref().map(|record| record.links.keys()).unwrap_or_default();
     // What was read with it: the guesses that are there, and the one beside.
-    let guesses = guessed.into_iter().flatten().count();
-    let mut read: Vec<Row> = rows.by_ref().take(guesses).flatten().collect();
-    let mut beside = rows.next().flatten();
+    let mut read: Vec<Row> = rows.flatten().collect();
 
     let guessed_right = known.as_deref() == record.as_ref().map(|record| &record.links);
     if !guessed_right || !wire.keeps_order() {
-        let mut missing: Vec<Key> = named.iter().flatten().cloned().collect();
-        let asks_beside = !wire.keeps_order() && look.beside.is_some();
-        if asks_beside {
-            missing.extend(look.beside.clone());
+        let mut missing = Vec::new();
+        add(&mut missing, named.iter().flatten());
+        if !wire.keeps_order() {
+            add(&mut missing, look.beside.iter());
         }
-        let mut found = read_all(wire, keys, missing).await?;
-        if asks_beside {
-            beside = found.pop().flatten();
-        }
-        read = found.into_iter().flatten().collect();
+        let found = read_all(wire, keys, missing).await?;
+        // The newer ones are found first.
+        read.splice(..0, found.into_iter().flatten());
         // Only where it saves a round trip.
         let grant = record.as_ref().filter(|record| record.key.kind == Kind::Grant && wire.keeps_order());
         if let Some(record) = grant {
             remembered.keep(&record.key, &record.links);
         }
     }
-    let [client, person, consent, server] =
-        named.map(|key| key.and_then(|key| read.iter().find(|row| row.key == key).cloned()));
+    let of = |key: &Key| read.iter().chain(&record).find(|row| row.key == *key).cloned();
+    let beside = look.beside.as_ref().and_then(of);
+    let [client, person, consent, server] = named.map(|key| key.as_ref().and_then(of));
     Ok(Seen { record, client, person, consent, server, beside })
+}
+
+/// Those that are not among them: the client that asks is often that of the grant.
+fn add<'a>(wanted: &mut Vec<Key>, more: impl Iterator<Item = &'a Key>) {
+    for key in more {
+        if !wanted.contains(key) {
+            wanted.push(key.clone());
+        }
+    }
 }
 
 fn fetch(keys: &Keys, key: &Key) -> Cmd {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::future::{join_all, select};
 use futures_util::stream::FuturesUnordered;
-use redis::Value;
 use redis::aio::{MultiplexedConnection, PubSub};
+use redis::{ErrorKind, RedisError, Value};
 use tokio::sync::Notify;
 
 use super::endpoint::Way;
@@ -80,7 +80,33 @@ pub(super) async fn connected(
     database: u16,
 ) -> Result<MultiplexedConnection, Fault> {
     let client = way.to(node, login, database)?;
-    Ok(client.get_multiplexed_async_connection_with_config(&way.patience()).await?)
+    match client.get_multiplexed_async_connection_with_config(&way.patience()).await {
+        Err(error) if error.kind() == ErrorKind::AuthenticationFailed => {
+            Err(refused(way, node, login, error).await)
+        }
+        answered => Ok(answered?),
+    }
+}
+
+/// Why a log-in failed. The driver says of any error that the password is wrong; a server with too many clients, or one that reads its
+/// file, answers everything with one, and that passes. Only a server that says so itself refuses who we are.
+async fn refused(way: &Way, node: &Node, login: &Login, failed: RedisError) -> Fault {
+    let mut log_in = redis::cmd("AUTH");
+    log_in.arg(login.user.as_deref()).arg(login.password());
+    let asked = async {
+        let client = way.to(node, &Login::default(), 0)?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&way.patience()).await?;
+        Ok::<(), Fault>(log_in.query_async(&mut connection).await?)
+    };
+    match asked.await {
+        Err(Fault::Driver(error)) if is_refusal(&error) => Fault::Driver(failed),
+        Err(fault) => fault,
+        Ok(()) => Fault::Connecting,
+    }
+}
+
+fn is_refusal(error: &RedisError) -> bool {
+    matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"))
 }
 
 /// What more than half of all Sentinels answer, as soon as they have.

@@ -3,20 +3,15 @@
 use std::fs;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use store::{Claims as _, Commit, Counters, RedisOptions, Store};
-use testkit::redis_server::{RedisCluster, RedisSentinels, RedisServer};
+use store::{Claims as _, Commit, Counters, RedisOptions, Store, StoreError};
+use testkit::redis_server::{RedisCluster, RedisRights, RedisSentinels, RedisServer};
 
+use crate::fake::fake;
 use crate::{Time, create, is_misconfigured, is_unavailable, open, open_with, read, sources};
-
-/// What `docs/records.md` tells operators to grant.
-const RULE: &str =
-    "on >w@rd resetchannels ~portcullis:* -@all +@read +@write +@connection +eval +evalsha +time +info +role";
 
 /// Makes a user of this rule.
 fn grant(server: &RedisServer, rule: &str) {
-    let mut words = vec!["ACL", "SETUSER", "gate"];
-    words.extend(rule.split(' '));
-    server.ask(&words);
+    testkit::redis_server::grant(server.port(), "gate", "w@rd", rule);
 }
 
 #[tokio::test]
@@ -31,10 +26,44 @@ async fn a_password_opens_and_a_wrong_one_does_not() {
     }
 }
 
+/// The driver says of each of them that the password is wrong; who believes it ends for what would have passed.
+#[tokio::test]
+async fn a_log_in_that_fails_for_another_reason_than_the_password_may_pass() {
+    for (said, refuses_us) in [
+        ("ERR max number of clients reached", false),
+        ("LOADING Redis is loading the dataset in memory", false),
+        ("TRYAGAIN come back later", false),
+        ("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", false),
+        ("ERR AUTH <password> called without any password configured for the default user.", false),
+        ("WRONGPASS invalid username-password pair or user is disabled.", true),
+        ("NOPERM this user has no permissions to run the 'auth' command", true),
+    ] {
+        let port = fake(move |_| Some(format!("-{said}\r\n"))).await;
+        for kind in ["redis", "redis-cluster"] {
+            let refused = open(&format!("{kind}://:w%40rd@127.0.0.1:{port}")).await;
+            let holds = if refuses_us { is_misconfigured(refused) } else { is_unavailable(refused) };
+            assert!(holds, "{kind}: {said}");
+        }
+    }
+}
+
+/// A password that is changed at the server first stops nobody for good: what is wrong now may be right again.
+#[tokio::test]
+async fn a_store_whose_password_was_changed_works_again_when_it_is_changed_back() {
+    let server = RedisServer::start();
+    grant(&server, &RedisRights::documented().server);
+    let store = open(&format!("redis://gate:w%40rd@127.0.0.1:{}", server.port())).await.unwrap();
+    server.ask(&["ACL", "SETUSER", "gate", "<w@rd"]);
+    server.ask(&["CLIENT", "KILL", "USER", "gate"]);
+    crate::until(async || matches!(store.ready().await, Err(StoreError::Misconfigured(_)))).await;
+    server.ask(&["ACL", "SETUSER", "gate", ">w@rd"]);
+    crate::until(async || store.ready().await.is_ok()).await;
+}
+
 #[tokio::test]
 async fn a_user_with_no_more_rights_than_documented_is_enough() {
     let server = RedisServer::start();
-    grant(&server, RULE);
+    grant(&server, &RedisRights::documented().server);
     let url = format!("redis://gate:w%40rd@127.0.0.1:{}", server.port());
     let store = open(&url).await.unwrap();
     assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
@@ -50,10 +79,43 @@ async fn a_user_with_no_more_rights_than_documented_is_enough() {
 }
 
 #[tokio::test]
+async fn a_user_with_the_documented_rights_can_do_nothing_to_others_who_share_the_server() {
+    let mut cluster = RedisCluster::start();
+    let node = &cluster.nodes()[0];
+    let RedisRights { server, cluster, .. } = RedisRights::documented();
+    grant(node, &format!("{server} {cluster}"));
+    for command in [
+        "FLUSHALL",
+        "FLUSHDB",
+        "SWAPDB 0 1",
+        "MIGRATE 127.0.0.1 1 portcullis:a 0 1",
+        "RESTORE portcullis:a 0 a",
+        "KEYS *",
+        "CLIENT KILL ID 1",
+        "CLIENT PAUSE 1",
+        "CONFIG GET *",
+        "ACL LIST",
+        "SCRIPT FLUSH",
+        "FUNCTION FLUSH",
+        "CLUSTER RESET",
+        "DEBUG SLEEP 1",
+        "SHUTDOWN",
+        "SUBSCRIBE a",
+        "GET another:a",
+    ] {
+        let words: Vec<_> = ["ACL", "DRYRUN", "gate"].into_iter().chain(command.split(' ')).collect();
+        let said = node.ask(&words);
+        assert!(said.contains("no permissions"), "{command}: {said}");
+    }
+    assert_eq!(node.ask(&["ACL", "DRYRUN", "gate", "GET", "portcullis:a"]), "OK");
+}
+
+#[tokio::test]
 async fn on_a_cluster_it_needs_two_more() {
     let mut cluster = RedisCluster::start();
     for node in cluster.nodes() {
-        grant(node, &format!("{RULE} +cluster|slots +cluster|info"));
+        let RedisRights { server, cluster, .. } = RedisRights::documented();
+        grant(node, &format!("{server} {cluster}"));
     }
     let url = cluster.url().replace("://", "://gate:w%40rd@");
     let store = open(&url).await.unwrap();
@@ -70,15 +132,12 @@ async fn on_a_cluster_it_needs_two_more() {
 #[tokio::test]
 async fn a_server_of_another_kind_than_the_url_says_is_told_apart_from_one_that_is_away() {
     let mut cluster = RedisCluster::start();
-    let mut refused = 0;
+    // The one that has the first key that is asked for, too.
     for node in cluster.nodes() {
-        // The one that has the first key that is asked for is taken for one that stands alone.
-        let Err(error) = open(&node.url()).await else { continue };
+        let error = open(&node.url()).await.unwrap_err();
         assert!(sources(&error).contains("begin the URL with redis-cluster"), "{error:?}");
         assert!(is_misconfigured::<()>(Err(error)));
-        refused += 1;
     }
-    assert_eq!(refused, 2);
     let alone = RedisServer::start();
     let error = open(&alone.url().replace("redis", "redis-cluster")).await.unwrap_err();
     assert!(sources(&error).contains("belongs to no Cluster"), "{error:?}");
@@ -89,12 +148,11 @@ async fn a_server_of_another_kind_than_the_url_says_is_told_apart_from_one_that_
 async fn sentinels_may_have_a_user_of_their_own() {
     let mut servers = RedisSentinels::start();
     for node in [&servers.primary, &servers.replica] {
-        grant(node, RULE);
+        grant(node, &RedisRights::documented().server);
     }
     for sentinel in servers.sentinels() {
-        let rule =
-            "on >an0ther -@all +@connection +sentinel|get-master-addr-by-name +subscribe &+switch-master";
-        grant(sentinel, rule);
+        let rule = RedisRights::documented().sentinel;
+        testkit::redis_server::grant(sentinel.port(), "gate", "an0ther", &rule);
     }
     let login = servers.url().replace("://", "://gate:w%40rd@");
     assert!(is_misconfigured(open(&login).await), "the password is that of the servers");

@@ -1,6 +1,8 @@
 //! How long things are kept, and by whom.
 
-use store::{Claim, ClaimKind, Claimed, Commit, Counters, Filter, Inspect, Key, Kind, Store, StoreError};
+use store::{
+    Claim, ClaimKind, Claimed, Claims, Commit, Counters, Filter, Inspect, Key, Kind, Store, StoreError,
+};
 use testkit::redis_server::{RedisCluster, RedisServer};
 
 use crate::fake::{array, fake};
@@ -29,16 +31,20 @@ fn session(n: u8, expires: i64) -> store::Changes {
 }
 
 #[tokio::test]
-async fn a_server_that_may_throw_records_away_is_not_ready() {
-    let server = RedisServer::start_with(&["--maxmemory-policy", "allkeys-lru"]);
+async fn a_server_that_may_throw_records_away_is_neither_opened_nor_ready() {
+    let server = RedisServer::start();
     let store = open(&server.url()).await.unwrap();
-    let refused = store.ready().await.unwrap_err();
-    assert!(matches!(refused, StoreError::Unfit(_)), "{refused:?}");
-    let told = sources(&refused);
-    assert!(told.contains("maxmemory-policy is allkeys-lru"), "{told}");
-    assert!(told.contains("set it to noeviction"), "{told}");
+    store.ready().await.unwrap();
+    server.ask(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    for refused in [store.ready().await.unwrap_err(), open(&server.url()).await.unwrap_err()] {
+        assert!(matches!(refused, StoreError::Unfit(_)), "{refused:?}");
+        let told = sources(&refused);
+        assert!(told.contains("maxmemory-policy is allkeys-lru"), "{told}");
+        assert!(told.contains("set it to noeviction"), "{told}");
+    }
     server.ask(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     store.ready().await.unwrap();
+    open(&server.url()).await.unwrap();
 }
 
 #[tokio::test]
@@ -47,8 +53,10 @@ async fn one_primary_of_a_cluster_that_may_is_enough() {
     let store = open(&cluster.url()).await.unwrap();
     store.ready().await.unwrap();
     cluster.nodes()[2].ask(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"]);
-    let told = sources(&store.ready().await.unwrap_err());
-    assert!(told.contains("maxmemory-policy is volatile-ttl"), "{told}");
+    for refused in [store.ready().await.unwrap_err(), open(&cluster.url()).await.unwrap_err()] {
+        let told = sources(&refused);
+        assert!(told.contains("maxmemory-policy is volatile-ttl"), "{told}");
+    }
 }
 
 #[tokio::test]
@@ -206,6 +214,58 @@ async fn a_list_drops_what_is_over_when_it_is_used() {
     assert_eq!(page.rows.iter().map(|row| row.key.id.clone()).collect::<Vec<_>>(), [id(3)]);
     assert_eq!(server.ask(&["ZCARD", "portcullis:{session:person:p}:ids"]), "2");
     assert_eq!(server.ask(&["ZCARD", "portcullis:{session:person:p}:until"]), "2");
+}
+
+/// What was to stay for ever may go all the same: a person gives up an address, a client is deleted.
+#[tokio::test]
+async fn a_list_forgets_what_was_to_stay_for_ever_and_is_gone() {
+    let server = RedisServer::start();
+    let store = open(&server.url()).await.unwrap();
+    for n in 1..=3 {
+        assert_eq!(create(&store, n).await.unwrap(), Commit::Done);
+    }
+    let claim = |key| Claim {
+        kind: ClaimKind::Email,
+        key,
+        owner: "me",
+        since: Time(1),
+        until: None,
+        instead_of: None,
+    };
+    for key in ["a", "b", "c"] {
+        assert_eq!(store.claim(&claim(key)).await.unwrap(), Claimed::Mine);
+    }
+    // Two hours ago.
+    let age = |list: &str, id: &str| {
+        let until = format!("portcullis:{{{list}}}:until");
+        server.ask(&["ZINCRBY", &until, &(-2 * 60 * 60 * 1000).to_string(), id]);
+    };
+    let listed = |list: &str| server.ask(&["ZRANGE", &format!("portcullis:{{{list}}}:until"), "0", "-1"]);
+    for n in ["1", "2"] {
+        age("admin_key", n);
+    }
+    for n in ["2", "3"] {
+        server.ask(&["DEL", &format!("portcullis:admin_key:{{{n}}}")]);
+    }
+    let page = store.list(Kind::AdminKey, Filter::All, None, 10).await.unwrap();
+    assert_eq!(page.rows.len(), 1);
+    // The third was told of just now: it might be on its way.
+    assert_eq!(listed("admin_key"), "1\n3");
+
+    for key in ["a", "c"] {
+        age("claim:email", key);
+    }
+    for key in ["a", "b"] {
+        store.release(ClaimKind::Email, key, "me").await.unwrap();
+    }
+    assert_eq!(listed("claim:email"), "c\nb");
+    age("claim:email", "b");
+    // Told again, it counts from then on.
+    assert_eq!(store.claim(&claim("c")).await.unwrap(), Claimed::Mine);
+    server.ask(&["DEL", "portcullis:claim:email:{c}"]);
+    assert!(store.claims(ClaimKind::Email, None, 10).await.unwrap().claims.is_empty());
+    assert_eq!(listed("claim:email"), "c");
+    assert_eq!(server.ask(&["ZRANGE", "portcullis:{claim:email}:ids", "0", "-1"]), "c");
 }
 
 /// A record never lives longer than its lists keep it, however often it is prolonged.

@@ -52,9 +52,18 @@ async fn a_cluster_over_tls_may_name_its_nodes_as_its_certificates_do() {
 
 #[tokio::test]
 async fn sentinels_over_tls_lead_to_the_primary_and_to_the_next() {
-    let (tls, options) = certificate(&["127.0.0.1"]);
-    let mut servers = RedisSentinels::start_with_tls(&tls);
-    let url = servers.tls_url("127.0.0.1");
+    lead_to_the_primary_and_to_the_next("127.0.0.1").await;
+}
+
+#[tokio::test]
+async fn sentinels_over_tls_may_name_the_servers_as_their_certificates_do() {
+    lead_to_the_primary_and_to_the_next("localhost").await;
+}
+
+async fn lead_to_the_primary_and_to_the_next(host: &str) {
+    let (tls, options) = certificate(&[host]);
+    let mut servers = RedisSentinels::start_with_tls(&tls, host);
+    let url = servers.tls_url(host);
     assert!(is_unavailable(open_with(&url, RedisOptions::default()).await), "nobody vouches");
     let store = open_with(&url, options).await.unwrap();
     assert_eq!(create(&store, 1).await.unwrap(), Commit::Done);
@@ -69,6 +78,6 @@ async fn sentinels_over_tls_lead_to_the_primary_and_to_the_next() {
 #[tokio::test]
 async fn a_primary_over_tls_without_a_certificate_for_its_address_is_refused() {
     let (tls, options) = certificate(&["localhost"]);
-    let servers = RedisSentinels::start_with_tls(&tls);
+    let servers = RedisSentinels::start_with_tls(&tls, "127.0.0.1");
     assert!(is_unavailable(open_with(&servers.tls_url("localhost"), options).await));
 }

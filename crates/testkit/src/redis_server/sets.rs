@@ -143,37 +143,44 @@ impl RedisSentinels {
         let primary = RedisServer::start_with(&["--repl-diskless-sync-delay", "0"]);
         let port = primary.port().to_string();
         let replica = RedisServer::start_with(&["--replicaof", &format!("127.0.0.1 {port}")]);
-        Self::of(primary, replica, &port, String::new)
+        Self::of(primary, replica, &format!("127.0.0.1 {port}"), String::new)
     }
 
-    /// Starts some that take TLS too, and speak it with one another.
+    /// Starts some that take TLS too, speak it with one another, and call one another by the name or address of this host.
     ///
     /// # Panics
     ///
     /// As [`RedisServer::start`].
     #[must_use]
-    pub fn start_with_tls(tls: &RedisTls) -> Self {
-        let among = ["--tls-replication", "yes"];
+    pub fn start_with_tls(tls: &RedisTls, host: &str) -> Self {
+        let among = ["--tls-replication", "yes", "--replica-announce-ip", host];
         let primary = RedisServer::start_with(&texts(
             &tls.arguments(&[among.as_slice(), &["--repl-diskless-sync-delay", "0"]].concat()),
         ));
         let port = tls_port(&primary);
-        let follows = format!("127.0.0.1 {port}");
+        let follows = format!("{host} {port}");
         let replica = RedisServer::start_with(&texts(
             &tls.arguments(&[among.as_slice(), &["--replicaof", &follows]].concat()),
         ));
-        Self::of(primary, replica, &port, || tls.lines(&["tls-replication yes"]))
+        let names =
+            ["tls-replication yes", "sentinel resolve-hostnames yes", "sentinel announce-hostnames yes"];
+        Self::of(primary, replica, &format!("{host} {port}"), || tls.lines(&names))
     }
 
-    /// `settings` are more lines for a Sentinel.
-    fn of(primary: RedisServer, mut replica: RedisServer, port: &str, settings: impl Fn() -> String) -> Self {
+    /// `there` is the host and the port of the primary, `settings` are more lines for a Sentinel.
+    fn of(
+        primary: RedisServer,
+        mut replica: RedisServer,
+        there: &str,
+        settings: impl Fn() -> String,
+    ) -> Self {
         replica.logs(&["sync: Finished with success"]);
         let name = Self::NAME;
         let mut sentinels: Vec<RedisServer> = (0..3)
             .map(|_| {
                 RedisServer::start_as(&Role::Sentinel(format!(
-                    "sentinel monitor {name} 127.0.0.1 {port} 2\nsentinel down-after-milliseconds {name} 500\n\
-                     sentinel failover-timeout {name} 5000\n{}",
+                    "{}sentinel monitor {name} {there} 2\nsentinel down-after-milliseconds {name} 500\n\
+                     sentinel failover-timeout {name} 5000\n",
                     settings()
                 )))
             })

@@ -50,7 +50,7 @@ impl Way {
             admin_key_file: flag(&reach.admin_key_file),
             ..Settings::default()
         };
-        let mut settings = Settings::load(flags, reach.config.as_deref(), environment.look_up)?;
+        let mut settings = Settings::gathered(flags, reach.config.as_deref(), environment.look_up)?;
         let key = settings.admin_key(environment.look_up)?;
         if let Some(url) = &reach.url {
             return Ok(Self::server(url, key)?);

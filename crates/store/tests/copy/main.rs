@@ -2,21 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a case fails by a panic")]
 
+mod breaking;
+mod lists;
+
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use ambient::{SystemClock, Time};
-use async_trait::async_trait;
-use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
-use store::copy::{Copied, CopyError, Copying, Progress, ServeError, is_served, may_be_served, take_back};
+use store::copy::{Copied, CopyError, Copying, Progress, ServeError, may_be_served, note_served, take_back};
 use store::{
-    Arrival, ArrivalState, Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Filter, Found,
-    Inspect, Key, KeyList, KeyState, Kind, Links, Look, Mark, Memory, Movable, Page, Record, Redis,
-    RedisOptions, Row, SealedKey, Seen, Sqlite, Store, StoreError,
+    Changes, Claim, ClaimKind, Claimed, Commit, Filter, Found, Key, KeyList, KeyState, Kind, Links, Mark,
+    Memory, Movable, Record, Redis, RedisOptions, SealedKey, Sqlite, Store, Tenure, TenureState,
 };
-use testkit::redis_server::{RedisCluster, RedisServer};
+use testkit::redis_server::RedisServer;
+
+use crate::breaking::Breaking;
 
 /// Later than any clock that a backend may have of its own.
 const NOW: Time = Time(9_000_000_000);
@@ -171,7 +173,7 @@ async fn copied(from: &Subject, to: &Subject) -> Copied {
 /// Everything but what says that it is a copy.
 async fn everything(store: &Subject) -> (Vec<(Key, Mark, String, bool, Option<Time>, Links)>, Vec<String>) {
     let mut rows = Vec::new();
-    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Arrival) {
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Tenure) {
         let page = store.list(kind, Filter::All, None, 10_000).await.unwrap();
         assert!(!page.more);
         rows.extend(
@@ -235,7 +237,7 @@ impl<const N: usize> Record for Nth<N> {
 macro_rules! one_of_each {
     ($store:expr, $($n:literal)+) => {{
         let mut kinds = Vec::new();
-        $(if !matches!(Kind::ALL[$n], Kind::Keys | Kind::Arrival) {
+        $(if !matches!(Kind::ALL[$n], Kind::Keys | Kind::Tenure) {
             create($store, &Nth::<$n> {}).await;
             kinds.push(Kind::ALL[$n]);
         })+
@@ -326,7 +328,7 @@ async fn only_an_own_copy_is_written_over(from: Subject, to: Subject) {
 async fn half_a_copy_is_not_served_and_a_served_one_not_written(from: Subject, to: Subject) {
     used(&from, 1).await;
     create(&from, &Sample::new("grant")).await;
-    let serve = async |store: &Subject| is_served(&**store as &dyn Store, NOW, &mut mark).await;
+    let serve = async |store: &Subject| note_served(&**store as &dyn Store, NOW, &mut mark).await;
 
     let done = run(&from, &to, true).await.unwrap();
     assert!(!done.complete, "a server may still write behind it");
@@ -411,17 +413,16 @@ async fn a_store_that_was_left_is_not_served(from: Subject, to: Subject) {
         assert_eq!(copying.run().await.unwrap().complete, !source_in_use);
     }
     assert!(matches!(may_be_served(&*from).await, Err(ServeError::Left)));
-    assert!(matches!(is_served(&*from, NOW, &mut mark).await, Err(ServeError::Left)));
-    is_served(&*to, NOW, &mut mark).await.unwrap();
+    assert!(matches!(note_served(&*from, NOW, &mut mark).await, Err(ServeError::Left)));
+    note_served(&*to, NOW, &mut mark).await.unwrap();
     change(&to, "grant", |sample| sample.text = "of the new server".to_owned()).await;
 
     // The way back brings what happened since; without it, the old one is as it was.
     copied(&to, &from).await;
     assert_eq!(find(&from, "grant").await.unwrap().record.text, "of the new server");
     may_be_served(&*from).await.unwrap();
-    let left =
-        Found::<Arrival>::decode(&to.read(&Key::new(Kind::Arrival, Arrival::ID)).await.unwrap().unwrap());
-    let record = Arrival { state: ArrivalState::Left, since: NOW };
+    let left = Found::<Tenure>::decode(&to.read(&Key::new(Kind::Tenure, Tenure::ID)).await.unwrap().unwrap());
+    let record = Tenure { state: TenureState::Left, since: NOW };
     let changes = Changes::replace(mark(), &left.unwrap(), &record);
     assert_eq!(to.commit(&changes).await.unwrap(), Commit::Done);
     assert!(take_back(&*to, NOW, &mut mark).await.unwrap());
@@ -432,11 +433,11 @@ async fn a_store_that_was_left_is_not_served(from: Subject, to: Subject) {
 /// Between the look of a copy at an empty target and its first write.
 async fn a_first_server_keeps_a_copy_out(from: Subject, to: Subject) {
     used(&from, 1).await;
-    is_served(&*to, NOW, &mut mark).await.unwrap();
+    note_served(&*to, NOW, &mut mark).await.unwrap();
     assert!(matches!(run(&from, &to, false).await, Err(CopyError::Served)));
     let other = Arc::new(Memory::new()) as Subject;
     used(&other, 2).await;
-    is_served(&*other, NOW, &mut mark).await.unwrap();
+    note_served(&*other, NOW, &mut mark).await.unwrap();
     assert!(run(&other, &(Arc::new(Memory::new()) as Subject), false).await.unwrap().complete);
 }
 
@@ -449,147 +450,4 @@ async fn what_is_over_stays_behind(from: Subject, to: Subject) {
     assert!(find(&to, "over").await.is_none());
     assert!(find(&to, "just not over").await.is_some());
     assert_eq!(to.holder(ClaimKind::Email, "over").await.unwrap(), None);
-}
-
-/// What no list names any more is there nevertheless, and whoever has it goes on using it.
-#[tokio::test]
-async fn what_the_lists_of_a_redis_lost_is_brought_all_the_same() {
-    let server = RedisServer::start();
-    let options = RedisOptions::default();
-    let from: Subject = Arc::new(
-        Redis::open(&server.url().parse().unwrap(), options.clone(), Arc::new(SystemClock)).await.unwrap(),
-    );
-    // Another store shares the server, and is none of ours.
-    let other = Redis::open(
-        &server.url().parse().unwrap(),
-        options.prefix("portcullis:other"),
-        Arc::new(SystemClock),
-    )
-    .await;
-    let other: Subject = Arc::new(other.unwrap());
-    used(&other, 2).await;
-    create(&other, &Sample::new("of another")).await;
-
-    fill(&from).await;
-    for list in ["{keys}", "{grant}", "{claim:email}"] {
-        server.ask(&["ZREM", &format!("portcullis:{list}:ids"), "token", "7", "1200", "7@example.com"]);
-    }
-    // Of this one the list still has the id, and no longer until when: the next look drops it.
-    server.ask(&["ZADD", "portcullis:{grant}:until", "XX", "1000", "8"]);
-    lost_and_found(&from, 5).await;
-}
-
-#[tokio::test]
-async fn what_a_node_of_a_cluster_forgot_of_its_lists_is_brought_all_the_same() {
-    let mut cluster = RedisCluster::start();
-    let url = cluster.url().parse().unwrap();
-    let from: Subject =
-        Arc::new(Redis::open(&url, RedisOptions::default(), Arc::new(SystemClock)).await.unwrap());
-    fill(&from).await;
-    for node in cluster.nodes() {
-        if !node.ask(&["KEYS", "portcullis:{grant}:ids"]).is_empty() {
-            node.ask(&["DEL", "portcullis:{grant}:ids", "portcullis:{grant}:until"]);
-        }
-    }
-    lost_and_found(&from, SAMPLES).await;
-}
-
-const SAMPLES: u64 = 1500;
-
-async fn fill(store: &Subject) {
-    used(store, 1).await;
-    let samples = stream::iter(0..SAMPLES).map(|n| async move { create(store, &Sample::new(n)).await });
-    samples.buffer_unordered(64).collect::<Vec<()>>().await;
-    for n in 0..9 {
-        claim(store, &format!("{n}@example.com"), "usr_1", None).await;
-    }
-}
-
-async fn lost_and_found(from: &Subject, lost: u64) {
-    let to: Subject = Arc::new(Memory::new());
-    let done = copied(from, &to).await;
-    assert_eq!((done.unlisted, done.written), (lost, SAMPLES + 10), "{done:?}");
-    assert!(done.counts.iter().any(|count| (count.kind, count.from) == ("grant", SAMPLES)), "{done:?}");
-    for n in 0..SAMPLES {
-        assert!(find(&to, &n.to_string()).await.is_some(), "{n}");
-    }
-    assert_eq!(to.claims(ClaimKind::Email, None, 100).await.unwrap().claims.len(), 9);
-    let again = copied(from, &to).await;
-    assert_eq!((again.unlisted, again.written), (lost, 0), "{again:?}");
-}
-
-/// A store that takes so many writes, and then none.
-struct Breaking {
-    inner: Subject,
-    left: AtomicU32,
-    /// Where another copy comes to its end, and a server works, while a page is on its way.
-    meanwhile: Option<Subject>,
-}
-
-#[async_trait]
-impl Store for Breaking {
-    async fn read(&self, key: &Key) -> Result<Option<Row>, StoreError> {
-        self.inner.read(key).await
-    }
-    async fn look(&self, look: &Look) -> Result<Seen, StoreError> {
-        self.inner.look(look).await
-    }
-    async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
-        let takes = |left: u32| left.checked_sub(1);
-        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, takes) {
-            Ok(_) => self.inner.commit(changes).await,
-            Err(_) => Err(StoreError::unavailable("broken off")),
-        }
-    }
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        self.inner.claim(claim).await
-    }
-    async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
-        self.inner.holder(kind, key).await
-    }
-    async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError> {
-        self.inner.release(kind, key, owner).await
-    }
-    async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError> {
-        self.inner.sweep(now, at_most).await
-    }
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.inner.ready().await
-    }
-}
-
-#[async_trait]
-impl Inspect for Breaking {
-    async fn list(
-        &self,
-        kind: Kind,
-        filter: Filter<'_>,
-        after: Option<&str>,
-        at_most: u32,
-    ) -> Result<Page, StoreError> {
-        let page = self.inner.list(kind, filter, after, at_most).await?;
-        if let (Some(to), Kind::Grant, Some(_)) = (&self.meanwhile, kind, after)
-            && self.left.swap(0, Ordering::SeqCst) > 0
-        {
-            assert!(run(&self.inner, to, false).await.unwrap().complete);
-            is_served(&**to as &dyn Store, NOW, &mut mark).await.unwrap();
-            for n in 2..7 {
-                change(to, "0500", |sample| sample.text = format!("generation {n}")).await;
-            }
-            claim(to, "new@example.com", "usr_new", None).await;
-        }
-        Ok(page)
-    }
-}
-
-#[async_trait]
-impl Claims for Breaking {
-    async fn claims(
-        &self,
-        kind: ClaimKind,
-        after: Option<&str>,
-        at_most: u32,
-    ) -> Result<ClaimPage, StoreError> {
-        self.inner.claims(kind, after, at_most).await
-    }
 }

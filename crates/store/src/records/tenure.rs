@@ -1,25 +1,26 @@
-//! That the records of a store came from another one.
+//! Who may use a store: servers, or a copy that comes into it.
 
 use ambient::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::{Kind, Record};
 
-/// How far a copy into this store has come, or whether it is served.
+/// Whether a store is served, is being copied into, or was left for another one. None is a store that nobody has used yet.
 ///
-/// It keeps apart what must not mix: nobody serves half a copy, and nothing is copied over what a server has written since.
+/// The first server writes it, and so does every copy. It keeps apart what must not mix: nobody serves half a copy, and nothing
+/// is copied over what a server has written since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Arrival {
+pub struct Tenure {
     /// What holds now.
-    pub state: ArrivalState,
+    pub state: TenureState,
     /// Since when.
     pub since: Time,
 }
 
-/// What holds of a store.
+/// Who may use a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ArrivalState {
+pub enum TenureState {
     /// Records may be missing: no server may use it.
     Copying,
     /// Everything is here. A server may use it, and a further copy may bring what has changed.
@@ -30,13 +31,13 @@ pub enum ArrivalState {
     Left,
 }
 
-impl Arrival {
+impl Tenure {
     /// The id of the only record of its kind.
     pub const ID: &str = "here";
 }
 
-impl Record for Arrival {
-    const KIND: Kind = Kind::Arrival;
+impl Record for Tenure {
+    const KIND: Kind = Kind::Tenure;
     const SCHEMA: u32 = 1;
 
     fn id(&self) -> String {
