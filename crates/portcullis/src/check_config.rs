@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use authz_core::{Keys, KeysError};
+use store::copy::{self, ServeError};
 use store::{Backend, Filter, Kind, Redis, Sqlite, Store as _, StoreError};
 use thiserror::Error;
 
@@ -98,12 +99,16 @@ async fn folder(config: &Config, clock: Arc<dyn Clock>) -> Result<Found, CheckEr
     opened(Arc::new(Sqlite::open(&database)?), &key, clock).await
 }
 
-/// Whether the master key is the one of this store.
+/// Whether a server may use this store, and the master key is its own.
 async fn opened(
     store: Arc<dyn Backend>,
     key: &MasterKey,
     clock: Arc<dyn Clock>,
 ) -> Result<Found, CheckError> {
+    copy::may_be_served(&*store).await.map_err(|error| match error {
+        ServeError::Store(error) => CheckError::Store(error),
+        other => OpenError::from(other).into(),
+    })?;
     if store.list(Kind::Keys, Filter::All, None, 1).await?.rows.is_empty() {
         return Ok(Found::Unused);
     }
@@ -127,5 +132,37 @@ fn writable(folder: &Path) -> Result<(), CheckError> {
         true => Ok(()),
         false if metadata.is_dir() => Err(wrong(std::io::ErrorKind::PermissionDenied.into()).into()),
         false => Err(wrong(std::io::ErrorKind::NotADirectory.into()).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ambient::Time;
+    use store::{Changes, Commit, Mark, Memory, Tenure, TenureState};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_no_server_may_use_is_told_of() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let key = MasterKey::new([7; 32]);
+        for (state, told) in [
+            (TenureState::Copying, Some("unfinished copy")),
+            (TenureState::Left, Some("left for another one")),
+            (TenureState::Complete, None),
+            (TenureState::Served, None),
+        ] {
+            let store = Arc::new(Memory::default());
+            let tenure = Tenure { state, since: Time(1) };
+            let made = store.commit(&Changes::create(Mark::new([1; 16]), &tenure)).await.unwrap();
+            assert_eq!(made, Commit::Done);
+            match (opened(store, &key, Arc::clone(&clock)).await, told) {
+                (Err(CheckError::Open(error)), Some(told)) => {
+                    assert!(error.to_string().contains(told), "{error}")
+                }
+                (found, None) => assert_eq!(found.unwrap(), Found::Unused),
+                (found, Some(told)) => panic!("{told}: {found:?}"),
+            }
+        }
     }
 }
