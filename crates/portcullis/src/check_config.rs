@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use authz_core::{Keys, KeysError};
-use store::copy::{self, ServeError};
-use store::{Backend, Filter, Kind, Redis, Sqlite, Store as _, StoreError};
+use store::{Backend, Filter, Kind, Redis, Sqlite, Store as _, StoreError, copy};
 use thiserror::Error;
 
 use crate::compose::OpenError;
@@ -105,11 +104,9 @@ async fn opened(
     key: &MasterKey,
     clock: Arc<dyn Clock>,
 ) -> Result<Found, CheckError> {
-    copy::may_be_served(&*store).await.map_err(|error| match error {
-        ServeError::Store(error) => CheckError::Store(error),
-        other => OpenError::from(other).into(),
-    })?;
-    if store.list(Kind::Keys, Filter::All, None, 1).await?.rows.is_empty() {
+    let unused = store.list(Kind::Keys, Filter::All, None, 1).await?.rows.is_empty();
+    copy::may_be_served(&*store).await.map_err(OpenError::from)?;
+    if unused {
         return Ok(Found::Unused);
     }
     let seal = key.seal().map_err(OpenError::from)?;
