@@ -221,7 +221,7 @@ impl Identity {
             Held::Lost(lost) => Err(Refused::Link(lost)),
             Held::Good(found) => match &found.record.purpose {
                 Purpose::Invitation { email, .. } => Ok(Invitation { email: email.clone(), found }),
-                Purpose::VerifyEmail { .. } | Purpose::ResetPassword { .. } => {
+                Purpose::VerifyEmail { .. } | Purpose::ResetPassword { .. } | Purpose::TakeBack { .. } => {
                     Err(Refused::Link(Lost::Unknown))
                 }
             },

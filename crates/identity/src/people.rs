@@ -144,6 +144,7 @@ impl Accounts {
             email_verified: verified,
             password: password.map(|hashed| hashed.0.clone()),
             factors: SecondFactors::default(),
+            epoch: None,
             registered: self.clock.now(),
         };
         match self.store.create_account(self.mark(), &account).await? {

@@ -34,7 +34,7 @@ impl Identity {
         };
         let person = match &found.record.purpose {
             Purpose::ResetPassword { person } => person,
-            Purpose::VerifyEmail { .. } | Purpose::Invitation { .. } => {
+            Purpose::VerifyEmail { .. } | Purpose::TakeBack { .. } | Purpose::Invitation { .. } => {
                 return Err(Refused::Link(Lost::Unknown));
             }
         };

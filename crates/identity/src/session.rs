@@ -144,6 +144,7 @@ impl Sessions {
             digest: text.digest(),
             person: proof.person.clone(),
             epoch: standing.epoch,
+            account_epoch: None,
             auth_time: now,
             amr: proof.amr.clone(),
             acr: proof.acr.clone(),

@@ -31,7 +31,7 @@ impl Identity {
         };
         let (person, email) = match &found.record.purpose {
             Purpose::VerifyEmail { person, email } => (person, email.clone()),
-            Purpose::ResetPassword { .. } | Purpose::Invitation { .. } => {
+            Purpose::ResetPassword { .. } | Purpose::TakeBack { .. } | Purpose::Invitation { .. } => {
                 return Err(Refused::Link(Lost::Unknown));
             }
         };

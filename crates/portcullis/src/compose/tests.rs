@@ -286,6 +286,7 @@ fn session(id: SessionId, now: Time) -> Session {
         digest: Digest::of(b"ses_"),
         person: store::PersonId::parse("usr_1").unwrap(),
         epoch: None,
+        account_epoch: None,
         auth_time: now,
         amr: vec!["pwd".to_owned()],
         expires: now.plus(60),

@@ -42,6 +42,15 @@ pub enum Purpose {
         /// Whose.
         person: PersonId,
     },
+    /// To take back what opens an account since a change that its owner did not make.
+    TakeBack {
+        /// Whose.
+        person: PersonId,
+        /// The address, normalised, that the letter went to.
+        email: String,
+        /// When the change was made.
+        since: Time,
+    },
     /// To make an account where not everybody may.
     Invitation {
         /// For this address alone, normalised; `None` for whoever holds the link.
@@ -66,9 +75,9 @@ impl Record for Ticket {
 
     fn links(&self) -> Links {
         let person = match &self.purpose {
-            Purpose::VerifyEmail { person, .. } | Purpose::ResetPassword { person } => {
-                Some(person.to_string())
-            }
+            Purpose::VerifyEmail { person, .. }
+            | Purpose::ResetPassword { person }
+            | Purpose::TakeBack { person, .. } => Some(person.to_string()),
             Purpose::Invitation { .. } => None,
         };
         Links { person, ..Links::default() }

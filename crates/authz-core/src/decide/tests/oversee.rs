@@ -187,6 +187,7 @@ fn an_anonymous_account_names_nobody() {
         email_verified: true,
         password: Some("$argon2id$".to_owned()),
         factors: SecondFactors { recovery: vec![Digest::of(b"x")], ..SecondFactors::default() },
+        epoch: None,
         registered: NOW,
     };
     let nobody = anonymise(&account).unwrap();

@@ -12,6 +12,7 @@ fn account(id: &str, email: &str) -> Account {
         email_verified: true,
         password: Some("$argon2id$".to_owned()),
         factors: SecondFactors::default(),
+        epoch: None,
         registered: START,
     }
 }
@@ -27,6 +28,7 @@ async fn log_in(world: &World) -> SessionId {
         digest: Digest::of(b"ses"),
         person: person("usr_ada"),
         epoch: None,
+        account_epoch: None,
         auth_time: START,
         amr: Vec::new(),
         acr: None,
