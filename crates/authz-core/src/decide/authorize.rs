@@ -276,11 +276,19 @@ pub fn remembered<'a>(request: &Request, present: Present<'a>, prompt: Prompt) -
 
 /// Whether nobody is asked because the operator answers for the client: an administrator vouches for it and has said that it is the
 /// operator's own, and the answer goes to an https address, as in [`remembered`].
+///
+/// A person who has had their say about it, be it a yes or that they took back what it had, is asked: their word counts, not the operator's.
 #[must_use]
-pub fn answered_for(request: &Request, client: &Client, prompt: Prompt, policy: &Policy) -> bool {
+pub fn answered_for(
+    request: &Request,
+    client: &Client,
+    known: Option<&Consent>,
+    prompt: Prompt,
+    policy: &Policy,
+) -> bool {
     let assured = request.redirect_uri.kind() == RedirectKind::Https && !prompt.consent;
     let own = client.first_party && client.provenance == Provenance::Administrator;
-    own && assured && !policy.ask_for_first_party
+    own && assured && known.is_none() && !policy.ask_for_first_party
 }
 
 /// Enters the state machine: a grant is born *coded* if a remembered consent or the operator stands in for asking, else *requested*.
@@ -306,7 +314,8 @@ pub fn enter(
     let until = setting.now.plus(setting.policy.request.as_seconds());
     let born = |stage| Grant { id: drawn.grant, client: client.id.clone(), born: setting.now, stage };
     let known = remembered(&request, present, prompt);
-    if known.is_some() || answered_for(&request, client, prompt, setting.policy) {
+    let waived = answered_for(&request, client, present.known, prompt, setting.policy);
+    if known.is_some() || waived {
         let key = setting.keys.active();
         let Ok(code) = setting.keys.code(key, drawn.grant, 1, &drawn.nonce) else {
             return Step::refuse(Refusal::KeyUnknown);
@@ -325,7 +334,8 @@ pub fn enter(
             key,
             expires: setting.now.plus(setting.policy.code.as_seconds()),
             until,
-            remembered: known.map(store::Record::id),
+            remembered: Some(Consent::id_of(&who.person, &client.id, &server)),
+            waived,
         };
         let grant = born(Stage::Coded(coded));
         return Step::answer(Entered::Code(code)).writing(Changes::create(drawn.mark, &grant)).telling(told);

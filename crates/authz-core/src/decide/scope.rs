@@ -61,6 +61,22 @@ pub fn with_implied(scope: &Scope, server: &Server) -> Scope {
     reached
 }
 
+/// What is allowed when `kept` is left of `asked`: that, and what was asked for besides and is implied by it.
+#[must_use]
+pub fn allowed(asked: &Scope, kept: &Scope, server: &Server) -> Scope {
+    kept.union(&asked.intersection(&with_implied(kept, server)))
+}
+
+/// What is left of `scope` when `taken` is taken away: without it, and without what implies any of it, or it would be back.
+#[must_use]
+pub fn without(scope: &Scope, taken: &Scope, server: &Server) -> Scope {
+    let reaches = |token: &str| {
+        let reached = Scope::from_tokens([token]).map(|scope| with_implied(&scope, server));
+        !reached.unwrap_or_default().intersection(taken).is_empty()
+    };
+    Scope::from_tokens(scope.iter().filter(|token| !reaches(token))).unwrap_or_default()
+}
+
 fn catalogue(server: &Server) -> Scope {
     Scope::from_tokens(server.scope_names()).unwrap_or_default()
 }

@@ -158,7 +158,7 @@ async fn entered(
     let present = Present { who, standing, known: known.as_ref() };
     let prompt = sound.checked.prompt;
     let unasked = remembered(&request, present, prompt).is_some()
-        || answered_for(&request, client, prompt, &engine.policy);
+        || answered_for(&request, client, present.known, prompt, &engine.policy);
     let stored = unasked || !prompt.none;
     if stored && engine.limiter.may(Limit::Requests, &who.session.to_string()).await.is_err() {
         let limited = Event::Limited { limit: Limit::Requests.as_str(), from: caller.from() };

@@ -1,8 +1,8 @@
 //! People: what is held against them, and their accounts.
 
 use store::{
-    Account, Changes, ClaimKind, Commit, Epoch, Filter, Found, Kind, PersonId, PersonStanding, Session,
-    Standing, Status, StoreError,
+    Account, Changes, ClaimKind, Commit, Epoch, Filter, Found, Grant, Kind, PersonId, PersonStanding,
+    Session, Standing, Status, StoreError,
 };
 
 use super::{Listed, Oversight, OversightError, PersonView, Whose};
@@ -87,6 +87,11 @@ impl Oversight {
         // Consent first: between the two a client that comes back must ask.
         for id in self.ids(Kind::Consent, Filter::OfPerson(person.as_str()), |_| true).await? {
             self.withdraw_consent(&id, by).await?;
+        }
+        for id in self.ids(Kind::Grant, Filter::OfPerson(person.as_str()), |row| !row.ended).await? {
+            if let Some(found) = self.store().find::<Grant>(&id).await? {
+                self.withdraw_for(&found.record, by).await?;
+            }
         }
         let epoch = Epoch::new(self.entropy.draw());
         self.stand(person, |standing| Ok(Some(end_everything(standing, epoch)))).await?;

@@ -134,9 +134,13 @@ pub struct Coded {
     pub expires: Time,
     /// Until when a new code may be fetched.
     pub until: Time,
-    /// The remembered consent that stood in for asking: the id of a [`Consent`](crate::Consent).
+    /// What stood in for asking: the id of a remembered [`Consent`](crate::Consent), or of the one that there is not, if
+    /// [`waived`](Self::waived).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remembered: Option<String>,
+    /// Whether it was the operator who stood in for asking, which counts as long as the person has not said otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waived: bool,
 }
 
 /// See [`Stage::Live`].

@@ -212,15 +212,19 @@ fn a_first_party_client_is_waved_through_only_where_it_may() {
     let foreign = Client { first_party: false, ..own.clone() };
     let strict = Policy { ask_for_first_party: true, ..Policy::default() };
     let lax = Policy::default();
-    for (what, client, uri, prompt, policy, waived) in [
-        ("the operator's own", &own, CALLBACK, Prompt::default(), &lax, true),
-        ("silently", &own, CALLBACK, Prompt { none: true, ..Prompt::default() }, &lax, true),
-        ("vouched for", &foreign, CALLBACK, Prompt::default(), &lax, false),
-        ("nobody vouches", &dubious, CALLBACK, Prompt::default(), &lax, false),
-        ("the policy asks", &own, CALLBACK, Prompt::default(), &strict, false),
-        ("prompt=consent", &own, CALLBACK, asks_again, &lax, false),
-        ("loopback", &own, "http://127.0.0.1/cb", Prompt::default(), &lax, false),
-        ("a private-use scheme", &own, "com.example.app:/cb", Prompt::default(), &lax, false),
+    // A person has had their say: it was taken back, or a part of it was.
+    let (withdrawn, less) = (consent("read write", Some(NOW)), consent("read", None));
+    for (what, client, uri, known, prompt, policy, waived) in [
+        ("the operator's own", &own, CALLBACK, None, Prompt::default(), &lax, true),
+        ("silently", &own, CALLBACK, None, Prompt { none: true, ..Prompt::default() }, &lax, true),
+        ("vouched for", &foreign, CALLBACK, None, Prompt::default(), &lax, false),
+        ("nobody vouches", &dubious, CALLBACK, None, Prompt::default(), &lax, false),
+        ("the policy asks", &own, CALLBACK, None, Prompt::default(), &strict, false),
+        ("prompt=consent", &own, CALLBACK, None, asks_again, &lax, false),
+        ("loopback", &own, "http://127.0.0.1/cb", None, Prompt::default(), &lax, false),
+        ("a private-use scheme", &own, "com.example.app:/cb", None, Prompt::default(), &lax, false),
+        ("disconnected", &own, CALLBACK, Some(&withdrawn), Prompt::default(), &lax, false),
+        ("narrowed", &own, CALLBACK, Some(&less), Prompt::default(), &lax, false),
     ] {
         let room = Room::new();
         let client = Client { redirect_uris: vec![RedirectUri::parse(uri).unwrap()], ..client.clone() };
@@ -230,7 +234,7 @@ fn a_first_party_client_is_waved_through_only_where_it_may() {
         let redirectable = receive(&asked, Some(&client), &issuer()).unwrap();
         let request = request(&asked, &redirectable, &checked, scope("read write"), &server());
         let who = ada();
-        let present = Present { who: &who, standing: Standing::default(), known: None };
+        let present = Present { who: &who, standing: Standing::default(), known };
         let setting = Setting { policy, ..room.setting() };
         let decided = room.weigh(enter(request, &client, present, prompt, setting, &drawn(1)));
         let (let_in, told) = (matches!(decided.outcome, Ok(Entered::Code(_))), decided.events.as_slice());
