@@ -343,7 +343,7 @@ impl Call<'_> {
     /// The body, which says itself that it is JSON.
     fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         self.is_json()?;
-        serde_json::from_slice(self.body).map_err(|error| Invalid::Body(error).into())
+        asked::read(self.body).map_err(|error| Invalid::Body(error).into())
     }
 
     fn is_json(&self) -> Result<(), Problem> {

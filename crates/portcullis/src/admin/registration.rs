@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use store::ScopeEntry;
 
-use super::asked::{Detail, ServerChanged};
+use super::asked::{self, Detail, ServerChanged};
 use super::problem::Invalid;
 
 /// The most scopes of one server.
@@ -21,7 +21,7 @@ const LONGEST_EMAIL: usize = 254;
 
 /// Reads the body of `POST /api/servers`.
 pub(super) fn parse(body: &[u8]) -> Result<NewServer, Invalid> {
-    let asked: Asked = serde_json::from_slice(body).map_err(Invalid::Body)?;
+    let asked: Asked = asked::read(body).map_err(Invalid::Body)?;
     check(Some(&asked.name), asked.owner_email.as_deref())?;
     let resource = Resource::parse(&asked.resource_url).map_err(Invalid::Resource)?;
     // An origin that may stand as an issuer is https, or http on this machine.
@@ -63,17 +63,26 @@ fn check(name: Option<&str>, owner_email: Option<&str>) -> Result<(), Invalid> {
     }
 }
 
+/// A text in one line, with something to see in it.
+pub(super) const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$";
+/// A scope token (RFC 6749 section 3.3).
+const SCOPE_TOKEN: &str = r"^[\x21\x23-\x5b\x5d-\x7e]+$";
+
 /// An MCP server that is to be registered.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     /// Its name: 1 to 200 characters.
+    #[schemars(length(min = 1, max = 200), regex(pattern = LINE))]
     name: String,
     /// Its resource identifier: https, or http on this machine.
+    #[schemars(url, example = "https://notes.example.com/mcp")]
     resource_url: String,
     /// Its scopes: `mcp:tools` alone by default.
+    #[schemars(length(max = 100))]
     scopes: Option<Vec<AskedScope>>,
     /// Whom to write to.
+    #[schemars(email, length(max = 254))]
     owner_email: Option<String>,
     /// What userinfo tells.
     #[serde(default)]
@@ -100,8 +109,10 @@ pub(super) struct AskedScope {
 #[serde(deny_unknown_fields)]
 struct ScopeObject {
     /// One scope token.
+    #[schemars(length(max = 200), regex(pattern = SCOPE_TOKEN))]
     name: String,
     /// What it allows, in plain words, for the consent page: 1 to 500 characters.
+    #[schemars(length(min = 1, max = 500), regex(pattern = LINE))]
     description: Option<String>,
     /// Whether a client that names no scope gets it.
     #[serde(default)]
@@ -121,7 +132,8 @@ impl JsonSchema for AskedScope {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let object = generator.subschema_for::<ScopeObject>();
-        json_schema!({ "anyOf": [{ "type": "string" }, object] })
+        let name = json_schema!({ "type": "string", "maxLength": 200, "pattern": SCOPE_TOKEN });
+        json_schema!({ "anyOf": [name, object] })
     }
 }
 
@@ -253,6 +265,7 @@ mod tests {
         let cases = [
             ("".to_owned(), "The body cannot be read"),
             ("[]".to_owned(), "The body cannot be read"),
+            (r#"["Files","https://a.example",null,null,"full",null]"#.to_owned(), "it is no JSON object"),
             (r#"{"name":"Files"}"#.to_owned(), "resource_url"),
             (r#"{"resource_url":"https://a.example"}"#.to_owned(), "name"),
             (r#"{"name":" ","resource_url":"https://a.example"}"#.to_owned(), "name must be 1 to 200"),
