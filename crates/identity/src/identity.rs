@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, Serve};
 use seal::Seal;
-use store::{GrantId, MemoryCounters, StoreError};
+use store::{GrantId, StoreError};
 
 use crate::account::AccountRoute;
 use crate::api::JsonRoute;
@@ -51,7 +51,7 @@ impl Identity {
     /// are counted in the memory of this process, and events go to the log.
     #[must_use]
     pub fn new(pages: Arc<Pages>, accounts: Arc<Accounts>, server: Arc<AuthorizationServer>) -> Self {
-        let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(SystemClock));
+        let limiter = Counted::alone(Arc::new(SystemClock));
         let tickets = Arc::new(pages.sessions.tickets());
         let (limiter, events, policy) = (Arc::new(limiter), Arc::new(Traced), AccountPolicy::default());
         let site = pages.site.clone();
