@@ -76,6 +76,7 @@ pub fn back_up(folder: &Path, file: &Path) -> Result<u64, BackupError> {
     if !database.is_file() {
         return Err(BackupError::NoDatabase(folder.to_owned()));
     }
+    DataFolder::look_at(folder)?;
     let unfinished = beside(file, ".unfinished");
     copy(&database, file, &unfinished)?;
     fs::metadata(file).map(|metadata| metadata.len()).map_err(of(file))

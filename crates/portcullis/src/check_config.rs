@@ -78,10 +78,10 @@ async fn folder(config: &Config, clock: Arc<dyn Clock>) -> Result<Found, CheckEr
     if !database.is_file() {
         return writable(&config.data).map(|()| Found::New(config.data.clone()));
     }
-    let data = match DataFolder::open(&config.data) {
+    let data = match DataFolder::keep_quiet(&config.data) {
         Ok(data) => data,
         Err(DataError::InUse(folder)) => {
-            let url = DataFolder::told_in(&folder).ok_or(DataError::InUse(folder))?;
+            let url = DataFolder::told_in(&folder)?.url.ok_or(DataError::InUse(folder))?;
             if url.starts_with("http:") {
                 health::ask(&url, Question::Ready).await?;
             }
@@ -92,7 +92,7 @@ async fn folder(config: &Config, clock: Arc<dyn Clock>) -> Result<Found, CheckEr
     let key = match &config.master_key {
         Some(key) => key.clone(),
         // There is a database, so it is read and never made.
-        None => data.master_key(&SystemEntropy)?,
+        None => data.master_key()?,
     };
     Sqlite::check_file(&database)?;
     opened(Arc::new(Sqlite::open(&database)?), &key, clock).await

@@ -19,13 +19,13 @@ use identity::{Accounts, Identity};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use store::{AdminKey, Backend, Changes, Commit, Digest, Mark, Store, StoreError};
+use store::{AdminKey, Backend, Digest, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::Instrument as _;
 
 pub use self::builder::{Builder, OpenError};
 use crate::admin::Admin;
-use crate::admin::keys::FIRST;
+use crate::admin::keys::{self, FIRST};
 use crate::answer;
 use crate::audit::Audit;
 use crate::config::Config;
@@ -117,15 +117,9 @@ impl Portcullis {
         let Some(key) = &self.new_admin_key else { return Ok(Kept::This) };
         let digest = Digest::of(key.expose_secret().as_bytes());
         let record = AdminKey::new(FIRST, digest, self.clock.now());
-        let store: &dyn Store = &*self.store;
-        let first = match store.commit(&Changes::create(Mark::new(self.entropy.draw()), &record)).await? {
-            Commit::Done => Some(record.digest),
-            Commit::Stale => store.find::<AdminKey>(FIRST).await?.map(|found| found.record.digest),
-        };
-        if first.is_some() {
-            self.admin.settled();
-        }
-        Ok(if first.is_none_or(|first| first == digest) { Kept::This } else { Kept::Another })
+        let first = keys::keep_first(&*self.store, &record, &*self.entropy).await?;
+        self.admin.settled();
+        Ok(if first == digest { Kept::This } else { Kept::Another })
     }
 
     /// The administration, for the operator who opened the store: no key is asked for. The path begins with the issuer's.

@@ -23,20 +23,21 @@ pub(super) struct Gate {
     pub(super) limiter: Arc<dyn Limiter>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Arc<dyn Events>,
-    // Until when. Beyond the limit the right key does not help either: else the limit would slow nobody.
+    // Until when the wrong keys of an address are neither told of nor counted.
     pub(super) shut_out: Mutex<BTreeMap<String, Time>>,
 }
 
 impl Gate {
-    /// Only wrong keys are counted: no number of right ones shuts anybody out.
+    /// A right key is let in whatever came before it: it cannot be guessed, and whoever is shut out by the guesses of others cannot put
+    /// an end to them.
     pub(super) async fn admit(&self, request: &Request<Bytes>, peer: Peer) -> Result<Holder, Problem> {
         let key = sent_key(request).ok_or(Problem::NoKey)?;
+        if let Some(holder) = self.keys.holder(key).await? {
+            return Ok(holder);
+        }
         let address = address_key(peer.0);
         if let Some(retry_after) = self.shut_out_for(&address) {
             return Err(Problem::TooMany { retry_after });
-        }
-        if let Some(holder) = self.keys.holder(key).await? {
-            return Ok(holder);
         }
         self.events.tell(&Event::AdministrationRefused { from: peer.0 });
         match self.limiter.may(Limit::Administration, &address).await {

@@ -235,8 +235,8 @@ impl Builder {
         // Whoever cannot open the keys does not serve: a copy may still be brought up to date then.
         if !first_run {
             copy::note_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+            keys::bring_together(&**records, &*entropy).await?;
         }
-        keys::bring_together(&**records, &*entropy).await?;
         let own_key = config.admin_key.is_some();
         let (admin_key, new_admin_key) = match config.admin_key {
             Some(key) => (Some(key.digest()), None),
@@ -252,7 +252,8 @@ impl Builder {
         counted.change(config.rates.clone());
         let limiter: Arc<dyn Limiter> = if config.limits { counted.clone() } else { Arc::new(Unlimited) };
         let audit =
-            Audit::new(records.clone(), clock.clone(), entropy.clone()).kept_for(config.audit_retention);
+            Audit::new(records.clone(), clock.clone(), entropy.clone()).kept_for(config.audit_retention)
+                .strangers_kept_for(config.audit_retention_strangers);
         let audit = Arc::new(audit);
         let events: Arc<dyn Events> = Arc::new(Ears { audit: audit.clone(), metrics: metrics.clone() });
         let policy = config.policy;
@@ -292,6 +293,7 @@ impl Builder {
         let admin = Admin::new(issuer.clone(), records.clone(), oversight, clock.clone(), entropy.clone())
             // In any case: it counts wrong keys alone.
             .limiter(counted.clone())
+            .limits_uses(limiter)
             .events(events)
             .identity(identity.clone());
         let admin = match (admin_key, &new_admin_key) {

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use ambient::{ManualClock, SeededEntropy, Time};
 use identity::Cost;
 use secrecy::ExposeSecret as _;
-use store::{Changes, Device, Mark, Memory, Session, SessionId};
+use store::{AdminKeys, Changes, Commit, Device, Mark, Memory, Session, SessionId, Store};
 use tempfile::TempDir;
 use testkit::faults::{Passage, Through};
 
@@ -197,7 +197,7 @@ async fn the_first_run_is_the_first_that_succeeds() {
 #[tokio::test]
 async fn who_finds_an_admin_key_is_not_the_first() {
     let store = Arc::new(Memory::new());
-    let record = AdminKey::new(FIRST, Digest::of(b"adm_"), Time(1));
+    let record = AdminKeys { keys: vec![AdminKey::new(FIRST, Digest::of(b"adm_"), Time(1))] };
     let made = (&*store as &dyn Store).commit(&Changes::create(Mark::new([1; 16]), &record)).await;
     assert_eq!(made.unwrap(), Commit::Done);
     let portcullis = Portcullis::builder(Config::default()).store(store).open().await.unwrap();
