@@ -212,6 +212,8 @@ pub enum Limit {
     Requests,
     /// Wrong admin keys, by address.
     Administration,
+    /// Requests with a right admin key, by its name: one that may only read writes to the audit trail all the same.
+    AdministrationUse,
     /// Requests for tokens, by client and grant: what one installation does. Never by address: hosted clients send the requests of
     /// many people from a few.
     Token,
@@ -219,7 +221,7 @@ pub enum Limit {
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Registration,
         Self::LogIn,
         Self::LogInAccount,
@@ -229,6 +231,7 @@ impl Limit {
         Self::Already,
         Self::Requests,
         Self::Administration,
+        Self::AdministrationUse,
         Self::Token,
     ];
 
@@ -245,6 +248,7 @@ impl Limit {
             Self::Already => "already",
             Self::Requests => "requests",
             Self::Administration => "administration",
+            Self::AdministrationUse => "administration_use",
             Self::Token => "token",
         }
     }

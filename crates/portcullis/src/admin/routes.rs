@@ -117,7 +117,14 @@ const EMAIL: Parameter = Parameter { name: "email", says: "Only the user with th
 const NAME: Parameter = Parameter { name: "name", says: "Only events of this name." };
 const GRANT: Parameter = Parameter { name: "grant", says: "Only events about this grant." };
 const SINCE: Parameter = Parameter { name: "since", says: "Not before this time, in seconds since 1970." };
-const UNTIL: Parameter = Parameter { name: "until", says: "Not after this time, in seconds since 1970." };
+const WRITTEN_SINCE: Parameter = Parameter {
+    name: "written_since",
+    says: "Only what was written to the trail at this time or later, in seconds since 1970.",
+};
+const UNTIL: Parameter = Parameter {
+    name: "until",
+    says: "Not after this time, in seconds since 1970. What was written more than an hour late is found without it.",
+};
 
 use Operation as Op;
 
@@ -233,7 +240,7 @@ pub(super) static ROUTES: [Route; 29] = [
     read(Op::ListKeys, "/api/keys", "Lists the keys of the administration.").answers::<Keys>(),
     write(Op::EndKey, "DELETE", "/api/keys/{key}", "Withdraws a key of the administration.").refuses(&[409]),
     read(Op::ListEvents, "/api/events", "Lists what happened, the newest first.")
-        .query(&[NAME, USER, CLIENT, GRANT, SERVER, SINCE, UNTIL, CURSOR, LIMIT])
+        .query(&[NAME, USER, CLIENT, GRANT, SERVER, SINCE, UNTIL, WRITTEN_SINCE, CURSOR, LIMIT])
         .answers::<Events>(),
     read(Op::Describe, "/api/openapi.json", "This document."),
 ];

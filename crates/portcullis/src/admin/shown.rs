@@ -7,9 +7,10 @@ use oauth_types::Issuer;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{Consent, Entry, Lasting, Outcome, Provenance, ScopeEntry, Status, Why};
+use store::{Consent, Lasting, Outcome, Provenance, ScopeEntry, Status, Why};
 
 use super::asked::{Access, Detail};
+use super::events::Kept;
 
 /// A server.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -191,7 +192,12 @@ pub(super) struct MadeKey {
 /// Something that happened.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ShownEvent {
+    /// The same for good, and no other event's.
+    event_id: String,
+    /// When it happened.
     at: i64,
+    /// When it was written to the trail: a little later, or much later if the store was away.
+    written_at: i64,
     /// What, such as `refresh_replayed`.
     name: String,
     /// `done`, `refused` or `failed`.
@@ -349,10 +355,14 @@ impl From<PersonView> for ShownUser {
     }
 }
 
-impl From<Entry> for ShownEvent {
-    fn from(entry: Entry) -> Self {
+impl From<Kept> for ShownEvent {
+    fn from(kept: Kept) -> Self {
+        let (event_id, written_at) = (kept.id(), kept.piece.at().0);
+        let Kept { entry, .. } = kept;
         Self {
+            event_id,
             at: entry.at.0,
+            written_at,
             name: entry.name,
             outcome: match entry.outcome {
                 Outcome::Done => "done",
