@@ -3,7 +3,7 @@
 use authz_core::{AccountEvent, Demands, Factor, Interaction, ReturnTo, Who};
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
-use oauth_types::Issuer;
+use oauth_types::{Acr, Issuer};
 use serde_json::{Value, json};
 
 use super::*;
@@ -44,7 +44,7 @@ pub(super) async fn set_up_app(world: &World, browser: &mut Browser) -> (String,
     assert!(html(&page).contains("<svg class=\"qr\""), "{}", html(&page));
     let secret = between(&page, "<code class=\"secret\" dir=\"ltr\">", "<").replace(' ', "");
     let code = shown(&secret, world.clock.now());
-    let page = act(browser, &[("do", "confirm_app"), ("code", &code)]).await;
+    let page = act(browser, &[("do", "confirm_app"), ("code", &code), ("password", PASSWORD)]).await;
     assert_eq!(page.status(), StatusCode::OK, "{}", html(&page));
     let codes = codes_on(&page);
     assert_eq!(codes.len(), 10);
@@ -83,6 +83,7 @@ async fn add_passkey(browser: &mut Browser, key: &mut Authenticator) -> Response
         ("credential", &answer),
         ("do", "add_passkey"),
         ("name", "Blue key"),
+        ("password", PASSWORD),
     ];
     browser.post(SECURITY, &fields).await
 }
@@ -162,7 +163,7 @@ async fn each_recovery_code_opens_the_account_once() {
         assert_eq!(is_in(&world, &other), taken, "{attempt}");
     }
     assert!(html(&browser.open(SECURITY).await).contains("Unused codes: 8"));
-    let page = act(&mut browser, &[("do", "new_codes")]).await;
+    let page = act(&mut browser, &[("do", "new_codes"), ("password", PASSWORD)]).await;
     let new = codes_on(&page);
     assert!(!html(&browser.open(SECURITY).await).contains(&new[0]), "they are shown once");
     for (code, taken) in [(&codes[2], false), (&new[0], true)] {
@@ -196,7 +197,7 @@ async fn an_app_that_has_shown_no_code_protects_nothing() {
     let (world, mut browser) = signed_up().await;
     let page = act(&mut browser, &[("do", "add_app")]).await;
     let secret = between(&page, "<code class=\"secret\" dir=\"ltr\">", "<").replace(' ', "");
-    let page = act(&mut browser, &[("do", "confirm_app"), ("code", "12345")]).await;
+    let page = act(&mut browser, &[("do", "confirm_app"), ("code", "12345"), ("password", PASSWORD)]).await;
     assert_eq!(page.status(), StatusCode::BAD_REQUEST);
     assert!(html(&page).contains(&secret[..4]), "it is still there to try again");
     let mut other = world.browser();
@@ -371,7 +372,7 @@ async fn a_factor_that_is_removed_is_asked_for_no_more() {
 async fn an_app_that_asks_for_more_gets_a_second_factor() {
     let (world, mut browser) = signed_up().await;
     let to = ReturnTo::parse("/tenant1/x", &Issuer::parse(HTTPS).unwrap()).unwrap();
-    let asking = |acr: &str| Demands { acr_values: vec![acr.to_owned()], ..Demands::new(to.clone()) };
+    let asking = |acr: &str| Demands { acr_values: Acr::parse_all(acr).unwrap(), ..Demands::new(to.clone()) };
     let who = async |browser: &Browser, demands: &Demands| {
         let cookies: Vec<_> = browser.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request =
@@ -395,13 +396,8 @@ async fn an_app_that_asks_for_more_gets_a_second_factor() {
         html(&told).contains("The app asks for more") && html(&told).contains("/tenant1/account/security")
     );
 
-    let (secret, _) = set_up_app(&world, &mut browser).await;
-    assert!(matches!(who(&browser, &asking("mfa")).await, Who::Page(_)), "to have one is not to show it");
-    let csrf = field(&browser.visit(&second).await, "csrf");
-    let code = shown(&secret, world.clock.now());
-    let fields = [("csrf", &*csrf), ("code", &code), ("return_to", "/tenant1/x")];
-    assert_eq!(moves_to(&browser.post("/login/second", &fields).await), "/tenant1/x");
-    assert!(matches!(who(&browser, &asking("mfa")).await, Who::Person(_)));
+    set_up_app(&world, &mut browser).await;
+    assert!(matches!(who(&browser, &asking("mfa")).await, Who::Person(_)), "it has shown a code");
     let stronger = page(who(&browser, &asking("phr")).await);
     assert!(html(&browser.visit(&stronger).await).contains("The app asks for more"), "a code does not do");
 
@@ -409,7 +405,10 @@ async fn an_app_that_asks_for_more_gets_a_second_factor() {
     add_passkey(&mut browser, &mut key).await;
     let asked = browser.visit(&stronger).await;
     assert!(!html(&asked).contains("name=\"code\""), "{}", html(&asked));
-    send(&mut browser, "/login/second", &answered(&asked, &key)).await;
+    assert!(matches!(who(&browser, &asking("phr")).await, Who::Page(_)), "to have one is not to show it");
+    let mut fields = answered(&asked, &key);
+    fields.push(("return_to", "/tenant1/x".to_owned()));
+    assert_eq!(moves_to(&send(&mut browser, "/login/second", &fields).await), "/tenant1/x");
     assert!(matches!(who(&browser, &asking("phr")).await, Who::Person(_)));
 }
 
