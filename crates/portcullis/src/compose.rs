@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::data::{DataError, DataFolder};
 use crate::ops::metrics::{Gauges, Metrics};
 use crate::ops::{self, Ops};
-use crate::telemetry;
+use crate::telemetry::{self, export};
 
 /// An authorization server with its pages and its administration.
 ///
@@ -294,13 +294,17 @@ impl Serve for Portcullis {
         let (method, path) =
             (shortened(request.method().as_str(), 20), shortened(request.uri().path(), LOGGED_PATH));
         // Whoever traces requests across servers finds this one by theirs.
-        let trace = telemetry::trace_of(request.headers());
+        let endpoint = self.endpoint(request.uri().path());
+        let exported = export::request(&id, request.method(), endpoint, request.headers());
+        let own_trace = export::trace(&exported);
+        let trace = own_trace.as_deref().or_else(|| telemetry::trace_of(request.headers()));
         let span = tracing::info_span!("request", id, %method, path, trace);
+        let answered = exported.clone();
         async move {
             let (began, head) = (Instant::now(), *request.method() == Method::HEAD);
-            let endpoint = self.endpoint(request.uri().path());
             let mut response = self.guarded(request, peer).await;
             self.metrics.answered(endpoint, response.status(), began.elapsed());
+            export::answered(&answered, response.status());
             let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
             if head {
@@ -312,6 +316,7 @@ impl Serve for Portcullis {
             response
         }
         .instrument(span)
+        .instrument(exported)
         .await
     }
 }

@@ -11,6 +11,7 @@
 //! | `/health`, `/started`, `/ready`, `/` | [`Ops`] |
 //! | `/metrics` | [`Metrics`] |
 //! | what happened, in the log and the store | [`Audit`] |
+//! | log lines; spans for OpenTelemetry, with the feature `otel` | [`telemetry`] |
 //! | what answers while the store is not open yet | [`Entrance`] |
 //! | the data folder: database, master key, lock | [`DataFolder`] |
 //! | the database as one file, and back | [`backup`] |

@@ -69,7 +69,7 @@ pub(super) fn run(
     let again = || Config::of(&gathered()?, environment.look_up);
     let settings = gathered()?;
     let config = Config::of(&settings, environment.look_up)?;
-    telemetry::start(&config)?;
+    let telemetry = telemetry::start(&config)?;
     for variable in unknown {
         tracing::warn!("{variable}");
     }
@@ -77,7 +77,9 @@ pub(super) fn run(
         let _ = writeln!(errors, "portcullis: {warning}");
         tracing::warn!("{warning}");
     }
-    Runtime::new()?.block_on(run_server(config, &again, out))
+    let served = Runtime::new()?.block_on(run_server(config, &again, out));
+    telemetry.finish();
+    served
 }
 
 /// What is wise to change, though it can be served.
