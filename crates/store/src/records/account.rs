@@ -32,6 +32,9 @@ pub struct Account {
     /// it copied is the current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
+    /// How many times a password was set by a link that was mailed. A link is worth nothing after another one was used.
+    #[serde(default)]
+    pub resets: u32,
     /// When they signed up.
     pub registered: Time,
 }
@@ -255,6 +258,7 @@ mod tests {
             password: None,
             factors: SecondFactors::default(),
             epoch: None,
+            resets: 0,
             registered: Time(registered),
         }
     }

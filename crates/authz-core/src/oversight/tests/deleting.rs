@@ -13,6 +13,7 @@ fn account(id: &str, email: &str) -> Account {
         password: Some("$argon2id$".to_owned()),
         factors: SecondFactors::default(),
         epoch: None,
+        resets: 0,
         registered: START,
     }
 }
