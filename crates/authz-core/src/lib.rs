@@ -47,7 +47,7 @@ pub use keys::{Keys, KeysError};
 pub use limit::{Counted, Limits, NoRate, Rate, Unlimited};
 pub use onward::{ClientRedirect, ContinuePath};
 pub use oversight::{
-    ClientView, GrantView, Listed, Oversight, OversightError, PersonView, PreregisterError, ServerChange,
+    ClientView, GrantView, LastUse, Listed, Oversight, OversightError, PersonView, PreregisterError, ServerChange,
     ServerView, Whose,
 };
 pub use page::Page;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use authz_core::{ClientView, GrantState, GrantView, PersonView, ServerView};
+use authz_core::{ClientView, GrantState, GrantView, LastUse, PersonView, ServerView};
 use oauth_types::Issuer;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -80,6 +80,8 @@ pub(super) struct ShownClient {
     kept_until: Option<i64>,
     /// When tokens were made for it last, of grants that live.
     last_used_at: Option<i64>,
+    /// Whether it has more grants than were looked at for that, so that it may have been used later.
+    last_used_at_least: bool,
     status: Acting,
 }
 
@@ -267,7 +269,7 @@ impl ShownScope {
 }
 
 impl ShownClient {
-    pub(super) fn of(client: &ClientView, last_used: Option<ambient::Time>) -> Self {
+    pub(super) fn of(client: &ClientView, last_use: LastUse) -> Self {
         Self {
             client_id: client.id.to_string(),
             client_name: client.metadata.client_name.clone(),
@@ -278,7 +280,8 @@ impl ShownClient {
             server_id: client.server.map(|server| server.to_string()),
             registered_at: client.registered.0,
             kept_until: client.kept_until.map(|until| until.0),
-            last_used_at: last_used.map(|at| at.0),
+            last_used_at: last_use.at.map(|at| at.0),
+            last_used_at_least: last_use.at_least,
             status: client.status.into(),
         }
     }
