@@ -265,6 +265,37 @@ pub(crate) async fn keep_first(
     Err(StoreError::unavailable("others keep writing the admin keys"))
 }
 
+/// Withdraws all keys of a store and keeps this one, under its name or, if that was given before, one with a number. Answers how many
+/// were withdrawn.
+pub(crate) async fn replace_all(
+    store: &dyn Store,
+    key: AdminKey,
+    entropy: &dyn Entropy,
+) -> Result<usize, StoreError> {
+    for _ in 0..ATTEMPTS {
+        let found = store.find::<store::AdminKeys>(store::AdminKeys::ID).await?;
+        let mut all = found.as_ref().map(|found| found.record.clone()).unwrap_or_default();
+        let mut withdrawn = 0;
+        for own in all.keys.iter_mut().filter(|own| own.ended.is_none()) {
+            own.ended = Some(key.made);
+            withdrawn += 1;
+        }
+        let numbered = (2..).map(|number: u32| format!("{}-{number}", key.name));
+        let mut names = std::iter::once(key.name.clone()).chain(numbered);
+        let name = names.find(|name| all.named(name).is_none()).unwrap_or_default();
+        all.keys.push(AdminKey { name, ..key.clone() });
+        let mark = Mark::new(entropy.draw());
+        let changes = match &found {
+            Some(found) => Changes::replace(mark, found, &all),
+            None => Changes::create(mark, &all),
+        };
+        if store.commit(&changes).await? == Commit::Done {
+            return Ok(withdrawn);
+        }
+    }
+    Err(StoreError::unavailable("others keep writing the admin keys"))
+}
+
 /// Brings together the keys of a store that has each as a record of its own.
 pub(crate) async fn bring_together(store: &dyn Backend, entropy: &dyn Entropy) -> Result<(), StoreError> {
     let there = store.read(&store::Key::new(store::AdminKeys::KIND, store::AdminKeys::ID)).await?;
