@@ -4,6 +4,7 @@ mod answers;
 mod optional;
 mod origins;
 mod passing;
+mod step_up;
 mod tools;
 
 use std::sync::OnceLock;

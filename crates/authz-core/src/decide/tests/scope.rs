@@ -1,7 +1,7 @@
 //! RFC 6749 section 3.3, and the answer to "which scopes" in design section 9.
 
 use super::*;
-use crate::decide::scope::{allowed, resolve, sort, with_implied, without};
+use crate::decide::scope::{allowed, contradiction, resolve, sort, with_implied, without};
 
 fn resolved(asked: &str, elsewhere: &str, server: &Server) -> Result<String, Refusal> {
     let sorted = sort(&scope(asked), &Policy::default().server_scopes(), server);
@@ -73,4 +73,19 @@ fn what_is_taken_takes_what_implies_it_and_what_is_kept_keeps_what_it_implies() 
     ] {
         assert_eq!(allowed(&scope(asked), &scope(kept), &server), scope(told), "{kept} of {asked}");
     }
+}
+
+#[test]
+fn what_may_be_left_out_is_implied_by_nothing_that_may_not() {
+    let mut server = server();
+    server.scopes = ["admin", "purge", "write"].map(entry).to_vec();
+    server.scopes[0].implies = scope("write");
+    server.scopes[2].implies = scope("purge");
+    assert_eq!(contradiction(&server.scopes), None);
+    server.scopes[1].optional = true;
+    assert_eq!(contradiction(&server.scopes), Some(("purge", "admin")));
+    server.scopes[0].optional = true;
+    assert_eq!(contradiction(&server.scopes), Some(("purge", "write")));
+    server.scopes[2].optional = true;
+    assert_eq!(contradiction(&server.scopes), None);
 }
