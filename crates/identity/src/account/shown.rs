@@ -39,8 +39,6 @@ pub(super) struct ConnectionPage<'a> {
     news: Option<&'a str>,
     one: Connection,
     identity: &'static str,
-    /// Whether it asks before it comes back: one that the operator answers for need not.
-    asks: bool,
     hosts: Vec<String>,
     resource: Option<&'a str>,
     since: String,
@@ -123,7 +121,6 @@ impl<'a> ConnectionPage<'a> {
             news,
             one: Connection::of(own, view),
             identity: own.identity_of(view.client_known.as_ref()),
-            asks: !view.client_known.as_ref().is_some_and(|client| client.first_party),
             hosts: own.hosts_of(view),
             resource: view.target.as_ref().map(|target| target.resource.as_str()),
             since: own.ago(view.since),

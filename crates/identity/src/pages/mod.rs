@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use authz_core::{Authentication, Demands, Interaction, Page, Pending, People, ReturnTo, Who};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use oauth_types::{ErrorCode, Issuer};
+use oauth_types::{Acr, ErrorCode, Issuer};
 use store::StoreError;
 
 use self::site::{Look, Referrer, Site, see_other};
@@ -131,6 +131,10 @@ impl Interaction for Pages {
                 Who::Page(see_other(&to))
             }
         })
+    }
+
+    fn acr_values(&self) -> Vec<Acr> {
+        Level::all()
     }
 
     async fn ask(&self, _: &Request<Bytes>, pending: &Pending) -> Response<Bytes> {

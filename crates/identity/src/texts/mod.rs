@@ -115,6 +115,8 @@ pub(crate) struct Consent {
     pub(crate) may_besides: &'static str,
     pub(crate) may_already: &'static str,
     pub(crate) optional: &'static str,
+    /// Before what goes with a permission.
+    pub(crate) includes: &'static str,
     pub(crate) server: &'static str,
     pub(crate) goes_back_to: &'static str,
     pub(crate) your_account: &'static str,

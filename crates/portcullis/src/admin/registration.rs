@@ -1,5 +1,6 @@
 //! The body that registers an MCP server.
 
+use authz_core::decide::scope::contradiction;
 use authz_core::{NewServer, ServerChange};
 use oauth_types::{Issuer, Resource, Scope};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -204,7 +205,12 @@ fn scopes(asked: Vec<AskedScope>) -> Result<Vec<ScopeEntry>, Invalid> {
             implies: Scope::from_tokens(scope.implies.iter().map(String::as_str)).unwrap_or_default(),
         });
     }
-    Ok(entries)
+    match contradiction(&entries) {
+        Some((optional, by)) => {
+            Err(Invalid::ImpliedOptional { optional: optional.to_owned(), by: by.to_owned() })
+        }
+        None => Ok(entries),
+    }
 }
 
 fn is_scope(name: &str) -> bool {
@@ -286,6 +292,10 @@ mod tests {
             (with(r#","scopes":["a","a"]"#), "\"a\", which is there twice"),
             (with(r#","scopes":[{"name":"a","scope":"b"}]"#), "`scope`"),
             (with(r#","scopes":[{"name":"a","implies":["b"]}]"#), "implies \"b\""),
+            (
+                with(r#","scopes":[{"name":"a","implies":["b"]},{"name":"b","optional":true}]"#),
+                "\"b\" is optional, and \"a\", which is not, implies it",
+            ),
             (with(r#","scopes":[{"name":"a","description":""}]"#), "describe a scope"),
             (with(&format!(r#","scopes":[{}]"#, many.join(","))), "at most 100"),
         ];
