@@ -281,6 +281,12 @@ pub fn end_session(session: &Session) -> Session {
     Session { expires: Time(0), device: store::Device::default(), ..session.clone() }
 }
 
+/// An account that is closed to whoever came in so far: what they have in flight is not written any more.
+#[must_use]
+pub fn shut_out(account: &Account, epoch: Epoch) -> Account {
+    Account { epoch: Some(epoch), ..account.clone() }
+}
+
 /// An account that says of its person only that there was one.
 #[must_use]
 pub fn anonymise(account: &Account) -> Option<Account> {

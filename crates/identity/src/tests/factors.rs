@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::factors::{shown, soft::Authenticator};
 
-const SECURITY: &str = "/account/security";
+pub(super) const SECURITY: &str = "/account/security";
 const EMAIL: &str = "ada@example.com";
 
 /// A world whose issuer passkeys can be bound to, and somebody with an account.
-async fn signed_up() -> (World, Browser) {
+pub(super) async fn signed_up() -> (World, Browser) {
     let world = world().await;
     let mut browser = world.browser();
     assert_eq!(browser.sign_up(EMAIL).await.status(), StatusCode::OK);
@@ -27,13 +27,13 @@ fn between(page: &Response<Bytes>, before: &str, after: &str) -> String {
     unescaped(rest.split(after).next().unwrap())
 }
 
-async fn act(browser: &mut Browser, fields: &[(&str, &str)]) -> Response<Bytes> {
+pub(super) async fn act(browser: &mut Browser, fields: &[(&str, &str)]) -> Response<Bytes> {
     let csrf = field(&browser.open(SECURITY).await, "csrf");
     let fields: Vec<_> = [("csrf", &*csrf)].into_iter().chain(fields.iter().copied()).collect();
     browser.post(SECURITY, &fields).await
 }
 
-fn codes_on(page: &Response<Bytes>) -> Vec<String> {
+pub(super) fn codes_on(page: &Response<Bytes>) -> Vec<String> {
     let list = between(page, "<ul class=\"codes\"", "</ul>");
     list.split("<code>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
 }
@@ -58,12 +58,12 @@ pub(super) async fn give(browser: &mut Browser, code: &str) -> Response<Bytes> {
     browser.post("/login/second", &[("csrf", &csrf), ("code", code)]).await
 }
 
-fn is_in(world: &World, browser: &Browser) -> bool {
+pub(super) fn is_in(world: &World, browser: &Browser) -> bool {
     browser.jar.contains_key(SESSION) && !world.pages.issuer.path().is_empty()
 }
 
 /// Adds the key of an authenticator to the account of whoever is logged in.
-async fn add_passkey(browser: &mut Browser, key: &mut Authenticator) -> Response<Bytes> {
+pub(super) async fn add_passkey(browser: &mut Browser, key: &mut Authenticator) -> Response<Bytes> {
     let page = browser.open(SECURITY).await;
     let options: Value = serde_json::from_str(&between(&page, "data-passkey=\"", "\"")).unwrap();
     assert_eq!(options["rp"]["id"], "as.example");
@@ -88,12 +88,12 @@ async fn add_passkey(browser: &mut Browser, key: &mut Authenticator) -> Response
     browser.post(SECURITY, &fields).await
 }
 
-fn key() -> Authenticator {
+pub(super) fn key() -> Authenticator {
     Authenticator::new("as.example", "https://as.example")
 }
 
 /// What a script would post from `page` to `to`.
-fn answered(page: &Response<Bytes>, key: &Authenticator) -> Vec<(&'static str, String)> {
+pub(super) fn answered(page: &Response<Bytes>, key: &Authenticator) -> Vec<(&'static str, String)> {
     let options: Value = serde_json::from_str(&between(page, "data-passkey=\"", "\"")).unwrap();
     vec![
         ("csrf", field(page, "csrf")),
@@ -102,7 +102,11 @@ fn answered(page: &Response<Bytes>, key: &Authenticator) -> Vec<(&'static str, S
     ]
 }
 
-async fn send(browser: &mut Browser, path: &str, fields: &[(&'static str, String)]) -> Response<Bytes> {
+pub(super) async fn send(
+    browser: &mut Browser,
+    path: &str,
+    fields: &[(&'static str, String)],
+) -> Response<Bytes> {
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
     browser.post(path, &fields).await
 }

@@ -1,12 +1,14 @@
 //! A whole server in memory, and a browser at it.
 
 mod account;
+mod change;
 mod consent;
 mod contrast;
 mod entry;
 mod factors;
 mod invitation;
 mod json;
+mod openings;
 mod pages;
 mod recovery;
 mod verification;
