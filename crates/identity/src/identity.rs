@@ -152,6 +152,8 @@ enum Route<'p> {
     Second,
     Passkey,
     Security,
+    Password,
+    Email,
     SignUp,
     Consent(&'p str),
     LogOut,
@@ -171,6 +173,8 @@ impl<'p> Route<'p> {
             "/login/second" => Self::Second,
             "/login/passkey" => Self::Passkey,
             "/account/security" => Self::Security,
+            "/account/password" => Self::Password,
+            "/account/email" => Self::Email,
             "/signup" => Self::SignUp,
             "/logout" => Self::LogOut,
             "/assets/passkey.js" | "/assets/portcullis.css" | "/assets/portcullis.svg" | "/assets/logo" => {
@@ -191,6 +195,8 @@ impl<'p> Route<'p> {
             Self::LogIn
             | Self::Second
             | Self::Security
+            | Self::Password
+            | Self::Email
             | Self::SignUp
             | Self::Consent(_)
             | Self::Invitation
@@ -253,6 +259,10 @@ impl Identity {
             Route::Passkey if post => Ok(self.take_passkey_log_in(request, peer).await),
             Route::Security if get => self.show_security(request).await,
             Route::Security if post => self.take_security(request, peer).await,
+            Route::Password if get => self.show_password(request).await,
+            Route::Password if post => self.take_password(request, peer).await,
+            Route::Email if get => self.show_email(request).await,
+            Route::Email if post => self.take_email(request, peer).await,
             Route::SignUp if get => self.show_sign_up(request),
             Route::SignUp if post => Ok(self.take_sign_up(request, peer).await),
             Route::Consent(id) if get || post => match GrantId::parse(id) {
@@ -281,6 +291,8 @@ impl Identity {
             | Route::Second
             | Route::Passkey
             | Route::Security
+            | Route::Password
+            | Route::Email
             | Route::SignUp
             | Route::Consent(_)
             | Route::LogOut

@@ -31,6 +31,7 @@
 mod account;
 mod api;
 mod brand;
+mod change;
 mod common;
 mod consent;
 mod cookie;

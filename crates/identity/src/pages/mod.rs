@@ -1,5 +1,6 @@
 //! What people see. Every page works without a script, in light and dark, on a phone and on a desk.
 
+pub(crate) mod change;
 pub(crate) mod consent;
 pub(crate) mod entry;
 pub(crate) mod moving_on;

@@ -90,6 +90,16 @@ async fn mail_pages() -> Vec<(&'static str, Response<Bytes>)> {
     let verify_again = browser.post("/verify", &wrong).await;
     world.enrol(email).await;
     browser.log_in(email, PASSWORD).await;
+    let csrf = field(&browser.open("/account").await, "csrf");
+    let mut changes = Vec::new();
+    for path in ["/account/password", "/account/email"] {
+        changes.push(browser.open(path).await);
+        let wrong = [("csrf", &*csrf), ("email", email), ("password", EVIL), ("new_password", EVIL)];
+        changes.push(browser.post(path, &wrong).await);
+    }
+    let changing = [("csrf", &*csrf), ("email", "<script>@example.com"), ("password", PASSWORD)];
+    changes.push(browser.post("/account/email", &changing).await);
+    let _to_the_new_one = world.letter().await;
     let unverified = browser.open("/verify?return_to=/tenant1/login%3F%22%3E%3Cscript%3E").await;
     let hint = form_urlencoded::Serializer::new(String::new()).append_pair("login_hint", email).finish();
     let forgot = browser.open(&format!("/forgot?{hint}")).await;
@@ -105,7 +115,10 @@ async fn mail_pages() -> Vec<(&'static str, Response<Bytes>)> {
     let address = Email::parse(email).unwrap();
     world.identity.invite(Some(&address), crate::Language::English, &By::operator()).await.unwrap();
     let invitation = browser.visit(&link_in(&world.letter().await)).await;
-    vec![
+    let names =
+        ["change_password", "change_password_again", "change_email", "change_email_again", "email_asked"];
+    let mut pages: Vec<_> = names.into_iter().zip(changes).collect();
+    pages.extend([
         ("look_into_mail", signed_up),
         ("verify", verify),
         ("verify_again", verify_again),
@@ -117,7 +130,8 @@ async fn mail_pages() -> Vec<(&'static str, Response<Bytes>)> {
         ("reset_done", done),
         ("link_used", browser.visit(&link).await),
         ("invitation", invitation),
-    ]
+    ]);
+    pages
 }
 
 fn sessions_text() -> String {

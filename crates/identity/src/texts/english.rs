@@ -1,7 +1,7 @@
 //! English.
 
 use super::{
-    Account, Consent, Entry, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops, Texts, Time,
+    Account, Change, Consent, Entry, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops, Texts, Time,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -150,6 +150,18 @@ pub(super) const TEXTS: Texts = Texts {
             title: "Something must be left",
             advice: "To take everything away, disconnect the app.",
         },
+    },
+    change: Change {
+        password_title: "Change your password",
+        current: "Present password",
+        logged_out_elsewhere: "You will be logged out everywhere else. Connected apps stay connected.",
+        is_logged_out_elsewhere: "You are logged out everywhere else.",
+        email_title: "Change your email address",
+        new_email: "New email address",
+        email_hint: "We send a link to it. Until you open the link, your account keeps the address that it has.",
+        email_sent: Sentence::new(
+            "If nobody else has {0} here, a letter is on its way to it. Open the link in it, and your account has that address.",
+        ),
     },
     stops: Stops {
         code: "Code:",
