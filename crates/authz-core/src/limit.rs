@@ -73,6 +73,7 @@ impl Default for Limits {
             Limit::Already => Rate { most: 1, window: 86_400 },
             Limit::Requests => Rate { most: 32, window: 600 },
             Limit::Administration => Rate { most: 10, window: 60 },
+            Limit::AdministrationAnywhere => Rate { most: 100, window: 60 },
             Limit::AdministrationUse => Rate { most: 600, window: 60 },
             Limit::Token => Rate { most: 240, window: 60 },
         }))

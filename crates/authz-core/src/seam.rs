@@ -32,8 +32,9 @@ pub trait Interaction: Send + Sync {
         Vec::new()
     }
 
-    /// A page for a person whose request cannot go on and must not be redirected.
-    fn show(&self, page: &Page) -> Response<Bytes>;
+    /// A page for a person whose `request` cannot go on and must not be redirected, in a language that they understand if there is one:
+    /// `Accept-Language` says which, and [`Page::why`] what is to be said.
+    fn show(&self, request: &Request<Bytes>, page: &Page) -> Response<Bytes>;
 }
 
 /// What an authorization request demands of the person (OpenID Connect Core section 3.1.2.1).
@@ -212,6 +213,8 @@ pub enum Limit {
     Requests,
     /// Wrong admin keys, by address.
     Administration,
+    /// Wrong admin keys, from wherever.
+    AdministrationAnywhere,
     /// Requests with a right admin key, by its name: one that may only read writes to the audit trail all the same.
     AdministrationUse,
     /// Requests for tokens, by client and grant: what one installation does. Never by address: hosted clients send the requests of
@@ -221,7 +224,7 @@ pub enum Limit {
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Registration,
         Self::LogIn,
         Self::LogInAccount,
@@ -231,6 +234,7 @@ impl Limit {
         Self::Already,
         Self::Requests,
         Self::Administration,
+        Self::AdministrationAnywhere,
         Self::AdministrationUse,
         Self::Token,
     ];
@@ -248,6 +252,7 @@ impl Limit {
             Self::Already => "already",
             Self::Requests => "requests",
             Self::Administration => "administration",
+            Self::AdministrationAnywhere => "administration_anywhere",
             Self::AdministrationUse => "administration_use",
             Self::Token => "token",
         }

@@ -73,8 +73,8 @@ pub enum DataError {
     InUse(PathBuf),
     /// A file in it is a link, has another name as well, or is no file at all: it would lead elsewhere.
     #[error(
-        "{} is not a plain file with one name, so it leads elsewhere. If you made it so, put the file itself there; else somebody \
-         is up to something", .0.display()
+        "{} is not a plain file with one name, so it leads elsewhere. If you made it so, put the file itself there; else \
+         somebody may want this program to write elsewhere", .0.display()
     )]
     NotPlain(PathBuf),
     /// It belongs to somebody else, who could lead this process anywhere by it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ambient::{Clock, Time};
-use authz_core::{Event, Events, Limit, Limiter, address_key};
+use authz_core::{Event, Events, Limit, Limiter, TooMany, address_key};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
@@ -17,6 +17,9 @@ use super::problem::Problem;
 
 /// How many addresses are kept out at the most. Beyond it those for whom it is over make room, and if none is, all do.
 const MOST_SHUT_OUT: usize = 10_000;
+
+/// All addresses together; none is written like this.
+const ANYWHERE: &str = "anywhere";
 
 pub(super) struct Gate {
     pub(super) keys: AdminKeys,
@@ -36,18 +39,19 @@ impl Gate {
             return Ok(holder);
         }
         let address = address_key(peer.0);
-        if let Some(retry_after) = self.shut_out_for(&address) {
+        let limits = [(Limit::Administration, address.as_str()), (Limit::AdministrationAnywhere, ANYWHERE)];
+        if let Some(retry_after) = limits.iter().find_map(|(_, place)| self.shut_out_for(place)) {
             return Err(Problem::TooMany { retry_after });
         }
         self.events.tell(&Event::AdministrationRefused { from: peer.0 });
-        match self.limiter.may(Limit::Administration, &address).await {
-            Ok(()) => Err(Problem::WrongKey),
-            Err(too_many) => {
-                self.events.tell(&Event::Limited { limit: Limit::Administration.as_str(), from: peer.0 });
-                self.shut_out(address, too_many.retry_after);
-                Err(Problem::TooMany { retry_after: too_many.retry_after })
+        for (limit, place) in limits {
+            if let Err(TooMany { retry_after }) = self.limiter.may(limit, place).await {
+                self.events.tell(&Event::Limited { limit: limit.as_str(), from: peer.0 });
+                self.shut_out(place.to_owned(), retry_after);
+                return Err(Problem::TooMany { retry_after });
             }
         }
+        Err(Problem::WrongKey)
     }
 
     fn shut_out_for(&self, address: &str) -> Option<i64> {

@@ -236,7 +236,7 @@ impl fmt::Display for Problem {
             Self::WrongKey => f.write_str("This is no admin key, or one that was withdrawn."),
             Self::ReadsOnly => f.write_str("This admin key may read, and not change anything."),
             Self::TooMany { retry_after } => {
-                write!(f, "Too many wrong keys came from your address. Try again in {retry_after} seconds.")
+                write!(f, "Too many wrong keys came. Try again in {retry_after} seconds.")
             }
             Self::TooOften { retry_after } => {
                 write!(f, "This admin key was used too often. Try again in {retry_after} seconds.")

@@ -223,6 +223,25 @@ async fn wrong_keys_are_told_and_limited_by_address_and_the_right_one_is_let_in(
     assert_eq!(told, expected);
 }
 
+/// The attack: to guess from a whole network, each address of which has a limit of its own.
+#[tokio::test]
+async fn wrong_keys_are_limited_over_all_addresses_and_the_right_one_is_let_in() {
+    let sut = sut();
+    let clock = Arc::new(ManualClock::at(Time(600)));
+    let admin = sut.admin.limiter(Arc::new(Counted::new(Arc::new(MemoryCounters::default()), clock)));
+    let ask = async |host: u8, key: &str| {
+        let request =
+            Request::get("/api/servers").header(AUTHORIZATION, format!("Bearer {key}")).body(Bytes::new());
+        let from = Peer(Some([203, 0, 113, host].into()));
+        admin.serve(request.unwrap(), from).await.status().as_u16()
+    };
+    for host in 0..100 {
+        assert_eq!(ask(host, "a guess").await, 401, "{host}");
+    }
+    assert_eq!((ask(200, "a guess").await, ask(201, "a guess").await), (429, 429));
+    assert_eq!((ask(200, KEY).await, ask(0, KEY).await), (200, 200));
+}
+
 #[tokio::test]
 async fn a_key_that_comes_too_often_gets_a_problem_document() {
     let mut sut = sut();

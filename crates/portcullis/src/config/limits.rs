@@ -18,6 +18,10 @@ pub(super) fn rates(settings: &Settings) -> Result<Limits, ConfigError> {
         (Limit::Requests, setting("limit_requests", settings.limit_requests.as_ref())),
         (Limit::Administration, setting("limit_administration", settings.limit_administration.as_ref())),
         (
+            Limit::AdministrationAnywhere,
+            setting("limit_administration_anywhere", settings.limit_administration_anywhere.as_ref()),
+        ),
+        (
             Limit::AdministrationUse,
             setting("limit_administration_use", settings.limit_administration_use.as_ref()),
         ),

@@ -292,6 +292,11 @@ settings! {
     /// [variable: PORTCULLIS_LIMIT_ADMINISTRATION] [default: 10/1m]
     #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
     limit_administration = "10/1m",
+    /// Wrong admin keys, from all addresses together: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_ADMINISTRATION_ANYWHERE] [default: 100/1m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_administration_anywhere = "100/1m",
     /// Requests to the administration, by admin key: how many within which time, from 1 second to 1 day
     ///
     /// [variable: PORTCULLIS_LIMIT_ADMINISTRATION_USE] [default: 600/1m]
