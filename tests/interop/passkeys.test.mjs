@@ -2,10 +2,10 @@
 //
 // Passkeys are bound to a name, so the server of this part has one: localhost.
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
 import { after, afterEach, before, test } from "node:test";
 import { PASSWORD, Person, launch } from "./person.mjs";
 import { startPortcullis } from "./portcullis.mjs";
+import { codeOf } from "./totp.mjs";
 
 let browser;
 let server;
@@ -133,18 +133,6 @@ test("a passkey whose counter went back is a copy, and opens nothing", async () 
   await person.button("Log in").waitFor();
   assert.ok(await person.page.getByLabel("Password", { exact: true }).isVisible());
 });
-
-/** RFC 6238, by another hand. */
-function codeOf(secret, step) {
-  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  const bits = [...secret].map((letter) => alphabet.indexOf(letter).toString(2).padStart(5, "0")).join("");
-  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(step));
-  const tag = createHmac("sha1", key).update(counter).digest();
-  const number = tag.readUInt32BE(tag.at(-1) & 15) & 0x7fffffff;
-  return String(number % 1_000_000).padStart(6, "0");
-}
 
 test("codes of an app work without JavaScript", async () => {
   const person = await newcomer({ javaScriptEnabled: false });

@@ -29,22 +29,19 @@ export async function startPortcullis(part, settings = {}, host = "127.0.0.1") {
     assert.equal(program.exitCode, null, `the server ended: ${await readFile(log, "utf8")}`);
     return fetch(`http://127.0.0.1:${port}/ready`).then((response) => response.ok).catch(() => false);
   });
-  const read = new Set();
   return {
     issuer,
     ...at(issuer, adminKey),
     /** What it has logged until now. */
     log: () => readFile(log, "utf8"),
-    /** The text of the next letter to `email` in the folder of letters that was not read yet. */
-    letter(email) {
+    /** The link to the page `path` in a letter to `email`, from the folder of letters. */
+    link(email, path) {
       const folder = join(home, "data", "outbox");
-      return until(`there is a letter to ${email}`, async () => {
-        for (const name of (await readdir(folder).catch(() => [])).sort()) {
-          if (name.startsWith(".") || read.has(name)) continue;
+      return until(`there is a link to ${path} for ${email}`, async () => {
+        for (const name of await readdir(folder).catch(() => [])) {
+          if (name.startsWith(".")) continue;
           const text = await readFile(join(folder, name), "utf8");
-          if (!text.startsWith(`To: ${email}\n`)) continue;
-          read.add(name);
-          return text;
+          if (text.startsWith(`To: ${email}\n`) && text.includes(`${path}?ticket=`)) return linkIn(text);
         }
         return undefined;
       });
