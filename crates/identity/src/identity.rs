@@ -77,8 +77,8 @@ impl Identity {
         Self { policy, ..self }
     }
 
-    /// Sends letters: to confirm addresses, to set new passwords, and about what happens to an account. Then a sign-up does not tell
-    /// whether there is an account already.
+    /// Sends letters: to confirm addresses, to set new passwords, and about what happens to an account. Then an account is made by the
+    /// link of a letter, and a sign-up does not tell whether there was one already, nor does a log-in after it.
     #[must_use]
     pub fn mail(self, mail: Arc<dyn Mail>) -> Self {
         Self { post: Some(Arc::new(Post::new(mail))), ..self }
@@ -160,6 +160,7 @@ enum Route<'p> {
     Invitation,
     Forgot,
     Reset,
+    TakeBack,
     Verify,
     Asset(&'p str),
     Account(AccountRoute<'p>),
@@ -183,6 +184,7 @@ impl<'p> Route<'p> {
             "/invitation" => Self::Invitation,
             "/forgot" => Self::Forgot,
             "/reset" => Self::Reset,
+            "/take-back" => Self::TakeBack,
             "/verify" => Self::Verify,
             _ if path.starts_with("/account") => Self::Account(AccountRoute::of(path)?),
             _ if path.starts_with("/auth/") => Self::Json(JsonRoute::of(path)?),
@@ -202,6 +204,7 @@ impl<'p> Route<'p> {
             | Self::Invitation
             | Self::Forgot
             | Self::Reset
+            | Self::TakeBack
             | Self::Verify => "GET, HEAD, POST",
             Self::Asset(_) => "GET, HEAD",
             Self::LogOut | Self::Passkey => "POST",
@@ -277,6 +280,8 @@ impl Identity {
             Route::Forgot if post => Ok(self.take_forgot(request, peer).await),
             Route::Reset if get => Ok(self.show_reset(request).await),
             Route::Reset if post => Ok(self.take_reset(request, peer).await),
+            Route::TakeBack if get => Ok(self.show_take_back(request).await),
+            Route::TakeBack if post => Ok(self.take_take_back(request, peer).await),
             Route::Verify if get => self.show_verify(request).await,
             Route::Verify if post => self.take_verify(request, peer).await,
             Route::Asset(path) if get => {
@@ -299,6 +304,7 @@ impl Identity {
             | Route::Invitation
             | Route::Forgot
             | Route::Reset
+            | Route::TakeBack
             | Route::Verify
             | Route::Asset(_)
             | Route::Account(_)

@@ -58,6 +58,7 @@ mod recover;
 mod refused;
 mod session;
 mod sign_up;
+mod take_back;
 #[cfg(test)]
 mod tests;
 mod texts;

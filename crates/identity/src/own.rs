@@ -1,7 +1,7 @@
 //! What somebody who is logged in does about how their account is opened, and by whom it was.
 
 use authz_core::{AccountEvent, By};
-use store::{Account, PersonId, SessionId};
+use store::{Account, PersonId, SessionId, StoreError};
 
 use crate::email::Email;
 use crate::identity::Identity;
@@ -79,7 +79,7 @@ impl Identity {
         let person = &own.authentication.person;
         let Changed { before, now, .. } = self.accounts.shut_out(person, own.openings).await??;
         self.go_on(own, &now, &[]).await?;
-        self.after_shutting_out(&visit.by(person), &before, &now).await
+        Ok(self.after_shutting_out(&visit.by(person), &before, &now).await?)
     }
 
     /// Lets the session go on that shut out the others, by `shown` besides what it has shown so far.
@@ -94,7 +94,7 @@ impl Identity {
         by: &By,
         before: &Account,
         now: &Account,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), StoreError> {
         if Openings::of(before) != Openings::of(now) {
             let person = &now.person;
             for session in self.pages.sessions.end_shut_out(person, Openings::of(before)).await? {

@@ -409,6 +409,10 @@ impl Sessions {
         Oversight::new(Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.entropy), events)
     }
 
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
     /// How many seconds ago that was.
     pub(crate) fn since(&self, earlier: Time) -> i64 {
         self.clock.now().since(earlier)

@@ -51,6 +51,8 @@ pub(crate) enum Lost {
 pub(crate) const TO_VERIFY: Lifetime = Lifetime::days(1);
 /// How long a password may be set by a link.
 pub(crate) const TO_RESET: Lifetime = Lifetime::minutes(30);
+/// How long a change to what opens an account may be taken back by a link.
+pub(crate) const TO_TAKE_BACK: Lifetime = Lifetime::days(7);
 /// How long an invitation may be taken.
 pub(crate) const TO_JOIN: Lifetime = Lifetime::days(7);
 
@@ -113,15 +115,29 @@ impl Tickets {
         Ok(self.store.commit(&Changes::replace(self.mark(), found, &spent)).await? == Commit::Done)
     }
 
-    /// Makes void what was mailed to a person before: their password or their address has changed since.
+    /// Makes void what was mailed to a person before: their password or their address has changed since. A new password takes nothing
+    /// back that was added to the account, so the links that do stay good.
     pub(crate) async fn void(&self, person: &PersonId) -> Result<(), StoreError> {
+        self.void_but_for(person, |purpose| matches!(purpose, Purpose::TakeBack { .. })).await
+    }
+
+    /// Makes void all that was mailed to a person before.
+    pub(crate) async fn void_all(&self, person: &PersonId) -> Result<(), StoreError> {
+        self.void_but_for(person, |_| false).await
+    }
+
+    async fn void_but_for(
+        &self,
+        person: &PersonId,
+        kept: impl Fn(&Purpose) -> bool + Send,
+    ) -> Result<(), StoreError> {
         let mut after = None;
         loop {
             let all = Filter::OfPerson(person.as_str());
             let page = self.store.list(Kind::Ticket, all, after.as_deref(), ON_A_PAGE).await?;
             for row in &page.rows {
                 let found = Found::<Ticket>::decode(row)?;
-                if found.record.used.is_none() {
+                if found.record.used.is_none() && !kept(&found.record.purpose) {
                     // Somebody else writes: it is being used, or made void by another request.
                     let _used: bool = self.spend(&found).await?;
                 }

@@ -1,6 +1,7 @@
 //! What somebody changes about how they log in. Whoever does it has logged in just before, and to add something they prove once more who
 //! they are; their owner gets a letter of each.
 
+use ambient::Time;
 use authz_core::{AccountEvent, Actor, Factor, Limit};
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{Account, Passkey, PersonId, Totp};
@@ -138,7 +139,7 @@ impl Identity {
             Ok(first_codes(account, first, &codes))
         };
         let changed = self.changed(session, change).await?;
-        self.added(visit, session, &changed, Factor::Totp, &[CODE, SEVERAL]).await?;
+        self.added(visit, session, &changed, (Factor::Totp, now), &[CODE, SEVERAL]).await?;
         let with_codes = changed.outcome;
         Ok(Done { account: changed.now, news: Some(|t| t.added), codes: with_codes.then(|| shown(&codes)) })
     }
@@ -159,12 +160,13 @@ impl Identity {
 
     async fn new_codes(&self, visit: &Visit<'_>, session: &LoggedIn, proof: &str) -> Result<Done, Undone> {
         self.prove(visit, session, proof).await?;
-        let codes = recovery::drawn(&*self.vault()?.entropy);
+        let vault = self.vault()?;
+        let (now, codes) = (vault.clock.now(), recovery::drawn(&*vault.entropy));
         let change = |account: &mut Account| Ok(first_codes(account, ask_for_more(&account.factors), &codes));
         let changed = self.changed(session, change).await?;
         let made = changed.outcome;
         if made {
-            self.added(visit, session, &changed, Factor::Recovery, &[]).await?;
+            self.added(visit, session, &changed, (Factor::Recovery, now), &[]).await?;
         }
         Ok(Done {
             account: changed.now,
@@ -221,7 +223,7 @@ impl Identity {
             }
         };
         // To make a key is not to be asked for it: no app that asks for one is content with that.
-        self.added(visit, session, &changed, Factor::Passkey, &[SEVERAL]).await?;
+        self.added(visit, session, &changed, (Factor::Passkey, now), &[SEVERAL]).await?;
         let with_codes = changed.outcome;
         Ok(Done { account: changed.now, news: Some(|t| t.added), codes: with_codes.then(|| shown(&codes)) })
     }
@@ -287,14 +289,14 @@ impl Identity {
         visit: &Visit<'_>,
         session: &LoggedIn,
         changed: &Changed<T>,
-        factor: Factor,
+        (factor, since): (Factor, Time),
         by: &[&str],
     ) -> Result<(), Refused> {
         let Changed { before, now: account, .. } = changed;
         let person = account.person.clone();
         self.tell(visit, AccountEvent::SecondFactorAdded { person: person.clone(), factor });
         if let Some(desk) = self.desk(visit) {
-            desk.factors_changed(account);
+            desk.factors_changed(account, since);
         }
         if Openings::of(before) != Openings::of(account) {
             self.go_on(session, account, by).await?;
@@ -307,7 +309,7 @@ impl Identity {
         let (person, by) = (account.person.clone(), Actor::Person(account.person.clone()));
         self.tell(visit, AccountEvent::SecondFactorRemoved { person, factor, by });
         if let Some(desk) = self.desk(visit) {
-            desk.factors_changed(account);
+            desk.factors_changed(account, self.pages.sessions.now());
         }
     }
 }

@@ -112,7 +112,7 @@ impl Identity {
         if factor == Factor::Recovery
             && let Some(desk) = self.desk(visit)
         {
-            desk.factors_changed(&entered.account);
+            desk.factors_changed(&entered.account, entered.begun.authentication.auth_time);
         }
         Ok(entered)
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use ambient::Time;
 use authz_core::{AccountEvent, Context, Event, Events, Limit, Limiter};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -18,7 +19,7 @@ use crate::join::Newcomer;
 use crate::language::Language;
 use crate::people::{Accounts, Reachable};
 use crate::session::Sessions;
-use crate::tickets::{TO_RESET, TO_VERIFY, Tickets};
+use crate::tickets::{TO_RESET, TO_TAKE_BACK, TO_VERIFY, Tickets};
 
 /// Writes letters for one request.
 #[derive(Clone)]
@@ -139,10 +140,21 @@ impl Desk {
         self.tell_owner(Kind::PasswordChanged, account, &About::PasswordChanged { device, forgot: &forgot });
     }
 
-    /// Tells the owner of an account that something else opens it now, or that a recovery code did.
-    pub(crate) fn factors_changed(self, account: &Account) {
-        let (device, forgot) = (self.device(), self.issuer.endpoint("/forgot"));
-        self.tell_owner(Kind::FactorsChanged, account, &About::FactorsChanged { device, forgot: &forgot });
+    /// Tells the owner of an account that something else opens it since then, or that a recovery code did, with the link that takes it
+    /// back.
+    pub(crate) fn factors_changed(self, account: &Account, since: Time) {
+        let Some(email) = owner_of(account) else { return };
+        let person = account.person.clone();
+        self.clone().later(Queue::Owners, Some(person.clone()), async move {
+            if !self.may_write(Kind::FactorsChanged, person.as_str()).await {
+                return Ok(None);
+            }
+            let address = email.as_str().to_owned();
+            let purpose = Purpose::TakeBack { person: person.clone(), email: address, since };
+            let issued = self.tickets.issue(purpose, TO_TAKE_BACK).await?;
+            let (device, link) = (self.device(), self.link("/take-back", &issued.text));
+            Ok(Some(self.outgoing(&About::FactorsChanged { device, link }, &email, Some(person))))
+        });
     }
 
     /// Tells whoever reads the address before that the account has another.

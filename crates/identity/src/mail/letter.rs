@@ -21,7 +21,7 @@ pub(crate) enum About<'a> {
     /// There is a new password.
     PasswordChanged { device: String, forgot: &'a str },
     /// What it is opened by has changed, or a recovery code was used.
-    FactorsChanged { device: String, forgot: &'a str },
+    FactorsChanged { device: String, link: SecretString },
     /// Somebody logged in from somewhere new.
     NewDevice { device: String, forgot: &'a str },
     /// Somebody wants this address for their account.
@@ -44,8 +44,8 @@ impl About<'_> {
             | Self::Invitation { link } => &[("link", link.expose_secret())],
             Self::Already { log_in, forgot } => &[("log_in", log_in), ("forgot", forgot)],
             Self::PasswordChanged { device, forgot }
-            | Self::FactorsChanged { device, forgot }
             | Self::NewDevice { device, forgot } => &[("device", device), ("forgot", forgot)],
+            Self::FactorsChanged { device, link } => &[("device", device), ("link", link.expose_secret())],
             Self::EmailChanged { email } => &[("email", email.as_str())],
         };
         let value = |name: &str| {
@@ -109,7 +109,7 @@ mod tests {
             About::Already { log_in, forgot },
             About::Reset { link: link() },
             About::PasswordChanged { device: device(), forgot },
-            About::FactorsChanged { device: device(), forgot },
+            About::FactorsChanged { device: device(), link: link() },
             About::NewDevice { device: device(), forgot },
             About::ChangeEmail { link: link() },
             About::EmailChanged { email: &other },

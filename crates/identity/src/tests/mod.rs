@@ -11,6 +11,7 @@ mod json;
 mod openings;
 mod pages;
 mod recovery;
+mod take_back;
 mod verification;
 
 use std::collections::BTreeMap;
