@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ambient::{Clock, Time};
+use ambient::{Clock, Complaints, Time};
 use async_trait::async_trait;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use store::{Counters, Digest, MemoryCounters};
 use thiserror::Error;
 
@@ -101,7 +101,8 @@ pub struct Counted {
     limits: RwLock<Limits>,
     shared: Option<Arc<dyn Counters>>,
     own: [MemoryCounters; Limit::ALL.len()],
-    complained: Mutex<Option<Time>>,
+    // Of a Cluster a part may be away, and the rest not.
+    complaints: Complaints,
     clock: Arc<dyn Clock>,
 }
 
@@ -115,8 +116,8 @@ impl Counted {
     /// Counts in this process alone, by the default [`Limits`].
     #[must_use]
     pub fn alone(clock: Arc<dyn Clock>) -> Self {
-        let (limits, own, complained) = (RwLock::default(), Default::default(), Mutex::new(None));
-        Self { limits, shared: None, own, complained, clock }
+        let (limits, own, complaints) = (RwLock::default(), Default::default(), Complaints::new());
+        Self { limits, shared: None, own, complaints, clock }
     }
 
     /// Counts by other limits from now on. What was counted stays, where the window is the same.
@@ -143,7 +144,7 @@ impl Counted {
         match shared.count(key, *window, now).await {
             Ok(seen) => seen.max(own),
             Err(error) => {
-                if self.complaints_are_due(now) {
+                if self.complaints.are_due(now) {
                     let error: &dyn std::error::Error = &error;
                     tracing::warn!(error, "limits cannot be counted by the store; this process counts alone");
                 }
@@ -154,16 +155,6 @@ impl Counted {
 
     const fn own(&self, limit: Limit) -> &MemoryCounters {
         &self.own[limit as usize]
-    }
-
-    /// The first time, and then a minute after the last: of a Cluster a part may be away, and anybody can send requests.
-    fn complaints_are_due(&self, now: Time) -> bool {
-        let mut complained = self.complained.lock();
-        let due = complained.is_none_or(|last| !(last..last.plus(COMPLAINS_EVERY)).contains(&now));
-        if due {
-            *complained = Some(now);
-        }
-        due
     }
 }
 
@@ -206,9 +197,6 @@ fn network_of(key: &str) -> Option<String> {
     let address: IpAddr = key.strip_suffix("/64").unwrap_or(key).parse().ok()?;
     Some(network_key(Some(address)))
 }
-
-/// In seconds.
-const COMPLAINS_EVERY: i64 = 60;
 
 /// In bytes. Two addresses and a digest fit.
 const LONGEST: usize = 64;
@@ -360,14 +348,6 @@ mod tests {
             let may = limiter.may(Limit::Administration, "192.0.2.1").await;
             assert_eq!(may.is_ok(), guess < most, "guess {guess}");
         }
-    }
-
-    #[test]
-    fn that_the_store_cannot_count_is_said_once_a_minute() {
-        let limiter = Counted::new(Arc::new(Full::default()), Arc::new(ManualClock::at(Time(0))));
-        let said: Vec<i64> = (600..800).filter(|now| limiter.complaints_are_due(Time(*now))).collect();
-        assert_eq!(said, [600, 660, 720, 780]);
-        assert!(limiter.complaints_are_due(Time(100)), "a clock that was set back");
     }
 
     /// The attack: a network of which each address is a key of its own, so that counts that matter make room for them.

@@ -27,7 +27,6 @@ mod audit;
 pub mod backup;
 pub mod check_config;
 pub mod cli;
-mod complaints;
 mod compose;
 pub mod config;
 mod data;

@@ -7,10 +7,9 @@ mod presented;
 mod unread;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use ambient::{Clock, SystemClock, Time};
+use ambient::{Clock, Complaints, SystemClock};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
@@ -171,8 +170,8 @@ impl Protection {
     /// log, once a minute at most, for anybody can send requests.
     #[must_use]
     pub fn missing(path: &str) -> Response<Bytes> {
-        static SAID: AtomicI64 = AtomicI64::new(i64::MIN);
-        if is_due(&SAID, SystemClock.now()) {
+        static COMPLAINTS: Complaints = Complaints::new();
+        if COMPLAINTS.are_due(SystemClock.now()) {
             tracing::error!(path, "a handler asks who calls, and no `protect` stands before it");
         }
         http_io::internal_error()
@@ -350,13 +349,6 @@ fn may_call(method: &Method) -> bool {
 /// RFC 8441).
 fn may_leave_http(head: &Parts) -> bool {
     head.method == Method::CONNECT || head.headers.contains_key(header::UPGRADE)
-}
-
-/// Whether a minute has passed since `said`, which is `now` then. A clock that was put back is a minute.
-fn is_due(said: &AtomicI64, now: Time) -> bool {
-    let last = said.load(Ordering::Relaxed);
-    let quiet = (last..last.saturating_add(60)).contains(&now.0);
-    !quiet && said.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
 }
 
 /// [`Unavailable`] without addresses: they are in the log.

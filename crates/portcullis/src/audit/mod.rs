@@ -17,7 +17,7 @@ mod queue;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambient::{Clock, Entropy, Time};
+use ambient::{Clock, Complaints, Entropy, Time};
 use authz_core::{Context, Event, Events, Lifetime};
 use parking_lot::Mutex;
 use store::{Backend, Changes, Commit, Entry, Key, Kind, Mark, Outcome, StoreError, Trail};
@@ -25,7 +25,6 @@ use tokio::sync::{Mutex as Turn, Notify};
 use tokio::time::{sleep, timeout};
 
 use self::queue::{Queue, Whose};
-use crate::complaints::Complaints;
 
 /// How long an entry waits for others to be written with.
 const GATHERED_FOR: Duration = Duration::from_secs(1);
@@ -145,7 +144,7 @@ impl Audit {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(error) => {
-                    if writing.complaints.are_due() {
+                    if writing.complaints.are_due(self.clock.now()) {
                         let error: &dyn std::error::Error = &error;
                         tracing::warn!(error, "the audit trail cannot be written now; it waits");
                     }

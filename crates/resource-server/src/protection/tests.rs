@@ -8,8 +8,9 @@ mod step_up;
 mod tools;
 
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use ambient::Time;
 use async_trait::async_trait;
 use http::Request;
 use oauth_types::{Challenge, Issuer};
