@@ -23,6 +23,7 @@ use crate::brand::Brand;
 use crate::cookie::Cookies;
 use crate::csrf::{CsrfToken, Origin};
 use crate::factors::level::Level;
+use crate::language::Language;
 use crate::session::{LoggedIn, Sessions};
 
 /// Asks people with pages of this server: the shipped [`Interaction`]. [`Identity`](crate::Identity) serves the pages.
@@ -142,8 +143,8 @@ impl Interaction for Pages {
         see_other(&self.site.path(&format!("/consent/{}", pending.grant)))
     }
 
-    fn show(&self, page: &Page) -> Response<Bytes> {
-        self.site.stop(page)
+    fn show(&self, request: &Request<Bytes>, page: &Page) -> Response<Bytes> {
+        self.site.in_language(Language::of(request.headers())).stop(page)
     }
 }
 
@@ -159,7 +160,8 @@ impl fmt::Debug for Pages {
 impl Site {
     /// The page for somebody who cannot go on.
     pub(crate) fn stop(&self, page: &Page) -> Response<Bytes> {
-        let shown = Stop { site: self, title: page.title, advice: &page.advice, code: page.code };
+        let (title, advice) = self.language.said_of(page);
+        let shown = Stop { site: self, title, advice, code: page.code };
         let mut response = self.page(page.status, Referrer::Nothing, &shown);
         if let Some(seconds) = page.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
