@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use oauth_types::{Acr, ErrorCode, Issuer};
 use store::StoreError;
 
-use self::site::{Look, Referrer, Site, see_other};
+use self::site::{Referrer, Site, see_other};
 use crate::brand::Brand;
 use crate::cookie::Cookies;
 use crate::csrf::{CsrfToken, Origin};
@@ -47,9 +47,14 @@ impl Pages {
 
     /// Under the name, the logo and in the colour of an operator.
     #[must_use]
-    pub fn brand(mut self, brand: Brand) -> Self {
-        self.site.look = Arc::new(Look::of(brand));
+    pub fn brand(self, brand: Brand) -> Self {
+        self.change_brand(brand);
         self
+    }
+
+    /// The same while they are served: the next page looks like that.
+    pub fn change_brand(&self, brand: Brand) {
+        self.site.change(brand);
     }
 
     /// Lets nobody connect an app before `people` says that their address is confirmed.

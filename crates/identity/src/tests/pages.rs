@@ -410,3 +410,17 @@ async fn the_errors_of_the_protocol_speak_the_language_of_the_browser() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_next_page_looks_as_its_operator_says_now() {
+    let world = world().await;
+    let mut browser = world.browser();
+    assert!(!html(&browser.open("/login").await).contains("Widget Works"));
+    let named = |name| Brand { name: BrandName::parse(name).ok(), ..Brand::default() };
+    for name in ["Widget Works", "Works of Widgets"] {
+        world.pages.change_brand(named(name));
+        assert!(html(&browser.open("/login").await).contains(&format!("<strong>{name}</strong>")));
+        let stop = browser.open("/consent/none").await;
+        assert!(html(&stop).contains(name), "{}", html(&stop));
+    }
+}
