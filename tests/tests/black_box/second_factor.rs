@@ -3,7 +3,7 @@
 use ambient::Clock as _;
 use aws_lc_rs::hmac;
 use testkit::browser::{Browser, Page};
-use testkit::client::open;
+use testkit::client::{Tokens, open};
 use testkit::world::{PASSWORD, Params};
 
 use crate::run::{Run, Stage, Sut};
@@ -37,6 +37,7 @@ async fn set_up_app(world: &Sut, browser: &mut Browser) -> (String, Vec<String>)
     let mut texts = page.html.texts("code").into_iter().map(|text| text.replace(' ', ""));
     let secret = texts.rfind(|text| text.len() == 32).unwrap();
     let form = page.form("Confirm").fill("Code from the app", &code_of(&secret, world.clock.now().0));
+    let form = form.fill("Your password", PASSWORD);
     let page = browser.press(&form, "Confirm").await.page();
     let codes: Vec<_> = page.html.texts("code").into_iter().filter(|text| text.len() == 19).collect();
     assert_eq!(codes.len(), 10, "{}", page.answer.text());
@@ -83,7 +84,7 @@ async fn a_code_is_taken_once(run: Run) {
 
 /// OpenID Connect Core section 3.1.2.1, RFC 9470.
 async fn an_app_that_asks_for_two_factors_gets_them(run: Run) {
-    let Stage { world, client, mut ada, .. } = run.stage().await;
+    let Stage { world, server, client, mut ada } = run.stage().await;
     let asking = client.asking().and("acr_values", "mfa phr");
     let told = open(&world, &mut ada, &asking).await.page();
     assert_eq!(told.heading(), "The app asks for more");
@@ -91,12 +92,19 @@ async fn an_app_that_asks_for_two_factors_gets_them(run: Run) {
     let silently = open(&world, &mut ada, &asking.clone().and("prompt", "none")).await.page();
     assert!(silently.html.forms().is_empty(), "{}", silently.answer.text());
 
-    let (secret, _) = set_up_app(&world, &mut ada).await;
-    let page = open(&world, &mut ada, &asking).await.page();
-    let form = page.form("Continue").fill(CODE, &code_of(&secret, world.clock.now().0));
-    let consent = ada.press(&form, "Continue").await.page();
+    // Whoever sets an app up has shown a code of it.
+    set_up_app(&world, &mut ada).await;
+    let consent = open(&world, &mut ada, &asking).await.page();
     let (_, answer) = ada.press(&consent.form("Allow"), "Allow").await.callback();
-    assert!(answer.one("code").is_some(), "{answer:?}");
+    // Whoever asks the server learns of it, and not from the browser; a refresh makes nobody stronger or newer.
+    let tokens = Tokens::of(&client.redeem(&world, answer.one("code").unwrap()).await);
+    let proved = server.introspect(&world, &tokens.access).await["auth_time"].clone();
+    world.clock.advance(100);
+    let refreshed = Tokens::of(&client.refresh(&world, &tokens.refresh).await);
+    for token in [&tokens.access, &refreshed.access] {
+        let told = server.introspect(&world, token).await;
+        assert_eq!((told["acr"].as_str(), &told["auth_time"]), (Some("mfa"), &proved));
+    }
 }
 
 stamp! {
