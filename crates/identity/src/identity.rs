@@ -90,6 +90,7 @@ impl Identity {
     #[must_use]
     pub fn second_factors(self, seal: Seal) -> Self {
         let vault = Arc::new(self.pages.sessions.vault(seal, &self.pages.issuer));
+        self.pages.with_factors();
         Self { vault: Some(vault), ..self }
     }
 

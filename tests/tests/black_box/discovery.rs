@@ -34,6 +34,7 @@ async fn as08_metadata_says_what_is_served(run: Run) {
             "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "Bearer"],
             "code_challenge_methods_supported": ["S256"],
             "prompt_values_supported": ["none", "login", "consent", "select_account"],
+            "acr_values_supported": ["1fa", "mfa", "phr"],
             "subject_types_supported": ["public"],
             "authorization_response_iss_parameter_supported": true,
         })

@@ -26,6 +26,8 @@ async fn rs12_introspection_tells_what_a_resource_server_checks(run: Run) {
         "aud": RESOURCE,
         "iss": ISSUER,
         "username": "ada@example.com",
+        "acr": "1fa",
+        "auth_time": BEGINNING.0,
     });
     assert_eq!(told, expected);
     assert!(told["sub"].as_str().unwrap().starts_with("usr_"));
@@ -136,7 +138,9 @@ async fn userinfo_answers_get_and_post_by_the_bearer_header_alone(run: Run) {
             "email_verified": false,
             "aud": RESOURCE,
             "scope": "files:read",
-            "client_id": client.id,
+            "acr": "1fa",
+        "auth_time": BEGINNING.0,
+        "client_id": client.id,
         });
         assert_eq!((answer.status(), answer.json()), (200, expected));
         assert_eq!(answer.header("cache-control"), Some("no-store"));

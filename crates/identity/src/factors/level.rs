@@ -15,6 +15,9 @@ pub(crate) enum Level {
 }
 
 impl Level {
+    /// All of them, the weakest first.
+    pub(crate) const ALL: [Self; 3] = [Self::One, Self::Two, Self::Phishproof];
+
     /// As `acr` has it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -29,14 +32,9 @@ impl Level {
         Acr::parse(self.as_str()).ok()
     }
 
-    /// All of them, as `acr` has them.
-    pub(crate) fn all() -> Vec<Acr> {
-        [Self::One, Self::Two, Self::Phishproof].into_iter().filter_map(Self::acr).collect()
-    }
-
     /// The level of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::One, Self::Two, Self::Phishproof].into_iter().find(|level| level.as_str() == name)
+        Self::ALL.into_iter().find(|level| level.as_str() == name)
     }
 
     /// What has been reached by these methods.

@@ -9,6 +9,7 @@ pub(crate) mod site;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use askama::Template;
 use async_trait::async_trait;
@@ -35,6 +36,8 @@ pub struct Pages {
     pub(crate) sessions: Arc<Sessions>,
     /// Who knows whose addresses are confirmed, if that is asked for.
     addresses: Option<Arc<dyn People>>,
+    /// Whether there are pages for second factors, so that people can get further than one.
+    has_factors: AtomicBool,
 }
 
 impl Pages {
@@ -42,7 +45,13 @@ impl Pages {
     #[must_use]
     pub fn new(issuer: Issuer, sessions: Arc<Sessions>) -> Self {
         let (site, cookies, origin) = (Site::of(&issuer), Cookies::of(&issuer), Origin::of(&issuer));
-        Self { issuer, site, cookies, origin, sessions, addresses: None }
+        let has_factors = AtomicBool::new(false);
+        Self { issuer, site, cookies, origin, sessions, addresses: None, has_factors }
+    }
+
+    /// Notes that there are pages for second factors.
+    pub(crate) fn with_factors(&self) {
+        self.has_factors.store(true, Ordering::Relaxed);
     }
 
     /// Under the name, the logo and in the colour of an operator.
@@ -141,7 +150,8 @@ impl Interaction for Pages {
     }
 
     fn acr_values(&self) -> Vec<Acr> {
-        Level::all()
+        let reached = |level: &Level| *level == Level::One || self.has_factors.load(Ordering::Relaxed);
+        Level::ALL.into_iter().filter(reached).filter_map(Level::acr).collect()
     }
 
     async fn ask(&self, _: &Request<Bytes>, pending: &Pending) -> Response<Bytes> {

@@ -393,7 +393,7 @@ async fn implying(scopes: &[(&str, bool, &str)]) -> World {
         implies: oauth_types::Scope::parse(implies).unwrap(),
     });
     let change = authz_core::ServerChange { scopes: Some(entries.collect()), ..Default::default() };
-    oversight.change_server(&id, &change, &authz_core::By::operator()).await.unwrap();
+    oversight.change_server(&id, &change, &By::operator()).await.unwrap();
     world
 }
 
