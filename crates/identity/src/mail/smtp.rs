@@ -273,7 +273,7 @@ mod tests {
         let url = SmtpUrl::parse("smtp://127.0.0.1:2525").unwrap();
         let from = Sender::parse("Portcullis <no-reply@example.com>").unwrap();
         let smtp = Smtp::new(&url, from, Arc::new(ambient::SeededEntropy::new(1))).unwrap();
-        let to = crate::Email::parse("ada@example.com").unwrap();
+        let to = Email::parse("ada@example.com").unwrap();
         let letter = Letter { to, subject: "Bestätigen".to_owned(), text: "Öffnen Sie\n".to_owned() };
         let written = String::from_utf8(smtp.message(&letter).unwrap().formatted()).unwrap();
         for line in [
@@ -286,7 +286,7 @@ mod tests {
         ] {
             assert!(written.contains(line), "{line}: {written}");
         }
-        let odd = crate::Email::parse("\"<script>\"@example.com").unwrap();
+        let odd = Email::parse("\"<script>\"@example.com").unwrap();
         assert!(smtp.message(&Letter { to: odd, ..letter }).is_err());
         assert!(Sender::parse("no address").is_err());
     }
