@@ -261,6 +261,7 @@ impl Admin {
             Operation::ShowUser => self.show_user(call).await,
             Operation::ChangeUser => self.change_user(call).await,
             Operation::EndUser => self.end_user(call).await,
+            Operation::ResetFactors => self.reset_factors(call).await,
             Operation::DeleteUser => self.delete_user(call).await,
             Operation::ListKeys => Ok(shown(&Keys { keys: self.gate.keys.list().await? })),
             Operation::EndKey => {

@@ -75,6 +75,7 @@ pub(super) enum Operation {
     ShowUser,
     ChangeUser,
     EndUser,
+    ResetFactors,
     DeleteUser,
     ListKeys,
     EndKey,
@@ -129,7 +130,7 @@ const UNTIL: Parameter = Parameter {
 use Operation as Op;
 
 /// The table.
-pub(super) static ROUTES: [Route; 29] = [
+pub(super) static ROUTES: [Route; 30] = [
     made(Creation::Server, "/api/servers", "Registers an MCP server. The answer has its key, once.")
         .takes::<Asked>()
         .answers::<MadeServer>(),
@@ -221,6 +222,13 @@ pub(super) static ROUTES: [Route; 29] = [
         .takes::<UserChange>()
         .answers::<ShownUser>(),
     write(Op::EndUser, "POST", "/api/users/{user}/end", "Ends all sessions and grants of a user."),
+    write(
+        Op::ResetFactors,
+        "DELETE",
+        "/api/users/{user}/factors",
+        "Takes every second factor from a user and ends their sessions: their password alone opens their account then.",
+    )
+    .refuses(&[409]),
     write(
         Op::DeleteUser,
         "DELETE",

@@ -93,6 +93,16 @@ impl Admin {
         Ok(gone())
     }
 
+    pub(super) async fn reset_factors(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
+        let person = self.person(call).await?;
+        if identity.reset_factors(&person, &call.by).await? {
+            Ok(gone())
+        } else {
+            Err(Problem::Unknown("user"))
+        }
+    }
+
     pub(super) async fn delete_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let person = person_id(&call.id)?;
         let known = self.oversight.person(&person).await?.is_some();

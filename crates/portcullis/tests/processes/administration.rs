@@ -93,6 +93,7 @@ fn everything(settings: &Settings<'_>, home: &Path) {
     assert_eq!(document(&format!("user block {user}"), settings)["status"], "blocked");
     assert_eq!(document(&format!("user unblock {user}"), settings)["status"], "active");
     assert!(done(&format!("user end {user} --yes"), settings).contains("have ended"));
+    assert!(done(&format!("user reset-factors {user} --yes"), settings).contains("are gone"));
 
     assert_eq!(done(&format!("grant list --user {user} --connected"), settings), "No grants.\n");
     assert_eq!(document(&format!("grant revoke --client {client} --yes"), settings)["revoked"], 0);

@@ -64,6 +64,11 @@ pub(in crate::cli) enum UserCommand {
         /// Their id
         id: String,
     },
+    /// Take every second factor from a user who has lost theirs: their sessions end, and their password alone opens their account
+    ResetFactors {
+        /// Their id
+        id: String,
+    },
     /// Delete a user: their sessions and grants end, and their account says nothing of them any more
     Delete {
         /// Their id
@@ -112,6 +117,11 @@ impl Asks for UserCommand {
                 let done = Shape::Done("All their sessions and grants have ended.");
                 let question = format!("End all sessions and grants of the user {id}?");
                 Ask::new(Method::POST, format!("{}/end", path(&id)), done).asking(question)
+            }
+            Self::ResetFactors { id } => {
+                let question = format!("Take all passkeys, apps and recovery codes from the user {id}?");
+                let done = "Their second factors are gone and their sessions have ended.";
+                Ask::delete(format!("{}/factors", path(&id)), question, done)
             }
             Self::Delete { id } => {
                 let question = format!("Delete the user {id}, their sessions and their grants?");
