@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use async_trait::async_trait;
 use oauth_types::{Issuer, Scope};
-use store::{Backend, GrantId, MemoryCounters, PersonId, StoreError};
+use store::{Backend, Decoded, GrantId, MemoryCounters, PersonId, StoreError};
 
 use crate::flow::{self, Engine, Stopped};
 use crate::limit::Counted;
@@ -202,6 +202,7 @@ impl Builder {
             issuer,
             policy,
             store,
+            decoded: Decoded::default(),
             keys,
             clock,
             entropy,

@@ -6,7 +6,7 @@ use ambient::Time;
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::{Changes, Commit, Facts, Found, Key, Kind, Record, Row, Use};
+use crate::{Changes, Commit, Decoded, Facts, Found, Key, Kind, Record, Row, Use};
 
 /// The store could not answer: the world's fault, so the caller says 503 and the client tries again.
 ///
@@ -244,16 +244,16 @@ impl dyn Store + '_ {
     /// # Errors
     ///
     /// If the store cannot be read, or a record is damaged or newer than this program.
-    pub async fn facts(&self, about: Use<'_>) -> Result<Facts, StoreError> {
+    pub async fn facts(&self, about: Use<'_>, decoded: &Decoded) -> Result<Facts, StoreError> {
         let beside = about.beside();
         match (about.grant, beside) {
             (Some(grant), beside) => {
                 let look = Look { record: Key::new(Kind::Grant, grant), beside };
-                Facts::of(about, &self.look(&look).await?)
+                Facts::of(about, &self.look(&look).await?, decoded)
             }
             (None, Some(beside)) => {
                 let beside = self.read(&beside).await?;
-                Facts::of(about, &Seen { beside, ..Seen::default() })
+                Facts::of(about, &Seen { beside, ..Seen::default() }, decoded)
             }
             (None, None) => Ok(Facts::default()),
         }

@@ -30,7 +30,7 @@ pub(crate) async fn run<R: Rule>(engine: &Engine, rule: &R) -> Result<Result<R::
     let mut keys = engine.keys.current();
     let mut read_keys = false;
     for _ in 0..ATTEMPTS {
-        let facts = engine.store().facts(rule.load()).await?;
+        let facts = engine.facts(rule.load()).await?;
         let step = rule.decide(&facts, engine.setting(&keys), &engine.draw());
         match step.settle(engine.store(), &*engine.events).await? {
             Settled::Done(Err(Refusal::KeyUnknown)) if read_keys => return Err(Unavailable::KeyUnknown),
