@@ -1,66 +1,56 @@
-//! What a grant names, so that it can be read together with that.
+//! What a grant names, so that it can be read together with that, and what that was.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::{Key, Links};
+use crate::ages::Ages;
+use crate::{Key, Kind, Links, Row};
 
-/// As many are remembered twice over, at the most.
+/// As many links are remembered twice over, at the most.
 const MOST: usize = 20_000;
+/// And as many records.
+const MOST_ROWS: usize = 4000;
+/// The longest body that is remembered: strangers register clients.
+const LONGEST: usize = 4 * 1024;
 
-/// The links of the records that were looked at last. Never what they lead to: a status is read each time.
+/// The links of the records that were looked at last, and the clients, people and servers that were read with them.
 ///
-/// Whatever it says is checked against the record as it was read with it, so a wrong memory costs a round trip and nothing else.
-#[derive(Default)]
-pub(super) struct Remembered(Mutex<Ages>);
+/// None of it is believed. Links are checked against the record as it was read with what they lead to, so a wrong memory costs a
+/// round trip and nothing else. Of a record that is remembered the marks are read each time: they are drawn anew for each commit,
+/// so a block or a new epoch bites at once.
+pub(super) struct Remembered {
+    links: Mutex<Ages<Key, Arc<Links>>>,
+    rows: Mutex<Ages<Key, Known>>,
+}
 
-#[derive(Default)]
-struct Ages {
-    young: BTreeMap<Key, Arc<Links>>,
-    old: BTreeMap<Key, Arc<Links>>,
+/// A record as it was read last, or that there was none.
+pub(super) type Known = Option<Arc<Row>>;
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self { links: Mutex::new(Ages::of(MOST)), rows: Mutex::new(Ages::of(MOST_ROWS)) }
+    }
 }
 
 impl Remembered {
     pub(super) fn links(&self, key: &Key) -> Option<Arc<Links>> {
-        let mut ages = self.0.lock();
-        if let Some(links) = ages.young.get(key) {
-            return Some(Arc::clone(links));
-        }
-        let links = ages.old.remove(key)?;
-        ages.keep(key, Arc::clone(&links));
-        Some(links)
+        self.links.lock().find(key)
     }
 
-    pub(super) fn keep(&self, key: &Key, links: &Links) {
-        self.0.lock().keep(key, Arc::new(links.clone()));
+    pub(super) fn keep_links(&self, key: &Key, links: &Links) {
+        self.links.lock().keep(key.clone(), Arc::new(links.clone()));
     }
-}
 
-impl Ages {
-    fn keep(&mut self, key: &Key, links: Arc<Links>) {
-        if self.young.len() >= MOST {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(key.clone(), links);
+    pub(super) fn row(&self, key: &Key) -> Option<Known> {
+        self.rows.lock().find(key)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Kind;
-
-    #[test]
-    fn a_flood_of_grants_stays_bounded_and_what_is_used_stays() {
-        let remembered = Remembered::default();
-        let key = |n: usize| Key::new(Kind::Grant, n);
-        for n in 0..3 * MOST {
-            remembered.keep(&key(n), &Links::default());
-            assert!(remembered.links(&key(0)).is_some(), "{n}");
+    pub(super) fn keep_row(&self, key: &Key, row: &Known) {
+        // Of other records more may change than a commit says: a grant that is ended keeps a later sweep.
+        let lasting = matches!(key.kind, Kind::Client | Kind::Person | Kind::Server);
+        if lasting && row.as_ref().is_none_or(|row| row.body.len() <= LONGEST) {
+            self.rows.lock().keep(key.clone(), row.clone());
         }
-        let ages = remembered.0.lock();
-        assert!(ages.young.len() + ages.old.len() <= 2 * MOST);
     }
 }
