@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
+import axe from "axe-core";
 import { listen } from "./callback.mjs";
 import { Person, launch } from "./person.mjs";
 import { authorization, issuer, redeem, registerClient, registerResource } from "./server.mjs";
@@ -213,6 +214,56 @@ test("a redirect URI that is not registered shows a page and leads nowhere", asy
   assert.equal(new URL(person.page.url()).origin, issuer);
 });
 
+test("without JavaScript, somebody allows a part, sees it in their account, narrows it, names it and ends it", async () => {
+  const person = await somebody({ javaScriptEnabled: false });
+  const [resource, name] = ["http://127.0.0.1:9000/pages/parts", "Pages parts"];
+  await registerResource(resource, name, [
+    { name: "parts.read", description: "Read the parts", default: true },
+    { name: "parts.list", description: "List the parts", default: true },
+    { name: "parts.write", description: "Change the parts", optional: true },
+  ]);
+  const asked = await request({ resource, scope: "parts.read parts.list parts.write" });
+  await person.reachConsent(asked.url);
+  await person.page.getByRole("checkbox", { name: "Change the parts" }).uncheck();
+  await person.allow();
+  const query = await answerTo(asked, person);
+  const tokens = await redeem(asked, query.get("code"));
+  assert.deepEqual(tokens.scope.split(" ").sort(), ["parts.list", "parts.read"]);
+
+  await person.page.goto(`${issuer}/account`);
+  await person.page.getByRole("link", { name: "Pages client" }).click();
+  await person.page.getByRole("checkbox", { name: "List the parts" }).uncheck();
+  await person.button("Take away what is not ticked").click();
+  await person.page.getByRole("status").waitFor();
+  await person.page.getByRole("textbox", { name: "Name of the device" }).fill("Ada's laptop");
+  await person.button("Save").click();
+  await person.page.getByRole("status").waitFor();
+  await person.page.goto(`${issuer}/account`);
+  assert.match(await person.page.locator("main").innerText(), /Ada's laptop/);
+  await person.page.getByRole("link", { name: "Pages client" }).click();
+  await person.button("Disconnect").click();
+  assert.match(await person.page.locator("main").innerText(), /No app is connected/);
+  person.assertContent();
+});
+
+test("the pages speak German to whoever reads it", async () => {
+  const person = await somebody({ locale: "de-AT" });
+  const asked = await request();
+  await person.page.goto(asked.url);
+  await person.button("Anmelden").waitFor();
+  assert.equal(await person.page.locator("html").getAttribute("lang"), "de");
+  person.assertContent();
+});
+
+/** Fails with what axe-core finds on the page that is open: WCAG 2.2 AA, and what it calls good practice. */
+async function assertAccessible(page, name) {
+  // Not by a script element, which the page forbids.
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
+  const found = violations.map(({ id, impact, help, nodes }) => `${id} (${impact}): ${help}: ${nodes.map((node) => node.html).join(" ")}`);
+  assert.deepEqual(found, [], `axe-core complains about the page ${name}`);
+}
+
 test("every page forbids inline scripts, framing, caching and leaking its address", async () => {
   const person = await somebody();
   const seen = new Map();
@@ -277,6 +328,7 @@ for (const [look, options] of Object.entries({
       }, options.viewport.width);
       assert.ok(!wide, `the page ${name} scrolls sideways`);
       assert.equal(light, !dark, `the page ${name} is ${light ? "light" : "dark"}`);
+      await assertAccessible(person.page, name);
     };
 
     const asked = await request({ scope: "files.read files.write openid email" });
@@ -289,8 +341,20 @@ for (const [look, options] of Object.entries({
     await person.signUp();
     await person.button("Allow").waitFor();
     await picture("consent");
-    await person.deny();
-    await assertDenied(asked, person);
+    await person.allow();
+    await assertCode(asked, person);
+    person.assertContent();
+
+    await person.page.goto(`${issuer}/account`);
+    await picture("account");
+    await person.page.getByRole("link", { name: "Pages client" }).click();
+    await picture("connection");
+    await person.page.goto(`${issuer}/account/security`);
+    await picture("security");
+    await person.page.goto(`${issuer}/login`);
+    await picture("logged-in");
+    await person.button("Log out").click();
+    await picture("logged-out");
     person.assertContent();
 
     const wrong = await request({ redirectUri: `http://127.0.0.1:${callback.port}/elsewhere` });

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
-use actix_web::body::{self, BodyStream, EitherBody, MessageBody};
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{self, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
@@ -22,7 +22,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, Uri, header};
 use http_io::{Serve, internal_error, malformed_request};
-use resource_server::{Passed, Protection, READ_HEADERS, ReadBody, Verified, names_origin};
+use resource_server::{Passed, Protection, READ_HEADERS, Verified, names_origin};
 
 use crate::{convert, mounted};
 
@@ -109,13 +109,13 @@ where
 async fn pass(protection: &Protection, request: &mut ServiceRequest) -> Result<(), Response<Bytes>> {
     let mut head = read_head(request.request()).map_err(|_| malformed_request())?;
     let before = request.extensions_mut().remove();
-    let whole = |limit| read(request.take_payload(), limit);
-    let (passed, whole) = protection.pass(&mut head, before, whole).await?;
+    // Who calls is said by the last protection alone.
+    request.extensions_mut().remove::<Arc<Verified>>();
+    let (passed, whole) = protection.pass(&mut head, before, || request.take_payload()).await?;
     if let Some(whole) = whole {
         request.set_payload(whole.into());
     }
-    let shown = request.headers().contains_key(actix_header::AUTHORIZATION);
-    if shown && !head.headers.contains_key(header::AUTHORIZATION) && !is_without_authorization(request) {
+    if !shows(request, head.headers.get(header::AUTHORIZATION)) {
         tracing::error!(
             "something before `protect` keeps a clone of the HttpRequest, whose headers nobody can change then"
         );
@@ -150,18 +150,22 @@ static READ: LazyLock<Vec<(actix_header::HeaderName, HeaderName)>> = LazyLock::n
     READ_HEADERS.into_iter().filter_map(named).collect()
 });
 
-async fn read(body: dev::Payload, limit: usize) -> ReadBody {
-    match body::to_bytes_limited(BodyStream::new(body), limit).await {
-        Ok(Ok(whole)) => ReadBody::Whole(whole),
-        Ok(Err(_)) => ReadBody::BrokenOff,
-        Err(_) => ReadBody::TooLarge,
+/// Whether the request now shows these credentials, which an outer protection may have taken out, or else none.
+fn shows(request: &mut ServiceRequest, credentials: Option<&HeaderValue>) -> bool {
+    let shown = request.headers().contains_key(actix_header::AUTHORIZATION);
+    match credentials {
+        None if shown => is_changed(request, |headers| drop(headers.remove(actix_header::AUTHORIZATION))),
+        Some(kept) if !shown => actix_header::HeaderValue::from_bytes(kept.as_bytes()).is_ok_and(|kept| {
+            is_changed(request, |headers| drop(headers.insert(actix_header::AUTHORIZATION, kept)))
+        }),
+        None | Some(_) => true,
     }
 }
 
-/// Whether the credentials are taken out of the request. actix-web panics if something outside of this middleware has kept the
-/// `HttpRequest`, and nobody can ask it whether.
-fn is_without_authorization(request: &mut ServiceRequest) -> bool {
-    catch_unwind(AssertUnwindSafe(|| drop(request.headers_mut().remove(actix_header::AUTHORIZATION)))).is_ok()
+/// Whether the headers could be changed. actix-web panics if something outside of this middleware has kept the `HttpRequest`, and nobody
+/// can ask it whether.
+fn is_changed(request: &mut ServiceRequest, change: impl FnOnce(&mut ActixHeaders)) -> bool {
+    catch_unwind(AssertUnwindSafe(|| change(request.headers_mut()))).is_ok()
 }
 
 /// CORS, as [`Protection::finish`] does it for headers of `http` 1.x.

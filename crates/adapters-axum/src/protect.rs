@@ -14,9 +14,8 @@ use axum::routing::{MethodRouter, any, get};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use http_io::Serve;
-use resource_server::{Passed, Protection, ReadBody, Verified};
+use resource_server::{Passed, Protection, Verified};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -92,21 +91,15 @@ where
 async fn passed(protection: &Protection, request: Request<Body>) -> Result<Request<Body>, Response<Bytes>> {
     let (mut head, mut body) = request.into_parts();
     let before = head.extensions.remove();
-    let whole = |limit| read(std::mem::take(&mut body), limit);
-    let (passed, whole) = protection.pass(&mut head, before, whole).await?;
+    // Who calls is said by the last protection alone.
+    head.extensions.remove::<Arc<Verified>>();
+    let pieces = || std::mem::take(&mut body).into_data_stream();
+    let (passed, whole) = protection.pass(&mut head, before, pieces).await?;
     if let Some(caller) = passed.caller() {
         head.extensions.insert(Arc::clone(caller));
     }
     head.extensions.insert(passed);
     Ok(Request::from_parts(head, whole.map_or(body, Body::from)))
-}
-
-async fn read(body: Body, limit: usize) -> ReadBody {
-    match Limited::new(body, limit).collect().await {
-        Ok(whole) => ReadBody::Whole(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => ReadBody::TooLarge,
-        Err(_) => ReadBody::BrokenOff,
-    }
 }
 
 /// Who calls: an extractor for handlers behind [`protect`].
@@ -165,12 +158,13 @@ pub fn readiness(protection: &Protection) -> MethodRouter {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use async_trait::async_trait;
-    use futures_util::{StreamExt as _, stream};
-    use http_body_util::StreamBody;
+    use futures_util::{FutureExt as _, StreamExt as _, stream};
+    use http_body_util::{BodyExt as _, StreamBody};
     use oauth_types::{Issuer, Resource};
-    use resource_server::{Rejection, Unavailable, Verify};
+    use resource_server::{ProtectionBuilder, Rejection, Unavailable, Verify};
     use secrecy::SecretString;
     use tower::ServiceExt as _;
 
@@ -261,6 +255,106 @@ mod tests {
         assert_eq!(answer.headers()["access-control-allow-origin"], "*");
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         assert!(String::from_utf8_lossy(&body).contains("body_broken_off"), "{body:?}");
+    }
+
+    fn optional(more: impl FnOnce(ProtectionBuilder) -> ProtectionBuilder) -> Protection {
+        let builder = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+        more(builder.optional()).build().unwrap()
+    }
+
+    /// A page can make its name resolve to any server, and a browser sends no `Origin` with its `GET` then (DNS rebinding).
+    #[tokio::test]
+    async fn nobody_comes_in_by_another_name_than_the_servers() {
+        let protection = optional(|builder| builder.also_known_as(["mcp.internal"]));
+        let router = Router::new().fallback(async |_: Option<Caller>| "reached").layer(protect(protection));
+        let status = async |uri: &str, host: Option<&str>, authorization: Option<&str>| {
+            let asked = Request::get(uri);
+            let asked = host.into_iter().fold(asked, |asked, host| asked.header("host", host));
+            let asked =
+                authorization.into_iter().fold(asked, |asked, token| asked.header("authorization", token));
+            router.clone().oneshot(asked.body(Body::empty()).unwrap()).await.unwrap().status().as_u16()
+        };
+        for host in ["mcp.example", "MCP.example:8443", "mcp.internal:80"] {
+            assert_eq!(status("/mcp", Some(host), None).await, 200, "{host}");
+            assert_eq!(status(&format!("http://{host}/mcp"), None, None).await, 200, "{host}");
+        }
+        for host in ["evil.example", "mcp.example.evil.example"] {
+            assert_eq!(status("/mcp", Some(host), None).await, 401, "{host}");
+            assert_eq!(status(&format!("http://{host}/mcp"), Some("mcp.example"), None).await, 401, "{host}");
+            assert_eq!(status("/mcp", Some(host), Some("Bearer abc")).await, 200, "{host}");
+        }
+        assert_eq!(status("/mcp", None, None).await, 401);
+    }
+
+    #[tokio::test]
+    async fn of_nobody_no_more_is_read_than_64_kib() {
+        let protection = optional(|builder| builder.require_for_tool("delete", "b"));
+        let router = Router::new().fallback(async || "reached").layer(protect(protection));
+        let read = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&read);
+        let pieces = stream::repeat(Bytes::from(vec![b' '; 1024])).map(move |piece| {
+            counted.fetch_add(piece.len(), Ordering::Relaxed);
+            Ok::<_, Infallible>(piece)
+        });
+        let asked =
+            Request::post("/mcp").header("host", "mcp.example").body(Body::from_stream(pieces)).unwrap();
+        let answer = router.oneshot(asked).await.unwrap();
+        assert_eq!(answer.status(), 401);
+        assert_eq!(read.load(Ordering::Relaxed), 65 * 1024);
+    }
+
+    /// Whoever sends more than there is room for is told so, and the next one finds room.
+    #[tokio::test]
+    async fn bodies_that_there_is_no_room_for_are_503_until_others_are_done() {
+        let limit = 48 * 1024 * 1024;
+        let builder = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+        let builder = builder.require_for_tool("delete", "b").body_limit(limit);
+        let layer = protect(builder.build().unwrap());
+        let router = Router::new().fallback(async || "reached").layer(layer);
+        let first =
+            stream::iter([Ok::<_, Infallible>(Bytes::from(vec![b' '; limit]))]).chain(stream::pending());
+        let mut waiting = Box::pin(router.clone().oneshot(request(Body::from_stream(first))));
+        assert!((&mut waiting).now_or_never().is_none());
+        let ping = || request(Body::from(r#"{"method":"ping"}"#));
+        let answer = router.clone().oneshot(ping()).await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["retry-after"]),
+            (503, &"5".parse().unwrap())
+        );
+        drop(waiting);
+        assert_eq!(router.oneshot(ping()).await.unwrap().status(), 200);
+    }
+
+    #[tokio::test]
+    async fn whoever_an_outer_protection_let_in_is_nobody_where_the_inner_one_says_so() {
+        let outer = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+        let outer = outer.keep_authorization_header().build().unwrap();
+        let strips = |mut request: Request<Body>| {
+            request.headers_mut().remove("authorization");
+            request
+        };
+        let says = async |request: Request<Body>| {
+            assert!(request.extensions().get::<Passed>().unwrap().caller().is_none());
+            request.extensions().get::<Arc<Verified>>().is_none().to_string()
+        };
+        let router = Router::new().fallback(says).layer(protect(optional(|builder| builder)));
+        let router = router.layer(tower::util::MapRequestLayer::new(strips)).layer(protect(outer));
+        let mut asked = request(Body::empty());
+        asked.headers_mut().insert("host", "mcp.example".parse().unwrap());
+        let answer = router.oneshot(asked).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "true");
+    }
+
+    #[tokio::test]
+    async fn an_inner_protection_that_keeps_the_credentials_shows_them() {
+        let inner = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+        let inner = inner.keep_authorization_header().build().unwrap();
+        let says = async |request: Request<Body>| {
+            request.headers()["authorization"].clone().to_str().unwrap().to_owned()
+        };
+        let router = Router::new().fallback(says).layer(protect(inner)).layer(protect(protection()));
+        let answer = router.oneshot(request(Body::empty())).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "Bearer abc");
     }
 
     /// Any service over axum's body is as good as a router.

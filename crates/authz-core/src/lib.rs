@@ -12,6 +12,8 @@
 //! | `http` | routes, status, headers, caching and CORS, in one place |
 //!
 //! A decision is a [`Step`]: what is written, what is told, and the outcome, which cannot be had before the write is done.
+//!
+//! Beside them stands [`Oversight`]: what administrators and account pages do about grants, people, clients and servers.
 
 pub mod decide;
 mod event;
@@ -21,6 +23,7 @@ mod keyring;
 mod keys;
 mod limit;
 mod onward;
+mod oversight;
 mod page;
 mod policy;
 mod refusal;
@@ -31,13 +34,22 @@ mod server;
 mod step;
 mod text;
 
-pub use event::{Event, Events, Traced};
+pub use decide::oversee::{Deleted, GrantState, NotNarrowed};
+pub use decide::register::Registered;
+pub use event::{
+    AccountEvent, Actor, By, Context, Event, Events, Factor, KeyName, LogInRefusal, OversightEvent,
+    SignUpRefusal, Traced,
+};
 pub use flow::{Stopped, Unavailable};
 pub use http::before_opening;
 pub use keyring::{Genuine, Keyring, UnknownKey};
 pub use keys::{Keys, KeysError};
-pub use limit::{Counted, Rate, Unlimited};
+pub use limit::{Counted, Limits, NoRate, Rate, Unlimited};
 pub use onward::{ClientRedirect, ContinuePath};
+pub use oversight::{
+    ClientView, GrantView, Listed, Oversight, OversightError, PersonView, PreregisterError, ServerChange,
+    ServerView, Whose,
+};
 pub use page::Page;
 pub use policy::{Lifetime, OutOfBounds, Policy};
 pub use refusal::{Refusal, Wire};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use ambient::{Clock, Time};
 use async_trait::async_trait;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use store::{Counters, Digest, MemoryCounters};
+use thiserror::Error;
 
 use crate::seam::{Limit, Limiter, TooMany};
 
@@ -18,14 +19,79 @@ pub struct Rate {
     pub window: i64,
 }
 
-/// The default limits over counters, of this process or shared.
+impl Rate {
+    /// The longest window, in seconds: a day.
+    pub const LONGEST: i64 = 86_400;
+
+    /// `most` within `window` seconds.
+    ///
+    /// # Errors
+    ///
+    /// If it would let nobody through, or a window is no time or more than a day.
+    pub const fn new(most: u32, window: i64) -> Result<Self, NoRate> {
+        match most > 0 && window > 0 && window <= Self::LONGEST {
+            true => Ok(Self { most, window }),
+            false => Err(NoRate),
+        }
+    }
+}
+
+/// Not a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a rate is 1 or more within 1 second to 1 day")]
+pub struct NoRate;
+
+/// The rate of each limit. The default allows for offices and hosted clients that share an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits([Rate; Limit::ALL.len()]);
+
+impl Limits {
+    /// The rate of a limit.
+    #[must_use]
+    pub const fn rate(&self, limit: Limit) -> Rate {
+        self.0[limit as usize]
+    }
+
+    /// The same with another rate of `limit`.
+    #[must_use]
+    pub const fn with(mut self, limit: Limit, rate: Rate) -> Self {
+        self.0[limit as usize] = rate;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self(Limit::ALL.map(|limit| match limit {
+            Limit::Registration => Rate { most: 60, window: 60 },
+            Limit::LogIn => Rate { most: 30, window: 60 },
+            Limit::LogInAccount => Rate { most: 10, window: 300 },
+            Limit::LogInAnywhere => Rate { most: 100, window: 300 },
+            Limit::SignUp => Rate { most: 20, window: 600 },
+            Limit::Letter => Rate { most: 5, window: 900 },
+            Limit::Requests => Rate { most: 32, window: 600 },
+            Limit::Administration => Rate { most: 10, window: 60 },
+            Limit::Token => Rate { most: 240, window: 60 },
+        }))
+    }
+}
+
+/// How the wait of one who goes on guessing grows: by how many times as many within how many times as long. With the default rate
+/// ten wrong passwords cost up to 5 minutes, 20 up to half an hour, 30 up to 3 hours, and nothing locks for good.
+const GROWING: [(u32, i64); 3] = [(1, 1), (2, 6), (3, 36)];
+
+/// Limits over counters, of this process or shared.
 ///
 /// A key may be what a stranger typed: one of more than 64 bytes is counted by its digest, so that keys of any length do not
 /// fill the memory.
 ///
 /// What comes to this process is counted in it as well, and the larger count holds: a store that can be read and not written, because
 /// it is full, checks passwords as before, and guesses at them must stay limited. So must they while it comes and goes.
+///
+/// [`Limit::LogInAccount`] grows: whoever is over it again and again waits for longer each time, until they come with the right
+/// password ([`forget`](Limiter::forget)).
 pub struct Counted {
+    limits: RwLock<Limits>,
     counters: Arc<dyn Counters>,
     own: MemoryCounters,
     complained: Mutex<Option<Time>>,
@@ -33,23 +99,45 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// Counts in `counters`.
+    /// Counts in `counters`, by the default [`Limits`].
     #[must_use]
     pub fn new(counters: Arc<dyn Counters>, clock: Arc<dyn Clock>) -> Self {
-        Self { counters, own: MemoryCounters::default(), complained: Mutex::new(None), clock }
+        Self {
+            limits: RwLock::default(),
+            counters,
+            own: MemoryCounters::default(),
+            complained: Mutex::new(None),
+            clock,
+        }
     }
 
-    /// The rate of a limit. Registration and sign-up allow for offices and hosted clients that share an address.
-    #[must_use]
-    pub const fn rate(limit: Limit) -> Rate {
-        match limit {
-            Limit::Registration => Rate { most: 60, window: 60 },
-            Limit::LogIn => Rate { most: 30, window: 60 },
-            Limit::LogInAccount => Rate { most: 10, window: 300 },
-            Limit::LogInAnywhere => Rate { most: 100, window: 300 },
-            Limit::SignUp => Rate { most: 20, window: 600 },
-            Limit::Requests => Rate { most: 32, window: 600 },
-            Limit::Administration => Rate { most: 10, window: 60 },
+    /// Counts by other limits from now on. What was counted stays, where the window is the same.
+    pub fn change(&self, limits: Limits) {
+        *self.limits.write() = limits;
+    }
+
+    /// What is counted for `key`, the shortest window first, each under a key of its own.
+    fn windows(&self, limit: Limit, key: &str) -> impl Iterator<Item = (String, Rate)> + use<> {
+        let Rate { most, window } = self.limits.read().rate(limit);
+        let steps = if matches!(limit, Limit::LogInAccount) { GROWING.len() } else { 1 };
+        let key = counted(limit, key);
+        GROWING.into_iter().take(steps).map(move |(more, longer)| {
+            let key = if longer == 1 { key.clone() } else { format!("{key}*{longer}") };
+            (key, Rate { most: most.saturating_mul(more), window: window.saturating_mul(longer) })
+        })
+    }
+
+    async fn count(&self, key: &str, window: i64, now: Time) -> u32 {
+        let own = self.own.seen(key, window, now);
+        match self.counters.count(key, window, now).await {
+            Ok(seen) => seen.max(own),
+            Err(error) => {
+                if self.complaints_are_due(now) {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "limits cannot be counted by the store; this process counts alone");
+                }
+                own
+            }
         }
     }
 
@@ -67,21 +155,24 @@ impl Counted {
 #[async_trait]
 impl Limiter for Counted {
     async fn may(&self, limit: Limit, key: &str) -> Result<(), TooMany> {
-        let Rate { most, window } = Self::rate(limit);
         let now = self.clock.now();
-        let key = counted(limit, key);
-        let own = self.own.seen(&key, window, now);
-        let seen = match self.counters.count(&key, window, now).await {
-            Ok(seen) => seen.max(own),
-            Err(error) => {
-                if self.complaints_are_due(now) {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "limits cannot be counted by the store; this process counts alone");
-                }
-                own
+        for (key, Rate { most, window }) in self.windows(limit, key) {
+            if self.count(&key, window, now).await > most {
+                // Who comes too early is not counted further: what grows is what they tried, not how often they asked.
+                return Err(TooMany { retry_after: window - now.0.rem_euclid(window) });
             }
-        };
-        if seen > most { Err(TooMany { retry_after: window - now.0.rem_euclid(window) }) } else { Ok(()) }
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, limit: Limit, key: &str) {
+        let now = self.clock.now();
+        for (key, Rate { window, .. }) in self.windows(limit, key) {
+            self.own.unsee(&key);
+            if let Err(error) = self.counters.forget(&key, window, now).await {
+                tracing::debug!(%error, "a count stays, because the store cannot be reached");
+            }
+        }
     }
 }
 
@@ -123,7 +214,7 @@ mod tests {
     async fn beyond_the_limit_it_says_when_to_come_back() {
         let clock = Arc::new(ManualClock::at(Time(600)));
         let limiter = Counted::new(Arc::new(MemoryCounters::default()), clock.clone());
-        for _ in 0..Counted::rate(Limit::LogIn).most {
+        for _ in 0..Limits::default().rate(Limit::LogIn).most {
             assert_eq!(limiter.may(Limit::LogIn, "192.0.2.1").await, Ok(()));
         }
         clock.advance(20);
@@ -133,11 +224,54 @@ mod tests {
         assert_eq!(limiter.may(Limit::LogIn, "192.0.2.1").await, Ok(()));
     }
 
+    /// AS-4: ten wrong passwords cost minutes, more cost hours, and the right one ends it.
+    #[tokio::test]
+    async fn whoever_goes_on_guessing_waits_longer_and_never_for_good() {
+        let clock = Arc::new(ManualClock::at(Time(36 * 300 * 1_000)));
+        let limiter = Counted::new(Arc::new(MemoryCounters::default()), clock.clone());
+        let key = "somebody at 192.0.2.1";
+        let mut waits = Vec::new();
+        let mut guesses = 0;
+        while clock.now() < Time(36 * 300 * 1_001) {
+            match limiter.may(Limit::LogInAccount, key).await {
+                Ok(()) => guesses += 1,
+                Err(TooMany { retry_after }) => {
+                    waits.push(retry_after);
+                    clock.advance(retry_after);
+                }
+            }
+        }
+        assert_eq!((guesses, waits), (30, vec![300, 300, 1_200, 300, 8_700]));
+        assert_eq!(limiter.may(Limit::LogInAccount, key).await, Ok(()), "three hours later it begins anew");
+        for _ in 1..10 {
+            assert_eq!(limiter.may(Limit::LogInAccount, key).await, Ok(()));
+        }
+        assert!(limiter.may(Limit::LogInAccount, key).await.is_err());
+        limiter.forget(Limit::LogInAccount, key).await;
+        assert_eq!(limiter.may(Limit::LogInAccount, key).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn limits_are_changed_while_they_are_counted() {
+        let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(ManualClock::at(Time(600))));
+        let token = async || limiter.may(Limit::Token, "app grant").await;
+        assert_eq!(token().await, Ok(()));
+        limiter.change(Limits::default().with(Limit::Token, Rate::new(1, 60).unwrap()));
+        assert_eq!(token().await, Err(TooMany { retry_after: 60 }));
+        assert_eq!(limiter.may(Limit::LogIn, "192.0.2.1").await, Ok(()), "the others are as they were");
+        for (most, window) in [(0, 60), (1, 0), (1, -1), (1, 86_401)] {
+            assert_eq!(Rate::new(most, window), Err(NoRate));
+        }
+        for (at, limit) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit as usize, at);
+        }
+    }
+
     #[tokio::test]
     async fn long_keys_are_counted_each_for_itself() {
         let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(ManualClock::at(Time(600))));
         let long = |last: &str| format!("{}{last}", "a".repeat(100_000));
-        for _ in 0..Counted::rate(Limit::LogIn).most {
+        for _ in 0..Limits::default().rate(Limit::LogIn).most {
             assert_eq!(limiter.may(Limit::LogIn, &long("1")).await, Ok(()));
         }
         assert!(limiter.may(Limit::LogIn, &long("1")).await.is_err());
@@ -159,13 +293,17 @@ mod tests {
                 false => self.counters.count(key, window, now).await,
             }
         }
+
+        async fn forget(&self, key: &str, window: i64, now: Time) -> Result<(), StoreError> {
+            self.counters.forget(key, window, now).await
+        }
     }
 
     #[tokio::test]
     async fn what_the_store_cannot_count_this_process_does() {
         let full = Arc::new(Full::default());
         let limiter = Counted::new(full.clone(), Arc::new(ManualClock::at(Time(600))));
-        let most = Counted::rate(Limit::Administration).most;
+        let most = Limits::default().rate(Limit::Administration).most;
         let may = async |key| limiter.may(Limit::Administration, key).await;
         for _ in 0..most {
             assert_eq!(may("192.0.2.1").await, Ok(()));
@@ -184,7 +322,7 @@ mod tests {
     async fn a_store_that_comes_and_goes_allows_no_more_guesses() {
         let full = Arc::new(Full::default());
         let limiter = Counted::new(full.clone(), Arc::new(ManualClock::at(Time(600))));
-        let most = Counted::rate(Limit::Administration).most;
+        let most = Limits::default().rate(Limit::Administration).most;
         for guess in 0..4 * most {
             full.full.store(guess % 2 == 1, Ordering::SeqCst);
             let may = limiter.may(Limit::Administration, "192.0.2.1").await;

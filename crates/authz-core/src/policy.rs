@@ -56,6 +56,9 @@ pub struct Policy {
     /// Whether native public clients may register redirect URIs with schemes of their own, such as `cursor://`
     /// (RFC 8252 section 7.1). On by default.
     pub private_use_schemes: bool,
+    /// Whether people are asked about clients that the operator answers for, too. Off by default: such a client was made one by an
+    /// administrator, by name. Native ones are asked about in any case, for anything on a device could pass for them.
+    pub ask_for_first_party: bool,
     /// Scopes of the operator's own, accepted at every resource besides `openid profile email offline_access`.
     pub own_scopes: Scope,
 }
@@ -84,6 +87,7 @@ impl Default for Policy {
             request: Lifetime::minutes(10),
             leeway: Lifetime::seconds(30),
             private_use_schemes: true,
+            ask_for_first_party: false,
             own_scopes: Scope::default(),
         }
     }

@@ -12,9 +12,9 @@ use store::{
 };
 use thiserror::Error;
 
+use crate::decide::oversee::{set_client, set_server};
 use crate::decide::target::among;
 use crate::flow::Unavailable;
-use crate::policy::LONGEST_GRANT;
 use crate::seam::{Resources, Wanted};
 use crate::text::{TokenKind, TokenText};
 
@@ -104,6 +104,7 @@ impl Registry {
         let id = ServerId::new(self.entropy.draw());
         let key = TokenText::random(TokenKind::ServerKey, *id.as_bytes(), self.entropy.draw());
         let server = Server {
+            retiring: Vec::new(),
             id,
             name: new.name,
             resource: new.resource,
@@ -180,9 +181,9 @@ impl Registry {
                 self.leave(&found.record).await?;
                 return Ok(false);
             }
-            let kept_until = Some(self.clock.now().plus(LONGEST_GRANT));
-            let tombstone =
-                Server { status: Status::Deleted, keys: Vec::new(), kept_until, ..found.record.clone() };
+            let Ok(Some(tombstone)) = set_server(&found.record, Status::Deleted, self.clock.now()) else {
+                return Ok(false);
+            };
             if self.store().commit(&Changes::replace(self.mark(), &found, &tombstone)).await? == Commit::Done
             {
                 self.forget_scopes();
@@ -200,14 +201,12 @@ impl Registry {
     /// If the store cannot be read or written, or others keep writing.
     pub async fn remove_client(&self, id: &ClientId) -> Result<bool, Unavailable> {
         for _ in 0..ATTEMPTS {
-            let found = self.store().find::<Client>(id).await?;
-            let Some(found) = found.filter(|found| found.record.standing.status != Status::Deleted) else {
+            let Some(found) = self.store().find::<Client>(id).await? else {
                 return Ok(false);
             };
-            let mut tombstone = found.record.clone();
-            tombstone.standing.status = Status::Deleted;
-            // Longer than any grant that names it, or its grants would find nothing held against it.
-            tombstone.kept_until = Some(self.clock.now().plus(LONGEST_GRANT));
+            let Ok(Some(tombstone)) = set_client(&found.record, Status::Deleted, self.clock.now()) else {
+                return Ok(false);
+            };
             if self.store().commit(&Changes::replace(self.mark(), &found, &tombstone)).await? == Commit::Done
             {
                 return Ok(true);
@@ -331,7 +330,7 @@ impl Registry {
     }
 
     /// What this process knows of scopes is out of date.
-    fn forget_scopes(&self) {
+    pub(crate) fn forget_scopes(&self) {
         *self.scopes.lock() = None;
     }
 

@@ -184,13 +184,31 @@ pub enum Limit {
     LogInAnywhere,
     /// Sign-ups, by address.
     SignUp,
+    /// Letters that anybody can ask for, by the address that they go to.
+    Letter,
     /// Requests that wait for consent, by session.
     Requests,
     /// Wrong admin keys, by address.
     Administration,
+    /// Requests for tokens, by client and grant: what one installation does. Never by address: hosted clients send the requests of
+    /// many people from a few.
+    Token,
 }
 
 impl Limit {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Registration,
+        Self::LogIn,
+        Self::LogInAccount,
+        Self::LogInAnywhere,
+        Self::SignUp,
+        Self::Letter,
+        Self::Requests,
+        Self::Administration,
+        Self::Token,
+    ];
+
     /// Its name in logs and settings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -200,8 +218,10 @@ impl Limit {
             Self::LogInAccount => "log_in_account",
             Self::LogInAnywhere => "log_in_anywhere",
             Self::SignUp => "sign_up",
+            Self::Letter => "letter",
             Self::Requests => "requests",
             Self::Administration => "administration",
+            Self::Token => "token",
         }
     }
 }
@@ -222,6 +242,12 @@ pub trait Limiter: Send + Sync {
     ///
     /// [`TooMany`]. A limiter whose counters cannot be reached lets everything through: limits are politeness, not safety.
     async fn may(&self, limit: Limit, key: &str) -> Result<(), TooMany>;
+
+    /// Forgets what was counted of `limit` for `key`: whoever proved who they are did not guess. Without an implementation nothing
+    /// is forgotten.
+    async fn forget(&self, limit: Limit, key: &str) {
+        let _ = (limit, key);
+    }
 }
 
 /// The key to limit an address by: IPv6 by its /64, because a subscriber has a whole one.

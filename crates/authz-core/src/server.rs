@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use oauth_types::{Issuer, Scope};
 use store::{Backend, Decoded, GrantId, MemoryCounters, PersonId, StoreError};
 
+use crate::event::UNKNOWN;
 use crate::flow::{self, Engine, Stopped};
 use crate::limit::Counted;
 use crate::policy::OutOfBounds;
 use crate::registry::Registry;
 use crate::seam::{Authentication, ClientSource, Interaction, Limiter, Pending, People, Profile, Resources};
-use crate::{ClientRedirect, ContinuePath, Events, Keys, Policy, Traced};
+use crate::{ClientRedirect, Context, ContinuePath, Events, Keys, Policy, Traced};
 
 /// An authorization server: a [`Serve`](http_io::Serve) for the protocol, and the answers of people to its questions.
 pub struct AuthorizationServer {
@@ -93,7 +94,7 @@ impl AuthorizationServer {
     ///
     /// A page if the request is gone or is somebody else's; or the store.
     pub async fn approve_all(&self, grant: GrantId, who: &Authentication) -> Result<ContinuePath, Stopped> {
-        flow::consent::approved(&self.engine, grant, who, None).await
+        flow::consent::approved(&self.engine, grant, who, None, &UNKNOWN).await
     }
 
     /// The person allows `scope`, which is at most what was asked for. For the rest as [`approve_all`](Self::approve_all).
@@ -107,7 +108,22 @@ impl AuthorizationServer {
         who: &Authentication,
         scope: &Scope,
     ) -> Result<ContinuePath, Stopped> {
-        flow::consent::approved(&self.engine, grant, who, Some(scope)).await
+        self.approve_from(grant, who, Some(scope), &UNKNOWN).await
+    }
+
+    /// As [`approve`](Self::approve), or as [`approve_all`](Self::approve_all) without `scope`, and tells from where.
+    ///
+    /// # Errors
+    ///
+    /// As [`approve`](Self::approve).
+    pub async fn approve_from(
+        &self,
+        grant: GrantId,
+        who: &Authentication,
+        scope: Option<&Scope>,
+        caller: &Context,
+    ) -> Result<ContinuePath, Stopped> {
+        flow::consent::approved(&self.engine, grant, who, scope, caller).await
     }
 
     /// The person refuses. Send their browser to the client with this answer, which tells it so: by a page that moves on, for the
@@ -117,7 +133,21 @@ impl AuthorizationServer {
     ///
     /// A page if the request is gone, is somebody else's or was answered before; or the store.
     pub async fn deny(&self, grant: GrantId, who: &Authentication) -> Result<ClientRedirect, Stopped> {
-        flow::consent::denied(&self.engine, grant, who).await
+        self.deny_from(grant, who, &UNKNOWN).await
+    }
+
+    /// As [`deny`](Self::deny), and tells from where.
+    ///
+    /// # Errors
+    ///
+    /// As [`approve`](Self::approve).
+    pub async fn deny_from(
+        &self,
+        grant: GrantId,
+        who: &Authentication,
+        caller: &Context,
+    ) -> Result<ClientRedirect, Stopped> {
+        flow::consent::denied(&self.engine, grant, who, caller).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use store::{Changes, Commit, Store, StoreError};
 
-use crate::{Event, Events, Refusal};
+use crate::{Context, Event, Events, Refusal};
 
 /// What a rule decided.
 ///
@@ -58,14 +58,19 @@ impl<T> Step<T> {
     /// # Errors
     ///
     /// If the store cannot be written. The write may have happened; nothing was handed out.
-    pub async fn settle(self, store: &dyn Store, events: &dyn Events) -> Result<Settled<T>, StoreError> {
+    pub async fn settle(
+        self,
+        store: &dyn Store,
+        events: &dyn Events,
+        caller: &Context,
+    ) -> Result<Settled<T>, StoreError> {
         if let Some(changes) = &self.changes
             && store.commit(changes).await? == Commit::Stale
         {
             return Ok(Settled::Stale);
         }
         for event in &self.events {
-            events.tell(event);
+            events.tell_with(event, caller);
         }
         Ok(Settled::Done(self.outcome))
     }
@@ -95,7 +100,7 @@ mod tests {
     }
 
     fn record() -> AdminKey {
-        AdminKey { name: "a".to_owned(), digest: Digest::of(b"x"), made: Time(0) }
+        AdminKey::new("a", Digest::of(b"x"), Time(0))
     }
 
     fn step(changes: Changes) -> Step<&'static str> {
@@ -108,12 +113,15 @@ mod tests {
     async fn the_outcome_and_the_events_come_after_the_commit_and_only_then() {
         let (store, heard) = (Memory::new(), Heard::default());
         let (one, two) = (Mark::new([1; 16]), Mark::new([2; 16]));
-        let done = step(Changes::create(one, &record())).settle(&store, &heard).await.unwrap();
+        let done =
+            step(Changes::create(one, &record())).settle(&store, &heard, &Context::default()).await.unwrap();
         assert!(matches!(done, Settled::Done(Ok("a token"))), "{done:?}");
         assert_eq!(heard.0.lock().len(), 1);
 
         let stale = Found { record: record(), mark: two };
-        let lost = step(Changes::replace(Mark::new([3; 16]), &stale, &record())).settle(&store, &heard).await;
+        let lost = step(Changes::replace(Mark::new([3; 16]), &stale, &record()))
+            .settle(&store, &heard, &Context::default())
+            .await;
         assert!(matches!(lost, Ok(Settled::Stale)), "{lost:?}");
         assert_eq!(heard.0.lock().len(), 1, "what did not happen is not told");
     }

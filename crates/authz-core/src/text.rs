@@ -32,10 +32,12 @@ pub enum TokenKind {
     Session,
     /// `csec_`: a client's secret.
     ClientSecret,
+    /// `tkt_`: a link that is mailed, or an invitation.
+    Ticket,
 }
 
 impl TokenKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Access,
         Self::Refresh,
         Self::Code,
@@ -43,6 +45,7 @@ impl TokenKind {
         Self::AdminKey,
         Self::Session,
         Self::ClientSecret,
+        Self::Ticket,
     ];
 
     /// The text that it begins with.
@@ -56,6 +59,7 @@ impl TokenKind {
             Self::AdminKey => "adm_",
             Self::Session => "ses_",
             Self::ClientSecret => "csec_",
+            Self::Ticket => "tkt_",
         }
     }
 }
@@ -193,7 +197,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_parses_is_canonical(garbage in "(mat_|mrt_|code_|sak_|x)?[A-Za-z0-9_=-]{70,74}") {
+        fn whatever_parses_is_canonical(garbage in "(mat_|mrt_|code_|sak_|tkt_|x)?[A-Za-z0-9_=-]{70,74}") {
             if let Ok(token) = TokenText::parse(&garbage) {
                 let written = token.expose();
                 prop_assert_eq!(written.expose_secret(), garbage.as_str());

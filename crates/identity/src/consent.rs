@@ -1,12 +1,13 @@
 //! The consent page: what shows it, and what takes its answer.
 
-use authz_core::Pending;
+use authz_core::{Context, Pending};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_io::Peer;
 use store::GrantId;
 
 use crate::identity::{Identity, Unserved};
-use crate::pages::consent::{ConsentPage, client_name};
+use crate::pages::consent::{ConsentPage, allowed, client_name};
 use crate::pages::moving_on::Destination;
 use crate::pages::site::Referrer;
 use crate::session::LoggedIn;
@@ -30,6 +31,7 @@ impl Identity {
     pub(crate) async fn take_consent(
         &self,
         request: &Request<Bytes>,
+        peer: Peer,
         grant: GrantId,
     ) -> Result<Response<Bytes>, Unserved> {
         let form = match self.form(request) {
@@ -49,11 +51,21 @@ impl Identity {
         };
         if !session.csrf.is(csrf) {
             // Logged in again since the page was opened, in another tab perhaps. Or forged: then nobody sees this.
-            return self.ask(StatusCode::FORBIDDEN, &session, &pending, Some(ONCE_MORE)).await;
+            return self
+                .ask(StatusCode::FORBIDDEN, &session, &pending, Some(self.site.t.consent.once_more))
+                .await;
         }
+        let caller = Context::of(request, peer);
         let to = match decision {
-            Some("allow") => self.server.approve_all(grant, who).await.map(Destination::from),
-            Some("deny") => self.server.deny(grant, who).await.map(Destination::from),
+            Some("allow") => {
+                let scope = allowed(&pending, form.all("scope"));
+                if scope.is_empty() {
+                    let alert = Some(self.site.t.consent.nothing_ticked);
+                    return self.ask(StatusCode::BAD_REQUEST, &session, &pending, alert).await;
+                }
+                self.server.approve_from(grant, who, Some(&scope), &caller).await.map(Destination::from)
+            }
+            Some("deny") => self.server.deny_from(grant, who, &caller).await.map(Destination::from),
             // Saying nothing is not saying yes.
             Some(_) | None => return Ok(self.malformed()),
         };
@@ -71,15 +83,12 @@ impl Identity {
         alert: Option<&str>,
     ) -> Result<Response<Bytes>, Unserved> {
         let account = self.account_of(session).await?;
-        let page = ConsentPage::new(&self.pages.site, pending, &account, session.csrf, alert);
-        Ok(self.pages.site.page(status, Referrer::SameOrigin, &page))
+        let page = ConsentPage::new(&self.site, pending, &account, session.csrf, alert);
+        Ok(self.site.page(status, Referrer::SameOrigin, &page))
     }
 
     /// A request belongs to the session that it was started in, so a new log-in would not lead back to it.
     fn logged_out_meanwhile(&self) -> Response<Bytes> {
-        let advice = "Start again from the app. It will bring you to the log-in page.";
-        self.stop(StatusCode::FORBIDDEN, "You are no longer logged in", advice)
+        self.stop(StatusCode::FORBIDDEN, self.site.t.stops.logged_out)
     }
 }
-
-const ONCE_MORE: &str = "Please confirm once more.";

@@ -1,4 +1,4 @@
-//! The two cookies: who is logged in, and the token of the forms before that.
+//! The cookies: who is logged in, the token of the forms before that, and the first of two steps of a log-in.
 //!
 //! A browser keeps cookies by host, not by port and not for a path alone, so several issuers of one host share them: servers
 //! on other ports of this machine, tenants that differ by path. Each reads and writes names of its own and leaves the others
@@ -16,14 +16,15 @@ use crate::csrf::CsrfToken;
 
 /// Names and attributes of the cookies of one issuer.
 ///
-/// Over https both carry the `__Host-` prefix (RFC 6265bis section 4.1.3.2): no other host and no plain http connection can
-/// set them. On http, which an issuer can only be on this machine, browsers refuse the prefix, so the names do without. Both
+/// Over https all carry the `__Host-` prefix (RFC 6265bis section 4.1.3.2): no other host and no plain http connection can
+/// set them. On http, which an issuer can only be on this machine, browsers refuse the prefix, so the names do without. All
 /// end in eight characters that stand for the exact text of the issuer.
 #[derive(Clone, Debug)]
 pub(crate) struct Cookies {
     secure: bool,
     session: String,
     form: String,
+    step: String,
 }
 
 impl Cookies {
@@ -34,6 +35,7 @@ impl Cookies {
             secure: issuer.is_https(),
             session: format!("{prefix}portcullis-{digest}"),
             form: format!("{prefix}portcullis-form-{digest}"),
+            step: format!("{prefix}portcullis-step-{digest}"),
         }
     }
 
@@ -60,6 +62,21 @@ impl Cookies {
     /// Keeps a token for forms before log-in.
     pub(crate) fn keep_form_token(&self, token: CsrfToken) -> HeaderValue {
         self.write(&self.form, &token.to_string(), FORM_SECONDS)
+    }
+
+    /// The first step of a log-in that the browser sent.
+    pub(crate) fn first_step(&self, headers: &HeaderMap) -> Option<String> {
+        read(headers, &self.step)
+    }
+
+    /// Keeps the first step of a log-in. It says itself how long it is good for.
+    pub(crate) fn keep_first_step(&self, text: &str) -> HeaderValue {
+        self.write(&self.step, text, FORM_SECONDS)
+    }
+
+    /// Forgets the first step of a log-in.
+    pub(crate) fn forget_first_step(&self) -> HeaderValue {
+        self.write(&self.step, "", 0)
     }
 
     /// `Lax`: the way from a client to the consent page is a link from another site, and must bring the session along.

@@ -59,6 +59,10 @@ impl Origin {
         Self(parsed.map_or_else(|_| issuer.origin().to_ascii_lowercase(), |text| text.origin()))
     }
 
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether a request that changes something comes from a page of this server, as far as its headers tell.
     ///
     /// `Sec-Fetch-Site` (W3C Fetch Metadata) comes with every request of a current browser, `Origin` (RFC 6454 section 7)

@@ -42,6 +42,12 @@ impl Email {
     pub fn local_part(&self) -> &str {
         self.0.split('@').next().unwrap_or_default()
     }
+
+    /// What stands behind it.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.0.rsplit('@').next().unwrap_or_default()
+    }
 }
 
 /// An address is personal data: logs do not show it.

@@ -1,16 +1,18 @@
 //! Coming in: by password, or with a new account. The same for forms and for JSON.
 
-use authz_core::{Event, Limit, TooMany, address_key};
-use http::{HeaderMap, StatusCode};
-use http_io::Peer;
-use store::{Account, Digest, StoreError};
+use authz_core::{AccountEvent, Event, Limit, LogInRefusal};
+use store::{Account, Digest, Found, Purpose, StoreError, Ticket};
 
 use crate::email::Email;
+use crate::factors::ask_for_more;
 use crate::identity::Identity;
-use crate::pages::entry::{Alert, Input};
-use crate::password::{Password, PasswordError};
-use crate::people::{AccountError, Name};
-use crate::session::Begun;
+use crate::mail::desk::Newcomer;
+use crate::password::Password;
+use crate::people::{Name, Recognition};
+use crate::refused::Refused;
+use crate::session::{Begun, Proof};
+use crate::tickets::{Held, Lost};
+use crate::visit::Visit;
 
 /// Somebody who has come in.
 #[derive(Debug)]
@@ -19,190 +21,235 @@ pub(crate) struct Entered {
     pub(crate) begun: Begun,
 }
 
-/// Why somebody may not come in.
+/// What a password comes to.
 #[derive(Debug)]
-pub(crate) enum Refused {
-    /// No such account, or another password: the two look the same.
-    Wrong,
-    NotAnEmail,
-    NotAName,
-    Password(PasswordError),
-    EmailTaken,
-    /// The account is blocked or deleted.
-    Closed,
-    /// This server makes accounts in another way.
-    SignUpClosed,
-    TooMany(TooMany),
-    /// The store or the threads cannot answer; it is in the log.
-    Unavailable,
+pub(crate) enum LogIn {
+    /// They have come in.
+    Entered(Box<Entered>),
+    /// They have a second factor, which is asked for next: the first step, for their browser.
+    Second(String),
+}
+
+/// What a sign-up comes to.
+#[derive(Debug)]
+pub(crate) enum SignedUp {
+    /// They have come in.
+    Entered(Box<Entered>),
+    /// The rest is in a letter: whether there is an account with the address is between this server and whoever reads it.
+    LookIntoMail,
+}
+
+/// What was typed into a sign-up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SigningUp<'a> {
+    pub(crate) name: Option<&'a str>,
+    pub(crate) email: &'a str,
+    pub(crate) password: &'a str,
+    /// The text of an invitation.
+    pub(crate) ticket: Option<&'a str>,
+}
+
+/// An invitation that may be taken.
+#[derive(Debug)]
+pub(crate) struct Invitation {
+    found: Found<Ticket>,
+    /// For whom; `None` for whoever holds it.
+    pub(crate) email: Option<String>,
 }
 
 impl Identity {
     /// Logs in with what was typed.
     pub(crate) async fn log_in(
         &self,
-        headers: &HeaderMap,
-        peer: Peer,
+        visit: &Visit<'_>,
         email: &str,
         password: &str,
-    ) -> Result<Entered, Refused> {
-        self.may(Limit::LogIn, peer, &address_key(peer.0)).await?;
+    ) -> Result<LogIn, Refused> {
+        self.may(Limit::LogIn, visit, &visit.address_key()).await?;
         let (Ok(email), Ok(password)) = (Email::parse(email), Password::typed(password)) else {
             return Err(Refused::Wrong);
         };
+        self.enter_with(visit, &email, &password).await
+    }
+
+    /// Logs in with a password, once an attempt from this address is counted.
+    pub(crate) async fn enter_with(
+        &self,
+        visit: &Visit<'_>,
+        email: &Email,
+        password: &Password,
+    ) -> Result<LogIn, Refused> {
         // Counted before the password is looked at, right or wrong: if only failures were refused, a guesser could go on
         // beyond the limit until one succeeds. Known addresses and others count alike.
         let account = Digest::of(email.as_str().as_bytes()).to_string();
-        self.may(Limit::LogInAccount, peer, &format!("{account} {}", address_key(peer.0))).await?;
-        self.may(Limit::LogInAnywhere, peer, &account).await?;
-        let account = self.accounts.recognise(&email, &password).await?.ok_or(Refused::Wrong)?;
-        self.enter(headers, account).await
+        let here = password_tries(email.as_str(), visit);
+        self.may(Limit::LogInAccount, visit, &here).await?;
+        self.may(Limit::LogInAnywhere, visit, &account).await?;
+        let (person, why) = match self.accounts.look_at(email, password).await? {
+            Recognition::Known(account) => {
+                let entered = self.enter(visit, *account, email, password).await?;
+                // Where a second factor follows, the guessing is not over.
+                if let LogIn::Entered(_) = &entered {
+                    self.limiter.forget(Limit::LogInAccount, &here).await;
+                }
+                return Ok(entered);
+            }
+            Recognition::Wrong(person) => (Some(person), LogInRefusal::Password),
+            Recognition::Unknown => (None, LogInRefusal::Unknown),
+        };
+        self.tell(visit, AccountEvent::LogInRefused { person, why });
+        Err(Refused::Wrong)
     }
 
-    /// Makes an account and logs in with it. Without a name, a person is called by the first half of their address.
-    pub(crate) async fn sign_up(
+    async fn enter(
         &self,
-        headers: &HeaderMap,
-        peer: Peer,
-        name: Option<&str>,
-        email: &str,
-        password: &str,
-    ) -> Result<Entered, Refused> {
-        if !self.sign_up {
+        visit: &Visit<'_>,
+        account: Account,
+        email: &Email,
+        password: &Password,
+    ) -> Result<LogIn, Refused> {
+        if ask_for_more(&account.factors) {
+            return Ok(LogIn::Second(self.first_step(visit, &account).await?));
+        }
+        let person = &account.person;
+        let Some(begun) = self.begin_by_password(visit, &account).await? else {
+            let blocked =
+                AccountEvent::LogInRefused { person: Some(person.clone()), why: LogInRefusal::Blocked };
+            self.tell(visit, blocked);
+            return Err(Refused::Wrong);
+        };
+        // A password that was changed while it was looked at has ended the sessions before this one began.
+        if !self.accounts.has_the_password_of(&account).await?
+            && self.accounts.recognise(email, password).await?.is_none()
+        {
+            self.pages.sessions.end(&begun.authentication.session).await?;
+            return Err(Refused::Wrong);
+        }
+        Ok(LogIn::Entered(Box::new(self.entered(visit, account, begun))))
+    }
+
+    async fn begin_by_password(
+        &self,
+        visit: &Visit<'_>,
+        account: &Account,
+    ) -> Result<Option<Begun>, StoreError> {
+        self.begin(visit, &Proof::by_password(account.person.clone(), visit.device())).await
+    }
+
+    pub(crate) async fn begin(&self, visit: &Visit<'_>, proof: &Proof) -> Result<Option<Begun>, StoreError> {
+        let before = self.pages.cookies.session(visit.headers);
+        self.pages.sessions.begin_after(before.as_ref(), proof).await
+    }
+
+    pub(crate) fn entered(&self, visit: &Visit<'_>, account: Account, begun: Begun) -> Entered {
+        let session = begun.authentication.session;
+        self.tell(visit, AccountEvent::LoggedIn { person: account.person.clone(), session });
+        if !begun.again
+            && let Some(desk) = self.desk(visit)
+        {
+            let is_new = self.pages.sessions.since(account.registered) < NEWCOMER;
+            desk.logged_in(account.clone(), session, is_new);
+        }
+        Entered { account, begun }
+    }
+
+    /// Makes an account and logs in with it; where there is mail, the letter comes first. Without a name, a person is called by
+    /// the first half of their address.
+    pub(crate) async fn sign_up(&self, visit: &Visit<'_>, typed: SigningUp<'_>) -> Result<SignedUp, Refused> {
+        let done = self.sign_up_quietly(visit, typed).await;
+        if let Err(refused) = &done
+            && let Some(why) = refused.of_sign_up()
+        {
+            self.tell(visit, AccountEvent::SignUpRefused { why });
+        }
+        done
+    }
+
+    async fn sign_up_quietly(&self, visit: &Visit<'_>, typed: SigningUp<'_>) -> Result<SignedUp, Refused> {
+        if typed.ticket.is_none() && !self.policy.sign_up.has_a_form() {
             return Err(Refused::SignUpClosed);
         }
-        self.may(Limit::SignUp, peer, &address_key(peer.0)).await?;
-        let email = Email::parse(email).map_err(|_| Refused::NotAnEmail)?;
-        let name = match name {
+        self.may(Limit::SignUp, visit, &visit.address_key()).await?;
+        let invitation = match typed.ticket {
+            Some(text) => Some(self.invitation(text).await?),
+            None => None,
+        };
+        let email = Email::parse(typed.email).map_err(|_| Refused::NotAnEmail)?;
+        let invited = invitation.as_ref().and_then(|invitation| invitation.email.as_deref());
+        match &invitation {
+            None if !self.policy.sign_up.takes(&email) => return Err(Refused::WrongDomain),
+            Some(_) if invited.is_some_and(|invited| invited != email.as_str()) => {
+                return Err(Refused::NotInvited);
+            }
+            None | Some(_) => {}
+        }
+        let name = match typed.name {
             Some(typed) => Name::parse(typed).map_err(|_| Refused::NotAName)?,
             None => Name::of_address(&email),
         };
-        let password = Password::chosen(password).map_err(Refused::Password)?;
-        let account = self.accounts.create(&name, &email, &password).await?.ok_or(Refused::EmailTaken)?;
-        self.enter(headers, account).await
+        let password = self.chosen(typed.password, &email)?;
+        let hashed = self.accounts.hash(&password).await?;
+        // Before anything is answered, so that a store that is gone is told to everybody alike.
+        let taken = self.accounts.by_email(&email).await?.is_some();
+        // An invitation to an address was mailed to it, where there is mail: its holder reads what arrives there.
+        let desk = self.desk(visit);
+        let proven = invited.is_some() && desk.is_some();
+        if taken && (proven || desk.is_none()) {
+            return Err(Refused::EmailTaken);
+        }
+        // Spent before the account is there: a crash between the two costs an invitation, not a second account.
+        if let Some(invitation) = &invitation
+            && !self.tickets.spend(&invitation.found).await?
+        {
+            return Err(Refused::Link(Lost::Used));
+        }
+        let invitation = invitation.map(|invitation| invitation.found.record.id);
+        if let Some(desk) = desk.filter(|_| !proven) {
+            desk.introduce(Newcomer { name, email, password: hashed, invitation });
+            return Ok(SignedUp::LookIntoMail);
+        }
+        let account = self.accounts.add(&name, &email, Some(&hashed), proven).await?;
+        let account = account.ok_or(Refused::EmailTaken)?;
+        self.tell(visit, AccountEvent::SignedUp { person: account.person.clone(), invitation });
+        let begun = self.begin_by_password(visit, &account).await?.ok_or(Refused::Unavailable)?;
+        Ok(SignedUp::Entered(Box::new(self.entered(visit, account, begun))))
     }
 
-    async fn enter(&self, headers: &HeaderMap, account: Account) -> Result<Entered, Refused> {
-        let before = self.pages.cookies.session(headers);
-        let begun = self.pages.sessions.begin_after(before.as_ref(), &account.person).await?;
-        let begun = begun.ok_or(Refused::Closed)?;
-        Ok(Entered { account, begun })
+    /// The invitation with this text.
+    pub(crate) async fn invitation(&self, text: &str) -> Result<Invitation, Refused> {
+        match self.tickets.held(text).await? {
+            Held::Lost(lost) => Err(Refused::Link(lost)),
+            Held::Good(found) => match &found.record.purpose {
+                Purpose::Invitation { email, .. } => Ok(Invitation { email: email.clone(), found }),
+                Purpose::VerifyEmail { .. } | Purpose::ResetPassword { .. } => {
+                    Err(Refused::Link(Lost::Unknown))
+                }
+            },
+        }
     }
 
-    async fn may(&self, limit: Limit, peer: Peer, key: &str) -> Result<(), Refused> {
+    /// A new password of the owner of an address, as the policy has it.
+    pub(crate) fn chosen(&self, typed: &str, owner: &Email) -> Result<Password, Refused> {
+        Password::chosen_of(typed, self.policy.password_length, Some(owner)).map_err(Refused::Password)
+    }
+
+    pub(crate) async fn may(&self, limit: Limit, visit: &Visit<'_>, key: &str) -> Result<(), Refused> {
         self.limiter.may(limit, key).await.map_err(|too_many| {
-            self.events.tell(&Event::Limited { limit: limit.as_str(), from: peer.0 });
+            let limited = Event::Limited { limit: limit.as_str(), from: visit.peer.0 };
+            self.events.tell_with(&limited, &visit.context);
             Refused::TooMany(too_many)
         })
     }
-}
 
-impl Refused {
-    pub(crate) const fn status(&self) -> StatusCode {
-        match self {
-            Self::Wrong => StatusCode::UNAUTHORIZED,
-            Self::NotAnEmail | Self::NotAName | Self::Password(_) => StatusCode::BAD_REQUEST,
-            Self::EmailTaken => StatusCode::CONFLICT,
-            Self::Closed | Self::SignUpClosed => StatusCode::FORBIDDEN,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
-    /// For programs.
-    pub(crate) const fn code(&self) -> &'static str {
-        match self {
-            Self::Wrong => "invalid_credentials",
-            Self::NotAnEmail => "invalid_email",
-            Self::NotAName => "invalid_name",
-            Self::Password(_) => "invalid_password",
-            Self::EmailTaken => "email_exists",
-            Self::Closed => "account_closed",
-            Self::SignUpClosed => "sign_up_closed",
-            Self::TooMany(_) => "too_many_requests",
-            Self::Unavailable => "temporarily_unavailable",
-        }
-    }
-
-    /// For people.
-    pub(crate) fn words(&self) -> String {
-        match self {
-            Self::Wrong => "Email or password is wrong.".to_owned(),
-            Self::NotAnEmail => "This is not an email address.".to_owned(),
-            Self::NotAName => "Please give a name of at most 200 characters.".to_owned(),
-            Self::Password(error) => error.to_string(),
-            Self::EmailTaken => "There is an account with this email already. Log in instead.".to_owned(),
-            Self::Closed => "This account is closed. Ask whoever runs this server.".to_owned(),
-            Self::SignUpClosed => {
-                "This server takes no sign-ups. Ask whoever runs it for an account.".to_owned()
-            }
-            Self::TooMany(TooMany { retry_after }) => {
-                format!("Too many attempts. Try again in {}.", span(*retry_after))
-            }
-            Self::Unavailable => "The server cannot do this right now. Try again in a moment.".to_owned(),
-        }
-    }
-
-    /// For the page that shows the form again.
-    pub(crate) fn alert(&self) -> Alert {
-        let wrong: &[Input] = match self {
-            Self::Wrong => &[Input::Email, Input::Password],
-            Self::NotAName => &[Input::Name],
-            Self::NotAnEmail | Self::EmailTaken => &[Input::Email],
-            Self::Password(_) => &[Input::Password],
-            Self::Closed | Self::SignUpClosed | Self::TooMany(_) | Self::Unavailable => &[],
-        };
-        Alert { words: self.words(), wrong }
-    }
-
-    /// In seconds.
-    pub(crate) const fn retry_after(&self) -> Option<i64> {
-        match self {
-            Self::TooMany(TooMany { retry_after }) => Some(*retry_after),
-            Self::Unavailable => Some(RETRY_SECONDS),
-            Self::Wrong
-            | Self::NotAnEmail
-            | Self::NotAName
-            | Self::Password(_)
-            | Self::EmailTaken
-            | Self::Closed
-            | Self::SignUpClosed => None,
-        }
+    pub(crate) fn tell(&self, visit: &Visit<'_>, event: AccountEvent) {
+        self.events.tell_with(&event.into(), &visit.context);
     }
 }
 
-impl From<AccountError> for Refused {
-    fn from(error: AccountError) -> Self {
-        tracing::error!(%error, "nobody can come in");
-        Self::Unavailable
-    }
+/// By what guesses at the password of an account are counted.
+pub(crate) fn password_tries(email: &str, visit: &Visit<'_>) -> String {
+    format!("{} {}", Digest::of(email.as_bytes()), visit.address_key())
 }
 
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
-        Self::from(AccountError::Store(error))
-    }
-}
-
-/// After how many seconds to try again when the store cannot answer.
-const RETRY_SECONDS: i64 = 5;
-
-fn span(seconds: i64) -> String {
-    match (seconds, seconds / 60 + i64::from(seconds % 60 > 0)) {
-        (..=1, _) => "a second".to_owned(),
-        (2..=90, _) => format!("{seconds} seconds"),
-        (_, minutes) => format!("{minutes} minutes"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_is_said_in_words() {
-        for (seconds, words) in [(1, "a second"), (40, "40 seconds"), (91, "2 minutes"), (300, "5 minutes")] {
-            assert_eq!(span(seconds), words);
-        }
-    }
-}
+/// Who has signed up so many seconds ago knows the browser that they log in with.
+const NEWCOMER: i64 = 3600;

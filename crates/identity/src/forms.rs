@@ -1,25 +1,33 @@
 //! The pages' forms: what shows them, and what takes them.
 
-use authz_core::{NoWayBack, ReturnTo};
+use authz_core::{NoWayBack, Page, ReturnTo};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
 use oauth_types::Form;
 
-use crate::entry::{Entered, Refused};
+use crate::entry::{Entered, LogIn};
+use crate::factors::with_script;
 use crate::identity::{Identity, Unserved};
-use crate::pages::entry::{Alert, LogInPage, SignUpPage};
+use crate::pages::entry::{Alert, LogInPage};
 use crate::pages::moving_on::{Destination, MovingOn};
+use crate::pages::recovery::{NotePage, Way};
 use crate::pages::site::Referrer;
 use crate::pages::{LoggedInPage, LoggedOutPage};
+use crate::refused::Refused;
 use crate::session::LoggedIn;
+use crate::visit::Visit;
 
 /// What came with a form, or with the request for one, and is shown again.
 #[derive(Default)]
-struct Typed<'f> {
-    name: &'f str,
-    email: &'f str,
-    return_to: Option<ReturnTo>,
+pub(crate) struct Typed<'f> {
+    pub(crate) name: &'f str,
+    pub(crate) email: &'f str,
+    pub(crate) return_to: Option<ReturnTo>,
+    /// The text of an invitation.
+    pub(crate) ticket: Option<&'f str>,
+    /// The address that was invited.
+    pub(crate) invited: Option<String>,
 }
 
 /// A form that is not taken: its answer.
@@ -51,60 +59,30 @@ impl Identity {
         };
         let Ok(password) = form.one("password") else { return self.malformed() };
         if !self.repeats_token(request.headers(), &form) {
-            let alert = Some(too_old());
+            let alert = Some(self.too_old());
             return self.log_in_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
         }
-        match self.log_in(request.headers(), peer, typed.email, password.unwrap_or_default()).await {
-            Ok(entered) => self.entered(&entered, typed.return_to.as_ref()),
+        let visit = Visit::of(request, peer);
+        match self.log_in(&visit, typed.email, password.unwrap_or_default()).await {
+            Ok(LogIn::Entered(entered)) => self.come_in(&entered, typed.return_to.as_ref()),
+            Ok(LogIn::Second(step)) => self.go_to_second(&step, typed.return_to.as_ref()),
             Err(refused) => {
-                let page =
-                    self.log_in_page(request.headers(), &typed, refused.status(), Some(refused.alert()));
+                let page = self.log_in_page(
+                    request.headers(),
+                    &typed,
+                    refused.status(),
+                    Some(refused.alert(self.site.t)),
+                );
                 retry_later(page, &refused)
             }
         }
     }
 
-    pub(crate) fn show_sign_up(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
-        let Ok(query) = query(request) else { return Ok(self.malformed()) };
-        if !self.sign_up {
-            return Ok(self.no_sign_up());
-        }
-        let typed = match self.typed(&query, "login_hint") {
-            Ok(typed) => typed,
-            Err(answer) => return Ok(*answer),
-        };
-        Ok(self.sign_up_page(request.headers(), &typed, StatusCode::OK, None))
-    }
-
-    pub(crate) async fn take_sign_up(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
-        let form = match self.form(request) {
-            Ok(form) => form,
-            Err(answer) => return *answer,
-        };
-        if !self.sign_up {
-            return self.no_sign_up();
-        }
-        let typed = match self.typed(&form, "email") {
-            Ok(typed) => typed,
-            Err(answer) => return *answer,
-        };
-        let Ok(password) = form.one("password") else { return self.malformed() };
-        if !self.repeats_token(request.headers(), &form) {
-            let alert = Some(too_old());
-            return self.sign_up_page(request.headers(), &typed, StatusCode::FORBIDDEN, alert);
-        }
-        let name = Some(typed.name);
-        match self.sign_up(request.headers(), peer, name, typed.email, password.unwrap_or_default()).await {
-            Ok(entered) => self.entered(&entered, typed.return_to.as_ref()),
-            Err(refused) => {
-                let page =
-                    self.sign_up_page(request.headers(), &typed, refused.status(), Some(refused.alert()));
-                retry_later(page, &refused)
-            }
-        }
-    }
-
-    pub(crate) async fn take_log_out(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
+    pub(crate) async fn take_log_out(
+        &self,
+        request: &Request<Bytes>,
+        peer: Peer,
+    ) -> Result<Response<Bytes>, Unserved> {
         let form = match self.form(request) {
             Ok(form) => form,
             Err(answer) => return Ok(*answer),
@@ -116,19 +94,15 @@ impl Identity {
         let Ok(csrf) = form.one("csrf") else { return Ok(self.malformed()) };
         if let Some(session) = self.pages.logged_in(request.headers()).await? {
             if !session.csrf.is(csrf) {
-                return Ok(self.stop(
-                    StatusCode::FORBIDDEN,
-                    "This page is too old",
-                    "Go back, reload it, and try again.",
-                ));
+                return Ok(self.stop(StatusCode::FORBIDDEN, self.site.t.stops.too_old));
             }
-            self.pages.sessions.end(&session.authentication.session).await?;
+            self.log_out(&Visit::of(request, peer), &session).await?;
         }
         let mut response = match &typed.return_to {
             Some(to) => self.move_on(&Destination::Here(self.pages.log_in_address(to.as_str(), None)), None),
             None => {
-                let page = LoggedOutPage { site: &self.pages.site };
-                self.pages.site.page(StatusCode::OK, Referrer::Nothing, &page)
+                let page = LoggedOutPage { site: &self.site };
+                self.site.page(StatusCode::OK, Referrer::Nothing, &page)
             }
         };
         response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_session());
@@ -136,26 +110,26 @@ impl Identity {
     }
 
     /// Cookie and way on for somebody who has come in.
-    fn entered(&self, entered: &Entered, return_to: Option<&ReturnTo>) -> Response<Bytes> {
-        let mut response = self.move_on(&Destination::after_log_in(&self.pages.site, return_to), None);
+    pub(crate) fn come_in(&self, entered: &Entered, return_to: Option<&ReturnTo>) -> Response<Bytes> {
+        let mut response = self.move_on(&Destination::after_log_in(&self.site, return_to), None);
         response.headers_mut().append(header::SET_COOKIE, self.session_cookie(entered));
         response
     }
 
     pub(crate) fn session_cookie(&self, entered: &Entered) -> HeaderValue {
-        let seconds = self.pages.sessions.lifetime().as_seconds();
+        let seconds = self.pages.sessions.total().as_seconds();
         self.pages.cookies.keep_session(&entered.begun.text, seconds)
     }
 
     pub(crate) fn move_on(&self, to: &Destination, client: Option<String>) -> Response<Bytes> {
-        let page = MovingOn::new(&self.pages.site, to, client);
-        self.pages.site.page(StatusCode::OK, Referrer::Nothing, &page)
+        let page = MovingOn::new(&self.site, to, client);
+        self.site.page(StatusCode::OK, Referrer::Nothing, &page)
     }
 
     async fn show_logged_in(&self, session: &LoggedIn) -> Result<Response<Bytes>, Unserved> {
         let account = self.account_of(session).await?;
-        let page = LoggedInPage { site: &self.pages.site, account: &account, csrf: session.csrf };
-        Ok(self.pages.site.page(StatusCode::OK, Referrer::SameOrigin, &page))
+        let page = LoggedInPage { site: &self.site, account: &account, csrf: session.csrf };
+        Ok(self.site.page(StatusCode::OK, Referrer::SameOrigin, &page))
     }
 
     /// How a page names who is logged in.
@@ -165,49 +139,39 @@ impl Identity {
         Ok(account.map_or_else(|| person.to_string(), |account| account.email))
     }
 
-    fn log_in_page(
-        &self,
-        headers: &HeaderMap,
-        typed: &Typed<'_>,
-        status: StatusCode,
-        alert: Option<Alert>,
-    ) -> Response<Bytes> {
-        let site = &self.pages.site;
-        self.with_form_token(headers, |csrf| {
-            let page = LogInPage {
-                site,
-                action: site.path("/login"),
-                other: self.sign_up.then(|| keeping(site.path("/signup"), typed)),
-                csrf,
-                return_to: typed.return_to.as_ref(),
-                email: typed.email,
-                alert,
-            };
-            site.page(status, Referrer::SameOrigin, &page)
-        })
+    /// On to the second step, and what is left of the first one.
+    fn go_to_second(&self, step: &str, return_to: Option<&ReturnTo>) -> Response<Bytes> {
+        let mut response = self.move_on(&Destination::Here(self.pages.second_address(return_to, None)), None);
+        response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.keep_first_step(step));
+        response
     }
 
-    fn sign_up_page(
+    pub(crate) fn log_in_page(
         &self,
         headers: &HeaderMap,
         typed: &Typed<'_>,
         status: StatusCode,
         alert: Option<Alert>,
     ) -> Response<Bytes> {
-        let site = &self.pages.site;
-        self.with_form_token(headers, |csrf| {
-            let page = SignUpPage {
+        let site = &self.site;
+        let ask = self.ask_alone(typed.return_to.as_ref());
+        let scripted = ask.is_some();
+        let response = self.with_form_token(headers, |csrf| {
+            let page = LogInPage {
                 site,
-                action: site.path("/signup"),
-                other: keeping(site.path("/login"), typed),
+                script: site.script(),
+                ask,
+                action: site.path("/login"),
+                other: self.policy.sign_up.has_a_form().then(|| keeping(site.path("/signup"), typed)),
+                forgot: self.has_mail().then(|| site.path("/forgot")),
                 csrf,
                 return_to: typed.return_to.as_ref(),
-                name: typed.name,
                 email: typed.email,
                 alert,
             };
             site.page(status, Referrer::SameOrigin, &page)
-        })
+        });
+        if scripted { with_script(response) } else { response }
     }
 }
 
@@ -216,57 +180,89 @@ impl Identity {
     /// The form that came, if it comes from a page of ours and can be read at all.
     pub(crate) fn form(&self, request: &Request<Bytes>) -> Result<Form, Untaken> {
         if !self.pages.origin.is_source_of(request.headers()) {
-            let advice = "Open this server in a window of its own and try again from there.";
-            return Err(Box::new(self.stop(
-                StatusCode::FORBIDDEN,
-                "This form comes from somewhere else",
-                advice,
-            )));
+            return Err(Box::new(self.stop(StatusCode::FORBIDDEN, self.site.t.stops.elsewhere)));
         }
         if !has_content_type(request.headers(), "application/x-www-form-urlencoded") {
-            let advice = "Go back, and use the buttons of the page.";
-            return Err(Box::new(self.stop(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "This is not a form",
-                advice,
-            )));
+            let stop = self.site.t.stops.no_form;
+            return Err(Box::new(self.stop(StatusCode::UNSUPPORTED_MEDIA_TYPE, stop)));
         }
         Form::parse(request.body()).map_err(|_| Box::new(self.malformed()))
     }
 
     pub(crate) fn malformed(&self) -> Response<Bytes> {
-        let advice = "Something is missing in it, or there twice. Go back and try again.";
-        self.stop(StatusCode::BAD_REQUEST, "This request cannot be read", advice)
+        self.stop(StatusCode::BAD_REQUEST, self.site.t.stops.unreadable)
     }
 
-    fn no_sign_up(&self) -> Response<Bytes> {
-        let refused = Refused::SignUpClosed;
-        self.stop(refused.status(), "No sign-up here", &refused.words())
+    /// For somebody for whom there is no form to show again.
+    pub(crate) fn refusal_page(&self, refused: &Refused) -> Response<Bytes> {
+        let title = match refused {
+            Refused::SignUpClosed => self.site.t.stops.no_sign_up,
+            Refused::Link(_) => self.site.t.stops.dead_link,
+            Refused::Wrong
+            | Refused::WrongCode
+            | Refused::WrongPasskey
+            | Refused::StartAgain
+            | Refused::NotAnEmail
+            | Refused::NotAName
+            | Refused::Password(_)
+            | Refused::EmailTaken
+            | Refused::WrongDomain
+            | Refused::NotInvited
+            | Refused::NoMail
+            | Refused::LoggedOut
+            | Refused::TooMany(_)
+            | Refused::Busy
+            | Refused::Unavailable => self.site.t.stops.not_now,
+        };
+        let page = Page::new(refused.status(), None, title, refused.words(self.site.t));
+        retry_later(self.site.stop(&page), refused)
+    }
+
+    pub(crate) fn note(
+        &self,
+        status: StatusCode,
+        title: &str,
+        words: &str,
+        way: Option<Way>,
+    ) -> Response<Bytes> {
+        let page = NotePage { site: &self.site, title, words, way };
+        self.site.page(status, Referrer::Nothing, &page)
     }
 
     /// What the form says besides secrets; the address is in `email`.
-    fn typed<'f>(&self, form: &'f Form, email: &str) -> Result<Typed<'f>, Untaken> {
-        let (Ok(name), Ok(email), Ok(return_to)) = (form.one("name"), form.one(email), form.one("return_to"))
+    pub(crate) fn typed<'f>(&self, form: &'f Form, email: &str) -> Result<Typed<'f>, Untaken> {
+        let (Ok(name), Ok(email), Ok(ticket)) = (form.one("name"), form.one(email), form.one("ticket"))
         else {
             return Err(Box::new(self.malformed()));
         };
-        let return_to = match return_to.map(|text| ReturnTo::parse(text, &self.pages.issuer)) {
-            Some(Ok(to)) => Some(to),
-            Some(Err(NoWayBack::TooLong)) => return Err(Box::new(self.pages.request_too_long())),
-            Some(Err(NoWayBack::Elsewhere)) | None => None,
-        };
+        let return_to = self.return_to(form)?;
         let email = email.filter(|email| email.len() <= LONGEST_SHOWN).unwrap_or_default();
-        Ok(Typed { name: name.unwrap_or_default(), email, return_to })
+        Ok(Typed { name: name.unwrap_or_default(), email, return_to, ticket, invited: None })
+    }
+
+    /// Where to go on.
+    pub(crate) fn return_to(&self, form: &Form) -> Result<Option<ReturnTo>, Untaken> {
+        let Ok(text) = form.one("return_to") else { return Err(Box::new(self.malformed())) };
+        match text.map(|text| ReturnTo::parse(text, &self.pages.issuer)) {
+            Some(Ok(to)) => Ok(Some(to)),
+            Some(Err(NoWayBack::TooLong)) => Err(Box::new(self.site.request_too_long())),
+            Some(Err(NoWayBack::Elsewhere)) | None => Ok(None),
+        }
+    }
+
+    /// For the page of a form that does not repeat its token.
+    pub(crate) fn too_old(&self) -> Alert {
+        Alert { words: self.site.t.entry.too_old.to_owned(), wrong: &[] }
     }
 
     /// Whether a form before log-in repeats the token of this browser.
-    fn repeats_token(&self, headers: &HeaderMap, form: &Form) -> bool {
+    pub(crate) fn repeats_token(&self, headers: &HeaderMap, form: &Form) -> bool {
         let given = form.one("csrf").unwrap_or_default();
         self.pages.cookies.form_token(headers).is_some_and(|token| token.is(given))
     }
 
     /// A page with the token of this browser, which is the one that it has already: two tabs may be open.
-    fn with_form_token(
+    pub(crate) fn with_form_token(
         &self,
         headers: &HeaderMap,
         page: impl FnOnce(crate::csrf::CsrfToken) -> Response<Bytes>,
@@ -287,20 +283,15 @@ pub(crate) fn retry_later(mut response: Response<Bytes>, refused: &Refused) -> R
     response
 }
 
-fn too_old() -> Alert {
-    let words = "This page was open for too long, or cookies are off. Please try again.";
-    Alert { words: words.to_owned(), wrong: &[] }
-}
-
 /// What is longer was not typed.
 const LONGEST_SHOWN: usize = 254;
 
-fn query(request: &Request<Bytes>) -> Result<Form, oauth_types::FormError> {
+pub(crate) fn query(request: &Request<Bytes>) -> Result<Form, oauth_types::FormError> {
     Form::parse(request.uri().query().unwrap_or_default().as_bytes())
 }
 
 /// The address of the other form, with where to go on afterwards.
-fn keeping(path: String, typed: &Typed<'_>) -> String {
+pub(crate) fn keeping(path: String, typed: &Typed<'_>) -> String {
     let Some(to) = &typed.return_to else { return path };
     let query =
         form_urlencoded::Serializer::new(String::new()).append_pair("return_to", to.as_str()).finish();

@@ -6,34 +6,56 @@ use std::sync::Arc;
 use ambient::SystemClock;
 use async_trait::async_trait;
 use authz_core::{
-    AuthorizationServer, Counted, Events, Interaction as _, Limiter, Page, Stopped, Traced, Unavailable,
+    AccountEvent, AuthorizationServer, Context, Counted, Events, Limiter, Page, Stopped, Traced, Unavailable,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, Serve};
+use seal::Seal;
 use store::{GrantId, MemoryCounters, StoreError};
 
+use crate::account::AccountRoute;
+use crate::api::JsonRoute;
+use crate::factors::sealed::Vault;
+use crate::language::Language;
+use crate::mail::Mail;
+use crate::mail::desk::Desk;
+use crate::mail::post::Post;
 use crate::pages::Pages;
-use crate::pages::site::asset;
+use crate::pages::site::{Site, asset};
 use crate::people::Accounts;
+use crate::policy::AccountPolicy;
+use crate::session::LoggedIn;
+use crate::texts::Stop;
+use crate::tickets::Tickets;
+use crate::visit::Visit;
 
 /// Serves the pages and `/auth/*`, each under the issuer's path.
+#[derive(Clone)]
 pub struct Identity {
     pub(crate) pages: Arc<Pages>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) server: Arc<AuthorizationServer>,
     pub(crate) limiter: Arc<dyn Limiter>,
     pub(crate) events: Arc<dyn Events>,
-    pub(crate) sign_up: bool,
+    pub(crate) tickets: Arc<Tickets>,
+    pub(crate) policy: AccountPolicy,
+    /// In the language of whoever is served.
+    pub(crate) site: Site,
+    pub(crate) vault: Option<Arc<Vault>>,
+    post: Option<Arc<Post>>,
 }
 
 impl Identity {
-    /// Serves `pages` for the people of `accounts`, who answer what `server` asks. Anybody may sign up, limits are counted
-    /// in the memory of this process, and events go to the log.
+    /// Serves `pages` for the people of `accounts`, who answer what `server` asks. Anybody may sign up, there is no mail, limits
+    /// are counted in the memory of this process, and events go to the log.
     #[must_use]
     pub fn new(pages: Arc<Pages>, accounts: Arc<Accounts>, server: Arc<AuthorizationServer>) -> Self {
         let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(SystemClock));
-        Self { pages, accounts, server, limiter: Arc::new(limiter), events: Arc::new(Traced), sign_up: true }
+        let tickets = Arc::new(pages.sessions.tickets());
+        let (limiter, events, policy) = (Arc::new(limiter), Arc::new(Traced), AccountPolicy::default());
+        let site = pages.site.clone();
+        Self { pages, accounts, server, limiter, events, tickets, policy, site, vault: None, post: None }
     }
 
     /// Other limits on log-ins and sign-ups.
@@ -48,10 +70,72 @@ impl Identity {
         Self { events, ..self }
     }
 
-    /// Whether anybody may make an account here.
+    /// Who may make an account here, and with which passwords. What [`AccountPolicy`] says of sessions, hashes and consent is for
+    /// [`Sessions`](crate::Sessions), [`Accounts`] and [`Pages`].
     #[must_use]
-    pub fn taking_sign_ups(self, open: bool) -> Self {
-        Self { sign_up: open, ..self }
+    pub fn policy(self, policy: AccountPolicy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Sends letters: to confirm addresses, to set new passwords, and about what happens to an account. Then a sign-up does not tell
+    /// whether there is an account already.
+    #[must_use]
+    pub fn mail(self, mail: Arc<dyn Mail>) -> Self {
+        Self { post: Some(Arc::new(Post::new(mail))), ..self }
+    }
+
+    /// Lets people have second factors: `seal` keeps their secrets. Without it, whoever has one already cannot log in, for it is never
+    /// left out. Passkeys are bound to the host of the issuer, which must be a name.
+    #[must_use]
+    pub fn second_factors(self, seal: Seal) -> Self {
+        let vault = Arc::new(self.pages.sessions.vault(seal, &self.pages.issuer));
+        Self { vault: Some(vault), ..self }
+    }
+
+    /// The letters that went out, and those that did not, since the process began.
+    #[must_use]
+    pub fn letters(&self) -> (u64, u64) {
+        self.post.as_ref().map(|post| post.counts()).unwrap_or_default()
+    }
+
+    /// Waits until no letter is under way: at the end of a process, for as long as it has. A mail server that is away is tried again
+    /// for a minute.
+    pub async fn letters_done(&self) {
+        if let Some(post) = &self.post {
+            post.all_done().await;
+        }
+    }
+
+    pub(crate) const fn has_mail(&self) -> bool {
+        self.post.is_some()
+    }
+
+    /// Who writes the letters of a request, where there is mail.
+    pub(crate) fn desk(&self, visit: &Visit<'_>) -> Option<Desk> {
+        self.desk_for(visit.language, visit.context.clone())
+    }
+
+    pub(crate) fn desk_for(&self, language: Language, context: Context) -> Option<Desk> {
+        Some(Desk {
+            post: Arc::clone(self.post.as_ref()?),
+            accounts: Arc::clone(&self.accounts),
+            sessions: Arc::clone(&self.pages.sessions),
+            tickets: Arc::clone(&self.tickets),
+            limiter: Arc::clone(&self.limiter),
+            events: Arc::clone(&self.events),
+            issuer: self.pages.issuer.clone(),
+            site: self.pages.site.name().to_owned(),
+            language,
+            context,
+        })
+    }
+
+    /// Ends the session that somebody is logged in with.
+    pub(crate) async fn log_out(&self, visit: &Visit<'_>, session: &LoggedIn) -> Result<(), StoreError> {
+        let (person, session) = (session.authentication.person.clone(), session.authentication.session);
+        self.pages.sessions.end(&session).await?;
+        self.tell(visit, AccountEvent::LoggedOut { person, session });
+        Ok(())
     }
 
     /// Whether the path of a request, the issuer's path included, is one that this serves.
@@ -65,34 +149,58 @@ impl Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'p> {
     LogIn,
+    Second,
+    Passkey,
+    Security,
     SignUp,
     Consent(&'p str),
     LogOut,
+    Invitation,
+    Forgot,
+    Reset,
+    Verify,
     Asset(&'p str),
-    JsonLogIn,
-    JsonSignUp,
-    JsonLogOut,
+    Account(AccountRoute<'p>),
+    Json(JsonRoute),
 }
 
 impl<'p> Route<'p> {
     fn of(path: &'p str) -> Option<Self> {
         Some(match path {
             "/login" => Self::LogIn,
+            "/login/second" => Self::Second,
+            "/login/passkey" => Self::Passkey,
+            "/account/security" => Self::Security,
             "/signup" => Self::SignUp,
             "/logout" => Self::LogOut,
-            "/assets/portcullis.css" | "/assets/portcullis.svg" => Self::Asset(path),
-            "/auth/login" => Self::JsonLogIn,
-            "/auth/signup" => Self::JsonSignUp,
-            "/auth/logout" => Self::JsonLogOut,
+            "/assets/passkey.js" | "/assets/portcullis.css" | "/assets/portcullis.svg" | "/assets/logo" => {
+                Self::Asset(path)
+            }
+            "/invitation" => Self::Invitation,
+            "/forgot" => Self::Forgot,
+            "/reset" => Self::Reset,
+            "/verify" => Self::Verify,
+            _ if path.starts_with("/account") => Self::Account(AccountRoute::of(path)?),
+            _ if path.starts_with("/auth/") => Self::Json(JsonRoute::of(path)?),
             _ => Self::Consent(path.strip_prefix("/consent/").filter(|id| !id.contains('/'))?),
         })
     }
 
     const fn allowed(self) -> &'static str {
         match self {
-            Self::LogIn | Self::SignUp | Self::Consent(_) => "GET, HEAD, POST",
+            Self::LogIn
+            | Self::Second
+            | Self::Security
+            | Self::SignUp
+            | Self::Consent(_)
+            | Self::Invitation
+            | Self::Forgot
+            | Self::Reset
+            | Self::Verify => "GET, HEAD, POST",
             Self::Asset(_) => "GET, HEAD",
-            Self::LogOut | Self::JsonLogIn | Self::JsonSignUp | Self::JsonLogOut => "POST",
+            Self::LogOut | Self::Passkey => "POST",
+            Self::Account(route) => route.allowed(),
+            Self::Json(route) => route.allowed(),
         }
     }
 }
@@ -120,7 +228,8 @@ impl From<Unavailable> for Unserved {
 impl Serve for Identity {
     async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let head = request.method() == Method::HEAD;
-        let mut response = self.route(&request, peer).await;
+        let site = self.pages.site.in_language(Language::of(request.headers()));
+        let mut response = Self { site, ..self.clone() }.route(&request, peer).await;
         if head {
             *response.body_mut() = Bytes::new();
         }
@@ -132,59 +241,78 @@ impl Identity {
     async fn route(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let path = self.pages.issuer.strip(request.uri().path());
         let Some(route) = path.and_then(Route::of) else {
-            return self.stop(StatusCode::NOT_FOUND, "There is no such page", "Check the address.");
+            return self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_page);
         };
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         let post = *request.method() == Method::POST;
         let answer = match route {
             Route::LogIn if get => self.show_log_in(request).await,
             Route::LogIn if post => Ok(self.take_log_in(request, peer).await),
+            Route::Second if get => self.show_second(request, peer).await,
+            Route::Second if post => Ok(self.take_second(request, peer).await),
+            Route::Passkey if post => Ok(self.take_passkey_log_in(request, peer).await),
+            Route::Security if get => self.show_security(request).await,
+            Route::Security if post => self.take_security(request, peer).await,
             Route::SignUp if get => self.show_sign_up(request),
             Route::SignUp if post => Ok(self.take_sign_up(request, peer).await),
             Route::Consent(id) if get || post => match GrantId::parse(id) {
                 Ok(grant) if get => self.show_consent(request, grant).await,
-                Ok(grant) => self.take_consent(request, grant).await,
-                Err(_) => {
-                    let advice = "Check the address, or start again from the app.";
-                    Ok(self.stop(StatusCode::NOT_FOUND, "There is no such request", advice))
-                }
+                Ok(grant) => self.take_consent(request, peer, grant).await,
+                Err(_) => Ok(self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_request)),
             },
-            Route::LogOut if post => self.take_log_out(request).await,
+            Route::LogOut if post => self.take_log_out(request, peer).await,
+            Route::Invitation if get => Ok(self.show_invitation(request).await),
+            Route::Invitation if post => Ok(self.take_sign_up(request, peer).await),
+            Route::Forgot if get => Ok(self.show_forgot(request)),
+            Route::Forgot if post => Ok(self.take_forgot(request, peer).await),
+            Route::Reset if get => Ok(self.show_reset(request).await),
+            Route::Reset if post => Ok(self.take_reset(request, peer).await),
+            Route::Verify if get => self.show_verify(request).await,
+            Route::Verify if post => self.take_verify(request, peer).await,
             Route::Asset(path) if get => {
-                Ok(asset(request.method(), request.headers(), path).unwrap_or_else(|| {
-                    self.stop(StatusCode::NOT_FOUND, "There is no such page", "Check the address.")
-                }))
+                let no_page = || self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_page);
+                Ok(asset(&self.site.look, request.method(), request.headers(), path).unwrap_or_else(no_page))
             }
-            Route::JsonLogIn if post => Ok(self.json_log_in(request, peer).await),
-            Route::JsonSignUp if post => Ok(self.json_sign_up(request, peer).await),
-            Route::JsonLogOut if post => Ok(self.json_log_out(request).await),
+            Route::Account(route) if route.takes(request.method()) => {
+                self.account(route, request, peer).await
+            }
+            Route::Json(route) if route.takes(request.method()) => Ok(self.json(route, request, peer).await),
             Route::LogIn
+            | Route::Second
+            | Route::Passkey
+            | Route::Security
             | Route::SignUp
             | Route::Consent(_)
             | Route::LogOut
+            | Route::Invitation
+            | Route::Forgot
+            | Route::Reset
+            | Route::Verify
             | Route::Asset(_)
-            | Route::JsonLogIn
-            | Route::JsonSignUp
-            | Route::JsonLogOut => Ok(self.wrong_method(route)),
+            | Route::Account(_)
+            | Route::Json(_) => Ok(self.wrong_method(route)),
         };
-        answer.unwrap_or_else(|Unserved| self.pages.show(&Page::unavailable()))
+        answer.unwrap_or_else(|Unserved| {
+            let Stop { title, advice } = self.site.t.stops.unserved;
+            let Page { status, code, .. } = Page::unavailable();
+            self.site.stop(&Page::new(status, code, title, advice))
+        })
     }
 
     fn wrong_method(&self, route: Route<'_>) -> Response<Bytes> {
-        let advice = "Go back, and use the links and buttons of the page.";
-        let mut response = self.stop(StatusCode::METHOD_NOT_ALLOWED, "This does not work here", advice);
+        let mut response = self.stop(StatusCode::METHOD_NOT_ALLOWED, self.site.t.stops.wrong_method);
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(route.allowed()));
         response
     }
 
     /// A page for somebody who cannot go on. No code: nothing here is an answer to a client.
-    pub(crate) fn stop(&self, status: StatusCode, title: &'static str, advice: &str) -> Response<Bytes> {
-        self.pages.show(&Page::new(status, None, title, advice))
+    pub(crate) fn stop(&self, status: StatusCode, stop: Stop) -> Response<Bytes> {
+        self.site.stop(&Page::new(status, None, stop.title, stop.advice))
     }
 
     pub(crate) fn stopped(&self, stopped: Stopped) -> Result<Response<Bytes>, Unserved> {
         match stopped {
-            Stopped::Page(page) => Ok(self.pages.show(&page)),
+            Stopped::Page(page) => Ok(self.site.stop(&page)),
             Stopped::Unavailable(unavailable) => Err(unavailable.into()),
         }
     }
@@ -194,7 +322,7 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
             .field("pages", &self.pages)
-            .field("sign_up", &self.sign_up)
+            .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
 }

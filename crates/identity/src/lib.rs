@@ -15,30 +15,64 @@
 //! | what | where |
 //! |---|---|
 //! | the pages as an [`Interaction`](authz_core::Interaction): [`Pages`] | `pages` |
-//! | serving them, and `/auth/*`: [`Identity`] | `identity`, `forms`, `consent`, `api` |
-//! | who may come in: limits, names for each refusal | `entry` |
+//! | serving them, and `/auth/*`: [`Identity`] | `identity`, `forms`, `sign_up`, `consent`, `api` |
+//! | who may come in: limits, names for each refusal | `entry`, `refused` |
+//! | what the operator chooses: [`AccountPolicy`] | `policy` |
+//! | one's own connections and sessions: `/account` | `account` |
 //! | accounts: [`Accounts`], a [`People`](authz_core::People) | `people` |
-//! | Argon2id (RFC 9106): [`Passwords`] | `password` |
+//! | a new password by letter; a confirmed address; invitations | `recover`, `verify`, `invite`, `links`, `tickets` |
+//! | second factors: codes, passkeys; `/account/security` | `factors` |
+//! | letters: [`Mail`] | `mail` |
+//! | Argon2id (RFC 9106): [`Passwords`]; which are too common | `password`, `common` |
+//! | what pages say, in each [`Language`] | `texts` |
+//! | the operator's name, logo and colour: [`Brand`] | `brand` |
 //! | sessions: [`Sessions`]; cookies (RFC 6265bis); forged forms | `session`, `cookie`, `csrf` |
 
+mod account;
 mod api;
+mod brand;
+mod common;
 mod consent;
 mod cookie;
 mod csrf;
+mod device;
 mod email;
+mod enrol;
 mod entry;
+mod factors;
 mod forms;
 mod identity;
+mod invite;
+mod language;
+mod links;
+mod mail;
 mod pages;
 mod password;
 mod people;
+mod policy;
+mod recover;
+mod refused;
 mod session;
+mod sign_up;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod tickets;
+mod verify;
+mod visit;
 
+pub use brand::{Brand, BrandName, Colour, Logo, NotABrandName, NotAColour, NotALogo};
 pub use email::{Email, NotAnEmail};
+pub use enrol::{EnrolError, New};
 pub use identity::Identity;
+pub use invite::Invited;
+pub use language::Language;
+#[cfg(feature = "smtp")]
+pub use mail::smtp::{NotASender, Sender, Smtp, SmtpUrl, SmtpUrlError};
+pub use mail::{Letter, Mail, MailError, Outbox};
 pub use pages::Pages;
 pub use password::{Cost, HashError, ImpossibleCost, Password, PasswordError, Passwords, Verified};
 pub use people::{AccountError, Accounts, Name, NotAName};
-pub use session::{Begun, LoggedIn, Sessions};
+pub use policy::{AccountPolicy, Domain, NotADomain, PolicyError, SignUp};
+pub use session::{Begun, LoggedIn, Proof, Sessions};
+pub use tickets::{Issued, Tickets};

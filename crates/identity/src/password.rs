@@ -9,7 +9,10 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::common::{is_common, is_told_by};
+use crate::email::Email;
 
 /// A password that a person typed, at most 1024 bytes: enough for any sentence, too little to make hashing expensive.
 #[derive(Clone, Debug)]
@@ -18,23 +21,52 @@ pub struct Password(SecretString);
 /// Why a password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PasswordError {
-    /// Fewer than 10 code points.
-    #[error("The password is too short: at least 10 characters.")]
-    TooShort,
+    /// Fewer code points than a password must have.
+    #[error("The password is too short: at least {least} characters.")]
+    TooShort {
+        /// How many it must have.
+        least: u16,
+    },
     /// More than 1024 bytes.
     #[error("The password is too long: at most 1024 bytes.")]
     TooLong,
+    /// One of the commonest, or next to one.
+    #[error(
+        "Too many people use this password, so it is tried first. A few unrelated words make a good one."
+    )]
+    Common,
+    /// The e-mail address, or a part of it.
+    #[error("The password is part of the email address. A few unrelated words make a good one.")]
+    Email,
 }
 
 impl Password {
-    /// A password that somebody chooses: 10 code points to 1024 bytes of anything (NIST SP 800-63B section 3.1.1.2: length
-    /// counts, rules about characters do not, and each code point is one of them).
+    /// A password that somebody chooses: 10 code points to 1024 bytes of anything but the commonest (NIST SP 800-63B section
+    /// 3.1.1.2: length counts, rules about characters do not, and each code point is one of them).
     ///
     /// # Errors
     ///
     /// [`PasswordError`].
     pub fn chosen(typed: &str) -> Result<Self, PasswordError> {
-        if typed.chars().count() < SHORTEST { Err(PasswordError::TooShort) } else { Self::typed(typed) }
+        Self::chosen_of(typed, SHORTEST, None)
+    }
+
+    /// The same with another least number of code points, by the owner of an address, which is no password either.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`].
+    pub fn chosen_of(typed: &str, least: u16, owner: Option<&Email>) -> Result<Self, PasswordError> {
+        let password = Self::typed(typed)?;
+        if typed.chars().count() < usize::from(least) {
+            Err(PasswordError::TooShort { least })
+        } else if is_common(typed) {
+            Err(PasswordError::Common)
+        } else if owner.is_some_and(|owner| is_told_by(typed, owner.as_str())) {
+            Err(PasswordError::Email)
+        } else {
+            Ok(password)
+        }
     }
 
     /// A password that somebody claims to be theirs: it may be older than the policy.
@@ -47,7 +79,8 @@ impl Password {
     }
 }
 
-const SHORTEST: usize = 10;
+/// The fewest code points of a password, where the operator says nothing else.
+pub(crate) const SHORTEST: u16 = 10;
 const LONGEST: usize = 1024;
 
 /// What one hash costs. The default is 19 MiB of memory, 2 passes, 1 lane.
@@ -92,6 +125,9 @@ pub enum Verified {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HashError {
+    /// So many passwords are waiting to be hashed that one more would wait too long. Nothing was done.
+    #[error("too many passwords are waiting to be hashed")]
+    Busy,
     /// The process is shutting down.
     #[error("no thread is left to hash on")]
     Stopping,
@@ -101,30 +137,45 @@ pub enum HashError {
 }
 
 /// Hashes and checks passwords with Argon2id (RFC 9106), on threads of their own and on no more of them at once than there
-/// are cores: hashing must not starve the requests beside it.
+/// are cores: hashing must not starve the requests beside it. At most 32 a core wait for their turn; whoever comes then
+/// is told to come back ([`HashError::Busy`]), so a flood of log-ins costs neither memory nor patience without end.
 pub struct Passwords {
     cost: Cost,
     entropy: Arc<dyn Entropy>,
     turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    most: usize,
 }
+
+/// How many hashes wait for their turn, for each core: about a second's worth at the default cost.
+const WAITING: usize = 32;
 
 impl Passwords {
     /// New hashes cost `cost`; existing ones are replaced when their owner logs in.
     #[must_use]
     pub fn new(cost: Cost, entropy: Arc<dyn Entropy>) -> Self {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { cost, entropy, turns: Arc::new(Semaphore::new(cores)) }
+        let most = cores * (1 + WAITING);
+        let (turns, places) = (Arc::new(Semaphore::new(cores)), Arc::new(Semaphore::new(most)));
+        Self { cost, entropy, turns, places, most }
+    }
+
+    /// How many hashes are being made, or wait for it.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.most.saturating_sub(self.places.available_permits())
     }
 
     /// The hash to store, in PHC form.
     ///
     /// # Errors
     ///
-    /// [`HashError::Stopping`].
+    /// [`HashError`].
     pub async fn hash(&self, password: &Password) -> Result<String, HashError> {
+        let place = self.place()?;
         let (argon2, password) = (self.argon2(), password.clone());
         let salt = self.entropy.draw::<SALT>();
-        self.in_turn(move || {
+        self.in_turn(place, move || {
             let hash = argon2.hash_password_with_salt(password.0.expose_secret().as_bytes(), &salt);
             hash.map(|hash| hash.to_string()).map_err(|_| HashError::Damaged)
         })
@@ -143,9 +194,10 @@ impl Passwords {
             Some(hash) => PasswordHash::new(hash).map_err(|_| HashError::Damaged)?,
             None => self.of_nobody()?,
         };
+        let place = self.place()?;
         let current = self.is_current(&hash);
         let (argon2, password) = (self.argon2(), password.clone());
-        self.in_turn(move || {
+        self.in_turn(place, move || {
             Ok(match argon2.verify_password(password.0.expose_secret().as_bytes(), &hash) {
                 Ok(()) if current => Verified::Right,
                 Ok(()) => Verified::RightUnderAnotherCost,
@@ -181,14 +233,19 @@ impl Passwords {
         Argon2::new(Algorithm::Argon2id, Version::default(), self.cost.0.clone())
     }
 
+    fn place(&self) -> Result<OwnedSemaphorePermit, HashError> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| HashError::Busy)
+    }
+
     async fn in_turn<T: Send + 'static>(
         &self,
+        place: OwnedSemaphorePermit,
         work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| HashError::Stopping)?;
         let working = tokio::task::spawn_blocking(move || {
             // Held by the work, not by the request: one that is broken off goes on hashing.
-            let _turn = turn;
+            let _held = (turn, place);
             work()
         });
         working.await.map_err(|_| HashError::Stopping)?
@@ -216,15 +273,43 @@ mod tests {
 
     #[test]
     fn the_policy_counts_code_points_from_below_and_bytes_from_above() {
-        assert_eq!(Password::chosen("123456789").err(), Some(PasswordError::TooShort));
-        assert!(Password::chosen("1234567890").is_ok());
-        assert_eq!(Password::chosen(&"é".repeat(9)).err(), Some(PasswordError::TooShort));
-        assert!(Password::chosen(&"é".repeat(10)).is_ok());
-        assert!(Password::chosen(&"x".repeat(1024)).is_ok());
+        let too_short = Some(PasswordError::TooShort { least: 10 });
+        assert_eq!(Password::chosen("otter kzw").err(), too_short);
+        assert!(Password::chosen("otter kzwq").is_ok());
+        assert_eq!(Password::chosen("éàüöñçßøå").err(), too_short);
+        assert!(Password::chosen("éàüöñçßøåæ").is_ok());
+        let long = |bytes: usize| "an otter in a kettle ".chars().cycle().take(bytes).collect::<String>();
+        assert!(Password::chosen(&long(1024)).is_ok());
         assert_eq!(Password::chosen(&"é".repeat(513)).err(), Some(PasswordError::TooLong));
-        assert_eq!(Password::chosen(&"x".repeat(1025)).err(), Some(PasswordError::TooLong));
+        assert_eq!(Password::chosen(&long(1025)).err(), Some(PasswordError::TooLong));
         assert_eq!(Password::typed(&"x".repeat(1025)).err(), Some(PasswordError::TooLong));
         assert!(Password::typed("short").is_ok());
+    }
+
+    #[test]
+    fn what_is_tried_first_is_refused() {
+        assert_eq!(Password::chosen("Password123!").err(), Some(PasswordError::Common));
+        let ada = Email::parse("ada.lovelace@example.com").unwrap();
+        assert!(Password::chosen("ada.lovelace1").is_ok());
+        let chosen = Password::chosen_of("ada.lovelace1", 10, Some(&ada));
+        assert_eq!(chosen.err(), Some(PasswordError::Email));
+        let chosen = Password::chosen_of("an otter in it", 15, Some(&ada));
+        assert_eq!(chosen.err(), Some(PasswordError::TooShort { least: 15 }));
+    }
+
+    #[tokio::test]
+    async fn beyond_the_queue_it_says_so_at_once() {
+        let passwords = passwords(Cost::least());
+        let mine = Password::chosen("correct horse").unwrap();
+        let all = passwords.most;
+        let held: Vec<_> = (0..all).map(|_| passwords.place().unwrap()).collect();
+        assert_eq!(passwords.under_way(), all);
+        for result in [passwords.hash(&mine).await.err(), passwords.verify(&mine, None).await.err()] {
+            assert!(matches!(result, Some(HashError::Busy)), "{result:?}");
+        }
+        drop(held);
+        assert_eq!(passwords.under_way(), 0);
+        assert!(passwords.hash(&mine).await.is_ok());
     }
 
     #[tokio::test]

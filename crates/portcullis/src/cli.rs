@@ -1,5 +1,9 @@
 //! The command line.
 
+mod admin;
+mod backup;
+mod check_config;
+mod completions;
 mod health;
 mod migrate;
 mod serve;
@@ -14,12 +18,16 @@ use store::StoreError;
 use thiserror::Error;
 use tokio::runtime::Runtime;
 
+use self::admin::About;
+pub use self::admin::AdminError;
 pub use self::migrate::MigrateUseError;
+use crate::backup::BackupError;
+use crate::check_config::CheckError;
 use crate::compose::OpenError;
 use crate::config::{ConfigError, UnknownVariable};
 use crate::health::HealthError;
 use crate::migrate::MigrateError;
-use crate::serve::BindError;
+use crate::serve::{BindError, TlsError};
 use crate::telemetry::{TelemetryError, sentence};
 
 /// OAuth 2.1 for MCP servers: people log in here, MCP clients get their tokens here, MCP servers ask here
@@ -33,8 +41,26 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Serve>),
+    CheckConfig(Box<check_config::CheckConfig>),
+    /// MCP servers: register, list, change, block, delete, and give new keys
+    Server(Box<About<admin::ServerCommand>>),
+    /// OAuth clients: register, list, vouch for, block, delete
+    Client(Box<About<admin::ClientCommand>>),
+    /// Users: make, invite, list, block, delete, and end all that they have
+    User(Box<About<admin::UserCommand>>),
+    /// Grants, of which clients have tokens: list and revoke
+    Grant(Box<About<admin::GrantCommand>>),
+    /// Consents, for which users are not asked again: list and withdraw
+    Consent(Box<About<admin::ConsentCommand>>),
+    /// Admin keys: make, list, revoke
+    Key(Box<About<admin::KeyCommand>>),
+    /// What happened: list and follow
+    Event(Box<About<admin::EventCommand>>),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Migrate(migrate::Migrate),
     Health(health::Health),
+    Completions(completions::Completions),
 }
 
 /// Why the program ends before it was told to.
@@ -50,6 +76,9 @@ pub enum RunError {
     /// The address cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// What was stored cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -67,6 +96,18 @@ pub enum RunError {
         "the admin key that was printed may not be kept: {0}. Start again; if that prints another, the first is void"
     )]
     AdminKeyNotKept(#[source] StoreError),
+    /// What was asked of the administration was not done.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// What is wrong was told already, in another form than a sentence.
+    #[error("see above")]
+    Told(u8),
+    /// No backup was made, or none restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The configuration can be read, and not be served.
+    #[error(transparent)]
+    Check(#[from] CheckError),
     /// The operating system refuses something else.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -75,13 +116,24 @@ pub enum RunError {
 impl RunError {
     /// The status that the process ends with: 2 if the operator wrote something wrong, else 1.
     #[must_use]
-    pub const fn status(&self) -> u8 {
+    pub fn status(&self) -> u8 {
         match self {
+            Self::Admin(error) => error.status(),
+            Self::Told(status) => *status,
             Self::Config(_)
+            | Self::Tls(_)
             | Self::Use(_)
+            | Self::Backup(BackupError::NotAFile)
+            | Self::Check(
+                CheckError::Tls(_)
+                | CheckError::Open(OpenError::NoMasterKey)
+                | CheckError::Store(StoreError::Misconfigured(_)),
+            )
             | Self::Migrate(MigrateError::Same)
             | Self::Open(
                 OpenError::Policy(_)
+                | OpenError::Accounts(_)
+                | OpenError::Mail(_)
                 | OpenError::NoMasterKey
                 | OpenError::Store(StoreError::Misconfigured(_)),
             ) => 2,
@@ -91,6 +143,8 @@ impl RunError {
             | Self::AdminKeyNotKept(_)
             | Self::Migrate(_)
             | Self::Health(_)
+            | Self::Backup(_)
+            | Self::Check(_)
             | Self::Io(_) => 1,
         }
     }
@@ -138,6 +192,19 @@ pub fn main(
         Command::Serve(serve) => {
             serve::run(*serve, environment, &unknown, out, errors).map(|()| ExitCode::SUCCESS)
         }
+        Command::CheckConfig(check) => {
+            wait_for(check_config::run(*check, environment, out)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Server(about) => administer(*about, environment, out, errors),
+        Command::Client(about) => administer(*about, environment, out, errors),
+        Command::User(about) => administer(*about, environment, out, errors),
+        Command::Grant(about) => administer(*about, environment, out, errors),
+        Command::Consent(about) => administer(*about, environment, out, errors),
+        Command::Key(about) => administer(*about, environment, out, errors),
+        Command::Event(about) => administer(*about, environment, out, errors),
+        Command::Backup(backup) => backup::back_up(backup, environment, out).map(|()| ExitCode::SUCCESS),
+        Command::Restore(restore) => backup::restore(restore, environment, out).map(|()| ExitCode::SUCCESS),
+        Command::Completions(completions) => completions::run(&completions, out).map(|()| ExitCode::SUCCESS),
         Command::Migrate(migrate) => wait_for(migrate::run(migrate, environment, out))
             .map(|complete| if complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_FINISHED) }),
         Command::Health(health) => {
@@ -146,6 +213,7 @@ pub fn main(
     };
     match done {
         Ok(code) => code,
+        Err(RunError::Told(status)) => ExitCode::from(status),
         Err(error) => {
             // If nobody reads this, the status still tells.
             let _ = writeln!(errors, "portcullis: {}", sentence(&error));
@@ -156,6 +224,15 @@ pub fn main(
 
 /// The status of a copy that a server still wrote behind.
 const NOT_FINISHED: u8 = 3;
+
+fn administer<C: Subcommand + admin::Asks>(
+    about: About<C>,
+    environment: &Environment<'_>,
+    out: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> Result<ExitCode, RunError> {
+    wait_for(admin::run(about, environment, out, errors)).map(|()| ExitCode::SUCCESS)
+}
 
 fn wait_for<T>(work: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
     Runtime::new()?.block_on(work)

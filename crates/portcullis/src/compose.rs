@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use ambient::{Clock, Entropy};
 use async_trait::async_trait;
-use authz_core::AuthorizationServer;
+use authz_core::{AuthorizationServer, Context, Counted, Event, Events, Limits};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_io::{AddressRange, Peer, Serve, sender};
-use identity::Identity;
+use identity::{Accounts, Identity};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -23,22 +23,30 @@ use store::{AdminKey, Backend, Changes, Commit, Digest, Mark, Store, StoreError}
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::Instrument as _;
 
-use self::builder::FIRST_ADMIN_KEY;
 pub use self::builder::{Builder, OpenError};
 use crate::admin::Admin;
+use crate::admin::keys::FIRST;
 use crate::answer;
+use crate::audit::Audit;
 use crate::config::Config;
-use crate::data::DataFolder;
-use crate::ops::Ops;
+use crate::data::{DataError, DataFolder};
+use crate::ops::metrics::{Gauges, Metrics};
+use crate::ops::{self, Ops};
+use crate::telemetry;
 
 /// An authorization server with its pages and its administration.
 ///
 /// It opens no socket: mount it with an adapter, run it with [`serve`](crate::serve::serve), or call it.
 pub struct Portcullis {
     server: Arc<AuthorizationServer>,
-    identity: Identity,
+    identity: Arc<Identity>,
     admin: Admin,
     ops: Ops,
+    audit: Arc<Audit>,
+    accounts: Arc<Accounts>,
+    counted: Arc<Counted>,
+    metrics: Arc<Metrics>,
+    metrics_from: Vec<AddressRange>,
     store: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -46,7 +54,7 @@ pub struct Portcullis {
     new_admin_key: Option<SecretString>,
     first_run: bool,
     // Dropped last: while it is here no other process opens the store.
-    _data: Option<DataFolder>,
+    data: Option<DataFolder>,
 }
 
 /// Which admin key holds, of servers that start over a new store together.
@@ -108,18 +116,42 @@ impl Portcullis {
     pub async fn keep_new_admin_key(&self) -> Result<Kept, StoreError> {
         let Some(key) = &self.new_admin_key else { return Ok(Kept::This) };
         let digest = Digest::of(key.expose_secret().as_bytes());
-        let record = AdminKey { name: FIRST_ADMIN_KEY.to_owned(), digest, made: self.clock.now() };
+        let record = AdminKey::new(FIRST, digest, self.clock.now());
         let store: &dyn Store = &*self.store;
-        if store.commit(&Changes::create(Mark::new(self.entropy.draw()), &record)).await? == Commit::Done {
-            return Ok(Kept::This);
+        let first = match store.commit(&Changes::create(Mark::new(self.entropy.draw()), &record)).await? {
+            Commit::Done => Some(record.digest),
+            Commit::Stale => store.find::<AdminKey>(FIRST).await?.map(|found| found.record.digest),
+        };
+        if first.is_some() {
+            self.admin.settled();
         }
-        match store.find::<AdminKey>(FIRST_ADMIN_KEY).await? {
-            Some(found) if found.record.digest != digest => {
-                self.admin.change_key(found.record.digest);
-                Ok(Kept::Another)
-            }
-            Some(_) | None => Ok(Kept::This),
+        Ok(if first.is_none_or(|first| first == digest) { Kept::This } else { Kept::Another })
+    }
+
+    /// The administration, for the operator who opened the store: no key is asked for. The path begins with the issuer's.
+    ///
+    /// It is for programs that stand in for a server that does not run; what comes over a network goes to
+    /// [`serve`](Serve::serve).
+    pub async fn operate(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        self.admin.serve_operator(request).await
+    }
+
+    /// Notes in the data folder, if there is one, that this server is asked at `url`, which includes the path of its issuer.
+    ///
+    /// # Errors
+    ///
+    /// If the lock file cannot be written.
+    pub fn tell(&self, url: &str) -> Result<(), DataError> {
+        match &self.data {
+            Some(data) => data.tell(self.issuer().as_str(), url),
+            None => Ok(()),
         }
+    }
+
+    /// Whether its store is a data folder, which it has to itself.
+    #[must_use]
+    pub const fn has_data_folder(&self) -> bool {
+        self.data.is_some()
     }
 
     /// Whether no server has used its store before.
@@ -135,8 +167,20 @@ impl Portcullis {
         half_minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             half_minutes.tick().await;
+            self.metrics.tidy();
             self.ops.watch().await;
         }
+    }
+
+    /// Writes the audit trail as things happen, for as long as it is polled. Without it events are in the log alone.
+    pub async fn keep_writing(self: Arc<Self>) {
+        self.audit.keep_writing().await;
+    }
+
+    /// The audit trail: how much of it waits to be written, and how much could not be kept.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     /// Removes expired records every minute, for as long as it is polled.
@@ -173,6 +217,52 @@ impl Portcullis {
         }
     }
 
+    /// Counts by other limits from now on. Switched off, they stay so.
+    pub fn change_limits(&self, limits: Limits) {
+        self.counted.change(limits);
+    }
+
+    /// What is counted and timed, as `/metrics` tells it.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.metrics.text(Gauges {
+            letters: self.identity.letters(),
+            hashes: self.accounts.hashes_under_way(),
+            audit_waiting: self.audit.waiting(),
+            audit_lost: self.audit.lost(),
+        })
+    }
+
+    /// For addresses that the configuration names, and for whoever holds an admin key: how busy a server is, and who guesses at
+    /// what, is not for everybody.
+    async fn tell_metrics(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        if let Some(refused) = ops::reading(request.method()) {
+            return refused;
+        }
+        let is_named = |address| self.metrics_from.iter().any(|range| range.contains(address));
+        if !peer.0.is_some_and(is_named)
+            && let Some(refused) = self.admin.refused(request, peer).await
+        {
+            return refused;
+        }
+        ops::exposition(self.metrics())
+    }
+
+    /// What a request is counted under: one of a few words, whatever its path is.
+    fn endpoint(&self, path: &str) -> &'static str {
+        if let Some(endpoint) = self.server.endpoint(path) {
+            endpoint
+        } else if self.identity.owns(path) {
+            "pages"
+        } else if self.admin.owns(path) {
+            "administration"
+        } else if self.ops.owns(path) || ops::is_metrics(path, self.issuer()) {
+            "operations"
+        } else {
+            "none"
+        }
+    }
+
     async fn route(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let path = request.uri().path();
         if self.server.owns(path) {
@@ -183,6 +273,8 @@ impl Portcullis {
             self.admin.serve(request, peer).await
         } else if self.ops.owns(path) {
             self.ops.serve(request, peer).await
+        } else if ops::is_metrics(path, self.issuer()) {
+            self.tell_metrics(&request, peer).await
         } else {
             let body = json!({ "error": "not_found", "message": "There is nothing at this path." });
             answer::json(StatusCode::NOT_FOUND, &body)
@@ -207,10 +299,14 @@ impl Serve for Portcullis {
         // The query holds codes and hints; only the path is for the log.
         let (method, path) =
             (shortened(request.method().as_str(), 20), shortened(request.uri().path(), LOGGED_PATH));
-        let span = tracing::info_span!("request", id, %method, path);
+        // Whoever traces requests across servers finds this one by theirs.
+        let trace = telemetry::trace_of(request.headers());
+        let span = tracing::info_span!("request", id, %method, path, trace);
         async move {
             let (began, head) = (Instant::now(), *request.method() == Method::HEAD);
+            let endpoint = self.endpoint(request.uri().path());
             let mut response = self.guarded(request, peer).await;
+            self.metrics.answered(endpoint, response.status(), began.elapsed());
             let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
             if head {
@@ -223,6 +319,23 @@ impl Serve for Portcullis {
         }
         .instrument(span)
         .await
+    }
+}
+
+/// Everybody who is told of events.
+struct Ears {
+    audit: Arc<Audit>,
+    metrics: Arc<Metrics>,
+}
+
+impl Events for Ears {
+    fn tell(&self, event: &Event) {
+        self.tell_with(event, &Context::default());
+    }
+
+    fn tell_with(&self, event: &Event, context: &Context) {
+        self.metrics.tell(event);
+        self.audit.tell_with(event, context);
     }
 }
 

@@ -1,10 +1,12 @@
 //! The data folder: the database, the master key, and the lock that keeps a second process out.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use ambient::Entropy;
+use oauth_types::Issuer;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config::MasterKey;
@@ -14,7 +16,18 @@ use crate::config::MasterKey;
 pub struct DataFolder {
     path: PathBuf,
     // Unlocked by the operating system when it is closed, however this process ends.
-    _lock: File,
+    lock: File,
+}
+
+/// What the lock file says.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Note {
+    /// The issuer of the server that had the folder last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    /// Where the one that has it now is asked, if it is a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
 }
 
 /// Why a data folder cannot be used.
@@ -60,14 +73,49 @@ impl DataFolder {
     /// [`DataError::InUse`] if another process has it, [`DataError::Io`] if it cannot be made or written.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         make_folder(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
-        let file = path.join("lock");
+        let file = lock_in(path);
         let io = |source| DataError::Io { path: file.clone(), source };
         let lock = private().create(true).truncate(false).open(&file).map_err(io)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => {
+                // What the one before said of where it is holds no more; which issuer the database is of does.
+                let Note { issuer, .. } = Note::read(path);
+                let folder = Self { path: path.to_owned(), lock };
+                folder.write(&Note { issuer, url: None })?;
+                Ok(folder)
+            }
             Err(TryLockError::WouldBlock) => Err(DataError::InUse(path.to_owned())),
             Err(TryLockError::Error(source)) => Err(io(source)),
         }
+    }
+
+    /// Says to other programs of this machine where the server is that has the folder, as long as it has.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Io`].
+    pub fn tell(&self, issuer: &str, url: &str) -> Result<(), DataError> {
+        self.write(&Note { issuer: Some(issuer.to_owned()), url: Some(url.to_owned()) })
+    }
+
+    /// The issuer of the last server that had the folder at `path`.
+    #[must_use]
+    pub fn last_issuer_in(path: &Path) -> Option<Issuer> {
+        Issuer::parse(&Note::read(path).issuer?).ok()
+    }
+
+    /// Where the server is that has the folder at `path`, as it says itself. Without a server it may be anything:
+    /// [`open`](Self::open) tells.
+    #[must_use]
+    pub fn told_in(path: &Path) -> Option<String> {
+        Note::read(path).url
+    }
+
+    fn write(&self, note: &Note) -> Result<(), DataError> {
+        let text = serde_json::to_string(note).unwrap_or_default();
+        let mut lock = &self.lock;
+        let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{text}"));
+        written.map_err(|source| DataError::Io { path: lock_in(&self.path), source })
     }
 
     /// Where the database is, or will be.
@@ -107,6 +155,18 @@ impl DataFolder {
             Err(error) => Err(io(error)),
         }
     }
+}
+
+impl Note {
+    /// A lock that says nothing is as good a lock.
+    fn read(folder: &Path) -> Self {
+        let text = fs::read_to_string(lock_in(folder)).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+}
+
+fn lock_in(folder: &Path) -> PathBuf {
+    folder.join("lock")
 }
 
 /// A file appears under its name with all of its content, or not at all. The lock keeps other writers out.
@@ -221,5 +281,23 @@ mod tests {
         assert!(error.to_string().contains("--data"), "{error}");
         drop(first);
         DataFolder::open(home.path()).unwrap();
+    }
+
+    #[test]
+    fn who_is_kept_out_learns_where_the_server_is_and_who_comes_later_which_issuer_it_had() {
+        let home = TempDir::new().unwrap();
+        let server = DataFolder::open(home.path()).unwrap();
+        let issuer = || DataFolder::last_issuer_in(home.path());
+        assert_eq!((DataFolder::told_in(home.path()), issuer()), (None, None));
+        server.tell("https://auth.example.com", "http://127.0.0.1:8414").unwrap();
+        assert_eq!(DataFolder::told_in(home.path()).unwrap(), "http://127.0.0.1:8414");
+        drop(server);
+        let later = DataFolder::open(home.path()).unwrap();
+        assert_eq!(issuer().unwrap().as_str(), "https://auth.example.com");
+        assert_eq!(DataFolder::told_in(home.path()), None);
+        fs::write(home.path().join("lock"), "{").unwrap();
+        drop(later);
+        DataFolder::open(home.path()).unwrap();
+        assert_eq!(issuer(), None);
     }
 }

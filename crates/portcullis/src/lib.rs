@@ -7,10 +7,14 @@
 //! |---|---|
 //! | file, variables, flags | [`config`] |
 //! | all parts as one [`Serve`](http_io::Serve) | [`Portcullis`], [`Builder`] |
-//! | MCP servers and clients, for the holder of the admin key | [`Admin`] |
+//! | servers, clients, users, grants, keys and events, for whoever holds an admin key | [`Admin`] |
 //! | `/health`, `/started`, `/ready`, `/` | [`Ops`] |
+//! | `/metrics` | [`Metrics`] |
+//! | what happened, in the log and the store | [`Audit`] |
 //! | what answers while the store is not open yet | [`Entrance`] |
 //! | the data folder: database, master key, lock | [`DataFolder`] |
+//! | the database as one file, and back | [`backup`] |
+//! | whether a server would start | [`check_config`] |
 //! | everything from one store to another | [`migrate`] |
 //! | how a running server is | [`health`] |
 //! | sockets, timeouts, the end | [`serve`] |
@@ -18,6 +22,9 @@
 
 mod admin;
 mod answer;
+mod audit;
+pub mod backup;
+pub mod check_config;
 pub mod cli;
 mod complaints;
 mod compose;
@@ -32,9 +39,11 @@ pub mod serve;
 pub mod telemetry;
 
 pub use self::admin::Admin;
+pub use self::audit::Audit;
 pub use self::compose::{Builder, Kept, OpenError, Portcullis};
 pub use self::config::Config;
 pub use self::data::{DataError, DataFolder};
 pub use self::greeting::Greeting;
 pub use self::opening::Entrance;
 pub use self::ops::Ops;
+pub use self::ops::metrics::{Gauges, Metrics};

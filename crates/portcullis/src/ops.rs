@@ -1,5 +1,8 @@
 //! For operators and the curious: is it alive, is it ready, what is it.
 
+pub(crate) mod metrics;
+pub(crate) mod timed;
+
 use std::sync::Arc;
 
 use ambient::{Clock, SystemClock, Time};
@@ -144,6 +147,16 @@ impl Place {
             _ => None,
         }
     }
+}
+
+/// Whether `/metrics` is asked for, at the root or below the issuer's path.
+pub(crate) fn is_metrics(path: &str, issuer: &Issuer) -> bool {
+    issuer.strip(path).unwrap_or(path) == "/metrics"
+}
+
+/// What [`Metrics::text`](metrics::Metrics::text) says.
+pub(crate) fn exposition(text: String) -> Response<Bytes> {
+    answer::of_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
 }
 
 /// The answer to a method that does something else than reading.

@@ -1,10 +1,11 @@
 //! The network: connections, their limits, and an end that cuts no request off.
 //!
-//! Plain HTTP/1.1. TLS and HTTP/2 are for the proxy before it.
+//! HTTP/1.1, plain or over TLS. HTTP/2 is for a proxy before it.
 
 mod patience;
 mod room;
 mod running;
+mod tls;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -23,8 +24,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -34,6 +36,7 @@ use self::patience::{Drained, Hurried, PATIENCE};
 use self::room::Guests;
 pub use self::room::Room;
 use self::running::Running;
+pub use self::tls::{Tls, TlsError, TlsFiles};
 use crate::complaints::Complaints;
 
 /// How long running requests may take after the server was told to stop.
@@ -100,6 +103,27 @@ pub async fn serve(
     room: Room,
     stop: impl Future<Output = ()> + Send,
 ) {
+    run(serve, listener, room, None, stop).await;
+}
+
+/// As [`serve`], over TLS. A handshake that takes more than 30 seconds ends its connection.
+pub async fn serve_tls(
+    serve: Arc<dyn Serve>,
+    listener: TcpListener,
+    room: Room,
+    tls: Arc<Tls>,
+    stop: impl Future<Output = ()> + Send,
+) {
+    run(serve, listener, room, Some(tls), stop).await;
+}
+
+async fn run(
+    serve: Arc<dyn Serve>,
+    listener: TcpListener,
+    room: Room,
+    tls: Option<Arc<Tls>>,
+    stop: impl Future<Output = ()> + Send,
+) {
     let (router, mut running) = Running::mount(serve);
     let guests = Guests::of(room);
     let mut complaints = Complaints::default();
@@ -124,19 +148,16 @@ pub async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%from, %error, "a connection broke");
         }
-        let router = router.clone();
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
-            .max_buf_size(LARGEST_HEAD)
-            .serve_connection(
-                Drained::new(TokioIo::new(stream)),
-                service_fn(move |request| answer(router.clone(), request, from)),
-            );
-        let connection = graceful.watch(connection);
+        let (router, watcher) = (router.clone(), graceful.watcher());
+        let acceptor = tls.as_ref().map(|tls| tls.acceptor());
         connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%from, %error, "a connection broke");
+            match acceptor {
+                None => converse(stream, from, router, watcher).await,
+                Some(acceptor) => match timeout(PATIENCE, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => converse(stream, from, router, watcher).await,
+                    Ok(Err(error)) => tracing::debug!(%from, %error, "a handshake failed"),
+                    Err(_) => tracing::debug!(%from, "a handshake took too long"),
+                },
             }
             drop(guest);
         });
@@ -179,6 +200,24 @@ pub fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
+/// Answers the requests of one connection.
+async fn converse<C>(stream: C, from: SocketAddr, router: Router, watcher: Watcher)
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(
+            Drained::new(TokioIo::new(stream)),
+            service_fn(move |request| answer(router.clone(), request, from)),
+        );
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%from, %error, "a connection broke");
+    }
+}
+
 async fn accept<C, F: Future<Output = io::Result<C>>>(
     next: impl Fn() -> F,
     complaints: &mut Complaints,
@@ -199,6 +238,40 @@ async fn accept<C, F: Future<Output = io::Result<C>>>(
                 sleep(Duration::from_secs(1)).await;
             }
         }
+    }
+}
+
+/// Waits for SIGHUP, with which an operator asks a server to read again what may change while it runs. It never comes where there
+/// are no signals.
+#[derive(Debug)]
+pub struct Reload {
+    #[cfg(unix)]
+    hangups: tokio::signal::unix::Signal,
+}
+
+/// Listens for SIGHUP, which ends no process from now on.
+///
+/// # Errors
+///
+/// If this process may not listen to signals.
+pub fn told_to_reload() -> io::Result<Reload> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Reload { hangups: signal(SignalKind::hangup())? })
+    }
+    #[cfg(not(unix))]
+    Ok(Reload {})
+}
+
+impl Reload {
+    /// Waits until it is told.
+    pub async fn told(&mut self) {
+        #[cfg(unix)]
+        if self.hangups.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::panic;
 
+use http::HeaderMap;
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
@@ -42,6 +43,24 @@ pub fn start(config: &Config) -> Result<(), TelemetryError> {
     Ok(())
 }
 
+/// The id of the trace that a request belongs to, if its `traceparent` is one (W3C Trace Context section 3.2): 32 lowercase hexadecimal
+/// digits. Anybody may send one; it is for finding log lines and for nothing else.
+pub(crate) fn trace_of(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all("traceparent").iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let mut parts = value.to_str().ok()?.split('-');
+    let is_hex = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_id = |text: &str, length: usize| is_hex(text, length) && text.bytes().any(|byte| byte != b'0');
+    let version = parts.next().filter(|version| is_hex(version, 2) && *version != "ff")?;
+    let trace = parts.next().filter(|trace| is_id(trace, 32))?;
+    parts.next().filter(|parent| is_id(parent, 16))?;
+    parts.next().filter(|flags| is_hex(flags, 2))?;
+    // A later version may say more.
+    (version != "00" || parts.next().is_none()).then_some(trace)
+}
+
 /// An error with its causes, as far as it does not name them itself.
 pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -63,6 +82,36 @@ pub(crate) mod tests {
 
     use tracing::instrument::WithSubscriber as _;
 
+    use super::*;
+
+    #[test]
+    fn a_trace_is_known_by_a_well_formed_traceparent_alone() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let of = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("traceparent", value.parse().unwrap());
+            }
+            trace_of(&headers).map(ToOwned::to_owned)
+        };
+        let good = format!("00-{trace}-00f067aa0ba902b7-01");
+        assert_eq!(of(&[&good]).as_deref(), Some(trace));
+        assert_eq!(of(&[&format!("cc-{trace}-00f067aa0ba902b7-01-more")]).as_deref(), Some(trace));
+        for wrong in [
+            String::new(),
+            trace.to_owned(),
+            format!("ff-{trace}-00f067aa0ba902b7-01"),
+            format!("00-{trace}-00f067aa0ba902b7-01-more"),
+            format!("00-{trace}-00f067aa0ba902b7"),
+            format!("00-{trace}-0000000000000000-01"),
+            format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()),
+            format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
+        ] {
+            assert_eq!(of(&[&wrong]), None, "{wrong}");
+        }
+        assert_eq!(of(&[&good, &good]), None);
+    }
+
     /// What `work` comes to, and what is logged meanwhile at the default level.
     pub(crate) async fn logged<T>(work: impl Future<Output = T>) -> (T, String) {
         let lines = Lines::default();
@@ -76,13 +125,13 @@ pub(crate) mod tests {
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
-    impl std::io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().map_err(|_| std::io::ErrorKind::Other)?.extend_from_slice(bytes);
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().map_err(|_| io::ErrorKind::Other)?.extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
-        fn flush(&mut self) -> std::io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }

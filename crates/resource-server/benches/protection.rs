@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark ends by a panic, and prints")]
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,12 +17,12 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures_util::FutureExt as _;
+use bytes::Bytes;
+use futures_util::{FutureExt as _, stream};
 use http::Request;
 use http::request::Parts;
 use resource_server::{
-    ExposeSecret as _, Jwt, Passed, Protection, ReadBody, SecretString, Time, Verifier, VerifierBuilder,
-    Verify,
+    ExposeSecret as _, Jwt, Passed, Protection, SecretString, Time, Verifier, VerifierBuilder, Verify,
 };
 use serde_json::{Value, json};
 use testkit::provider::{Provider, Signer};
@@ -166,8 +167,8 @@ impl Measured {
     /// The credentials that it takes away are given back to it for the next one.
     fn pass(&self) {
         let (head, before) = &mut *self.request.borrow_mut();
-        let read = |_| std::future::ready(ReadBody::Whole(CALL.into()));
-        let passing = self.protection.pass(black_box(head), before.take(), read);
+        let body = || stream::iter([Ok::<_, Infallible>(Bytes::from(CALL))]);
+        let passing = self.protection.pass(black_box(head), before.take(), body);
         let (passed, _) = passing.now_or_never().unwrap().unwrap();
         *before = Some(black_box(passed));
     }

@@ -75,6 +75,10 @@ struct Said<'a> {
     reason: &'static str,
 }
 
+/// Why the log says that somebody without credentials is not let in as nobody: the request came by a name that is not this server's.
+pub(crate) const HOST_NOT_KNOWN: &str = "host_not_known";
+/// The same: the body is longer than what is read of nobody.
+pub(crate) const ANONYMOUS_BODY_TOO_LARGE: &str = "anonymous_body_too_large";
 /// Whatever is refused before it is read as JSON-RPC. -32000 to -32099 are the server's own, of which MCP has -32020 and below.
 const REFUSED: i32 = -32001;
 /// JSON-RPC 2.0 section 5.1: "Parse error".
@@ -186,6 +190,19 @@ impl Answers {
     pub(crate) fn too_slow(&self, deadline: Duration) -> Answer {
         let sentence = format!("the body was not there after {} seconds", deadline.as_secs());
         self.answer(StatusCode::REQUEST_TIMEOUT, None, &body_fault(REFUSED, &sentence, "body_too_slow"))
+    }
+
+    /// 503: bodies of others take all the memory that there is for bodies.
+    pub(crate) fn too_many_bodies(&self, retry_after: u64) -> Answer {
+        let said = Said {
+            code: REFUSED,
+            class: "Unavailable",
+            sentence: "too much is sent at the moment, try again in a few seconds",
+            error: Some(ErrorCode::TemporarilyUnavailable),
+            reason: "too_many_bodies",
+        };
+        let answer = self.answer(StatusCode::SERVICE_UNAVAILABLE, None, &said);
+        Answer { retry_after: Some(retry_after), ..answer }
     }
 
     /// 400 for a body that ends before its end.

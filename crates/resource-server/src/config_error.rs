@@ -167,6 +167,9 @@ pub enum ValueFault {
     /// Not an origin (RFC 6454 section 6.2).
     #[error("it is no origin: a scheme, a host and perhaps a port, and nothing behind")]
     Origin,
+    /// Not a host.
+    #[error("it is no host: a name or an address, without scheme, port and path")]
+    Host,
     /// Not a URL that a secret may be sent to.
     #[error(
         "it is neither an https URL nor, where the issuer is on this machine, an http URL of this machine"

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use oauth_types::Resource;
 
-use crate::origin::{Origin, is_this_machine};
+use crate::origin::{Host, Origin, is_this_machine};
 
 /// Which origins may call, and whether the server is one that only this machine reaches.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Cors {
     origins: Origins,
     local: bool,
     own: Origin,
+    /// What the server is called, where that decides.
+    hosts: BTreeSet<Host>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,16 +80,21 @@ impl Told<'_> {
 }
 
 impl Cors {
-    /// For `resource`, and the origins that somebody configured.
-    pub(crate) fn new(resource: &Resource, configured: Option<BTreeSet<Origin>>) -> Self {
+    /// For `resource`, the origins that somebody configured, and what else the server is called.
+    pub(crate) fn new(
+        resource: &Resource,
+        configured: Option<BTreeSet<Origin>>,
+        mut hosts: BTreeSet<Host>,
+    ) -> Self {
         let own = Origin::from(resource);
+        hosts.insert(Host::from(&own));
         let local = own.is_this_machine();
         let origins = match configured {
             Some(these) => Origins::These(these),
             None if local => Origins::Local,
             None => Origins::Any,
         };
-        Self { origins, local, own }
+        Self { origins, local, own, hosts }
     }
 
     /// Whether the request may have come from where it did.
@@ -119,6 +126,23 @@ impl Cors {
             // `check` let no other in.
             Origins::Local | Origins::These(_) => false,
         }
+    }
+
+    /// Whether a request is sent to this server by its own name.
+    ///
+    /// A page whose name is made to resolve to this server (DNS rebinding) is of the same origin with it to a browser, which then sends
+    /// no `Origin` with a `GET`. What it cannot do is to name another host than its own.
+    pub(crate) fn is_sent_here(&self, head: &Parts) -> bool {
+        // `check` let no other name in.
+        if self.local {
+            return true;
+        }
+        let is_here = |authority: &str| self.hosts.iter().any(|host| host.is_of(authority));
+        let named = head.uri.authority().map(|authority| is_here(authority.as_str()));
+        let hosts = head.headers.get_all(header::HOST).iter();
+        let mut names =
+            named.into_iter().chain(hosts.map(|host| host.to_str().is_ok_and(is_here))).peekable();
+        names.peek().is_some() && names.all(|here| here)
     }
 
     /// The answer to a browser that asks whether a script may call. It never needs credentials.

@@ -41,7 +41,7 @@ pub use holder::Holder;
 pub use jwt::Jwt;
 pub use metadata::{LegacyMetadata, Metadata};
 pub use opaque::Introspection;
-pub use protection::{Passed, Protection, ProtectionBuilder, READ_HEADERS, ReadBody};
+pub use protection::{Passed, Protection, ProtectionBuilder, READ_HEADERS};
 pub use rejection::{Fault, Invalid, Rejection, Unavailable};
 pub use verified::Verified;
 pub use verifier::{Verifier, VerifierBuilder};

@@ -46,13 +46,42 @@ impl From<&Resource> for Origin {
     }
 }
 
-/// Whether `host[:port]` is this machine, by a name that nobody else can have (RFC 6761 section 6.3).
-pub(crate) fn is_this_machine(authority: &str) -> bool {
+/// What a server is called: a name in lower case, or an address, without a port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Host(String);
+
+impl Host {
+    /// Reads a host, behind which nothing stands, not even a port.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        let host = Self::from(&Origin::parse(&format!("https://{text}"))?);
+        (host.0 == text).then_some(host)
+    }
+
+    /// Whether `host[:port]` is this host, whatever the port.
+    pub(crate) fn is_of(&self, authority: &str) -> bool {
+        without_port(authority).eq_ignore_ascii_case(&self.0)
+    }
+}
+
+impl From<&Origin> for Host {
+    fn from(Origin(origin): &Origin) -> Self {
+        let authority = origin.split_once("://").map_or(origin.as_str(), |(_, authority)| authority);
+        Self(without_port(authority).to_owned())
+    }
+}
+
+fn without_port(authority: &str) -> &str {
     let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let host = match authority.rsplit_once(':') {
+    match authority.rsplit_once(':') {
         Some((host, port)) if digits(port) => host,
         Some(_) | None => authority,
-    };
+    }
+}
+
+/// Whether `host[:port]` is this machine, by a name that nobody else can have (RFC 6761 section 6.3).
+pub(crate) fn is_this_machine(authority: &str) -> bool {
+    let host = without_port(authority);
     let name = |name: &[u8]| name.eq_ignore_ascii_case(b"localhost");
     let bytes = host.as_bytes();
     host == "[::1]"
@@ -78,6 +107,34 @@ mod tests {
             ("*", None),
         ] {
             assert_eq!(Origin::parse(text).as_ref().map(Origin::as_str), origin, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_no_more() {
+        for text in ["MCP.internal", "10.0.0.7", "[::1]", "mcp"] {
+            assert!(Host::parse(text).is_some_and(|host| host.is_of(&text.to_lowercase())), "{text}");
+        }
+        for text in ["", "a:443", "a:8080", "a/", "a?b", "a#b", "b@a", "https://a", "a b", "*", "::1"] {
+            assert_eq!(Host::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_the_same_on_each_port_and_in_any_letters() {
+        let host = Host::from(&Origin::of("https://mcp.example.com:8443/mcp").unwrap());
+        for authority in ["mcp.example.com", "MCP.example.com:8443", "mcp.example.com:80", "mcp.example.com:"]
+        {
+            assert!(host.is_of(authority), "{authority}");
+        }
+        for authority in [
+            "",
+            "example.com",
+            "mcp.example.com.evil.example",
+            "mcp.example.com@evil.example",
+            "a@mcp.example.com",
+        ] {
+            assert!(!host.is_of(authority), "{authority}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Who is let through, decided before anything of the request is acted on (RS-13).
 
+mod ahead;
 mod builder;
 mod passed;
 mod unread;
@@ -16,15 +17,16 @@ use http::{Method, Response, StatusCode};
 use oauth_types::{Authorization, MalformedAuthorization, Resource, Scope};
 use secrecy::SecretString;
 
-use crate::answer::{Answer, Answers};
+use crate::answer::{Answer, Answers, HOST_NOT_KNOWN};
 use crate::cors::{Cors, Told};
 use crate::metadata::Documents;
 use crate::scopes::Hierarchy;
 use crate::tools::Tools;
 use crate::{ConfigError, Metadata, Rejection, Unavailable, Verified, Verify};
 
+use ahead::ReadAhead;
 pub use builder::ProtectionBuilder;
-pub use passed::{Passed, READ_HEADERS, ReadBody};
+pub use passed::{Passed, READ_HEADERS};
 use unread::Unread;
 
 /// What stands before an MCP server: it decides who comes in, and says to everybody else what to do about it.
@@ -32,18 +34,16 @@ use unread::Unread;
 /// It is `http` alone; an adapter makes the layer of a web framework of it. A clone is the same protection.
 ///
 /// ```
-/// use resource_server::{Passed, Protection, ReadBody};
+/// use futures_util::stream;
+/// use resource_server::{Passed, Protection};
 ///
 /// async fn passed(
 ///     protection: &Protection,
 ///     request: http::Request<bytes::Bytes>,
 /// ) -> Result<(http::Request<bytes::Bytes>, Passed), http::Response<bytes::Bytes>> {
 ///     let (mut head, body) = request.into_parts();
-///     let whole = body.clone();
-///     let read = |limit| async move {
-///         if whole.len() > limit { ReadBody::TooLarge } else { ReadBody::Whole(whole) }
-///     };
-///     let (passed, _) = protection.pass(&mut head, None, read).await?;
+///     let pieces = stream::iter([Ok::<_, std::io::Error>(body.clone())]);
+///     let (passed, _) = protection.pass(&mut head, None, || pieces).await?;
 ///     Ok((http::Request::from_parts(head, body), passed))
 /// }
 /// ```
@@ -73,9 +73,11 @@ struct Common {
     keep_authorization_header: bool,
     body_limit: usize,
     body_deadline: Duration,
+    read_ahead: ReadAhead,
     clock: Arc<dyn Clock>,
     answers: Answers,
     unavailable: Answer,
+    too_many_bodies: Answer,
     documents: Arc<Documents>,
 }
 
@@ -192,7 +194,7 @@ impl Protection {
     async fn decided(&self, head: &Parts) -> Result<Admission, Answer> {
         let common = &*self.0.common;
         let at = if common.tools.is_empty() { None } else { Some(common.clock.now()) };
-        let token = self.shown(&head.headers)?;
+        let token = self.shown(head)?;
         let caller = match &token {
             Some(token) => Some(self.checked(token).await?),
             None => None,
@@ -214,13 +216,19 @@ impl Protection {
     }
 
     /// The token that a request shows. `None` for somebody who may be anonymous.
-    fn shown(&self, headers: &HeaderMap) -> Result<Option<SecretString>, Answer> {
+    fn shown(&self, head: &Parts) -> Result<Option<SecretString>, Answer> {
         let common = &*self.0.common;
         let may_be_nobody = common.optional && self.0.route.is_empty();
-        match presented(headers) {
+        match presented(&head.headers) {
             Presented::Token(token) => Ok(Some(token)),
             // Whoever opens a page sends what it likes, from where they are: inside of a company's network, for instance.
-            Presented::Nothing if may_be_nobody && !common.cors.is_of_foreign_page(headers) => Ok(None),
+            Presented::Nothing if may_be_nobody && !common.cors.is_of_foreign_page(&head.headers) => {
+                if common.cors.is_sent_here(head) {
+                    Ok(None)
+                } else {
+                    Err(self.0.no_credentials.because(HOST_NOT_KNOWN))
+                }
+            }
             Presented::Nothing | Presented::Other => Err(self.0.no_credentials.clone()),
             Presented::Malformed => Err(self.0.malformed.clone()),
         }

@@ -102,17 +102,26 @@ pub struct Seen {
 pub enum ClaimKind {
     /// A normalised e-mail address, owned by a person.
     Email,
+    /// The id of a passkey, owned by a person.
+    Passkey,
+    /// An `Idempotency-Key` of the administration, owned by what it made.
+    Idempotency,
+    /// The digest of a person, a kind of browser and an address: they have logged in so. Owned by the person.
+    Device,
 }
 
 impl ClaimKind {
     /// All kinds, for those who count or copy everything.
-    pub const ALL: [Self; 1] = [Self::Email];
+    pub const ALL: [Self; 4] = [Self::Email, Self::Passkey, Self::Idempotency, Self::Device];
 
     /// The name that a backend stores.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
+            Self::Passkey => "passkey",
+            Self::Idempotency => "idempotency",
+            Self::Device => "device",
         }
     }
 }

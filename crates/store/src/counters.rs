@@ -18,6 +18,9 @@ pub trait Counters: Send + Sync {
     /// Counts one event under `key` in the window of `window` seconds that `now` falls into; answers how many it has seen
     /// with this one.
     async fn count(&self, key: &str, window: i64, now: Time) -> Result<u32, StoreError>;
+
+    /// Forgets what was counted under `key` in the window of `window` seconds that `now` falls into.
+    async fn forget(&self, key: &str, window: i64, now: Time) -> Result<(), StoreError>;
 }
 
 /// Counters of this process.
@@ -57,12 +60,22 @@ impl MemoryCounters {
         counts.insert(key.to_owned(), Window { ends, seen: 1 });
         1
     }
+
+    /// [`forget`](Counters::forget), which cannot fail here.
+    pub fn unsee(&self, key: &str) {
+        self.0.lock().remove(key);
+    }
 }
 
 #[async_trait]
 impl Counters for MemoryCounters {
     async fn count(&self, key: &str, window: i64, now: Time) -> Result<u32, StoreError> {
         Ok(self.seen(key, window, now))
+    }
+
+    async fn forget(&self, key: &str, _: i64, _: Time) -> Result<(), StoreError> {
+        self.unsee(key);
+        Ok(())
     }
 }
 
@@ -78,6 +91,9 @@ mod tests {
         }
         assert_eq!(counters.count("b", 60, Time(59)).await.unwrap(), 1);
         assert_eq!(counters.count("a", 60, Time(60)).await.unwrap(), 1);
+        assert_eq!(counters.count("a", 60, Time(60)).await.unwrap(), 2);
+        counters.forget("a", 60, Time(61)).await.unwrap();
+        assert_eq!(counters.count("a", 60, Time(61)).await.unwrap(), 1);
     }
 
     #[tokio::test]

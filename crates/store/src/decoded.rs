@@ -87,6 +87,7 @@ mod tests {
             redirect_uris: Vec::new(),
             refresh: true,
             provenance: Provenance::Dynamic,
+            first_party: false,
             server: None,
             registered: Time(0),
             kept_until: None,

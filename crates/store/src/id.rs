@@ -112,6 +112,10 @@ bytes_as_text! {
     ServerId, 16, "srv_"
 }
 bytes_as_text! {
+    /// Names a link that was mailed, or an invitation. Not a secret: what proves it is the ticket's text.
+    TicketId, 16, ""
+}
+bytes_as_text! {
     /// The version of a record: random, drawn for each commit.
     ///
     /// A counter could not tell a commit of mine that the driver sent twice from a rival's; a random mark can.

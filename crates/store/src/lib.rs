@@ -44,21 +44,24 @@ pub use contract::{
 pub use counters::{Counters, MemoryCounters};
 pub use decoded::Decoded;
 pub use facts::{Facts, Use};
-pub use id::{Digest, Epoch, GrantId, Malformed, Mark, Nonce, ServerId, SessionId};
+pub use id::{Digest, Epoch, GrantId, Malformed, Mark, Nonce, ServerId, SessionId, TicketId};
 pub use memory::Memory;
-pub use records::account::{Account, AccountStore, Created};
-pub use records::admin::AdminKey;
+pub use records::account::{Account, AccountStore, Created, Passkey, Readdressed, SecondFactors, Totp};
+pub use records::admin::{AdminAccess, AdminKey};
 pub use records::client::{Client, ClientAuth, Provenance, SecretMethod};
 pub use records::consent::{Agreed, Consent};
+pub use records::device::Device;
 pub use records::grant::{
     Access, Coded, Ended, Grant, Lasting, Live, MOST_ACCESS_TOKENS, Party, Request, Requested, SpentCode,
     Stage, Subject, Target, Why,
 };
 pub use records::keys::{KeyList, KeyState, SealedKey};
-pub use records::server::{OriginEntry, OriginIndex, ScopeEntry, Server, UserInfoDetail};
+pub use records::server::{OriginEntry, OriginIndex, RetiringKey, ScopeEntry, Server, UserInfoDetail};
 pub use records::session::Session;
 pub use records::standing::{PersonId, PersonStanding, Standing, Status};
 pub use records::tenure::{Tenure, TenureState};
+pub use records::ticket::{Purpose, Ticket};
+pub use records::trail::{Entry, Outcome, Trail};
 pub use records::{Found, Record};
 pub use row::{Key, Kind, Links, Marks, Row};
 #[cfg(feature = "sqlite")]

@@ -30,13 +30,17 @@ pub enum Kind {
     Keys,
     /// [`AdminKey`](crate::AdminKey)
     AdminKey,
+    /// [`Ticket`](crate::Ticket)
+    Ticket,
+    /// [`Trail`](crate::Trail)
+    Trail,
     /// [`Tenure`](crate::Tenure)
     Tenure,
 }
 
 impl Kind {
     /// All kinds, for those who count or copy everything.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Grant,
         Self::Client,
         Self::Person,
@@ -47,6 +51,8 @@ impl Kind {
         Self::Account,
         Self::Keys,
         Self::AdminKey,
+        Self::Ticket,
+        Self::Trail,
         Self::Tenure,
     ];
 
@@ -64,6 +70,8 @@ impl Kind {
             Self::Account => "account",
             Self::Keys => "keys",
             Self::AdminKey => "admin_key",
+            Self::Ticket => "ticket",
+            Self::Trail => "trail",
             Self::Tenure => "tenure",
         }
     }

@@ -23,7 +23,7 @@ fn place() -> (TempDir, PathBuf) {
 }
 
 fn record(name: &str) -> AdminKey {
-    AdminKey { name: name.to_owned(), digest: Digest::of(name.as_bytes()), made: Time(1) }
+    AdminKey::new(name, Digest::of(name.as_bytes()), Time(1))
 }
 
 fn creation(n: u8) -> Changes {

@@ -20,7 +20,7 @@ fn draw<const N: usize>() -> [u8; N] {
 
 async fn create(store: &Sqlite) -> Result<String, StoreError> {
     let name = Mark::new(draw()).to_string();
-    let record = AdminKey { name: name.clone(), digest: Digest::of(&[b'x'; 32]), made: Time(1) };
+    let record = AdminKey::new(name.clone(), Digest::of(&[b'x'; 32]), Time(1));
     let answer = store.commit(&Changes::create(Mark::new(draw()), &record)).await?;
     assert_eq!(answer, Commit::Done);
     Ok(name)

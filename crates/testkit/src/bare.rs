@@ -241,6 +241,7 @@ pub fn id(party: Party) -> ClientId {
 #[must_use]
 pub fn client(party: Party, refresh: bool) -> Client {
     Client {
+        first_party: false,
         id: id(party),
         auth: ClientAuth::Public,
         redirect_uris: vec![RedirectUri::parse(CALLBACK).unwrap()],
@@ -272,6 +273,7 @@ pub fn ada_elsewhere() -> Authentication {
 
 async fn registered(registry: &Registry, resource: &str) -> (Server, String) {
     let entry = |name: &str| ScopeEntry {
+        optional: false,
         name: name.to_owned(),
         description: None,
         default: false,

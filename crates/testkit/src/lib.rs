@@ -8,6 +8,7 @@ pub mod browser;
 pub mod client;
 pub mod faults;
 pub mod fuzz;
+pub mod mail;
 pub mod model;
 pub mod provider;
 pub mod redis_server;

@@ -94,6 +94,7 @@ fn notes() -> Result<NewServer, Box<dyn Error>> {
         name: name.to_owned(),
         description: None,
         default,
+        optional: false,
         implies: Scope::default(),
     };
     Ok(NewServer {

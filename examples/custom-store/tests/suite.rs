@@ -22,7 +22,7 @@ async fn what_was_answered_is_there_after_opening_again_and_by_one_process_at_a_
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
     let store = Redb::open(&path).unwrap();
-    let key = AdminKey { name: "first".to_owned(), digest: Digest::of(b"adm_x"), made: Time(1) };
+    let key = AdminKey::new("first", Digest::of(b"adm_x"), Time(1));
     assert_eq!(store.commit(&Changes::create(Mark::new([1; 16]), &key)).await.unwrap(), Commit::Done);
     assert!(matches!(Redb::open(&path), Err(StoreError::Unavailable(_))), "somebody else has it open");
     drop(store);

@@ -58,6 +58,7 @@ async fn log_in(issuer: Issuer) -> Result<LogIn, Box<dyn Error>> {
         name: name.to_owned(),
         description: None,
         default,
+        optional: false,
         implies: Scope::default(),
     };
     let notes = NewServer {

@@ -57,6 +57,7 @@ fn notes() -> Result<NewServer, Box<dyn Error>> {
         name: name.to_owned(),
         description: Some(description.to_owned()),
         default,
+        optional: false,
         implies: Scope::default(),
     };
     Ok(NewServer {

@@ -79,8 +79,8 @@ async fn a_server_is_registered_and_its_key_shown_once(run: Run) {
     assert_eq!(made["prm_url"], format!("{ISSUER}/prm/{id}"));
     assert_eq!(made["resource_url"], RESOURCE);
     let scopes = json!([
-        { "name": "files:read", "description": null, "default": true, "implies": [] },
-        { "name": "files:write", "description": "Change your files", "default": false, "implies": ["files:read"] },
+        { "name": "files:read", "description": null, "default": true, "optional": false, "implies": [] },
+        { "name": "files:write", "description": "Change your files", "default": false, "optional": false, "implies": ["files:read"] },
     ]);
     assert_eq!(made["scopes"], scopes);
     assert_eq!(answer.header("location"), Some(format!("{ISSUER}/api/servers/{id}").as_str()));
@@ -100,7 +100,7 @@ async fn a_server_without_scopes_has_the_usual_one(run: Run) {
     let world = run.world().await;
     let answer =
         register(&world, &json!({ "name": "Files", "resource_url": "http://127.0.0.1:3000/mcp" })).await;
-    let scopes = json!([{ "name": "mcp:tools", "description": null, "default": true, "implies": [] }]);
+    let scopes = json!([{ "name": "mcp:tools", "description": null, "default": true, "optional": false, "implies": [] }]);
     assert_eq!((answer.status(), &answer.json()["scopes"]), (201, &scopes));
 }
 
@@ -239,8 +239,8 @@ async fn what_is_not_there_is_404_and_a_wrong_method_405(run: Run) {
     }
     for (method, path, allowed) in [
         (Method::DELETE, "/api/servers", "GET, POST"),
-        (Method::PUT, own.as_str(), "GET, DELETE"),
-        (Method::GET, "/api/clients/x", "DELETE"),
+        (Method::PUT, own.as_str(), "DELETE, GET, PATCH"),
+        (Method::PUT, "/api/clients/x", "DELETE, GET, PATCH"),
     ] {
         let answer = world.administer(method, path, None).await;
         assert_problem(&answer, 405, "invalid_request");

@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
+use ambient::Clock as _;
+use authz_core::{Limit, Rate};
 use http::Method;
 use serde_json::json;
-use testkit::client::{CALLBACK, metadata, open};
+use testkit::client::{CALLBACK, Client, ResourceServer, metadata, open};
 use testkit::world::{Answer, PASSWORD, World, request};
 
 use crate::run::{Run, Stage};
@@ -58,6 +60,34 @@ async fn as04_guesses_at_one_account_from_one_address_are_limited(run: Run) {
     assert_eq!(post_from(&world, "203.0.113.2", "/auth/login", &right).await.status(), 200);
     world.clock.advance(300);
     assert_eq!(post_from(&world, "203.0.113.1", "/auth/login", &right).await.status(), 200);
+}
+
+/// AS-4: what is waited for grows, and ends with the right password.
+async fn as04_whoever_goes_on_guessing_waits_longer_until_the_right_password_comes(run: Run) {
+    let world = run.world().await;
+    world.person("ada@example.com").await;
+    // At the beginning of a window of half an hour.
+    let now = world.clock.now().0;
+    world.clock.advance(10_800 - now.rem_euclid(10_800));
+    let wrong = json!({ "email": "ada@example.com", "password": "wrong password" });
+    let right = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let log_in = async |body| post_from(&world, "203.0.113.1", "/auth/login", body).await;
+    for _ in 0..2 {
+        for _ in 0..10 {
+            assert_eq!(log_in(&wrong).await.status(), 401);
+        }
+        assert_limited(&log_in(&wrong).await, 300);
+        world.clock.advance(300);
+    }
+    let waits = log_in(&right).await;
+    assert_limited(&waits, 1_200);
+    assert_eq!(waits.header("retry-after"), Some("1200"));
+    world.clock.advance(1_200);
+    assert_eq!(log_in(&right).await.status(), 200);
+    for _ in 0..10 {
+        assert_eq!(log_in(&wrong).await.status(), 401, "nothing is left of what was before");
+    }
+    assert_limited(&log_in(&right).await, 300);
 }
 
 /// AS-4: and from wherever they come, to a hundred.
@@ -170,6 +200,35 @@ async fn only_a_trusted_proxy_names_the_sender(run: Run) {
     assert_eq!(send("10.0.0.1", "203.0.113.2").await, 201);
 }
 
+/// Item 9 of what hosted clients need: many people come from one address, and 429 on a refresh would throw them all out.
+async fn requests_for_tokens_are_limited_by_client_and_grant_and_not_by_address(run: Run) {
+    let change = |config: &mut portcullis::Config| {
+        config.rates = config.rates.clone().with(Limit::Token, Rate::new(5, 60).unwrap());
+    };
+    let world = run.with(change).await;
+    ResourceServer::usual(&world).await;
+    let client = Client::public(&world).await;
+    let mut ada = world.person("ada@example.com").await;
+    let mut bo = world.person("bo@example.com").await;
+    let (one, other) = (client.connect(&world, &mut ada).await, client.connect(&world, &mut bo).await);
+    let now = world.clock.now().0;
+    world.clock.advance(60 - now.rem_euclid(60));
+    // Within the leeway the same answer comes again.
+    for _ in 0..5 {
+        assert_eq!(client.refresh(&world, &one.refresh).await.status(), 200);
+    }
+    let limited = client.refresh(&world, &one.refresh).await;
+    assert_limited(&limited, 60);
+    assert_eq!(
+        limited.member("error"),
+        "temporarily_unavailable",
+        "no client takes it for the end of its grant"
+    );
+    assert_eq!(client.refresh(&world, &other.refresh).await.status(), 200);
+    world.clock.advance(60);
+    assert_ne!(client.refresh(&world, &one.refresh).await.status(), 429);
+}
+
 /// An operator may switch them off.
 async fn limits_can_be_switched_off(run: Run) {
     let world = run.with(|config| config.limits = false).await;
@@ -181,6 +240,8 @@ async fn limits_can_be_switched_off(run: Run) {
 stamp! {
     as52_registrations_are_limited_by_address,
     as04_guesses_at_one_account_from_one_address_are_limited,
+    as04_whoever_goes_on_guessing_waits_longer_until_the_right_password_comes,
+    requests_for_tokens_are_limited_by_client_and_grant_and_not_by_address,
     as04_guesses_at_one_account_are_limited_wherever_they_come_from,
     as04_the_limit_does_not_tell_which_accounts_there_are,
     as04_log_ins_are_limited_by_address,

@@ -9,6 +9,7 @@
 mod run;
 
 mod admin;
+mod admin_acts;
 mod authorize;
 mod consent;
 mod cors;
@@ -16,6 +17,7 @@ mod discovery;
 mod faults;
 mod introspect;
 mod limits;
+mod mail;
 mod malformed;
 mod pages;
 mod pkce;
@@ -27,6 +29,7 @@ mod remembered;
 mod replay;
 mod resources;
 mod revoke;
+mod second_factor;
 mod secrets;
 mod sessions;
 mod token;

@@ -51,7 +51,15 @@ async fn as22_every_page_forbids_frames_scripts_and_keeping(run: Run) {
         {
             assert!(policy.split("; ").any(|one| one == directive), "{path}: {policy}");
         }
-        assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{path}: {policy}");
+        // One script, a file of this server, where passkeys are asked for.
+        let scripts = page.html.attributes("script", "src");
+        assert!(
+            scripts.iter().all(|script| script.starts_with("/assets/passkey.js?v=")),
+            "{path}: {scripts:?}"
+        );
+        let mut allowed = policy.split("; ").filter(|one| one.starts_with("script-src"));
+        assert_eq!(allowed.next(), (!scripts.is_empty()).then_some("script-src 'self'"), "{path}: {policy}");
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{path}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");

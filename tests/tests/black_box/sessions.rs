@@ -89,7 +89,7 @@ async fn log_out_ends_the_session_on_the_server(run: Run) {
 }
 
 /// Thirty days, and a text that was tampered with is nobody's.
-async fn a_session_ends_after_thirty_days(run: Run) {
+async fn a_session_ends_after_thirty_days_or_fourteen_without_use(run: Run) {
     let Stage { world, mut ada, .. } = run.stage().await;
     let text = ada.cookie(SESSION).unwrap().to_owned();
     for forged in [
@@ -102,7 +102,14 @@ async fn a_session_ends_after_thirty_days(run: Run) {
         browser.plant(SESSION, &forged);
         assert!(!is_logged_in(&mut browser).await, "{forged}");
     }
-    world.clock.advance(30 * 86_400 - 1);
+    let mut bo = world.person("bo@example.com").await;
+    world.clock.advance(14 * 86_400 - 1);
+    assert!(is_logged_in(&mut ada).await);
+    world.clock.advance(1);
+    assert!(is_logged_in(&mut ada).await && !is_logged_in(&mut bo).await);
+    world.clock.advance(12 * 86_400);
+    assert!(is_logged_in(&mut ada).await);
+    world.clock.advance(4 * 86_400 - 1);
     assert!(is_logged_in(&mut ada).await);
     world.clock.advance(1);
     assert!(!is_logged_in(&mut ada).await);
@@ -207,7 +214,7 @@ async fn json_log_in_takes_json_of_its_own_origin_only(run: Run) {
 
 /// An operator may close the door to strangers.
 async fn sign_up_can_be_closed(run: Run) {
-    let world = run.with(|config| config.sign_up = false).await;
+    let world = run.with(|config| config.accounts.sign_up = identity::SignUp::Closed).await;
     let mut browser = world.browser();
     let page = browser.open("/login").await.page();
     assert_eq!(page.html.link("Sign up"), None);
@@ -221,7 +228,7 @@ stamp! {
     a_log_in_rotates_the_session,
     a_planted_session_is_not_adopted,
     log_out_ends_the_session_on_the_server,
-    a_session_ends_after_thirty_days,
+    a_session_ends_after_thirty_days_or_fourteen_without_use,
     log_in_and_sign_up_take_only_forms_of_their_own_page,
     json_log_in_answers_as_documented,
     a_new_account_must_be_complete,

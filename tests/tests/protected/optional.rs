@@ -11,6 +11,8 @@ use crate::signed::{Signed, token, token_for};
 stamp!(
     wd08_only_somebody_without_any_credentials_is_anonymous,
     rs15_a_page_of_another_origin_is_not_anonymous,
+    rs15_a_page_whose_name_resolves_to_the_server_is_not_anonymous,
+    what_nobody_may_send_is_little,
     a_tool_with_a_scope_asks_somebody_anonymous_to_log_in,
     a_route_with_a_scope_asks_somebody_anonymous_to_log_in,
     a_handler_that_needs_a_caller_asks_somebody_anonymous_to_log_in,
@@ -59,6 +61,39 @@ async fn rs15_a_page_of_another_origin_is_not_anonymous(run: Run) {
     let allowing = |b: ProtectionBuilder| optional(b).allowed_origins(["https://app.example"]);
     let server = run.protected(Signed::new().demanding(allowing));
     assert_eq!(server.get("/mcp", &[("origin", "https://app.example")]).await.status(), 200);
+}
+
+/// DNS rebinding: to a browser the server is the page's own, so its `GET` has no `Origin`.
+async fn rs15_a_page_whose_name_resolves_to_the_server_is_not_anonymous(run: Run) {
+    let known_as = |b: ProtectionBuilder| optional(b).also_known_as(["mcp.internal"]);
+    let server = run.protected(Signed::new().demanding(known_as));
+    for host in ["evil.example", "10.0.0.7:3000", "mcp.example.com.evil.example"] {
+        let answer = server.get("/mcp", &[("host", host)]).await;
+        assert_eq!(answer.status(), 401, "{host}");
+        assert!(!challenge(&answer).contains_key("error"));
+    }
+    assert_eq!(server.reached(), 0);
+    for host in ["mcp.example.com", "mcp.internal:3000"] {
+        assert_eq!(server.get("/mcp", &[("host", host)]).await.status(), 200, "{host}");
+    }
+    let authorization = format!("Bearer {}", token_for("files:read"));
+    let known = [("host", "evil.example"), ("authorization", authorization.as_str())];
+    assert_eq!(server.get("/mcp", &known).await.status(), 200, "a page has no token");
+}
+
+/// Whoever is nobody and sends more is asked to log in, before all of it is read.
+async fn what_nobody_may_send_is_little(run: Run) {
+    let server = run.protected(Signed::new().demanding(optional));
+    let call = |length: usize| {
+        let call = call_of("list");
+        " ".repeat(length - call.len()) + &call
+    };
+    let send = async |body: &str| server.send(Method::POST, "/mcp", &[], body).await;
+    assert_eq!(send(&call(64 * 1024)).await.status(), 200);
+    let answer = send(&call(64 * 1024 + 1)).await;
+    assert_eq!(answer.status(), 401);
+    assert!(!challenge(&answer).contains_key("error"));
+    assert_eq!(server.post(&token_for("files:read"), &call(64 * 1024 + 1)).await.status(), 200);
 }
 
 async fn a_tool_with_a_scope_asks_somebody_anonymous_to_log_in(run: Run) {

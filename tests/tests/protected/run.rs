@@ -59,7 +59,8 @@ impl Run {
     /// A server behind this protection.
     pub(crate) fn protected(self, protection: Protection) -> McpServer {
         let reached = Arc::default();
-        McpServer { serve: (self.0)(protection, Arc::clone(&reached)), reached }
+        let host = protection.resource().origin().split_once("://").unwrap().1.to_owned();
+        McpServer { serve: (self.0)(protection, Arc::clone(&reached)), host, reached }
     }
 }
 
@@ -68,11 +69,12 @@ impl Run {
 /// is no protection; they ask who calls, if anybody.
 pub(crate) struct McpServer {
     serve: Arc<dyn Serve>,
+    host: String,
     reached: Arc<AtomicUsize>,
 }
 
 impl McpServer {
-    /// Sends a request.
+    /// Sends a request, to the name of the server unless a header says another one.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -80,7 +82,8 @@ impl McpServer {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
-        let request = testkit::world::request(method, path, headers, Bytes::from(body.to_owned()));
+        let mut request = testkit::world::request(method, path, headers, Bytes::from(body.to_owned()));
+        request.headers_mut().entry("host").or_insert(self.host.parse().unwrap());
         Answer(self.serve.serve(request, Peer::default()).await)
     }
 

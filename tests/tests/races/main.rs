@@ -5,6 +5,7 @@
 
 mod meeting;
 mod one_by_one;
+mod oversight;
 
 use std::sync::Arc;
 

@@ -63,6 +63,13 @@ pub(crate) struct Start {
     _folder: Option<TempDir>,
 }
 
+impl Start {
+    /// The store, reached as whoever takes part in the race reaches it.
+    pub(crate) fn store(&self) -> Arc<dyn Backend> {
+        self.turns.store(self.bare.store.clone())
+    }
+}
+
 impl Race {
     pub(crate) fn new(place: Where, meeting: Meeting) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();

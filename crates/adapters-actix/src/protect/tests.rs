@@ -1,4 +1,5 @@
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::App;
 use actix_web::body::to_bytes;
@@ -6,9 +7,9 @@ use actix_web::error::ErrorImATeapot;
 use actix_web::middleware::from_fn;
 use actix_web::test::{TestRequest, init_service, try_call_service};
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use oauth_types::{Issuer, Resource};
-use resource_server::{Rejection, Unavailable, Verify};
+use resource_server::{ProtectionBuilder, Rejection, Unavailable, Verify};
 use secrecy::SecretString;
 
 use super::*;
@@ -106,6 +107,107 @@ async fn a_body_that_breaks_off_is_400_with_its_code_and_cors() {
     assert_eq!(answer.headers().get("access-control-allow-origin").unwrap(), "*");
     let body = to_bytes(answer.into_body()).await.ok().unwrap();
     assert!(String::from_utf8_lossy(&body).contains("body_broken_off"), "{body:?}");
+}
+
+fn optional(more: impl FnOnce(ProtectionBuilder) -> ProtectionBuilder) -> Protection {
+    let builder = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+    more(builder.optional()).build().unwrap()
+}
+
+/// A page can make its name resolve to any server, and a browser sends no `Origin` with its `GET` then (DNS rebinding).
+#[tokio::test]
+async fn nobody_comes_in_by_another_name_than_the_servers() {
+    let protection = optional(|builder| builder.also_known_as(["mcp.internal"]));
+    let reached = web::to(|_: MaybeCaller| HttpResponse::Ok());
+    let application = init_service(App::new().default_service(reached).wrap(protect(protection))).await;
+    let status = async |uri: &str, host: Option<&str>, authorization: Option<&str>| {
+        let asked = TestRequest::get().uri(uri);
+        let asked = host.into_iter().fold(asked, |asked, host| asked.insert_header(("host", host)));
+        let shown = authorization.into_iter();
+        let asked = shown.fold(asked, |asked, token| asked.insert_header(("authorization", token)));
+        try_call_service(&application, asked.to_request()).await.unwrap().status().as_u16()
+    };
+    for host in ["mcp.example", "MCP.example:8443", "mcp.internal:80"] {
+        assert_eq!(status("/mcp", Some(host), None).await, 200, "{host}");
+        assert_eq!(status(&format!("http://{host}/mcp"), None, None).await, 200, "{host}");
+    }
+    for host in ["evil.example", "mcp.example.evil.example"] {
+        assert_eq!(status("/mcp", Some(host), None).await, 401, "{host}");
+        assert_eq!(status(&format!("http://{host}/mcp"), Some("mcp.example"), None).await, 401, "{host}");
+        assert_eq!(status("/mcp", Some(host), Some("Bearer abc")).await, 200, "{host}");
+    }
+    assert_eq!(status("/mcp", None, None).await, 401);
+}
+
+#[tokio::test]
+async fn of_nobody_no_more_is_read_than_64_kib() {
+    let protection = optional(|builder| builder.require_for_tool("delete", "b"));
+    let application = App::new().default_service(web::to(HttpResponse::Ok)).wrap(protect(protection));
+    let application = init_service(application).await;
+    let read = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&read);
+    let pieces = stream::repeat(Bytes::from(vec![b' '; 1024])).map(move |piece| {
+        counted.fetch_add(piece.len(), Ordering::Relaxed);
+        Ok(piece)
+    });
+    let payload = dev::Payload::Stream { payload: pieces.boxed_local() };
+    let asked = TestRequest::post().uri("/mcp").insert_header(("host", "mcp.example")).to_request();
+    let answer = try_call_service(&application, asked.replace_payload(payload).0).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 401);
+    assert_eq!(read.load(Ordering::Relaxed), 65 * 1024);
+}
+
+/// Whoever sends more than there is room for is told so, and the next one finds room.
+#[tokio::test]
+async fn bodies_that_there_is_no_room_for_are_503_until_others_are_done() {
+    let limit = 48 * 1024 * 1024;
+    let builder = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+    let protection = builder.require_for_tool("delete", "b").body_limit(limit).build().unwrap();
+    let application = App::new().default_service(web::to(HttpResponse::Ok)).wrap(protect(protection));
+    let application = init_service(application).await;
+    let first = stream::iter([Ok(Bytes::from(vec![b' '; limit]))]).chain(stream::pending());
+    let payload = dev::Payload::Stream { payload: first.boxed_local() };
+    let first = request().to_request().replace_payload(payload).0;
+    let mut waiting = Box::pin(try_call_service(&application, first));
+    assert!((&mut waiting).now_or_never().is_none());
+    let ping = || request().set_payload(r#"{"method":"ping"}"#).to_request();
+    let answer = try_call_service(&application, ping()).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 503);
+    assert_eq!(answer.headers().get("retry-after").unwrap(), "5");
+    drop(waiting);
+    assert_eq!(try_call_service(&application, ping()).await.unwrap().status().as_u16(), 200);
+}
+
+#[tokio::test]
+async fn whoever_an_outer_protection_let_in_is_nobody_where_the_inner_one_says_so() {
+    let outer = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+    let outer = outer.keep_authorization_header().build().unwrap();
+    let strips = from_fn(async |mut request: ServiceRequest, next: actix_web::middleware::Next<_>| {
+        request.headers_mut().remove(actix_header::AUTHORIZATION);
+        next.call(request).await
+    });
+    let says = |request: HttpRequest, MaybeCaller(caller): MaybeCaller| async move {
+        assert!(caller.is_none());
+        request.extensions().get::<Arc<Verified>>().is_none().to_string()
+    };
+    let route = web::resource("/mcp").to(says).wrap(protect(optional(|builder| builder)));
+    let application = init_service(App::new().service(route.wrap(strips).wrap(protect(outer)))).await;
+    let asked = request().insert_header(("host", "mcp.example")).to_request();
+    let answer = try_call_service(&application, asked).await.unwrap();
+    assert_eq!(to_bytes(answer.into_body()).await.ok().unwrap(), "true");
+}
+
+#[tokio::test]
+async fn an_inner_protection_that_keeps_the_credentials_shows_them() {
+    let inner = Protection::builder(Anybody(Resource::parse("https://mcp.example/mcp").unwrap()));
+    let inner = inner.keep_authorization_header().build().unwrap();
+    let says = |request: HttpRequest| async move {
+        request.headers().get("authorization").unwrap().to_str().unwrap().to_owned()
+    };
+    let route = web::resource("/mcp").to(says).wrap(protect(inner)).wrap(protect(protection()));
+    let application = init_service(App::new().service(route)).await;
+    let answer = try_call_service(&application, request().to_request()).await.unwrap();
+    assert_eq!(to_bytes(answer.into_body()).await.ok().unwrap(), "Bearer abc");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use super::{Drawn, Setting};
 use crate::page::Page;
 use crate::seam::Authentication;
 use crate::text::TokenText;
-use crate::{ClientRedirect, Event, Refusal, Step};
+use crate::{ClientRedirect, Event, Policy, Refusal, Step};
 
 /// The longest `state` that is kept and echoed, in bytes.
 const LONGEST_STATE: usize = 2048;
@@ -274,7 +274,16 @@ pub fn remembered<'a>(request: &Request, present: Present<'a>, prompt: Prompt) -
     present.known.filter(|known| assured && known.covers(&request.scope, &request.redirect_uri))
 }
 
-/// Enters the state machine: a grant is born *coded* if a remembered consent stands in for asking, else *requested*.
+/// Whether nobody is asked because the operator answers for the client: an administrator vouches for it and has said that it is the
+/// operator's own, and the answer goes to an https address, as in [`remembered`].
+#[must_use]
+pub fn answered_for(request: &Request, client: &Client, prompt: Prompt, policy: &Policy) -> bool {
+    let assured = request.redirect_uri.kind() == RedirectKind::Https && !prompt.consent;
+    let own = client.first_party && client.provenance == Provenance::Administrator;
+    own && assured && !policy.ask_for_first_party
+}
+
+/// Enters the state machine: a grant is born *coded* if a remembered consent or the operator stands in for asking, else *requested*.
 pub fn enter(
     request: Request,
     client: &Client,
@@ -296,18 +305,17 @@ pub fn enter(
     };
     let until = setting.now.plus(setting.policy.request.as_seconds());
     let born = |stage| Grant { id: drawn.grant, client: client.id.clone(), born: setting.now, stage };
-    if let Some(known) = remembered(&request, present, prompt) {
+    let known = remembered(&request, present, prompt);
+    if known.is_some() || answered_for(&request, client, prompt, setting.policy) {
         let key = setting.keys.active();
         let Ok(code) = setting.keys.code(key, drawn.grant, 1, &drawn.nonce) else {
             return Step::refuse(Refusal::KeyUnknown);
         };
-        let consented = Event::Consented {
-            grant: drawn.grant,
-            client: client.id.clone(),
-            person: who.person.clone(),
-            server: request.target.server,
-            scope: request.scope.clone(),
-            remembered: true,
+        let (grant, client_id, person) = (drawn.grant, client.id.clone(), who.person.clone());
+        let (server, scope) = (request.target.server, request.scope.clone());
+        let told = match known {
+            Some(_) => Event::Consented { grant, client: client_id, person, server, scope, remembered: true },
+            None => Event::ConsentWaived { grant, client: client_id, person, server, scope },
         };
         let coded = Coded {
             request,
@@ -317,12 +325,10 @@ pub fn enter(
             key,
             expires: setting.now.plus(setting.policy.code.as_seconds()),
             until,
-            remembered: Some(store::Record::id(known)),
+            remembered: known.map(store::Record::id),
         };
         let grant = born(Stage::Coded(coded));
-        return Step::answer(Entered::Code(code))
-            .writing(Changes::create(drawn.mark, &grant))
-            .telling(consented);
+        return Step::answer(Entered::Code(code)).writing(Changes::create(drawn.mark, &grant)).telling(told);
     }
     if prompt.none {
         return Step::refuse(Refusal::ConsentRequired);

@@ -65,12 +65,18 @@ pub fn valid<'a>(text: &TokenText, facts: &'a Facts, now: Time) -> Option<Valid<
 ///
 /// # Errors
 ///
-/// [`Refusal::ServerKeyWrong`] for anything but a current key of an active server.
-pub fn authenticate_server<'a>(key: &TokenText, server: Option<&'a Server>) -> Result<&'a Server, Refusal> {
+/// [`Refusal::ServerKeyWrong`] for anything but a key of an active server: a current one, or one that was replaced and whose time is not
+/// over.
+pub fn authenticate_server<'a>(
+    key: &TokenText,
+    server: Option<&'a Server>,
+    now: Time,
+) -> Result<&'a Server, Refusal> {
     let server = server.filter(|server| server.status == Status::Active).ok_or(Refusal::ServerKeyWrong)?;
     let digest = key.digest();
     // Every digest is compared, so the time tells nothing about which one matched.
-    let known = server.keys.iter().fold(false, |known, one| known | one.is(&digest));
+    let retiring = server.retiring.iter().filter(|key| now < key.until).map(|key| &key.digest);
+    let known = server.keys.iter().chain(retiring).fold(false, |known, one| known | one.is(&digest));
     if key.kind != TokenKind::ServerKey || key.id != *server.id.as_bytes() || !known {
         return Err(Refusal::ServerKeyWrong);
     }

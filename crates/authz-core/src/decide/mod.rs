@@ -14,6 +14,7 @@
 //! | revocation | RFC 7009 | [`mod@revoke`] |
 //! | use of an access token | RFC 7662, OpenID Connect Core 5.3 | [`bearer`] |
 //! | registration | RFC 7591 | [`register`] |
+//! | what people and administrators do about grants, clients and servers | – | [`oversee`] |
 //! | documents | RFC 8414, RFC 9728 | [`metadata`] |
 
 pub mod authorize;
@@ -22,6 +23,7 @@ pub mod client;
 pub mod consent;
 pub mod issue;
 pub mod metadata;
+pub mod oversee;
 pub mod proceed;
 pub mod redeem;
 pub mod refresh;
@@ -36,7 +38,7 @@ use ambient::Time;
 use store::{GrantId, Mark, Nonce};
 use zeroize::Zeroizing;
 
-use crate::{Keyring, Policy};
+use crate::{Context, Keyring, Policy};
 
 /// What a rule may know besides the facts.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,8 @@ pub struct Setting<'a> {
     pub policy: &'a Policy,
     /// The time.
     pub now: Time,
+    /// What the request tells of where it came from. For people: no rule depends on it.
+    pub caller: &'a Context,
 }
 
 /// Random values, drawn anew for each attempt at a decision. A rule uses each at most once.

@@ -131,6 +131,7 @@ fn come_alive(
         access: Vec::new(),
         idle_end: now.plus(policy.refresh_idle.as_seconds()).min(final_end),
         final_end,
+        device: setting.caller.device().clone(),
     };
     let mut access = Access {
         digest: live.seed,

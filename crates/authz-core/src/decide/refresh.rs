@@ -120,6 +120,7 @@ impl Place<'_> {
             key: setting.keys.active(),
             rotated: now,
             idle_end: now.plus(policy.refresh_idle.as_seconds()).min(self.live.final_end),
+            device: self.live.device.seen_again(setting.caller.device().clone()),
             ..self.live.clone()
         };
         let mut access = Access {

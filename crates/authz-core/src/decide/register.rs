@@ -92,6 +92,7 @@ pub fn register(
         effective.other.remove(ours);
     }
     let client = Client {
+        first_party: false,
         id: id.clone(),
         auth,
         redirect_uris,

@@ -52,7 +52,8 @@ pub fn revoke(
             | TokenKind::ServerKey
             | TokenKind::AdminKey
             | TokenKind::Session
-            | TokenKind::ClientSecret,
+            | TokenKind::ClientSecret
+            | TokenKind::Ticket,
             _,
         ) => Step::answer(()),
     }

@@ -9,7 +9,7 @@ use super::consent::keep_client;
 use super::run::{Rule, run};
 use super::{Engine, Stopped, Unavailable};
 use crate::decide::authorize::{
-    Checked, Entered, Present, Redirectable, check, client_id, enter, receive, remembered,
+    Checked, Entered, Present, Redirectable, answered_for, check, client_id, enter, receive, remembered,
     request as resolved,
 };
 use crate::decide::proceed::{Proceed, proceed};
@@ -17,7 +17,7 @@ use crate::decide::{Drawn, Setting, scope, target};
 use crate::page::Page;
 use crate::seam::{Authentication, Demands, Limit, Pending, Who};
 use crate::step::Settled;
-use crate::{ClientRedirect, ContinuePath, Event, Refusal, ReturnTo, Step};
+use crate::{ClientRedirect, Context, ContinuePath, Event, Refusal, ReturnTo, Step};
 
 /// What the browser gets.
 pub(crate) enum Next {
@@ -31,7 +31,12 @@ pub(crate) enum Next {
 ///
 /// A bad client or redirect URI is a page at once. Everything else is checked before anybody is asked anything, but log-in
 /// comes before any stored request, and before any error redirect to a URI that nobody vouches for.
-pub(crate) async fn authorize(engine: &Engine, http: &Request<Bytes>, form: &Form) -> Result<Next, Stopped> {
+pub(crate) async fn authorize(
+    engine: &Engine,
+    http: &Request<Bytes>,
+    form: &Form,
+    caller: &Context,
+) -> Result<Next, Stopped> {
     let asked = AuthorizationRequest::from_form(form);
     let id = client_id(&asked, form)?;
     let client = engine.client(&id).await?;
@@ -54,7 +59,7 @@ pub(crate) async fn authorize(engine: &Engine, http: &Request<Bytes>, form: &For
         Who::Person(who) => {
             let entrance =
                 Entrance { asked: &asked, redirectable: &redirectable, client: &client, sound: &sound };
-            entered(engine, http, entrance, &who).await
+            entered(engine, http, entrance, &who, caller).await
         }
     }
 }
@@ -141,6 +146,7 @@ async fn entered(
     http: &Request<Bytes>,
     entrance: Entrance<'_>,
     who: &Authentication,
+    caller: &Context,
 ) -> Result<Next, Stopped> {
     let Entrance { asked, redirectable, client, sound } = entrance;
     let consent = Consent::id_of(&who.person, &client.id, &sound.server.id);
@@ -151,17 +157,19 @@ async fn entered(
     let keys = engine.keys.current();
     let present = Present { who, standing, known: known.as_ref() };
     let prompt = sound.checked.prompt;
-    let remembered = remembered(&request, present, prompt).is_some();
-    let stored = remembered || !prompt.none;
+    let unasked = remembered(&request, present, prompt).is_some()
+        || answered_for(&request, client, prompt, &engine.policy);
+    let stored = unasked || !prompt.none;
     if stored && engine.limiter.may(Limit::Requests, &who.session.to_string()).await.is_err() {
-        engine.events.tell(&Event::Limited { limit: Limit::Requests.as_str(), from: None });
+        let limited = Event::Limited { limit: Limit::Requests.as_str(), from: caller.from() };
+        engine.events.tell_with(&limited, caller);
         return Ok(Next::To(redirectable.refuse(Refusal::TooManyRequests)));
     }
-    if remembered {
+    if unasked {
         keep_client(engine, client).await?;
     }
-    let step = enter(request, client, present, prompt, engine.setting(&keys), &engine.draw());
-    match step.settle(engine.store(), &*engine.events).await? {
+    let step = enter(request, client, present, prompt, engine.setting(&keys, caller), &engine.draw());
+    match step.settle(engine.store(), &*engine.events, caller).await? {
         Settled::Stale => Err(Unavailable::Busy.into()),
         Settled::Done(Err(Refusal::KeyUnknown)) => Err(Unavailable::KeyUnknown.into()),
         Settled::Done(Err(refusal)) => Ok(Next::To(redirectable.refuse(refusal))),
@@ -205,6 +213,7 @@ pub(crate) async fn continued(
     engine: &Engine,
     http: &Request<Bytes>,
     grant: GrantId,
+    caller: &Context,
 ) -> Result<Next, Stopped> {
     let demands = Demands::new(ContinuePath::of(grant, &engine.issuer).into());
     let who = match engine.interaction.who(http, &demands).await? {
@@ -212,7 +221,7 @@ pub(crate) async fn continued(
         Who::Page(page) => return Ok(Next::Respond(page)),
         Who::Nobody => return Err(Refusal::LoginRequired.into()),
     };
-    match run(engine, &Return { grant, who: &who, engine }).await?? {
+    match run(engine, &Return { grant, who: &who, engine }, caller).await?? {
         Proceed::ToClient(location) => Ok(Next::To(location)),
         Proceed::Connected => Err(Page::connected().into()),
         Proceed::Ask(grant) => {

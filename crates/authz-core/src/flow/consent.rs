@@ -10,8 +10,9 @@ use super::{Engine, Stopped, Unavailable};
 use crate::decide::consent::{Approved, Review, Shown, approve, deny, remember, shown};
 use crate::decide::register::kept_until;
 use crate::decide::{Drawn, Setting};
+use crate::event::UNKNOWN;
 use crate::seam::{Authentication, Pending, Wanted};
-use crate::{ClientRedirect, ContinuePath, Page, Refusal, Step};
+use crate::{ClientRedirect, Context, ContinuePath, Page, Refusal, Step};
 
 /// A client's time is prolonged at most once a day, in seconds.
 const WORTH_A_WRITE: i64 = 86_400;
@@ -24,7 +25,7 @@ pub(crate) async fn pending(
 ) -> Result<Pending, Stopped> {
     let facts = engine.facts(Use { grant: Some(&grant), ..Use::default() }).await?;
     let keys = engine.keys.current();
-    let found = match shown(&facts, who, engine.setting(&keys))? {
+    let found = match shown(&facts, who, engine.setting(&keys, &UNKNOWN))? {
         Shown::Request(found) => found,
         Shown::Connected => return Err(Page::connected().into()),
     };
@@ -44,6 +45,7 @@ pub(crate) async fn approved(
     grant: GrantId,
     who: &Authentication,
     scope: Option<&Scope>,
+    caller: &Context,
 ) -> Result<ContinuePath, Stopped> {
     let facts = engine.facts(Use { grant: Some(&grant), ..Use::default() }).await?;
     let found = facts.grant.ok_or(Refusal::RequestGone)?;
@@ -53,7 +55,7 @@ pub(crate) async fn approved(
         keep_client(engine, client).await?;
     }
     let rule = Approve { grant, who, scope, reviewed: &reviewed };
-    let approved = run(engine, &rule).await??;
+    let approved = run(engine, &rule, caller).await??;
     if approved == Approved::Now {
         remember_consent(engine, &found.record, who, scope, reviewed.known.as_ref()).await?;
     }
@@ -65,8 +67,9 @@ pub(crate) async fn denied(
     engine: &Engine,
     grant: GrantId,
     who: &Authentication,
+    caller: &Context,
 ) -> Result<ClientRedirect, Stopped> {
-    Ok(run(engine, &Deny { grant, who, engine }).await??)
+    Ok(run(engine, &Deny { grant, who, engine }, caller).await??)
 }
 
 /// What a consent is about, as it is now.
@@ -107,7 +110,8 @@ async fn remember_consent(
     let keys = engine.keys.current();
     let before = known.map(|known| &known.record);
     let scope = scope.unwrap_or(&asked.request.scope);
-    let consent = remember(who, &grant.client, &asked.request, scope, before, engine.setting(&keys));
+    let consent =
+        remember(who, &grant.client, &asked.request, scope, before, engine.setting(&keys, &UNKNOWN));
     let mark = engine.draw().mark;
     let changes = match known {
         Some(known) => Changes::replace(mark, known, &consent),

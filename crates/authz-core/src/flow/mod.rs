@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::decide::{Drawn, Setting};
 use crate::seam::{ClientSource, Interaction, Limiter, People, Resources};
-use crate::{Events, Keyring, Keys, Page, Policy, Refusal};
+use crate::{Context, Events, Keyring, Keys, Page, Policy, Refusal};
 
 /// What the flows work with.
 pub(crate) struct Engine {
@@ -107,8 +107,8 @@ impl Engine {
         self.store().facts(about, &self.decoded).await
     }
 
-    pub(crate) fn setting<'a>(&'a self, keys: &'a Keyring) -> Setting<'a> {
-        Setting { keys, policy: &self.policy, now: self.clock.now() }
+    pub(crate) fn setting<'a>(&'a self, keys: &'a Keyring, caller: &'a Context) -> Setting<'a> {
+        Setting { keys, policy: &self.policy, now: self.clock.now(), caller }
     }
 
     /// What a rule may need of randomness.

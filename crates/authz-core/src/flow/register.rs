@@ -1,21 +1,19 @@
 //! Dynamic client registration.
 
-use std::net::IpAddr;
-
 use oauth_types::{ClientInformation, ClientMetadata, ErrorCode, OAuthError};
 use serde_json::Value;
 use store::{Changes, Commit, Provenance, ServerId};
 
 use super::{Engine, Unavailable};
-use crate::Event;
 use crate::decide::register::{NewClient, Registered, register};
 use crate::seam::Wanted;
+use crate::{Context, Event};
 
 /// Registers a client that says `body` of itself.
 pub(crate) async fn registration(
     engine: &Engine,
     body: &[u8],
-    from: Option<IpAddr>,
+    caller: &Context,
 ) -> Result<Result<ClientInformation, OAuthError>, Unavailable> {
     let metadata = match parse(body) {
         Ok(metadata) => metadata,
@@ -41,7 +39,8 @@ pub(crate) async fn registration(
     };
     match engine.store().commit(&Changes::create(engine.draw().mark, &client)).await? {
         Commit::Done => {
-            engine.events.tell(&Event::ClientRegistered { client: client.id, from });
+            let registered = Event::ClientRegistered { client: client.id, from: caller.from() };
+            engine.events.tell_with(&registered, caller);
             Ok(Ok(information))
         }
         Commit::Stale => Err(Unavailable::Busy),

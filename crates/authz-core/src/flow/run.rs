@@ -5,7 +5,7 @@ use store::{Facts, Use};
 use super::{Engine, Unavailable};
 use crate::decide::{Drawn, Setting};
 use crate::step::Settled;
-use crate::{Refusal, Step};
+use crate::{Context, Refusal, Step};
 
 /// How often a decision is made anew before the request is told to come back.
 ///
@@ -26,13 +26,17 @@ pub(crate) trait Rule: Send + Sync {
 }
 
 /// Runs a rule until it is settled.
-pub(crate) async fn run<R: Rule>(engine: &Engine, rule: &R) -> Result<Result<R::Out, Refusal>, Unavailable> {
+pub(crate) async fn run<R: Rule>(
+    engine: &Engine,
+    rule: &R,
+    caller: &Context,
+) -> Result<Result<R::Out, Refusal>, Unavailable> {
     let mut keys = engine.keys.current();
     let mut read_keys = false;
     for _ in 0..ATTEMPTS {
         let facts = engine.facts(rule.load()).await?;
-        let step = rule.decide(&facts, engine.setting(&keys), &engine.draw());
-        match step.settle(engine.store(), &*engine.events).await? {
+        let step = rule.decide(&facts, engine.setting(&keys, caller), &engine.draw());
+        match step.settle(engine.store(), &*engine.events, caller).await? {
             Settled::Done(Err(Refusal::KeyUnknown)) if read_keys => return Err(Unavailable::KeyUnknown),
             Settled::Done(Err(Refusal::KeyUnknown)) => {
                 keys = engine.keys.read_again().await?;

@@ -13,28 +13,59 @@ use crate::decide::refresh::refresh;
 use crate::decide::revoke::revoke;
 use crate::decide::{Drawn, Setting};
 use crate::keyring::Genuine;
+use crate::seam::{Limit, TooMany};
 use crate::text::TokenText;
-use crate::{Refusal, Step};
+use crate::{Context, Refusal, Step};
 
 /// Tokens for a code or a refresh token.
 pub(crate) async fn token(
     engine: &Engine,
     request: &TokenRequest,
     credentials: &Credentials,
-) -> Result<Result<Issued, Refusal>, Unavailable> {
+    caller: &Context,
+) -> Result<Result<Issued, Unissued>, Unavailable> {
     let foreign = engine.foreign_client(credentials.id.as_ref()).await?;
     let asking = Asking { credentials, foreign: foreign.as_ref() };
-    match request {
+    let outcome = match request {
         TokenRequest::AuthorizationCode(request) => {
             let grant = parse(&request.code).map(|text| GrantId::new(text.id));
-            run(engine, &Redeem { asking, request, grant }).await
+            if let Some(limited) = limited(engine, credentials, "code", grant.as_ref()).await {
+                return Ok(Err(Unissued::Limited(limited)));
+            }
+            run(engine, &Redeem { asking, request, grant }, caller).await?
         }
         TokenRequest::RefreshToken(request) => {
             let text = parse(&request.refresh_token);
             let genuine = genuine(engine, text.as_ref()).await?;
-            run(engine, &Refresh { asking, request, genuine }).await
+            // A forgery is not counted: who does not hold a token of a grant must not be able to keep its client out.
+            let grant = genuine.as_ref().map(Genuine::id_ref);
+            if let Some(limited) = limited(engine, credentials, "refresh", grant).await {
+                return Ok(Err(Unissued::Limited(limited)));
+            }
+            run(engine, &Refresh { asking, request, genuine }, caller).await?
         }
-    }
+    };
+    Ok(outcome.map_err(Unissued::Refused))
+}
+
+/// Why there are no tokens.
+#[derive(Debug)]
+pub(crate) enum Unissued {
+    /// A rule was broken.
+    Refused(Refusal),
+    /// Too many came from this client for this grant.
+    Limited(TooMany),
+}
+
+/// By client and grant, and never by address: hosted clients send the requests of many people from a few addresses.
+async fn limited(
+    engine: &Engine,
+    credentials: &Credentials,
+    kind: &str,
+    grant: Option<&GrantId>,
+) -> Option<TooMany> {
+    let (client, grant) = (credentials.id.as_ref()?, grant?);
+    engine.limiter.may(Limit::Token, &format!("{kind} {grant} {client}")).await.err()
 }
 
 /// Ends a token, and what hangs on it.
@@ -42,13 +73,14 @@ pub(crate) async fn revocation(
     engine: &Engine,
     token: &SecretString,
     credentials: &Credentials,
+    caller: &Context,
 ) -> Result<Result<(), Refusal>, Unavailable> {
     let foreign = engine.foreign_client(credentials.id.as_ref()).await?;
     let text = parse(token);
     let genuine = genuine(engine, text.as_ref()).await?;
     let grant = text.as_ref().map(|text| GrantId::new(text.id));
     let asking = Asking { credentials, foreign: foreign.as_ref() };
-    run(engine, &Revoke { asking, text, genuine, grant }).await
+    run(engine, &Revoke { asking, text, genuine, grant }, caller).await
 }
 
 fn parse(text: &SecretString) -> Option<TokenText> {

@@ -20,11 +20,12 @@ pub(crate) async fn introspection(
     let grant = text.as_ref().map(|text| GrantId::new(text.id));
     let server = ServerId::new(key.id);
     let facts = engine.facts(Use { grant: grant.as_ref(), client: None, server: Some(&server) }).await?;
-    let server = match authenticate_server(key, facts.server.as_ref().map(|found| &found.record)) {
+    let now = engine.clock.now();
+    let server = match authenticate_server(key, facts.server.as_ref().map(|found| &found.record), now) {
         Ok(server) => server,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let valid = text.and_then(|text| valid(&text, &facts, engine.clock.now()));
+    let valid = text.and_then(|text| valid(&text, &facts, now));
     let mut response = introspect(valid, server, &engine.issuer);
     if let Some(valid) = valid.filter(|_| response.active)
         && let Some(person) = valid.person()

@@ -19,17 +19,24 @@ use self::endpoint::Endpoint;
 use crate::decide::client::{Credentials, credentials};
 use crate::decide::metadata;
 use crate::flow::authorize::Next;
+use crate::flow::token::Unissued;
 use crate::flow::{Engine, Stopped, Unavailable, authorize, register, token, usage};
 use crate::page::PATIENCE;
-use crate::seam::{Limit, Wanted, address_key};
+use crate::seam::{Limit, TooMany, Wanted, address_key};
 use crate::text::{TokenKind, TokenText};
-use crate::{AuthorizationServer, Event, Page, Refusal};
+use crate::{AuthorizationServer, Context, Event, Page, Refusal};
 
 impl AuthorizationServer {
     /// Whether a request path, the issuer's own path included, is one of the server's endpoints.
     #[must_use]
     pub fn owns(&self, path: &str) -> bool {
-        Endpoint::at(path, &self.engine.issuer).is_some()
+        self.endpoint(path).is_some()
+    }
+
+    /// The name of the endpoint at a request path, such as `token`; one of a few.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> Option<&'static str> {
+        Endpoint::at(path, &self.engine.issuer).map(|endpoint| endpoint.name())
     }
 }
 
@@ -62,7 +69,7 @@ impl Serve for AuthorizationServer {
         if !endpoint.methods().contains(method) {
             return reply::method_not_allowed(&endpoint);
         }
-        let mut response = answer(engine, &endpoint, &request, peer).await;
+        let mut response = answer(engine, &endpoint, &request, &Context::of(&request, peer)).await;
         if endpoint.has_cors() {
             reply::allow_any_origin(&mut response);
         }
@@ -77,7 +84,7 @@ async fn answer(
     engine: &Engine,
     endpoint: &Endpoint,
     request: &Request<Bytes>,
-    peer: Peer,
+    caller: &Context,
 ) -> Response<Bytes> {
     let answered = match endpoint {
         Endpoint::Metadata => {
@@ -85,21 +92,25 @@ async fn answer(
             return reply::document(metadata.to_json());
         }
         Endpoint::ProtectedResource(server) => return protected_resource(engine, server).await,
-        Endpoint::Authorize => return page(engine, endpoint, authorize_form(engine, request).await, peer),
-        Endpoint::Continue(grant) => {
-            return page(engine, endpoint, continued(engine, request, grant).await, peer);
+        Endpoint::Authorize => {
+            return page(engine, endpoint, authorize_form(engine, request, caller).await, caller);
         }
-        Endpoint::Token => tokens(engine, request).await,
-        Endpoint::Revoke => revoke(engine, request).await,
+        Endpoint::Continue(grant) => {
+            return page(engine, endpoint, continued(engine, request, grant, caller).await, caller);
+        }
+        Endpoint::Token => tokens(engine, request, caller).await,
+        Endpoint::Revoke => revoke(engine, request, caller).await,
         Endpoint::Introspect => introspect(engine, request).await,
-        Endpoint::Register => register(engine, request, peer).await,
+        Endpoint::Register => register(engine, request, caller).await,
         Endpoint::UserInfo => userinfo(engine, request).await,
     };
     match answered {
         Ok(response) => response,
         Err(Failure::Refused(refusal, client)) => {
             let client = client.and_then(|credentials| credentials.id);
-            engine.events.tell(&Event::Refused { endpoint: endpoint.name(), refusal, client, from: peer.0 });
+            let (endpoint_name, from) = (endpoint.name(), caller.from());
+            let refused = Event::Refused { endpoint: endpoint_name, refusal, client, from };
+            engine.events.tell_with(&refused, caller);
             reply::refused(refusal, challenge(endpoint, refusal, request.headers()))
         }
         Err(Failure::Malformed(error)) => reply::malformed(&error),
@@ -138,21 +149,36 @@ impl From<Unavailable> for Failure {
     }
 }
 
-async fn tokens(engine: &Engine, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+async fn tokens(
+    engine: &Engine,
+    request: &Request<Bytes>,
+    caller: &Context,
+) -> Result<Response<Bytes>, Failure> {
     let form = form(request)?;
     let wanted = TokenRequest::from_form(&form)?;
     let credentials = credentials(authorization(request.headers())?, &form)?;
-    match token::token(engine, &wanted, &credentials).await? {
+    match token::token(engine, &wanted, &credentials, caller).await? {
         Ok(issued) => Ok(reply::secret(StatusCode::OK, issued.response().to_json())),
-        Err(refusal) => Err(Failure::Refused(refusal, Some(credentials))),
+        Err(Unissued::Refused(refusal)) => Err(Failure::Refused(refusal, Some(credentials))),
+        Err(Unissued::Limited(too_many)) => Ok(limited(engine, Limit::Token, too_many, caller)),
     }
 }
 
-async fn revoke(engine: &Engine, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+/// 429, and an event.
+fn limited(engine: &Engine, limit: Limit, too_many: TooMany, caller: &Context) -> Response<Bytes> {
+    engine.events.tell_with(&Event::Limited { limit: limit.as_str(), from: caller.from() }, caller);
+    reply::too_many(too_many)
+}
+
+async fn revoke(
+    engine: &Engine,
+    request: &Request<Bytes>,
+    caller: &Context,
+) -> Result<Response<Bytes>, Failure> {
     let form = form(request)?;
     let wanted = RevocationRequest::from_form(&form)?;
     let credentials = credentials(authorization(request.headers())?, &form)?;
-    match token::revocation(engine, &wanted.token, &credentials).await? {
+    match token::revocation(engine, &wanted.token, &credentials, caller).await? {
         Ok(()) => Ok(reply::empty(StatusCode::OK)),
         Err(refusal) => Err(Failure::Refused(refusal, Some(credentials))),
     }
@@ -180,16 +206,19 @@ fn server_key(header: Option<&str>) -> Result<TokenText, Refusal> {
     if key.kind == TokenKind::ServerKey && names_itself { Ok(key) } else { Err(Refusal::ServerKeyWrong) }
 }
 
-async fn register(engine: &Engine, request: &Request<Bytes>, peer: Peer) -> Result<Response<Bytes>, Failure> {
-    if let Err(too_many) = engine.limiter.may(Limit::Registration, &address_key(peer.0)).await {
-        engine.events.tell(&Event::Limited { limit: Limit::Registration.as_str(), from: peer.0 });
-        return Ok(reply::too_many(too_many));
+async fn register(
+    engine: &Engine,
+    request: &Request<Bytes>,
+    caller: &Context,
+) -> Result<Response<Bytes>, Failure> {
+    if let Err(too_many) = engine.limiter.may(Limit::Registration, &address_key(caller.from())).await {
+        return Ok(limited(engine, Limit::Registration, too_many, caller));
     }
     if !has_content_type(request.headers(), "application/json") {
         let advice = "Send the metadata as application/json.";
         return Err(OAuthError::new(ErrorCode::InvalidClientMetadata, advice).into());
     }
-    let information = register::registration(engine, request.body(), peer.0).await??;
+    let information = register::registration(engine, request.body(), caller).await??;
     Ok(reply::secret(StatusCode::CREATED, information.to_json()))
 }
 
@@ -217,7 +246,11 @@ async fn protected_resource(engine: &Engine, server: &str) -> Response<Bytes> {
     }
 }
 
-async fn authorize_form(engine: &Engine, request: &Request<Bytes>) -> Result<Next, Stopped> {
+async fn authorize_form(
+    engine: &Engine,
+    request: &Request<Bytes>,
+    caller: &Context,
+) -> Result<Next, Stopped> {
     let unreadable = || {
         let advice = "Its parameters cannot be read. Start again from the application.";
         Page::bad(ErrorCode::InvalidRequest, "This request is malformed", advice)
@@ -230,22 +263,32 @@ async fn authorize_form(engine: &Engine, request: &Request<Bytes>) -> Result<Nex
     } else {
         Form::parse(request.uri().query().unwrap_or_default().as_bytes())
     };
-    authorize::authorize(engine, request, &form.map_err(|_| unreadable())?).await
+    authorize::authorize(engine, request, &form.map_err(|_| unreadable())?, caller).await
 }
 
-async fn continued(engine: &Engine, request: &Request<Bytes>, grant: &str) -> Result<Next, Stopped> {
+async fn continued(
+    engine: &Engine,
+    request: &Request<Bytes>,
+    grant: &str,
+    caller: &Context,
+) -> Result<Next, Stopped> {
     let grant = GrantId::parse(grant).map_err(|_| Refusal::RequestGone)?;
-    authorize::continued(engine, request, grant).await
+    authorize::continued(engine, request, grant, caller).await
 }
 
 /// The answer to a browser.
-fn page(engine: &Engine, endpoint: &Endpoint, next: Result<Next, Stopped>, peer: Peer) -> Response<Bytes> {
+fn page(
+    engine: &Engine,
+    endpoint: &Endpoint,
+    next: Result<Next, Stopped>,
+    caller: &Context,
+) -> Response<Bytes> {
     match next {
         Ok(Next::To(answer)) => reply::see_other(&answer),
         Ok(Next::Respond(response)) => response,
         Err(Stopped::Page(page)) => {
             let (endpoint, title) = (endpoint.name(), page.title);
-            engine.events.tell(&Event::Stopped { endpoint, title, from: peer.0 });
+            engine.events.tell_with(&Event::Stopped { endpoint, title, from: caller.from() }, caller);
             engine.interaction.show(&page)
         }
         Err(Stopped::Unavailable(error)) => {

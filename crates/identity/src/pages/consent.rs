@@ -3,13 +3,14 @@
 use askama::Template;
 use authz_core::Pending;
 use oauth_types::{RedirectKind, RedirectUri, Scope, visible};
-use store::{Provenance, Server, UserInfoDetail};
+use store::{Provenance, ScopeEntry, Server, UserInfoDetail};
 
 use super::site::Site;
 use crate::csrf::CsrfToken;
+use crate::texts::{Consent, Scopes, Texts};
 
-/// What a person is asked. Its form carries the grant's id, in its address, and the token of the session: nothing of the
-/// request is read back from it.
+/// What a person is asked. Its form carries the grant's id, in its address, the token of the session, and which of the scopes that
+/// may be left out are wanted: nothing of the request is read back from it.
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub(crate) struct ConsentPage<'a> {
@@ -18,8 +19,13 @@ pub(crate) struct ConsentPage<'a> {
     unverified: bool,
     server: &'a str,
     resource: &'a str,
+    /// What this person has not allowed before.
     permissions: Vec<Permission<'a>>,
+    /// What they have.
+    already: Vec<Permission<'a>>,
     back: Back<'a>,
+    /// Whether the client has no address but on this machine.
+    loopback_only: bool,
     account: &'a str,
     alert: Option<&'a str>,
     action: String,
@@ -30,10 +36,12 @@ pub(crate) struct ConsentPage<'a> {
 
 /// One thing that the client will be able to do.
 #[derive(Debug, PartialEq, Eq)]
-struct Permission<'a> {
-    words: &'a str,
-    /// The scope token, unless it is all that is known.
-    scope: Option<&'a str>,
+pub(crate) struct Permission<'a> {
+    pub(crate) words: &'a str,
+    /// The scope token; none for what goes without one.
+    pub(crate) scope: Option<&'a str>,
+    /// Whether the resource server can do without.
+    pub(crate) optional: bool,
 }
 
 /// Where the answer goes.
@@ -53,6 +61,16 @@ impl<'a> ConsentPage<'a> {
         alert: Option<&'a str>,
     ) -> Self {
         let request = &pending.request;
+        let before = allowed_before(pending);
+        let is_old = |permission: &Permission<'_>| permission.scope.is_some_and(|it| before.contains(it));
+        let Server { scopes, userinfo, .. } = &pending.server;
+        let all = permissions(&request.scope, scopes, *userinfo, site.t);
+        let (already, permissions): (Vec<_>, Vec<_>) = if request.scope.is_subset_of(&before) {
+            (Vec::new(), all)
+        } else {
+            all.into_iter().partition(is_old)
+        };
+        let mut redirects = pending.client.redirect_uris.iter();
         Self {
             site,
             client: client_name(pending),
@@ -62,8 +80,10 @@ impl<'a> ConsentPage<'a> {
             },
             server: &pending.server.name,
             resource: request.target.resource.as_str(),
-            permissions: permissions(&request.scope, &pending.server),
-            back: back(&request.redirect_uri),
+            permissions,
+            already,
+            back: back(&request.redirect_uri, &site.t.consent),
+            loopback_only: redirects.all(|redirect| redirect.kind() == RedirectKind::Loopback),
             account,
             alert,
             action: site.path(&format!("/consent/{}", pending.grant)),
@@ -71,6 +91,25 @@ impl<'a> ConsentPage<'a> {
             again: again(site, pending),
         }
     }
+}
+
+/// What this person lets this client do already, with the answer going where it goes now. Apart from the port: that of a native client is
+/// another each time.
+fn allowed_before(pending: &Pending) -> Scope {
+    let known = pending.known.iter().filter(|known| known.withdrawn.is_none());
+    let agreed = known.flat_map(|known| &known.agreed);
+    let here = agreed.filter(|agreed| pending.request.redirect_uri.matches(&agreed.redirect_uri));
+    here.fold(Scope::default(), |all, agreed| all.union(&agreed.scope))
+}
+
+/// What is allowed: all that was asked for, but for what the resource server can do without and is not `ticked`.
+pub(crate) fn allowed<'t>(pending: &Pending, ticked: impl Iterator<Item = &'t str>) -> Scope {
+    let optional = pending.server.scopes.iter().filter(|entry| entry.optional);
+    let optional = Scope::from_tokens(optional.map(|entry| entry.name.as_str())).unwrap_or_default();
+    let ticked: Vec<_> = ticked.collect();
+    let asked = &pending.request.scope;
+    let kept = asked.iter().filter(|token| !optional.contains(token) || ticked.contains(token));
+    Scope::from_tokens(kept).unwrap_or_default()
 }
 
 /// What the client calls itself; where it says nothing that can be seen, its id.
@@ -82,83 +121,84 @@ pub(crate) fn client_name(pending: &Pending) -> String {
 /// The resource's own scopes first, in the order in which it lists them; then the rest. A token without a scope of the
 /// resource's own still opens the resource, and that is said. What userinfo tells whatever the scopes is said once, whether
 /// it was asked for or not.
-fn permissions<'a>(scope: &'a Scope, server: &'a Server) -> Vec<Permission<'a>> {
-    let told = |token: &str| match server.userinfo {
+pub(crate) fn permissions<'a>(
+    scope: &'a Scope,
+    known: &'a [ScopeEntry],
+    userinfo: UserInfoDetail,
+    texts: &'static Texts,
+) -> Vec<Permission<'a>> {
+    let t = &texts.consent.scopes;
+    let told = |token: &str| match userinfo {
         UserInfoDetail::Full => matches!(token, "profile" | "email"),
         UserInfoDetail::Scoped => false,
     };
-    let listed = server.scopes.iter().filter(|entry| scope.contains(&entry.name));
+    let listed = known.iter().filter(|entry| scope.contains(&entry.name));
     let mut all = Vec::new();
-    if listed.clone().all(|entry| standard(&entry.name).is_some()) {
-        all.push(Permission { words: "Use it on your behalf", scope: None });
+    if listed.clone().all(|entry| standard(&entry.name, t).is_some()) {
+        all.push(Permission { words: t.on_your_behalf, scope: None, optional: false });
     }
     all.extend(listed.map(|entry| {
         let described = entry.description.as_deref().filter(|words| !words.trim().is_empty());
-        let known = || standard(&entry.name).or_else(|| customary(&entry.name));
-        permission(&entry.name, described.or_else(known))
+        let known = || standard(&entry.name, t).or_else(|| customary(&entry.name, t));
+        Permission { optional: entry.optional, ..permission(&entry.name, described.or_else(known)) }
     }));
-    let others = scope.iter().filter(|token| server.scope_names().all(|name| name != *token));
-    all.extend(others.filter(|token| !told(token)).map(|token| permission(token, standard(token))));
-    match server.userinfo {
+    let others = scope.iter().filter(|token| known.iter().all(|entry| entry.name != *token));
+    all.extend(others.filter(|token| !told(token)).map(|token| permission(token, standard(token, t))));
+    match userinfo {
         UserInfoDetail::Full => {
-            all.push(Permission { words: "See your name and email address", scope: None });
+            all.push(Permission { words: t.name_and_email, scope: None, optional: false });
         }
         UserInfoDetail::Scoped => {}
     }
     all
 }
 
-fn permission<'a>(token: &'a str, words: Option<&'a str>) -> Permission<'a> {
-    match words {
-        Some(words) => Permission { words, scope: Some(token) },
-        None => Permission { words: token, scope: None },
+impl<'a> Permission<'a> {
+    /// The scope token, unless it is all that is known.
+    pub(crate) fn code(&self) -> Option<&'a str> {
+        self.scope.filter(|scope| *scope != self.words)
     }
 }
 
+fn permission<'a>(token: &'a str, words: Option<&'a str>) -> Permission<'a> {
+    Permission { words: words.unwrap_or(token), scope: Some(token), optional: false }
+}
+
 /// The scopes that are the server's own (OpenID Connect Core sections 5.4 and 11).
-fn standard(token: &str) -> Option<&'static str> {
+fn standard(token: &str, t: &'static Scopes) -> Option<&'static str> {
     match token {
-        "openid" => Some("Recognise you when you come back"),
-        "profile" => Some("See your name"),
-        "email" => Some("See your email address"),
-        "offline_access" => Some("Keep its access while you are away"),
+        "openid" => Some(t.openid),
+        "profile" => Some(t.profile),
+        "email" => Some(t.email),
+        "offline_access" => Some(t.offline_access),
         _ => None,
     }
 }
 
 /// Scopes that many MCP servers have and few describe.
-fn customary(token: &str) -> Option<&'static str> {
+fn customary(token: &str, t: &'static Scopes) -> Option<&'static str> {
     match token {
-        "mcp:tools" => Some("Use its tools on your behalf"),
-        "mcp:read" => Some("Read what it has, on your behalf"),
-        "mcp:write" => Some("Change what it has, on your behalf"),
+        "mcp:tools" => Some(t.mcp_tools),
+        "mcp:read" => Some(t.mcp_read),
+        "mcp:write" => Some(t.mcp_write),
         _ => None,
     }
 }
 
-fn back(redirect: &RedirectUri) -> Back<'_> {
+fn back<'a>(redirect: &'a RedirectUri, t: &'static Consent) -> Back<'a> {
     let host = redirect.host();
     match redirect.kind() {
         RedirectKind::Https => {
             Back { words: host.unwrap_or(redirect.as_str()).to_owned(), address: None, warning: None }
         }
-        RedirectKind::Loopback => Back {
-            words: "An app on this computer".to_owned(),
-            address: host,
-            warning: Some(
-                "Allow this only if you have just started it from an app on this computer. Any program that runs here could be asking.",
-            ),
-        },
+        RedirectKind::Loopback => {
+            Back { words: t.app_here.to_owned(), address: host, warning: Some(t.warn_loopback) }
+        }
         RedirectKind::PrivateUse => {
             let (scheme, rest) = redirect.as_str().split_once(':').unwrap_or((redirect.as_str(), ""));
             let slashes = if rest.starts_with("//") { "//" } else { "" };
-            Back {
-                words: format!("The app that handles {scheme}:{slashes}"),
-                address: None,
-                warning: Some(
-                    "Allow this only if you have just started it from that app. Another app on this device may have taken its place.",
-                ),
-            }
+            let words = t.app_of_scheme.say(&[&format!("{scheme}:{slashes}")]);
+            Back { words, address: None, warning: Some(t.warn_scheme) }
         }
     }
 }

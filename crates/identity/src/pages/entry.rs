@@ -5,6 +5,7 @@ use authz_core::ReturnTo;
 
 use super::site::Site;
 use crate::csrf::CsrfToken;
+use crate::factors::Ask;
 
 /// A field of these pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +28,14 @@ pub(crate) struct Alert {
 #[template(path = "log_in.html")]
 pub(crate) struct LogInPage<'a> {
     pub(crate) site: &'a Site,
+    /// The address of the script, and what it asks, where there are passkeys.
+    pub(crate) script: String,
+    pub(crate) ask: Option<Ask>,
     pub(crate) action: String,
     /// The way to the sign-up page, where there is one.
     pub(crate) other: Option<String>,
+    /// The way to a new password, where there is mail.
+    pub(crate) forgot: Option<String>,
     pub(crate) csrf: CsrfToken,
     pub(crate) return_to: Option<&'a ReturnTo>,
     pub(crate) email: &'a str,
@@ -58,10 +64,26 @@ pub(crate) struct SignUpPage<'a> {
     pub(crate) return_to: Option<&'a ReturnTo>,
     pub(crate) name: &'a str,
     pub(crate) email: &'a str,
+    /// The fewest characters of a password.
+    pub(crate) least: u16,
+    pub(crate) invitation: Option<Invited<'a>>,
     pub(crate) alert: Option<Alert>,
 }
 
+/// What an invitation says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Invited<'a> {
+    pub(crate) ticket: &'a str,
+    /// For this address alone.
+    pub(crate) email: Option<&'a str>,
+}
+
 impl SignUpPage<'_> {
+    /// The address that was invited, which cannot be changed.
+    fn invited(&self) -> Option<&str> {
+        self.invitation.and_then(|invitation| invitation.email)
+    }
+
     fn is_wrong(&self, input: Input) -> bool {
         is_wrong(self.alert.as_ref(), input)
     }

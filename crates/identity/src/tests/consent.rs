@@ -105,7 +105,10 @@ async fn a_name_that_nobody_sees_is_no_name() {
         assert!(html(&page).contains(&format!("<bdi class=\"claim\">{shown}</bdi>")), "{}", html(&page));
         let csrf = field(&page, "csrf");
         let moving = html(&browser.post(&path, &[("csrf", &csrf), ("decision", "allow")]).await);
-        assert!(moving.contains(&format!("Taking you back to <bdi>{shown}</bdi>")), "{moving}");
+        assert!(
+            moving.contains(&format!("Taking you back to <bdi class=\"claim\">{shown}</bdi>")),
+            "{moving}"
+        );
     }
 }
 
@@ -148,7 +151,7 @@ async fn allow_leads_to_a_code_with_state_and_iss() {
     let way = moves_to(&response);
     assert!(way.starts_with("/tenant1/oauth/continue/"), "{way}");
     let page = html(&response);
-    assert!(page.contains("<h1>Taking you back to <bdi>Notebook</bdi></h1>"), "{page}");
+    assert!(page.contains("<h1>Taking you back to <bdi class=\"claim\">Notebook</bdi></h1>"), "{page}");
     assert!(page.contains("<title>One moment…</title>"), "a stranger's name is no title: {page}");
     let client = location(&browser.visit(&way).await);
     assert!(client.starts_with(&format!("{LOOPBACK}?")) && client.contains("code=code_"), "{client}");
@@ -301,4 +304,76 @@ async fn a_request_that_never_was_is_a_page() {
     assert_eq!(browser.open("/consent/nonsense").await.status(), StatusCode::NOT_FOUND);
     let gone = browser.open("/consent/AAAAAAAAAAAAAAAAAAAAAA").await;
     assert!(gone.status().is_client_error(), "{}", html(&gone));
+}
+
+#[tokio::test]
+async fn what_the_resource_can_do_without_may_be_unticked_and_nothing_else() {
+    let plan = || Plan { optional: true, redirect: "https://app.example/cb", ..Plan::default() };
+    let box_of = "type=\"checkbox\" name=\"scope\" value=\"files.write\" checked";
+    for (ticked, kept) in [(&["files.write"][..], true), (&[], false), (&["files.other"], false)] {
+        let world = plan().build().await;
+        let mut browser = world.browser();
+        let request = world.request("https://app.example/cb", "files.read files.write", "s");
+        let (path, page) = browser.reach_consent(&request).await;
+        let csrf = field(&page, "csrf");
+        let page = html(&page);
+        assert!(page.contains(box_of) && page.matches("type=\"checkbox\"").count() == 1, "{page}");
+        let mut fields = vec![("csrf", &*csrf), ("decision", "allow")];
+        fields.extend(ticked.iter().map(|scope| ("scope", *scope)));
+        moves_to(&browser.post(&path, &fields).await);
+        // What is remembered is what was allowed.
+        let read = world.request("https://app.example/cb", "files.read", "s");
+        assert!(location(&browser.visit(&read).await).starts_with("https://app.example/cb?"), "{ticked:?}");
+        let both = location(&browser.visit(&request).await);
+        assert_eq!(both.starts_with("https://app.example/cb?"), kept, "{ticked:?}: {both}");
+    }
+}
+
+#[tokio::test]
+async fn a_yes_to_nothing_is_asked_again() {
+    let world = Plan { optional: true, ..Plan::default() }.build().await;
+    let mut browser = world.browser();
+    let (path, page) = browser.reach_consent(&world.request(LOOPBACK, "files.write", "s")).await;
+    let csrf = field(&page, "csrf");
+    let answer = browser.post(&path, &[("csrf", &csrf), ("decision", "allow")]).await;
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert!(html(&answer).contains("role=\"alert\">Tick at least one permission"), "{}", html(&answer));
+    let denied = browser.post(&path, &[("csrf", &csrf), ("decision", "deny")]).await;
+    assert!(moves_to(&denied).contains("error=access_denied"));
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_more_shows_what_is_new_first() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let (path, page) = browser.reach_consent(&world.request(LOOPBACK, "files.read", "s")).await;
+    assert!(!html(&page).contains("<details>"));
+    let csrf = field(&page, "csrf");
+    browser.post(&path, &[("csrf", &csrf), ("decision", "allow")]).await;
+    // On another port, it is the same app as far as anybody can tell.
+    let more = world.request("http://127.0.0.1:9999/callback", "files.read files.write", "s");
+    let to = location(&browser.visit(&more).await);
+    let page = html(&browser.visit(&to).await);
+    let (new, already) = page.split_once("<details>").unwrap();
+    assert!(new.contains("<h1>Allow <bdi class=\"claim\">Notebook</bdi> more at"), "{page}");
+    assert!(new.contains("files.write") && !new.contains("Read your files"), "{page}");
+    assert!(already.contains("What it may do already") && already.contains("Read your files"), "{page}");
+    // With nothing new, everything is shown: it is asked all the same.
+    let same = world.request("http://127.0.0.1:9999/callback", "files.read", "s");
+    let to = location(&browser.visit(&same).await);
+    let page = html(&browser.visit(&to).await);
+    assert!(page.contains("Read your files") && !page.contains("<details>"), "{page}");
+}
+
+#[tokio::test]
+async fn an_app_without_an_address_but_this_machine_is_warned_of() {
+    for (redirect, warned) in [
+        ("http://127.0.0.1/callback", true),
+        ("https://app.example/cb", false),
+        ("cursor://x/callback", false),
+    ] {
+        let world = Plan { redirect, ..Plan::default() }.build().await;
+        let (_, page) = world.browser().reach_consent(&world.request(redirect, "files.read", "s")).await;
+        assert_eq!(html(&page).contains("its name proves nothing"), warned, "{redirect}");
+    }
 }

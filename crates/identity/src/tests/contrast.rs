@@ -34,14 +34,31 @@ const SHAPES: [(&str, &str); 7] = [
 
 #[test]
 fn colours_can_be_told_apart_in_light_and_dark() {
-    let schemes: Vec<_> =
-        STYLE.split(":root {").skip(1).map(|rest| colours(rest.split('}').next().unwrap())).collect();
-    assert_eq!(schemes.len(), 2);
+    can_be_told_apart(STYLE, "its own");
+}
+
+#[test]
+fn whatever_colour_an_operator_likes_can_be_told_apart() {
+    let parts = ["00", "3f", "7f", "bf", "ff", "76", "77"];
+    for n in 0..parts.len().pow(3) {
+        let part = |digit: u32| parts[n / parts.len().pow(digit) % parts.len()];
+        let colour = format!("#{}{}{}", part(0), part(1), part(2));
+        let rules = crate::Colour::parse(&colour).unwrap().rules();
+        can_be_told_apart(&format!("{STYLE}{rules}"), &colour);
+    }
+}
+
+fn can_be_told_apart(style: &str, of: &str) {
+    let blocks: Vec<_> =
+        style.split(":root {").skip(1).map(|rest| colours(rest.split('}').next().unwrap())).collect();
+    // What comes later holds.
+    let merged = |at: usize| blocks.iter().skip(at).step_by(2).flatten().map(|(k, v)| (*k, *v)).collect();
+    let schemes: [BTreeMap<&str, [u8; 3]>; 2] = [merged(0), merged(1)];
     for (scheme, colours) in ["light", "dark"].iter().zip(&schemes) {
         for (pairs, least) in [(&TEXTS[..], 4.5), (&SHAPES, 3.0)] {
             for (front, behind) in pairs {
                 let contrast = contrast(colours[front], colours[behind]);
-                assert!(contrast >= least, "{scheme}: {front} on {behind} is {contrast:.2}");
+                assert!(contrast >= least, "{of}, {scheme}: {front} on {behind} is {contrast:.2}");
             }
         }
     }

@@ -1,10 +1,15 @@
 //! A whole server in memory, and a browser at it.
 
+mod account;
 mod consent;
 mod contrast;
 mod entry;
+mod factors;
+mod invitation;
 mod json;
 mod pages;
+mod recovery;
+mod verification;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ambient::{Clock, Entropy, ManualClock, SeededEntropy, Time};
 use async_trait::async_trait;
-use authz_core::{AuthorizationServer, Counted, Keys, NewServer, Registry};
+use authz_core::{AccountEvent, AuthorizationServer, Counted, Event, Events, Keys, NewServer, Registry};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, Serve};
@@ -25,7 +30,11 @@ use store::{
     UserInfoDetail,
 };
 
-use crate::{Accounts, Cost, Identity, Pages, Sessions};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::{AccountPolicy, Accounts, Cost, Identity, Letter, Mail, MailError, Pages, Sessions, SignUp};
+use crate::{Brand, BrandName, Colour, Logo};
 
 pub(super) const HTTPS: &str = "https://as.example/tenant1";
 /// The name of its session cookie.
@@ -41,6 +50,9 @@ pub(super) struct World {
     pub(super) pages: Arc<Pages>,
     pub(super) server: Arc<AuthorizationServer>,
     pub(super) identity: Arc<Identity>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) events: Arc<Told>,
+    letters: Mutex<UnboundedReceiver<Letter>>,
 }
 
 /// What a world is made of.
@@ -53,8 +65,12 @@ pub(super) struct Plan {
     /// The first scope's; the second has none.
     pub(super) description: &'static str,
     pub(super) scopes: [&'static str; 2],
+    /// Whether the second scope may be left out.
+    pub(super) optional: bool,
     pub(super) userinfo: UserInfoDetail,
-    pub(super) sign_up: bool,
+    pub(super) policy: AccountPolicy,
+    pub(super) mail: bool,
+    pub(super) brand: Brand,
 }
 
 impl Default for Plan {
@@ -67,8 +83,11 @@ impl Default for Plan {
             server_name: "Files of the team",
             description: "Read your files",
             scopes: ["files.read", "files.write"],
+            optional: false,
             userinfo: UserInfoDetail::Scoped,
-            sign_up: true,
+            policy: AccountPolicy::default(),
+            mail: false,
+            brand: Brand::default(),
         }
     }
 }
@@ -85,7 +104,11 @@ impl Plan {
         let sessions = Arc::new(Sessions::new(store.clone(), ticking.clone(), entropy.clone()));
         let accounts =
             Arc::new(Accounts::new(store.clone(), Cost::least(), ticking.clone(), entropy.clone()));
-        let pages = Arc::new(Pages::new(issuer.clone(), sessions));
+        let pages = Pages::new(issuer.clone(), sessions).brand(self.brand.clone());
+        let pages = Arc::new(match self.policy.withholds_consent() {
+            true => pages.requiring_verified_email(accounts.clone()),
+            false => pages,
+        });
         let server = AuthorizationServer::builder(issuer, store.clone(), keys, pages.clone())
             .clock(ticking.clone())
             .entropy(entropy.clone())
@@ -94,16 +117,23 @@ impl Plan {
             .unwrap();
         let server = Arc::new(server);
         let limiter = Counted::new(Arc::new(MemoryCounters::default()), ticking.clone());
-        let identity = Identity::new(pages.clone(), accounts, server.clone())
+        let (sent, letters) = unbounded_channel();
+        let events = Arc::new(Told::default());
+        let identity = Identity::new(pages.clone(), accounts.clone(), server.clone())
             .limiter(Arc::new(limiter))
-            .taking_sign_ups(self.sign_up);
-        let world = World { store, clock, pages, server, identity: Arc::new(identity) };
+            .events(events.clone())
+            .second_factors(Seal::new(1, [(1, [8; 32])]).unwrap())
+            .policy(self.policy.clone());
+        let identity = if self.mail { identity.mail(Arc::new(Letters(sent))) } else { identity };
+        let (identity, letters) = (Arc::new(identity), Mutex::new(letters));
+        let world = World { store, clock, pages, server, identity, accounts, events, letters };
         self.register(&world, entropy).await;
         world
     }
 
     async fn register(&self, world: &World, entropy: Arc<dyn Entropy>) {
-        let scope = |name: &str, description: Option<&str>| ScopeEntry {
+        let scope = |name: &str, description: Option<&str>, optional| ScopeEntry {
+            optional,
             name: name.to_owned(),
             description: description.map(ToOwned::to_owned),
             default: true,
@@ -112,12 +142,16 @@ impl Plan {
         let new = NewServer {
             name: self.server_name.to_owned(),
             resource: Resource::parse("https://mcp.example/files").unwrap(),
-            scopes: vec![scope(self.scopes[0], Some(self.description)), scope(self.scopes[1], None)],
+            scopes: vec![
+                scope(self.scopes[0], Some(self.description), false),
+                scope(self.scopes[1], None, self.optional),
+            ],
             owner_email: None,
             userinfo: self.userinfo,
         };
         Registry::new(world.store.clone(), world.clock.clone(), entropy).register(new).await.unwrap();
         let client = Client {
+            first_party: false,
             id: ClientId::parse("client-1").unwrap(),
             auth: ClientAuth::Public,
             redirect_uris: vec![RedirectUri::parse(self.redirect).unwrap()],
@@ -141,7 +175,58 @@ pub(super) async fn world() -> World {
     Plan::default().build().await
 }
 
+/// Nobody may sign up.
+pub(super) fn closed() -> AccountPolicy {
+    AccountPolicy { sign_up: SignUp::Closed, ..AccountPolicy::default() }
+}
+
+/// A world with mail, where addresses must be confirmed.
+pub(super) async fn mailing() -> World {
+    let policy = AccountPolicy { require_verified_email: true, ..AccountPolicy::default() };
+    Plan { policy, mail: true, ..Plan::default() }.build().await
+}
+
+/// Letters that arrive at once.
+struct Letters(UnboundedSender<Letter>);
+
+#[async_trait]
+impl Mail for Letters {
+    async fn send(&self, letter: &Letter) -> Result<(), MailError> {
+        self.0.send(letter.clone()).map_err(|closed| MailError::Refused(Box::new(closed)))
+    }
+}
+
+/// What happened around accounts.
+#[derive(Default)]
+pub(super) struct Told(std::sync::Mutex<Vec<AccountEvent>>);
+
+impl Told {
+    pub(super) fn all(&self) -> Vec<AccountEvent> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Events for Told {
+    fn tell(&self, event: &Event) {
+        if let Event::Account(event) = event {
+            self.0.lock().unwrap().push(event.clone());
+        }
+    }
+}
+
 impl World {
+    /// The next letter, its receiver and its subject in front.
+    pub(super) async fn letter(&self) -> String {
+        let letter = self.letters.lock().await.recv().await.unwrap();
+        format!("{}\n{}\n\n{}", letter.to.as_str(), letter.subject, letter.text)
+    }
+
+    /// Whether all letters were read. Everything that was still under way is waited for: whoever asks has a letter sent last.
+    pub(super) async fn no_other_letter(&self) -> bool {
+        self.identity.letters_done().await;
+        self.letters.lock().await.try_recv().is_err()
+    }
+
     pub(super) fn browser(&self) -> Browser {
         Browser {
             identity: self.identity.clone(),
@@ -251,6 +336,18 @@ impl Browser {
         self.post("/signup", &fields).await
     }
 
+    /// Signs up where there is mail, and follows the letter.
+    pub(super) async fn sign_up_by_letter(&mut self, world: &World, email: &str) -> Response<Bytes> {
+        let page = self.sign_up(email).await;
+        assert!(html(&page).contains("Look into your mail"), "{}", html(&page));
+        let page = self.visit(&link_in(&world.letter().await)).await;
+        let (csrf, ticket) = (field(&page, "csrf"), field(&page, "ticket"));
+        let fields = [("csrf", &*csrf), ("ticket", &*ticket), ("password", PASSWORD)];
+        let confirmed = self.post("/verify", &fields).await;
+        assert!(html(&confirmed).contains("is confirmed"), "{}", html(&confirmed));
+        confirmed
+    }
+
     pub(super) async fn log_in(&mut self, email: &str, password: &str) -> Response<Bytes> {
         let csrf = field(&self.open("/login").await, "csrf");
         self.post("/login", &[("csrf", &csrf), ("email", email), ("password", password)]).await
@@ -280,6 +377,14 @@ pub(super) fn field(response: &Response<Bytes>, name: &str) -> String {
     unescaped(start.split('"').next().unwrap())
 }
 
+/// A page without what is drawn anew for each: the token of its forms, and the question for passkeys.
+pub(super) fn undrawn(response: &Response<Bytes>) -> String {
+    let page = html(response).replace(&field(response, "csrf"), "");
+    let (before, rest) = page.split_once("data-passkey=\"").unwrap();
+    let (_, after) = rest.split_once('"').unwrap();
+    format!("{before}{after}").replace(&field(response, "challenge"), "")
+}
+
 /// Where the moving-on page goes.
 pub(super) fn moves_to(response: &Response<Bytes>) -> String {
     let html = html(response);
@@ -306,6 +411,15 @@ fn unescaped(text: &str) -> String {
         .replace("&#34;", "\"")
         .replace("&#39;", "'")
         .replace("&#38;", "&")
+}
+
+/// The path and query of the only link in a letter that carries a ticket.
+pub(super) fn link_in(letter: &str) -> String {
+    let mut links = letter.lines().filter(|line| line.contains("?ticket=tkt_"));
+    let link = links.next().unwrap_or_else(|| panic!("no link: {letter}"));
+    assert_eq!(links.next(), None, "{letter}");
+    let path = link.strip_prefix("https://as.example").unwrap_or_else(|| panic!("a link elsewhere: {link}"));
+    path.to_owned()
 }
 
 /// A store that can be unplugged.

@@ -34,6 +34,14 @@ async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
         location(&browser.visit(&world.request(redirect, "files.read files.write", EVIL)).await);
     let consent = browser.visit(&consent_path).await;
     let csrf = field(&consent, "csrf");
+    let security = browser.open("/account/security").await;
+    let app = browser.post("/account/security", &[("csrf", &csrf), ("do", "add_app")]).await;
+    let (_, codes) = factors::set_up_app(&world, &mut browser).await;
+    let renewed = browser.post("/account/security", &[("csrf", &csrf), ("do", "new_codes")]).await;
+    let mut other = world.browser();
+    other.log_in(email, PASSWORD).await;
+    let second = other.open("/login/second").await;
+    let second_again = factors::give(&mut other, &codes[0]).await;
     let consent_path = consent_path.strip_prefix("/tenant1").unwrap();
     let denied = browser.post(consent_path, &[("csrf", &csrf), ("decision", "deny")]).await;
     let logged_out = browser.post("/logout", &[("csrf", &csrf)]).await;
@@ -41,10 +49,11 @@ async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
         world.pages.show(&Page::new(StatusCode::BAD_REQUEST, Some(ErrorCode::InvalidRequest), "Title", EVIL));
     let from_elsewhere = browser.post_with("/login", &fields, &[("origin", "null")]).await;
     let wrong_method = browser.post_with("/assets/portcullis.css", &[], &[]).await;
+    let mut pages = mail_pages().await;
     world.store.unplug(true);
     browser.jar = [(SESSION.to_owned(), sessions_text())].into();
     let unavailable = browser.open("/login").await;
-    vec![
+    pages.extend([
         ("log_in", log_in),
         ("sign_up", sign_up),
         ("sign_up_again", sign_up_again),
@@ -54,10 +63,58 @@ async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
         ("consent", consent),
         ("moving_on_to_client", denied),
         ("logged_out", logged_out),
+        ("security", security),
+        ("app", app),
+        ("recovery_codes", renewed),
+        ("second", second),
+        ("second_again", second_again),
         ("error", error),
         ("from_elsewhere", from_elsewhere),
         ("wrong_method", wrong_method),
         ("unavailable", unavailable),
+    ]);
+    pages
+}
+
+/// The pages around letters.
+async fn mail_pages() -> Vec<(&'static str, Response<Bytes>)> {
+    let world = mailing().await;
+    let mut browser = world.browser();
+    let email = "\"><script>alert(1)</script>@example.com";
+    let signed_up = browser.sign_up(email).await;
+    let link = link_in(&world.letter().await);
+    let verify = browser.visit(&link).await;
+    let (csrf, ticket) = (field(&verify, "csrf"), field(&verify, "ticket"));
+    let wrong = [("csrf", &*csrf), ("ticket", &*ticket), ("password", EVIL)];
+    let verify_again = browser.post("/verify", &wrong).await;
+    browser.log_in(email, PASSWORD).await;
+    let unverified = browser.open("/verify?return_to=/tenant1/login%3F%22%3E%3Cscript%3E").await;
+    let hint = form_urlencoded::Serializer::new(String::new()).append_pair("login_hint", email).finish();
+    let forgot = browser.open(&format!("/forgot?{hint}")).await;
+    let csrf = field(&forgot, "csrf");
+    let asked = browser.post("/forgot", &[("csrf", &csrf), ("email", email)]).await;
+    let reset = browser.visit(&link_in(&world.letter().await)).await;
+    let ticket = field(&reset, "ticket");
+    let fields = [("csrf", &*csrf), ("ticket", &*ticket), ("password", "short")];
+    let reset_again = browser.post("/reset", &fields).await;
+    let done = browser.post("/reset", &[fields[0], fields[1], ("password", PASSWORD)]).await;
+    let address = crate::Email::parse(email).unwrap();
+    let by = authz_core::By::operator();
+    world.identity.invite(Some(&address), crate::Language::English, &by).await.unwrap();
+    let _changed = world.letter().await;
+    let invitation = browser.visit(&link_in(&world.letter().await)).await;
+    vec![
+        ("look_into_mail", signed_up),
+        ("verify", verify),
+        ("verify_again", verify_again),
+        ("unverified", unverified),
+        ("forgot", forgot),
+        ("forgot_asked", asked),
+        ("reset", reset),
+        ("reset_again", reset_again),
+        ("reset_done", done),
+        ("link_used", browser.visit(&link).await),
+        ("invitation", invitation),
     ]
 }
 
@@ -71,8 +128,12 @@ fn sessions_text() -> String {
 async fn g3_nothing_that_somebody_else_wrote_becomes_markup() {
     for (name, page) in every_page().await {
         let html = html(&page);
-        assert!(!html.contains("<script"), "{name}: {html}");
-        let carries = !matches!(name, "logged_out" | "from_elsewhere" | "wrong_method" | "unavailable");
+        // But for the one script, which asks for passkeys.
+        let (before, after) =
+            html.split_once("<script src=\"/tenant1/assets/passkey.js?v=").unwrap_or((&html, ""));
+        assert!(!before.contains("<script") && !after.contains("<script"), "{name}: {html}");
+        let carries =
+            !matches!(name, "logged_out" | "from_elsewhere" | "wrong_method" | "unavailable" | "link_used");
         let escaped = html.contains("&#60;script&#62;") || html.contains("%3Cscript%3E");
         assert_eq!(escaped, carries, "{name}: {html}");
     }
@@ -90,13 +151,17 @@ async fn no_page_needs_what_the_policy_forbids() {
 
 #[tokio::test]
 async fn wa_21_every_page_has_the_headers() {
-    let policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+    let plain = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
                   base-uri 'none'";
     for (name, page) in every_page().await {
         let headers = page.headers();
+        let policy = match html(&page).contains("<script") {
+            true => plain.replace("'none'; style", "'none'; script-src 'self'; style"),
+            false => plain.to_owned(),
+        };
         for (header, expected) in [
             ("content-type", "text/html; charset=utf-8"),
-            ("content-security-policy", policy),
+            ("content-security-policy", &*policy),
             ("x-frame-options", "DENY"),
             ("x-content-type-options", "nosniff"),
             ("cache-control", "no-store"),
@@ -106,7 +171,13 @@ async fn wa_21_every_page_has_the_headers() {
         }
         assert!(header_of(headers, "permissions-policy").contains("camera=()"), "{name}");
         // With `no-referrer`, a browser sends `Origin: null` along with the page's forms, and they would be refused.
-        let expected = if html(&page).contains("<form") { "same-origin" } else { "no-referrer" };
+        let by_link = matches!(name, "verify" | "verify_again" | "reset" | "reset_again" | "invitation");
+        let expected = match html(&page).contains("<form") {
+            // The address holds a ticket, of which nobody may learn.
+            true if by_link => "strict-origin",
+            true => "same-origin",
+            false => "no-referrer",
+        };
         assert_eq!(header_of(headers, "referrer-policy"), expected, "{name}");
         // Anything else here would cut a client's popup off from its opener.
         assert_eq!(header_of(headers, "cross-origin-opener-policy"), "unsafe-none", "{name}");
@@ -117,7 +188,7 @@ async fn wa_21_every_page_has_the_headers() {
 async fn every_page_can_be_read_by_everybody() {
     for (name, page) in every_page().await {
         let html = html(&page);
-        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
+        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\" dir=\"ltr\">"), "{name}");
         assert!(
             html.contains("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"),
             "{name}"
@@ -133,7 +204,7 @@ async fn every_page_can_be_read_by_everybody() {
         for input in html.split("<input id=\"").skip(1).map(|rest| rest.split('>').next().unwrap()) {
             let is_text = input.contains("type=\"text\"") || input.contains("type=\"email\"");
             assert_eq!(input.contains(" dir=\"auto\""), is_text, "{name}: {input}");
-            // A browser would cut a password off without a word.
+            // A box has nothing to read in it. A browser would cut a password off without a word.
             assert!(is_text || !input.contains("maxlength"), "{name}: {input}");
         }
         for described in html.split("aria-describedby=\"").skip(1) {
@@ -146,7 +217,7 @@ async fn every_page_can_be_read_by_everybody() {
 
 #[tokio::test]
 async fn a_page_that_answers_no_client_has_no_oauth_code() {
-    let world = Plan { sign_up: false, ..Plan::default() }.build().await;
+    let world = Plan { policy: closed(), ..Plan::default() }.build().await;
     let mut browser = world.browser();
     for (page, title) in [
         (browser.open("/login?return_to=/&return_to=/").await, "This request cannot be read"),
@@ -261,4 +332,33 @@ async fn on_this_machine_everything_works_over_http() {
             && browser.jar.contains_key("portcullis-form-qIDoU387")
     );
     assert!(html(&browser.open("/login").await).contains("You are logged in"));
+}
+
+#[tokio::test]
+async fn an_operator_has_a_name_a_logo_and_a_colour_and_the_logo_runs_nothing() {
+    let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"><style>rect{fill:red}</style><rect/></svg>";
+    let brand = Brand {
+        name: Some(BrandName::parse("Widgets <& Works>").unwrap()),
+        logo: Some(Logo::of(svg).unwrap()),
+        colour: Some(Colour::parse("#ffcc00").unwrap()),
+    };
+    let plain = world().await;
+    let mut browser = plain.browser();
+    assert_eq!(browser.open("/assets/logo").await.status(), StatusCode::NOT_FOUND);
+    let before = html(&browser.open("/login").await);
+
+    let world = Plan { brand, ..Plan::default() }.build().await;
+    let mut browser = world.browser();
+    let page = html(&browser.open("/login").await);
+    assert!(page.contains("<strong>Widgets &#60;&#38; Works&#62;</strong> as.example"), "{page}");
+    let version = |page: &str| page.split("portcullis.css?v=").nth(1).map(|rest| rest[..12].to_owned());
+    assert_ne!(version(&page), version(&before), "a browser keeps no stylesheet of another look");
+    assert!(page.contains("<img src=\"/tenant1/assets/logo?v="), "{page}");
+    let logo = browser.open("/assets/logo").await;
+    assert_eq!(html(&logo), svg);
+    assert_eq!(header_of(logo.headers(), "content-type"), "image/svg+xml");
+    let policy = header_of(logo.headers(), "content-security-policy");
+    assert!(policy.starts_with("default-src 'none'") && policy.contains("sandbox"), "{policy}");
+    assert!(!policy.contains("script-src"), "{policy}");
+    assert!(html(&browser.open("/assets/portcullis.css").await).contains("--on-accent: #000000"));
 }

@@ -1,4 +1,4 @@
-//! Lets in whoever holds the admin key, and slows those who guess at it.
+//! Lets in whoever holds an admin key, and slows those who guess at it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,19 +6,20 @@ use std::sync::Arc;
 use ambient::{Clock, Time};
 use authz_core::{Event, Events, Limit, Limiter, address_key};
 use bytes::Bytes;
-use http::Request;
 use http::header::AUTHORIZATION;
+use http::{Request, Response};
 use http_io::Peer;
 use parking_lot::Mutex;
-use store::Digest;
 
+use super::Admin;
+use super::keys::{AdminKeys, Holder};
 use super::problem::Problem;
 
 /// How many addresses are kept out at the most. Beyond it those for whom it is over make room, and if none is, all do.
 const MOST_SHUT_OUT: usize = 10_000;
 
 pub(super) struct Gate {
-    pub(super) key: Mutex<Digest>,
+    pub(super) keys: AdminKeys,
     pub(super) limiter: Arc<dyn Limiter>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Arc<dyn Events>,
@@ -28,14 +29,14 @@ pub(super) struct Gate {
 
 impl Gate {
     /// Only wrong keys are counted: no number of right ones shuts anybody out.
-    pub(super) async fn admit(&self, request: &Request<Bytes>, peer: Peer) -> Result<(), Problem> {
+    pub(super) async fn admit(&self, request: &Request<Bytes>, peer: Peer) -> Result<Holder, Problem> {
         let key = sent_key(request).ok_or(Problem::NoKey)?;
         let address = address_key(peer.0);
         if let Some(retry_after) = self.shut_out_for(&address) {
             return Err(Problem::TooMany { retry_after });
         }
-        if self.key.lock().is_of(key) {
-            return Ok(());
+        if let Some(holder) = self.keys.holder(key).await? {
+            return Ok(holder);
         }
         self.events.tell(&Event::AdministrationRefused { from: peer.0 });
         match self.limiter.may(Limit::Administration, &address).await {
@@ -64,6 +65,13 @@ impl Gate {
             }
         }
         shut_out.insert(address, now.plus(seconds));
+    }
+}
+
+impl Admin {
+    /// The answer to somebody who holds no key of the administration; nothing to somebody who does, for reading.
+    pub(crate) async fn refused(&self, request: &Request<Bytes>, peer: Peer) -> Option<Response<Bytes>> {
+        self.gate.admit(request, peer).await.err().map(|problem| problem.response())
     }
 }
 

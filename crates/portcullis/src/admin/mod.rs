@@ -1,81 +1,170 @@
-//! The administration: MCP servers and clients, for whoever holds the admin key.
+//! The administration: servers, clients, users, grants, keys and events, for whoever holds an admin key.
 //!
-//! | method and path | what |
+//! | what | where |
 //! |---|---|
-//! | `POST /api/servers` | registers an MCP server; the answer holds its key, once |
-//! | `GET /api/servers?limit=&after=` | lists them |
-//! | `GET`, `DELETE /api/servers/{server_id}` | shows one, removes one |
-//! | `DELETE /api/clients/{client_id}` | removes a client, and with it all that it may do |
+//! | every route, once: method, path, query, body, answer | `routes` |
+//! | who may: keys, and a limit on guesses | `gate`, `keys` |
+//! | a request that makes something, once for each `Idempotency-Key` | `once` |
+//! | what is read and answered | `asked`, `registration`, `shown`, `lists`, `problem` (RFC 9457) |
+//! | `/api/servers`, `/api/clients`, `/api/users`, `/api/grants`, `/api/events` | modules of these names |
+//! | `/api/openapi.json` | `openapi` |
 //!
 //! `POST /api/servers` takes `callback_urls`, which older registration scripts send, and ignores it: clients register their
 //! redirect URIs themselves.
 //!
-//! Not for browsers: no CORS, no cookies. Errors are RFC 9457 problem documents.
+//! Not for browsers: no CORS, no cookies. What is deleted or blocked bites on the next request, in every process.
 
+mod asked;
+mod clients;
+mod events;
 mod gate;
+mod grants;
+pub(crate) mod keys;
+mod lists;
+mod once;
+mod openapi;
 mod problem;
+mod query;
 mod registration;
+mod routes;
+mod servers;
+mod shown;
+mod users;
 
 use std::sync::Arc;
 
-use ambient::{Clock, SystemClock};
+use ambient::{Clock, Entropy};
 use async_trait::async_trait;
-use authz_core::{Events, Limiter, Registry, Traced, Unlimited};
+use authz_core::{Actor, By, Context, Event, Events, Limiter, Oversight, OversightEvent, Traced, Unlimited};
 use bytes::Bytes;
-use http::header::LOCATION;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{LINK, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_io::{Peer, Serve, has_content_type};
-use oauth_types::{ClientId, Issuer};
+use identity::Identity;
+use oauth_types::Issuer;
 use parking_lot::Mutex;
 use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use store::{Digest, ScopeEntry, Server, ServerId, UserInfoDetail};
+use store::{Backend, Digest, Outcome};
 
+use self::asked::KeyAsked;
 use self::gate::Gate;
+use self::keys::{AdminKeys, Holder};
+use self::lists::Keys;
+use self::once::{Once, Turn};
 use self::problem::{Invalid, Problem};
+use self::query::{Query, encoded};
+use self::routes::{Creation, Named, Operation, Route};
+use self::shown::MadeKey;
 use crate::answer;
+
+#[cfg(test)]
+pub(crate) use self::routes::{named, names};
 
 /// The administration, as a [`Serve`] below the issuer's path.
 pub struct Admin {
     issuer: Issuer,
-    registry: Registry,
+    store: Arc<dyn Backend>,
+    oversight: Oversight,
+    clock: Arc<dyn Clock>,
+    events: Arc<dyn Events>,
+    identity: Option<Arc<Identity>>,
     gate: Gate,
+    once: Once,
 }
 
-/// The most servers of one page of the list, and how many there are if nobody says.
-const PAGE: u32 = 100;
+/// A request that was let in.
+struct Call<'r> {
+    route: &'static Route,
+    id: String,
+    query: Query,
+    headers: &'r HeaderMap,
+    body: &'r Bytes,
+    by: By,
+}
+
+/// Something that was made.
+struct Made {
+    /// Which, as its own path has it.
+    id: String,
+    /// Where it can be seen.
+    location: Option<String>,
+    /// The answer, with its secret.
+    body: Value,
+}
+
+/// Says that a request came before (draft-ietf-httpapi-idempotency-key-header has no name for it; this one is common).
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 impl Admin {
-    /// The administration of `registry`, for whoever holds the key that `key` is the digest of.
+    /// The administration of what `oversight` looks after, for whoever holds one of the admin keys in `store`.
     #[must_use]
-    pub fn new(issuer: Issuer, registry: Registry, key: Digest) -> Self {
+    pub fn new(
+        issuer: Issuer,
+        store: Arc<dyn Backend>,
+        oversight: Oversight,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let keys = AdminKeys {
+            store: store.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            configured: None,
+            unsettled: Mutex::default(),
+        };
         let gate = Gate {
-            key: Mutex::new(key),
+            keys,
             limiter: Arc::new(Unlimited),
-            clock: Arc::new(SystemClock),
+            clock: clock.clone(),
             events: Arc::new(Traced),
             shut_out: Mutex::default(),
         };
-        Self { issuer, registry, gate }
+        let once = Once { store: store.clone(), clock: clock.clone(), entropy };
+        Self { issuer, store, oversight, clock, events: Arc::new(Traced), identity: None, gate, once }
     }
 
-    /// From now on another key opens it, and that alone.
-    pub fn change_key(&self, key: Digest) {
-        *self.gate.key.lock() = key;
-    }
-
-    /// Limits wrong keys by address; without it they are not. An address beyond the limit is answered 429 until the limiter
-    /// takes it again by `clock`, with the right key as well.
+    /// Takes a key of the operator's own as well, by its digest. The one that was made on the first run is not taken then.
     #[must_use]
-    pub fn limiter(mut self, limiter: Arc<dyn Limiter>, clock: Arc<dyn Clock>) -> Self {
-        (self.gate.limiter, self.gate.clock) = (limiter, clock);
+    pub fn configured_key(mut self, digest: Digest) -> Self {
+        self.gate.keys.configured = Some(digest);
         self
     }
 
-    /// Who is told of wrong keys. Without it they are written to the log.
+    /// Takes a new key as well, by its digest, until [`settled`](Self::settled): one that nobody has seen is not in the store yet.
+    #[must_use]
+    pub fn unsettled_key(mut self, digest: Digest) -> Self {
+        self.gate.keys.unsettled = Mutex::new(Some(digest));
+        self
+    }
+
+    /// From now on the keys in the store alone open it.
+    pub fn settled(&self) {
+        *self.gate.keys.unsettled.lock() = None;
+    }
+
+    /// Limits wrong keys by address; without it they are not. An address beyond the limit is answered 429 until the limiter
+    /// takes it again, with a right key as well.
+    #[must_use]
+    pub fn limiter(mut self, limiter: Arc<dyn Limiter>) -> Self {
+        self.gate.limiter = limiter;
+        self
+    }
+
+    /// Who is told of wrong keys, and of what right ones were used for. Without it both are written to the log.
     #[must_use]
     pub fn events(mut self, events: Arc<dyn Events>) -> Self {
-        self.gate.events = events;
+        self.gate.events = events.clone();
+        self.events = events;
+        self
+    }
+
+    /// Whose accounts and invitations are made. Without it none are: who has users of their own makes them elsewhere.
+    #[must_use]
+    pub fn identity(mut self, identity: Arc<Identity>) -> Self {
+        self.identity = Some(identity);
         self
     }
 
@@ -85,154 +174,224 @@ impl Admin {
         self.issuer.strip(path).is_some_and(|path| path == "/api" || path.starts_with("/api/"))
     }
 
+    /// The same for the operator, who holds the store itself and so needs no key: nothing in the request is asked for one. It is
+    /// for whoever opened the store, and never for what came over a network.
+    pub async fn serve_operator(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        told(self.answer_to(request, By::operator(), store::AdminAccess::Write).await)
+    }
+
     async fn answer(&self, request: &Request<Bytes>, peer: Peer) -> Result<Response<Bytes>, Problem> {
         // Before anything of the request is looked at: a stranger learns nothing and costs nothing.
-        self.gate.admit(request, peer).await?;
+        let Holder { key, access } = self.gate.admit(request, peer).await?;
+        let by = By::administrator(key, Context::of(request, peer));
+        self.answer_to(request, by, access).await
+    }
+
+    async fn answer_to(
+        &self,
+        request: &Request<Bytes>,
+        by: By,
+        access: store::AdminAccess,
+    ) -> Result<Response<Bytes>, Problem> {
         let path = self.issuer.strip(request.uri().path()).unwrap_or_default();
-        let segments: Vec<&str> = path.split('/').skip(1).collect();
-        match (segments.as_slice(), request.method()) {
-            (["api", "servers"], &Method::POST) => self.register(request).await,
-            (["api", "servers"], &Method::GET | &Method::HEAD) => self.list(request.uri().query()).await,
-            (["api", "servers"], _) => Err(Problem::WrongMethod("GET, POST")),
-            (["api", "servers", id], &Method::GET | &Method::HEAD) => self.show(id).await,
-            (["api", "servers", id], &Method::DELETE) => self.remove(id).await,
-            (["api", "servers", _], _) => Err(Problem::WrongMethod("GET, DELETE")),
-            (["api", "clients", id], &Method::DELETE) => self.remove_client(id).await,
-            (["api", "clients", _], _) => Err(Problem::WrongMethod("DELETE")),
-            (_, _) => Err(Problem::NoSuchPath),
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        let (route, id) = match Route::named(request.method().as_str(), &parts) {
+            Named::Route(route, id) => (route, id),
+            Named::Methods(methods) => return Err(Problem::WrongMethod(methods)),
+            Named::Nothing => return Err(Problem::NoSuchPath),
+        };
+        let answered = async {
+            if access < route.access {
+                return Err(Problem::ReadsOnly);
+            }
+            let query = Query::parse(request.uri().query().unwrap_or_default(), route)?;
+            let (headers, body) = (request.headers(), request.body());
+            let call = Call { route, id, query, headers, body, by: by.clone() };
+            self.act(&call).await
+        };
+        let answered = answered.await;
+        self.tell_of(route, &by, &answered);
+        answered
+    }
+
+    async fn act(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        match call.route.operation {
+            Operation::Create(creation) => self.create(creation, call).await,
+            Operation::ListServers => self.list_servers(call).await,
+            Operation::ShowServer => self.show_server(call).await,
+            Operation::ChangeServer => self.change_server(call).await,
+            Operation::RotateServerKey => self.rotate_server_key(call).await,
+            Operation::DeleteServer => self.delete_server(call).await,
+            Operation::ListClients => self.list_clients(call).await,
+            Operation::ShowClient => self.show_client(call).await,
+            Operation::ChangeClient => self.change_client(call).await,
+            Operation::DeleteClient => self.delete_client(call).await,
+            Operation::ListGrants => self.list_grants(call).await,
+            Operation::ShowGrant => self.show_grant(call).await,
+            Operation::RevokeGrant => self.revoke_grant(call).await,
+            Operation::RevokeGrants => self.revoke_grants(call).await,
+            Operation::ListConsents => self.list_consents(call).await,
+            Operation::WithdrawConsent => self.withdraw_consent(call).await,
+            Operation::ListUsers => self.list_users(call).await,
+            Operation::ShowUser => self.show_user(call).await,
+            Operation::ChangeUser => self.change_user(call).await,
+            Operation::EndUser => self.end_user(call).await,
+            Operation::DeleteUser => self.delete_user(call).await,
+            Operation::ListKeys => Ok(shown(&Keys { keys: self.gate.keys.list().await? })),
+            Operation::EndKey => {
+                self.gate.keys.end(&call.id, &call.by, &*self.events).await?;
+                Ok(gone())
+            }
+            Operation::ListEvents => self.list_events(call).await,
+            Operation::Describe => Ok(shown(&openapi::document(&self.issuer))),
         }
     }
 
-    async fn register(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Problem> {
-        if !has_content_type(request.headers(), "application/json") {
-            return Err(Problem::NotJson);
+    async fn create(&self, creation: Creation, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let scope = format!("{} {}", call.by.actor, call.route.path);
+        let underway = match self.once.begin(call.headers, &scope, call.body).await? {
+            Turn::Again(id) => return self.show_again(creation, &id).await,
+            Turn::First(underway) => underway,
+        };
+        let made = match creation {
+            Creation::Server => self.make_server(call).await,
+            Creation::Client => self.make_client(call).await,
+            Creation::User => self.make_user(call).await,
+            Creation::Invitation => self.make_invitation(call).await,
+            Creation::Key => self.make_key(call).await,
+        };
+        if let Some(underway) = &underway {
+            let remembered = match &made {
+                Ok(made) => self.once.made(underway, &made.id).await,
+                // Whether it was made is not known; who repeats it is told to wait until it is over.
+                Err(problem) if problem.is_ours() => Ok(()),
+                Err(_) => self.once.failed(underway).await,
+            };
+            // The secret is in this answer alone, so it is given in any case.
+            if let Err(error) = remembered {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "what an Idempotency-Key stands for cannot be written now");
+            }
         }
-        let new = registration::parse(request.body())?;
-        let (server, key) = self.registry.register(new).await?;
-        tracing::info!(server = %server.id, resource = %server.resource, "a server was registered");
-        let mut body = self.shown(&server);
-        if let Value::Object(members) = &mut body {
-            members.insert("api_key".to_owned(), key.expose().expose_secret().into());
-            members.insert("message".to_owned(), "Keep api_key: it is not shown again.".into());
-        }
+        let Made { location, body, .. } = made?;
         let mut response = answer::json(StatusCode::CREATED, &body);
-        if let Ok(location) =
-            HeaderValue::from_str(&self.issuer.endpoint(&format!("/api/servers/{}", server.id)))
-        {
+        let location = location.and_then(|path| HeaderValue::from_str(&self.issuer.endpoint(&path)).ok());
+        if let Some(location) = location {
             response.headers_mut().insert(LOCATION, location);
         }
         Ok(response)
     }
 
-    async fn list(&self, query: Option<&str>) -> Result<Response<Bytes>, Problem> {
-        let Cursor { after, limit } = Cursor::parse(query.unwrap_or_default())?;
-        let (servers, more) = self.registry.servers(after.as_deref(), limit).await?;
-        let shown: Vec<Value> = servers.iter().map(|server| self.shown(server)).collect();
-        let next = servers.last().filter(|_| more).map(|server| server.id.to_string());
-        Ok(answer::json(StatusCode::OK, &json!({ "servers": shown, "next": next })))
+    /// What a request made that came before.
+    async fn show_again(&self, creation: Creation, id: &str) -> Result<Response<Bytes>, Problem> {
+        let mut body = match creation {
+            Creation::Server => json!(self.server_of(id).await?),
+            Creation::Client => json!(self.client_of(id).await?),
+            Creation::User => json!(self.user_of(id).await?),
+            Creation::Invitation => json!({ "invitation_id": id }),
+            Creation::Key => json!(self.gate.keys.show(id).await?.ok_or(Problem::Unknown("key"))?),
+        };
+        if let Value::Object(members) = &mut body {
+            let message = "This was made by an earlier request with the same Idempotency-Key. Its secret was in that answer, and is not \
+                           shown again.";
+            members.insert("message".to_owned(), message.into());
+        }
+        let mut response = answer::json(StatusCode::OK, &body);
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        Ok(response)
     }
 
-    async fn show(&self, id: &str) -> Result<Response<Bytes>, Problem> {
-        let id = ServerId::parse(id).map_err(|_| Problem::Unknown("server"))?;
-        let server = self.registry.server(&id).await?.ok_or(Problem::Unknown("server"))?;
-        Ok(answer::json(StatusCode::OK, &self.shown(&server)))
+    async fn make_key(&self, call: &Call<'_>) -> Result<Made, Problem> {
+        let KeyAsked { name, access } = call.json()?;
+        let (key, text) = self.gate.keys.make(&name, access.into(), &call.by, &*self.events).await?;
+        let body = json!(MadeKey { key, admin_key: text.expose_secret().to_owned() });
+        Ok(Made { id: name, location: None, body })
     }
 
-    async fn remove(&self, id: &str) -> Result<Response<Bytes>, Problem> {
-        let id = ServerId::parse(id).map_err(|_| Problem::Unknown("server"))?;
-        match self.registry.remove(&id).await? {
-            true => {
-                tracing::info!(server = %id, "a server was removed");
-                Ok(gone())
+    /// A page of a list, with the way to the next one (RFC 8288).
+    fn page(&self, call: &Call<'_>, page: &impl Serialize, next: Option<&str>) -> Response<Bytes> {
+        let mut response = shown(page);
+        if let Some(next) = next {
+            let url = self.issuer.endpoint(&format!("{}?{}", call.route.path, call.query.at(next)));
+            if let Ok(link) = HeaderValue::from_str(&format!("<{url}>; rel=\"next\"")) {
+                response.headers_mut().insert(LINK, link);
             }
-            false => Err(Problem::Unknown("server")),
+        }
+        response
+    }
+
+    /// Reading the audit trail or this interface's description is not told: whoever follows the trail would feed it.
+    fn tell_of(&self, route: &Route, by: &By, answered: &Result<Response<Bytes>, Problem>) {
+        // It is about the use of keys; what was done is told by who did it, the operator as well.
+        let Actor::Administrator(key) = &by.actor else { return };
+        let outcome = match answered {
+            Ok(_) => Outcome::Done,
+            Err(problem) if problem.is_ours() => Outcome::Failed,
+            Err(_) => Outcome::Refused,
+        };
+        let silent = matches!(route.operation, Operation::ListEvents | Operation::Describe);
+        if silent && outcome == Outcome::Done {
+            return;
+        }
+        let Route { method, path, .. } = *route;
+        let event = OversightEvent::AdministrationActed { key: key.clone(), method, route: path, outcome };
+        self.events.tell_with(&Event::from(event), &by.context);
+    }
+}
+
+impl Call<'_> {
+    /// The body, which says itself that it is JSON.
+    fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        self.is_json()?;
+        serde_json::from_slice(self.body).map_err(|error| Invalid::Body(error).into())
+    }
+
+    fn is_json(&self) -> Result<(), Problem> {
+        let known = ["application/json", "application/merge-patch+json"];
+        match known.iter().any(|media| has_content_type(self.headers, media)) {
+            true => Ok(()),
+            false => Err(Problem::NotJson),
         }
     }
 
-    async fn remove_client(&self, id: &str) -> Result<Response<Bytes>, Problem> {
-        let id = ClientId::parse(id).map_err(|_| Problem::Unknown("client"))?;
-        match self.registry.remove_client(&id).await? {
-            true => {
-                tracing::info!(client = %id, "a client was removed");
-                Ok(gone())
-            }
-            false => Err(Problem::Unknown("client")),
-        }
-    }
-
-    fn shown(&self, server: &Server) -> Value {
-        json!({
-            "server_id": server.id,
-            "name": server.name,
-            "resource_url": server.resource,
-            "scopes": server.scopes.iter().map(scope).collect::<Vec<_>>(),
-            "owner_email": server.owner_email,
-            "userinfo": match server.userinfo {
-                UserInfoDetail::Full => "full",
-                UserInfoDetail::Scoped => "scoped",
-            },
-            "prm_url": self.issuer.endpoint(&format!("/prm/{}", server.id)),
-            "registered_at": server.registered.0,
-        })
+    /// Where the page begins.
+    fn cursor(&self) -> Option<&str> {
+        self.query.one("cursor")
     }
 }
 
 #[async_trait]
 impl Serve for Admin {
     async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
-        self.answer(&request, peer).await.unwrap_or_else(|problem| {
-            if let Problem::Unavailable(error) = &problem {
-                tracing::error!(
-                    error = error as &dyn std::error::Error,
-                    "the administration cannot do what was asked"
-                );
-            }
-            problem.response()
-        })
+        told(self.answer(&request, peer).await)
     }
 }
 
-/// Which part of a list is asked for.
-struct Cursor {
-    after: Option<String>,
-    limit: u32,
-}
-
-impl Cursor {
-    fn parse(query: &str) -> Result<Self, Invalid> {
-        let mut cursor = Self { after: None, limit: PAGE };
-        for part in query.split('&').filter(|part| !part.is_empty()) {
-            match part.split_once('=') {
-                Some(("after", id)) => {
-                    let id = ServerId::parse(id).map_err(|_| Invalid::Query("after must be a server_id"))?;
-                    cursor.after = Some(id.to_string());
-                }
-                Some(("limit", number)) => {
-                    let limit = number.parse().ok().filter(|limit| (1..=PAGE).contains(limit));
-                    cursor.limit = limit.ok_or(Invalid::Query("limit must be a number from 1 to 100"))?;
-                }
-                Some(_) | None => {
-                    return Err(Invalid::Query("the query may have after and limit, and nothing else"));
-                }
-            }
+fn told(answered: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
+    answered.unwrap_or_else(|problem| {
+        if let Problem::Unavailable(error) = &problem {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "the administration cannot do what was asked"
+            );
         }
-        Ok(cursor)
-    }
+        problem.response()
+    })
 }
 
-fn scope(entry: &ScopeEntry) -> Value {
-    json!({
-        "name": entry.name,
-        "description": entry.description,
-        "default": entry.default,
-        "implies": entry.implies.iter().collect::<Vec<_>>(),
-    })
+fn shown(body: &impl Serialize) -> Response<Bytes> {
+    answer::json(StatusCode::OK, &json!(body))
 }
 
 fn gone() -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
+}
+
+/// The path of one of a kind.
+fn path_of(kind: &str, id: &str) -> Option<String> {
+    Some(format!("/api/{kind}/{}", encoded(id)))
 }
 
 #[cfg(test)]

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-use authz_core::{RegisterError, Unavailable};
+use authz_core::{OversightError, PreregisterError, RegisterError, Unavailable};
 use bytes::Bytes;
-use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
-use oauth_types::ResourceError;
+use identity::PasswordError;
+use oauth_types::{OAuthError, ResourceError};
 use serde_json::{Value, json};
 use store::{ServerId, StoreError};
 
+use super::routes::Parameter;
 use crate::answer;
 
 /// Why a request to the administration was refused.
@@ -27,7 +29,9 @@ pub(super) enum Problem {
     /// Nothing here.
     NoSuchPath,
     /// Another method is meant; these are possible.
-    WrongMethod(&'static str),
+    WrongMethod(String),
+    /// The key reads, and this writes.
+    ReadsOnly,
     /// The body is no JSON by its own words.
     NotJson,
     /// The request is wrong.
@@ -36,6 +40,12 @@ pub(super) enum Problem {
     Unknown(&'static str),
     /// The resource has been registered before.
     Taken(ServerId),
+    /// It cannot be done as things are.
+    Conflict(&'static str),
+    /// Another request with the same `Idempotency-Key` has not ended.
+    StillMaking,
+    /// Another request came with the same `Idempotency-Key`.
+    OtherRequest,
     /// The store cannot be reached, or others keep writing.
     Unavailable(Unavailable),
 }
@@ -65,8 +75,19 @@ pub(super) enum Invalid {
         /// The one that is missing.
         missing: String,
     },
+    /// What a client says of itself is wrong.
+    Metadata(OAuthError),
+    /// A password cannot be one.
+    Password(PasswordError),
     /// A parameter of the query is wrong.
-    Query(&'static str),
+    Parameter {
+        /// Which.
+        name: &'static str,
+        /// The rule.
+        rule: &'static str,
+    },
+    /// A parameter that does not exist; these do.
+    UnknownParameter(&'static [Parameter]),
 }
 
 impl Problem {
@@ -95,11 +116,31 @@ impl Problem {
             Self::TooMany { retry_after } => {
                 response.headers_mut().insert(RETRY_AFTER, (*retry_after).into());
             }
-            Self::WrongMethod(methods) => return answer::allowing(response, methods),
-            Self::Unavailable(_) => return answer::later(response),
-            Self::NoSuchPath | Self::NotJson | Self::Invalid(_) | Self::Unknown(_) | Self::Taken(_) => {}
+            Self::ReadsOnly => {
+                let challenge = HeaderValue::from_static("Bearer error=\"insufficient_scope\"");
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            }
+            // RFC 9110 section 15.5.6
+            Self::WrongMethod(methods) => {
+                if let Ok(methods) = HeaderValue::from_str(methods) {
+                    response.headers_mut().insert(ALLOW, methods);
+                }
+            }
+            Self::Unavailable(_) | Self::StillMaking => return answer::later(response),
+            Self::NoSuchPath
+            | Self::NotJson
+            | Self::Invalid(_)
+            | Self::Unknown(_)
+            | Self::Taken(_)
+            | Self::Conflict(_)
+            | Self::OtherRequest => {}
         }
         response
+    }
+
+    /// Whether it is this server's fault.
+    pub(super) const fn is_ours(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
     }
 
     const fn code(&self) -> (StatusCode, &'static str) {
@@ -110,7 +151,11 @@ impl Problem {
             Self::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request"),
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::ReadsOnly => (StatusCode::FORBIDDEN, "insufficient_scope"),
             Self::Taken(_) => (StatusCode::CONFLICT, "already_registered"),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+            Self::StillMaking => (StatusCode::CONFLICT, "in_progress"),
+            Self::OtherRequest => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         }
     }
@@ -137,6 +182,33 @@ impl From<RegisterError> for Problem {
     }
 }
 
+impl Problem {
+    /// Why something was not done to a `what`.
+    pub(super) fn about(what: &'static str) -> impl Fn(OversightError) -> Self {
+        move |error| match error {
+            OversightError::Unknown | OversightError::Deleted(_) => Self::Unknown(what),
+            OversightError::NotNarrowed(_) => Self::Conflict("The grant does not have these scopes"),
+            OversightError::Unvouched => {
+                Self::Conflict("Nobody vouches for this client; set vouched to true first")
+            }
+            OversightError::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
+}
+
+impl From<PreregisterError> for Problem {
+    fn from(error: PreregisterError) -> Self {
+        match error {
+            PreregisterError::Metadata(error) => Invalid::Metadata(error).into(),
+            PreregisterError::ServerUnknown => {
+                Invalid::Member { member: "server_id", rule: "must be the id of a registered server" }.into()
+            }
+            PreregisterError::NotAllowed => Self::ReadsOnly,
+            PreregisterError::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
+}
+
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(invalid)
@@ -147,7 +219,8 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoKey => f.write_str("This needs the admin key, as Authorization: Bearer."),
-            Self::WrongKey => f.write_str("This is not the admin key."),
+            Self::WrongKey => f.write_str("This is no admin key, or one that was withdrawn."),
+            Self::ReadsOnly => f.write_str("This admin key may read, and not change anything."),
             Self::TooMany { retry_after } => {
                 write!(f, "Too many wrong keys came from your address. Try again in {retry_after} seconds.")
             }
@@ -157,6 +230,13 @@ impl fmt::Display for Problem {
             Self::Invalid(invalid) => invalid.fmt(f),
             Self::Unknown(what) => write!(f, "There is no such {what}."),
             Self::Taken(server) => write!(f, "This resource_url is registered already, as {server}."),
+            Self::Conflict(why) => write!(f, "{why}."),
+            Self::StillMaking => f.write_str(
+                "A request with this Idempotency-Key has not ended yet. Try again in a few seconds.",
+            ),
+            Self::OtherRequest => f.write_str(
+                "This Idempotency-Key came with another body before. Each request needs one of its own.",
+            ),
             Self::Unavailable(_) => f.write_str("The store cannot do this now. Try again in a few seconds."),
         }
     }
@@ -179,7 +259,17 @@ impl fmt::Display for Invalid {
             Self::Implied { scope, missing } => {
                 write!(f, "scopes: {scope:?} implies {missing:?}, which is not one of the scopes.")
             }
-            Self::Query(rule) => write!(f, "{rule}."),
+            Self::Metadata(error) => {
+                let described = error.error_description.as_deref().unwrap_or("it cannot be used");
+                write!(f, "metadata: {described}")
+            }
+            Self::Password(error) => write!(f, "password: {error}"),
+            Self::Parameter { name, rule } => write!(f, "{name} {rule}."),
+            Self::UnknownParameter([]) => f.write_str("The query must be empty."),
+            Self::UnknownParameter(known) => {
+                let known: Vec<&str> = known.iter().map(|parameter| parameter.name).collect();
+                write!(f, "The query may have {}, and nothing else.", known.join(", "))
+            }
         }
     }
 }

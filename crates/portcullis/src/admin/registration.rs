@@ -1,11 +1,13 @@
 //! The body that registers an MCP server.
 
-use authz_core::NewServer;
+use authz_core::{NewServer, ServerChange};
 use oauth_types::{Issuer, Resource, Scope};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
-use store::{ScopeEntry, UserInfoDetail};
+use store::ScopeEntry;
 
+use super::asked::{Detail, ServerChanged};
 use super::problem::Invalid;
 
 /// The most scopes of one server.
@@ -20,15 +22,7 @@ const LONGEST_EMAIL: usize = 254;
 /// Reads the body of `POST /api/servers`.
 pub(super) fn parse(body: &[u8]) -> Result<NewServer, Invalid> {
     let asked: Asked = serde_json::from_slice(body).map_err(Invalid::Body)?;
-    if !is_text(&asked.name, LONGEST_NAME) {
-        return Err(Invalid::Member {
-            member: "name",
-            rule: "must be 1 to 200 characters, none of them a control character",
-        });
-    }
-    if asked.owner_email.as_deref().is_some_and(|email| !is_email(email)) {
-        return Err(Invalid::Member { member: "owner_email", rule: "must be an e-mail address" });
-    }
+    check(Some(&asked.name), asked.owner_email.as_deref())?;
     let resource = Resource::parse(&asked.resource_url).map_err(Invalid::Resource)?;
     // An origin that may stand as an issuer is https, or http on this machine.
     if Issuer::parse(&resource.origin()).is_err() {
@@ -37,44 +31,98 @@ pub(super) fn parse(body: &[u8]) -> Result<NewServer, Invalid> {
     Ok(NewServer {
         name: asked.name,
         resource,
-        scopes: scopes(asked.scopes)?,
+        scopes: scopes(asked.scopes.unwrap_or_else(usual))?,
         owner_email: asked.owner_email,
-        userinfo: asked.userinfo,
+        userinfo: asked.userinfo.into(),
     })
 }
 
-#[derive(Deserialize)]
+/// Reads what is changed of a server, but for its status.
+pub(super) fn change(asked: ServerChanged) -> Result<ServerChange, Invalid> {
+    check(asked.name.as_deref(), asked.owner_email.as_ref().and_then(Option::as_deref))?;
+    Ok(ServerChange {
+        name: asked.name,
+        scopes: asked.scopes.map(scopes).transpose()?,
+        owner_email: asked.owner_email,
+        userinfo: asked.userinfo.map(Into::into),
+    })
+}
+
+fn check(name: Option<&str>, owner_email: Option<&str>) -> Result<(), Invalid> {
+    if name.is_some_and(|name| !is_text(name, LONGEST_NAME)) {
+        return Err(Invalid::Member {
+            member: "name",
+            rule: "must be 1 to 200 characters, none of them a control character",
+        });
+    }
+    match owner_email {
+        Some(email) if !is_email(email) => {
+            Err(Invalid::Member { member: "owner_email", rule: "must be an e-mail address" })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// An MCP server that is to be registered.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(super) struct Asked {
+    /// Its name: 1 to 200 characters.
     name: String,
+    /// Its resource identifier: https, or http on this machine.
     resource_url: String,
+    /// Its scopes: `mcp:tools` alone by default.
     scopes: Option<Vec<AskedScope>>,
+    /// Whom to write to.
     owner_email: Option<String>,
+    /// What userinfo tells.
     #[serde(default)]
-    userinfo: UserInfoDetail,
-    // Older scripts send it; clients register their redirect URIs themselves.
+    userinfo: Detail,
+    /// Ignored: clients register their redirect URIs themselves.
+    // Older scripts send it.
     #[serde(default, rename = "callback_urls")]
+    #[schemars(with = "serde_json::Value")]
     _callback_urls: IgnoredAny,
 }
 
 /// A scope: its name alone, or all that can be said of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct AskedScope {
+pub(super) struct AskedScope {
     name: String,
     description: Option<String>,
     default: bool,
+    optional: bool,
     implies: Vec<String>,
 }
 
-#[derive(Deserialize)]
+/// All that can be said of a scope.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ScopeObject {
+    /// One scope token.
     name: String,
+    /// What it allows, in plain words, for the consent page: 1 to 500 characters.
     description: Option<String>,
+    /// Whether a client that names no scope gets it.
     #[serde(default)]
     default: bool,
+    /// Whether a user may leave it out when they consent.
+    #[serde(default)]
+    optional: bool,
+    /// The scopes that it includes.
     #[serde(default)]
     implies: Vec<String>,
+}
+
+impl JsonSchema for AskedScope {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AskedScope".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let object = generator.subschema_for::<ScopeObject>();
+        json_schema!({ "anyOf": [{ "type": "string" }, object] })
+    }
 }
 
 impl<'de> Deserialize<'de> for AskedScope {
@@ -84,7 +132,9 @@ impl<'de> Deserialize<'de> for AskedScope {
             type Value = AskedScope;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("the name of a scope, or an object with name, description, default, implies")
+                f.write_str(
+                    "the name of a scope, or an object with name, description, default, optional, implies",
+                )
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<AskedScope, E> {
@@ -92,25 +142,28 @@ impl<'de> Deserialize<'de> for AskedScope {
                     name: name.to_owned(),
                     description: None,
                     default: true,
+                    optional: false,
                     implies: Vec::new(),
                 })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<AskedScope, A::Error> {
-                let ScopeObject { name, description, default, implies } =
+                let ScopeObject { name, description, default, optional, implies } =
                     ScopeObject::deserialize(de::value::MapAccessDeserializer::new(members))?;
-                Ok(AskedScope { name, description, default, implies })
+                Ok(AskedScope { name, description, default, optional, implies })
             }
         }
         deserializer.deserialize_any(TextOrObject)
     }
 }
 
-fn scopes(asked: Option<Vec<AskedScope>>) -> Result<Vec<ScopeEntry>, Invalid> {
-    let asked = asked.unwrap_or_else(|| {
-        let name = "mcp:tools".to_owned();
-        vec![AskedScope { name, description: None, default: true, implies: Vec::new() }]
-    });
+/// What a server has that names no scopes.
+fn usual() -> Vec<AskedScope> {
+    let name = "mcp:tools".to_owned();
+    vec![AskedScope { name, description: None, default: true, optional: false, implies: Vec::new() }]
+}
+
+fn scopes(asked: Vec<AskedScope>) -> Result<Vec<ScopeEntry>, Invalid> {
     if asked.len() > MOST_SCOPES {
         return Err(Invalid::Member { member: "scopes", rule: "may have at most 100 entries" });
     }
@@ -131,6 +184,7 @@ fn scopes(asked: Option<Vec<AskedScope>>) -> Result<Vec<ScopeEntry>, Invalid> {
             return Err(Invalid::Implied { scope: scope.name.clone(), missing: missing.clone() });
         }
         entries.push(ScopeEntry {
+            optional: scope.optional,
             name: scope.name.clone(),
             description: scope.description.clone(),
             default: scope.default,
@@ -167,14 +221,14 @@ mod tests {
     fn names_alone_are_defaults_and_no_scopes_are_mcp_tools() {
         let server = parsed(r#"{"name":"Files","resource_url":"https://files.example.com/mcp"}"#).unwrap();
         assert_eq!(server.resource.as_str(), "https://files.example.com/mcp");
-        assert_eq!(server.userinfo, UserInfoDetail::Full);
+        assert_eq!(server.userinfo, store::UserInfoDetail::Full);
         let names: Vec<_> = server.scopes.iter().map(|scope| (scope.name.as_str(), scope.default)).collect();
         assert_eq!(names, [("mcp:tools", true)]);
 
         let body = r#"{"name":"Files","resource_url":"http://127.0.0.1:9/","userinfo":"scoped","owner_email":"a@b.c",
             "scopes":["read",{"name":"write","description":"Change","implies":["read"]}]}"#;
         let server = parsed(body).unwrap();
-        assert_eq!(server.userinfo, UserInfoDetail::Scoped);
+        assert_eq!(server.userinfo, store::UserInfoDetail::Scoped);
         assert_eq!(server.owner_email.as_deref(), Some("a@b.c"));
         let write = &server.scopes[1];
         assert_eq!((server.scopes[0].default, write.default), (true, false));

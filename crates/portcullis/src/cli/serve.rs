@@ -1,5 +1,6 @@
 //! `portcullis serve`
 
+use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,10 +12,11 @@ use tokio::task::JoinSet;
 
 use super::{Environment, RunError};
 use crate::compose::{Kept, OpenError, Portcullis};
-use crate::config::{Config, Settings, StoreKind, UnknownVariable};
+use crate::config::{Config, ConfigError, Settings, StoreKind, UnknownVariable};
 use crate::greeting::Greeting;
+use crate::health;
 use crate::opening::Entrance;
-use crate::serve::{self as network, Room};
+use crate::serve::{self as network, Reload, Room, Tls};
 use crate::telemetry;
 
 /// Run the authorization server
@@ -62,22 +64,30 @@ pub(super) fn run(
     out: &mut dyn Write,
     errors: &mut dyn Write,
 ) -> Result<(), RunError> {
-    let settings = Settings::gathered(serve.settings, serve.config.as_deref(), environment.look_up)?;
+    let gathered =
+        || Settings::gathered(serve.settings.clone(), serve.config.as_deref(), environment.look_up);
+    let again = || Config::of(&gathered()?, environment.look_up);
+    let settings = gathered()?;
     let config = Config::of(&settings, environment.look_up)?;
     telemetry::start(&config)?;
     for variable in unknown {
         tracing::warn!("{variable}");
     }
-    let warnings = [
-        config.sees_one_address_only().then(|| ONE_ADDRESS.to_owned()),
-        config.shows_a_password().then(|| PASSWORD_SHOWN.to_owned()),
-        data_unused(&settings, &config),
-    ];
-    for warning in warnings.into_iter().flatten() {
+    for warning in warnings(&settings, &config) {
         let _ = writeln!(errors, "portcullis: {warning}");
         tracing::warn!("{warning}");
     }
-    Runtime::new()?.block_on(run_server(config, out))
+    Runtime::new()?.block_on(run_server(config, &again, out))
+}
+
+/// What is wise to change, though it can be served.
+pub(super) fn warnings(settings: &Settings, config: &Config) -> impl Iterator<Item = String> + use<> {
+    let warnings = [
+        config.sees_one_address_only().then(|| ONE_ADDRESS.to_owned()),
+        config.shows_a_password().then(|| PASSWORD_SHOWN.to_owned()),
+        data_unused(settings, config),
+    ];
+    warnings.into_iter().flatten()
 }
 
 /// Whoever goes back to a data folder and leaves the old setting where it was would serve what was left.
@@ -93,8 +103,13 @@ fn data_unused(settings: &Settings, config: &Config) -> Option<String> {
     })
 }
 
-async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunError> {
-    let stop = network::told_to_stop()?;
+async fn run_server(
+    mut config: Config,
+    again: &dyn Fn() -> Result<Config, ConfigError>,
+    out: &mut dyn Write,
+) -> Result<(), RunError> {
+    let (stop, reload) = (network::told_to_stop()?, network::told_to_reload()?);
+    let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
     // First the port: who starts it twice is told so before anything is made.
     let listener = network::bind(config.listen).await?;
     let listening = listener.local_addr()?;
@@ -109,8 +124,13 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
     let entrance = Arc::new(Entrance::new(issuer));
     tracing::info!(%listening, "listening");
 
-    let mut serving =
-        pin!(network::serve(Arc::clone(&entrance) as Arc<dyn http_io::Serve>, listener, room, stop));
+    let mut serving = pin!(async {
+        let entrance = Arc::clone(&entrance) as Arc<dyn http_io::Serve>;
+        match tls.clone() {
+            Some(tls) => network::serve_tls(entrance, listener, room, tls, stop).await,
+            None => network::serve(entrance, listener, room, stop).await,
+        }
+    });
     let portcullis = tokio::select! {
         opened = open(&config, listening, &entrance, out) => opened?,
         () = &mut serving => {
@@ -121,12 +141,49 @@ async fn run_server(mut config: Config, out: &mut dyn Write) -> Result<(), RunEr
     tracing::info!(%listening, issuer = %portcullis.issuer(), "started");
     let mut chores = JoinSet::new();
     chores.spawn(Arc::clone(&portcullis).keep_sweeping());
-    chores.spawn(portcullis.keep_watching());
-    serving.await;
+    chores.spawn(Arc::clone(&portcullis).keep_writing());
+    chores.spawn(Arc::clone(&portcullis).keep_watching());
+    if let Some(tls) = tls.clone() {
+        chores.spawn(async move { tls.keep_reading().await });
+    }
+    tokio::select! {
+        () = &mut serving => {}
+        never = keep_reloading(reload, again, &portcullis, tls.as_deref()) => match never {},
+    }
+    // What the last requests did is told, too.
+    portcullis.audit().finish().await;
     // An aborted task holds its part of the store until it is joined.
     chores.shutdown().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reads again, whenever it is told to, what may change while a server runs: limits and the certificate. What cannot be read changes
+/// nothing.
+async fn keep_reloading(
+    mut reload: Reload,
+    again: &dyn Fn() -> Result<Config, ConfigError>,
+    portcullis: &Portcullis,
+    tls: Option<&Tls>,
+) -> Infallible {
+    loop {
+        reload.told().await;
+        match again() {
+            Ok(config) => portcullis.change_limits(config.rates),
+            Err(error) => {
+                tracing::error!(%error, "the configuration cannot be read again; all stays as it is");
+                continue;
+            }
+        }
+        match tls.map_or(Ok(false), Tls::read_again) {
+            Ok(_) => {
+                tracing::info!("limits and certificate are read again; other settings hold after a restart")
+            }
+            Err(error) => {
+                tracing::error!(%error, "the certificate cannot be read again; the one before is used")
+            }
+        }
+    }
 }
 
 /// Opens the store, shows the operator what there is to see, and lets everybody in.
@@ -153,14 +210,31 @@ async fn open(
             out.flush()?;
         }
     }
+    // For the other commands of this program; it serves without it, too.
+    let issuer = portcullis.issuer();
+    let url = match config.tls {
+        // Its certificate is for that name.
+        Some(_) => issuer.endpoint(""),
+        None => format!("{}{}", health::base_of(listening), issuer.path()),
+    };
+    if let Err(error) = portcullis.tell(&url) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "other commands will not find this server");
+    }
     entrance.let_in(Arc::clone(&portcullis));
     Ok(portcullis)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::ffi::OsString;
     use std::io;
+    use std::path::Path;
+
+    use authz_core::{Limit, Limits, Rate};
+    use http::Request;
+    use http_io::{Peer, Serve as _};
+    use rustix::process::{Signal, getpid, kill_process};
 
     use super::*;
     use crate::cli::main;
@@ -186,8 +260,51 @@ mod tests {
             data: home.path().join("data"),
             ..Config::default()
         };
-        assert!(matches!(run_server(config(), &mut Closed).await, Err(RunError::Io(_))));
+        let again = || Ok(config());
+        assert!(matches!(run_server(config(), &again, &mut Closed).await, Err(RunError::Io(_))));
         assert!(Portcullis::open(config()).await.unwrap().new_admin_key().is_some());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_hangup_reads_limits_again_and_a_wrong_file_changes_nothing() {
+        let once_a_day = |most| {
+            let rates = Limits::default().with(Limit::Registration, Rate::new(most, 86_400).unwrap());
+            Config { store: StoreKind::Memory, rates, ..Config::default() }
+        };
+        let portcullis = Portcullis::open(once_a_day(1)).await.unwrap();
+        let register = async || {
+            let body = r#"{"redirect_uris":["https://app.example/cb"]}"#;
+            let request = Request::post("/oauth/register").header("content-type", "application/json");
+            let response = portcullis.serve(request.body(body.into()).unwrap(), Peer(None)).await;
+            response.status().as_u16()
+        };
+        let read = Cell::new(0);
+        let again = || {
+            read.set(read.get() + 1);
+            match read.get() {
+                1 => Config::load(Settings::default(), Some(Path::new("/does/not/exist")), &|_| None),
+                _ => Ok(once_a_day(100)),
+            }
+        };
+        let hang_up = async |times| {
+            kill_process(getpid(), Signal::HUP).unwrap();
+            while read.get() < times {
+                tokio::task::yield_now().await;
+            }
+        };
+        let reload = network::told_to_reload().unwrap();
+        let told = async {
+            assert_eq!((register().await, register().await), (201, 429));
+            hang_up(1).await;
+            assert_eq!(register().await, 429);
+            hang_up(2).await;
+            assert_eq!(register().await, 201);
+        };
+        tokio::select! {
+            never = keep_reloading(reload, &again, &portcullis, None) => match never {},
+            () = told => {}
+        }
     }
 
     #[test]

@@ -4,31 +4,38 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use authz_core::{
-    AuthorizationServer, Counted, Keys, KeysError, Limiter, OutOfBounds, Registry, TokenKind, TokenText,
-    Unlimited,
+    AuthorizationServer, Counted, Events, Keys, KeysError, Limiter, OutOfBounds, Oversight, Registry,
+    TokenKind, TokenText, Unlimited,
 };
-use identity::{Accounts, Cost, Identity, Pages, Sessions};
+use identity::{
+    AccountPolicy, Accounts, Cost, Identity, Mail, Outbox, Pages, PolicyError, Sessions, Smtp, SmtpUrlError,
+};
 use seal::SealError;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use store::copy::{self, ServeError};
 use store::{
-    AccountStore, AdminKey, Backend, Counters, Digest, Filter, Found, Kind, Mark, Memory, MemoryCounters,
-    Redis, Sqlite, Store, StoreError,
+    AccountStore, AdminKey, Backend, Counters, Digest, Filter, Kind, Mark, Memory, MemoryCounters, Redis,
+    Sqlite, Store, StoreError,
 };
 use thiserror::Error;
 
-use super::Portcullis;
+use super::{Ears, Portcullis};
 use crate::admin::Admin;
-use crate::config::{Config, MasterKey, StoreKind};
+use crate::admin::keys::FIRST;
+use crate::audit::Audit;
+use crate::config::{Config, MailKind, MasterKey, StoreKind};
 use crate::data::{DataError, DataFolder};
 use crate::ops::Ops;
+use crate::ops::metrics::Metrics;
+use crate::ops::timed::Timed;
 
 /// Builds a [`Portcullis`]. What is not given is what [`Config`] says, or the system's.
 pub struct Builder {
     config: Config,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    cost: Cost,
+    mail: Option<Arc<dyn Mail>>,
+    metrics: Arc<Metrics>,
     own: Option<Stores>,
     counters: Option<Arc<dyn Counters>>,
 }
@@ -41,7 +48,8 @@ struct Stores {
 }
 
 impl Stores {
-    fn of<S: Backend + 'static>(store: Arc<S>) -> Self {
+    fn of<S: Backend + 'static>(store: Arc<S>, metrics: &Arc<Metrics>) -> Self {
+        let store = Arc::new(Timed::new(store, metrics.clone()));
         Self { records: store.clone(), accounts: store }
     }
 }
@@ -79,6 +87,12 @@ pub enum OpenError {
     /// A lifetime that [`Config::load`] would not have let through.
     #[error(transparent)]
     Policy(#[from] OutOfBounds),
+    /// A policy for accounts that [`Config::load`] would not have let through.
+    #[error(transparent)]
+    Accounts(#[from] PolicyError),
+    /// The mail server.
+    #[error("no letters can be sent: {0}")]
+    Mail(#[from] SmtpUrlError),
     /// The address to listen on makes no issuer.
     #[error("no issuer is set, and the address to listen on makes none")]
     NoIssuer,
@@ -99,13 +113,12 @@ impl OpenError {
             | Self::Keys(_)
             | Self::Seal(_)
             | Self::Policy(_)
+            | Self::Accounts(_)
+            | Self::Mail(_)
             | Self::NoIssuer => None,
         }
     }
 }
-
-/// The name of the admin key that is made on the first run.
-pub(super) const FIRST_ADMIN_KEY: &str = "default";
 
 impl Builder {
     pub(super) fn new(config: Config) -> Self {
@@ -113,7 +126,8 @@ impl Builder {
             config,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
-            cost: Cost::default(),
+            mail: None,
+            metrics: Arc::default(),
             own: None,
             counters: None,
         }
@@ -136,7 +150,14 @@ impl Builder {
     /// What it costs to check a password.
     #[must_use]
     pub fn password_cost(mut self, cost: Cost) -> Self {
-        self.cost = cost;
+        self.config.accounts.cost = cost;
+        self
+    }
+
+    /// Sends letters by `mail`, whatever [`Config::mail`] says.
+    #[must_use]
+    pub fn mail(mut self, mail: Arc<dyn Mail>) -> Self {
+        self.mail = Some(mail);
         self
     }
 
@@ -144,7 +165,7 @@ impl Builder {
     /// store that is not kept longer than this process.
     #[must_use]
     pub fn store<S: Backend + 'static>(mut self, store: Arc<S>) -> Self {
-        self.own = Some(Stores::of(store));
+        self.own = Some(Stores::of(store, &self.metrics));
         self
     }
 
@@ -162,16 +183,23 @@ impl Builder {
     ///
     /// [`OpenError`] says what keeps it from starting.
     pub async fn open(self) -> Result<Portcullis, OpenError> {
-        let Self { config, clock, entropy, cost, own, mut counters } = self;
+        let Self { config, clock, entropy, mail, metrics, own, mut counters } = self;
         let issuer = config.issuer_at(config.listen).ok_or(OpenError::NoIssuer)?;
         config.policy.check()?;
+        let mail = match mail {
+            Some(mail) => Some(mail),
+            None => by_config(&config, &clock, &entropy)?,
+        };
+        config.accounts.check(mail.is_some())?;
 
         let drawn = || MasterKey::new(entropy.draw());
         let (stores, master_key, data) = match (own, &config.store) {
             (Some(stores), _) => (stores, config.master_key.clone().unwrap_or_else(drawn), None),
-            (None, StoreKind::Memory) => {
-                (Stores::of(Arc::new(Memory::new())), config.master_key.clone().unwrap_or_else(drawn), None)
-            }
+            (None, StoreKind::Memory) => (
+                Stores::of(Arc::new(Memory::new()), &metrics),
+                config.master_key.clone().unwrap_or_else(drawn),
+                None,
+            ),
             (None, StoreKind::Sqlite) => {
                 let data = DataFolder::open(&config.data)?;
                 // The key before the database: a database without a key is refused at the next start.
@@ -179,13 +207,13 @@ impl Builder {
                     Some(key) => key.clone(),
                     None => data.master_key(&*entropy)?,
                 };
-                (Stores::of(Arc::new(Sqlite::open(&data.database())?)), key, Some(data))
+                (Stores::of(Arc::new(Sqlite::open(&data.database())?), &metrics), key, Some(data))
             }
             (None, StoreKind::Redis(url)) => {
                 let key = config.master_key.clone().ok_or(OpenError::NoMasterKey)?;
                 let redis = Arc::new(Redis::open(url, config.redis.clone(), clock.clone()).await?);
                 counters.get_or_insert_with(|| redis.clone());
-                (Stores::of(redis), key, None)
+                (Stores::of(redis, &metrics), key, None)
             }
         };
         let records = &stores.records;
@@ -211,57 +239,111 @@ impl Builder {
         }
         let own_key = config.admin_key.is_some();
         let (admin_key, new_admin_key) = match config.admin_key {
-            Some(key) => (key.digest(), None),
-            None => admin_key(&**records, &*entropy).await?,
+            Some(key) => (Some(key.digest()), None),
+            None => (None, first_admin_key(&**records, &*entropy).await?),
         };
         // With a key that is there already somebody was faster.
         let first_run = first_run && (own_key || new_admin_key.is_some());
 
         let counters = counters.unwrap_or_else(|| Arc::new(MemoryCounters::default()));
-        let counted: Arc<dyn Limiter> = Arc::new(Counted::new(counters, clock.clone()));
-        let limiter = if config.limits { counted.clone() } else { Arc::new(Unlimited) };
+        let counted = Arc::new(Counted::new(counters, clock.clone()));
+        counted.change(config.rates.clone());
+        let limiter: Arc<dyn Limiter> = if config.limits { counted.clone() } else { Arc::new(Unlimited) };
+        let audit =
+            Audit::new(records.clone(), clock.clone(), entropy.clone()).kept_for(config.audit_retention);
+        let audit = Arc::new(audit);
+        let events: Arc<dyn Events> = Arc::new(Ears { audit: audit.clone(), metrics: metrics.clone() });
+        let policy = config.policy;
         let registry = Registry::new(records.clone(), clock.clone(), entropy.clone());
-        let sessions = Sessions::new(records.clone(), clock.clone(), entropy.clone()).lasting(config.session);
-        let pages = Arc::new(Pages::new(issuer.clone(), Arc::new(sessions)));
+        let AccountPolicy { cost, session_idle, session_total, .. } = config.accounts.clone();
+        let sessions = Sessions::new(records.clone(), clock.clone(), entropy.clone());
+        let sessions = Arc::new(sessions.lasting(session_total).idle(session_idle));
         let accounts = Arc::new(Accounts::new(stores.accounts.clone(), cost, clock.clone(), entropy.clone()));
+        let pages = Pages::new(issuer.clone(), sessions).brand(config.brand);
+        let pages = Arc::new(match config.accounts.withholds_consent() {
+            true => pages.requiring_verified_email(accounts.clone()),
+            false => pages,
+        });
         let server = AuthorizationServer::builder(issuer.clone(), records.clone(), keys, pages.clone())
-            .policy(config.policy)
+            .policy(policy.clone())
             .clock(clock.clone())
             .entropy(entropy.clone())
             .limiter(limiter.clone())
+            .events(events.clone())
             .people(accounts.clone())
             .resources(Arc::new(registry.clone()))
             .build()?;
         let server = Arc::new(server);
-        let identity = Identity::new(pages, accounts, server.clone())
+        let identity = Identity::new(pages, accounts.clone(), server.clone())
             .limiter(limiter.clone())
-            .taking_sign_ups(config.sign_up);
+            .events(events.clone())
+            .second_factors(master_key.seal()?)
+            .policy(config.accounts);
+        let identity = match mail {
+            Some(mail) => identity.mail(mail),
+            None => identity,
+        };
+        let identity = Arc::new(identity);
+        let oversight = Oversight::new(records.clone(), clock.clone(), entropy.clone(), events.clone())
+            .policy(policy)
+            .registry(registry);
+        let admin = Admin::new(issuer.clone(), records.clone(), oversight, clock.clone(), entropy.clone())
+            // In any case: it counts wrong keys alone.
+            .limiter(counted.clone())
+            .events(events)
+            .identity(identity.clone());
+        let admin = match (admin_key, &new_admin_key) {
+            (Some(digest), _) => admin.configured_key(digest),
+            (None, Some(key)) => admin.unsettled_key(Digest::of(key.expose_secret().as_bytes())),
+            (None, None) => admin,
+        };
         Ok(Portcullis {
             server,
             identity,
-            // In any case: it counts wrong keys alone.
-            admin: Admin::new(issuer.clone(), registry, admin_key).limiter(counted, clock.clone()),
+            admin,
             ops: Ops::new(issuer, records.clone()).clock(clock.clone()),
+            audit,
+            accounts,
+            counted,
+            metrics,
+            metrics_from: config.metrics_from,
             store: records.clone(),
             clock,
             entropy,
             trusted_proxies: config.trusted_proxies,
             new_admin_key,
             first_run,
-            _data: data,
+            data,
         })
     }
 }
 
-/// The digest of the admin key in the store; if there is none, of a new one, with its text. That is not stored yet:
+/// Letters go out as the configuration has it.
+fn by_config(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Option<Arc<dyn Mail>>, SmtpUrlError> {
+    Ok(match &config.mail {
+        MailKind::Off => None,
+        MailKind::Terminal => Some(Arc::new(Outbox::terminal())),
+        MailKind::Folder => {
+            let folder = config.data.join("outbox");
+            Some(Arc::new(Outbox::folder(folder, clock.clone(), entropy.clone())))
+        }
+        MailKind::Smtp { url, from } => Some(Arc::new(Smtp::new(url, from.clone(), entropy.clone())?)),
+    })
+}
+
+/// The text of a first admin key, if there is none in the store. It is not stored yet:
 /// [`Portcullis::keep_new_admin_key`] does, when somebody has seen it.
-async fn admin_key(
+async fn first_admin_key(
     store: &dyn Store,
     entropy: &dyn Entropy,
-) -> Result<(Digest, Option<SecretString>), StoreError> {
-    if let Some(Found { record, .. }) = store.find::<AdminKey>(FIRST_ADMIN_KEY).await? {
-        return Ok((record.digest, None));
+) -> Result<Option<SecretString>, StoreError> {
+    if store.find::<AdminKey>(FIRST).await?.is_some() {
+        return Ok(None);
     }
     let text = TokenText::random(TokenKind::AdminKey, entropy.draw(), entropy.draw());
-    Ok((text.digest(), Some(text.expose())))
+    Ok(Some(text.expose()))
 }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use ambient::{ManualClock, SeededEntropy, Time};
 use identity::Cost;
 use secrecy::ExposeSecret as _;
-use store::{Changes, Mark, Memory, Session, SessionId};
+use store::{Changes, Device, Mark, Memory, Session, SessionId};
 use tempfile::TempDir;
 use testkit::faults::{Passage, Through};
 
@@ -33,6 +33,61 @@ async fn ask(portcullis: &Portcullis, method: Method, path: &str, key: Option<&s
     let response = portcullis.serve(request.body(Bytes::new()).unwrap(), Peer(None)).await;
     assert!(response.headers().contains_key(REQUEST_ID));
     (response.status(), String::from_utf8(response.body().to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn what_happens_is_found_by_whoever_administers() {
+    let portcullis = in_memory().await;
+    let key = portcullis.new_admin_key().unwrap().expose_secret().to_owned();
+    let post = async |path: &str, media: &str, body: &'static str| {
+        let request = Request::post(path).header("content-type", media).body(body.into()).unwrap();
+        portcullis.serve(request, Peer("192.0.2.1".parse().ok())).await.status().as_u16()
+    };
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+    let person = r#"{"email":"ada@example.com","password":"a long enough password"}"#;
+    assert_eq!(post("/auth/signup", json, person).await, 201);
+    let wrong = r#"{"email":"ada@example.com","password":"not the password"}"#;
+    assert_eq!(post("/auth/login", json, wrong).await, 401);
+    assert_eq!(post("/oauth/register", json, r#"{"redirect_uris":["https://app.example/cb"]}"#).await, 201);
+    let forged = "grant_type=refresh_token&refresh_token=mrt_x&client_id=cid_x";
+    assert_eq!(post("/oauth/token", form, forged).await, 401);
+    assert_eq!(portcullis.audit().waiting(), 5);
+    portcullis.audit().write().await.unwrap();
+    let (status, told) = ask(&portcullis, Method::GET, "/api/events", Some(&key)).await;
+    assert_eq!(status, StatusCode::OK);
+    for name in ["signed_up", "logged_in", "log_in_refused", "client_registered", "refused"] {
+        assert!(told.contains(&format!("\"{name}\"")), "{name} is not in {told}");
+    }
+    assert!(told.contains("192.0.2.1"), "{told}");
+    for secret in ["ada@example.com", "password\":", "not the password", "mrt_x"] {
+        assert!(!told.contains(secret), "{secret} is in {told}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_for_named_addresses_and_for_holders_of_a_key() {
+    let metrics_from = vec!["192.0.2.0/24".parse().unwrap()];
+    let config = Config { store: StoreKind::Memory, metrics_from, ..Config::default() };
+    let portcullis = open(config, 1).await.unwrap();
+    let key = portcullis.new_admin_key().unwrap().expose_secret().to_owned();
+    let unknown = "/a-path-that-nobody-has";
+    assert_eq!(ask(&portcullis, Method::GET, unknown, None).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask(&portcullis, Method::GET, "/metrics", None).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&portcullis, Method::GET, "/metrics", Some("wrong")).await.0, StatusCode::UNAUTHORIZED);
+    let (status, text) = ask(&portcullis, Method::GET, "/metrics", Some(&key)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.contains(r#"portcullis_requests_total{endpoint="none",status="4xx"} 1"#), "{text}");
+    assert!(text.contains(r#"portcullis_store_seconds_count{operation="read"}"#), "{text}");
+    assert!(
+        text.contains(r#"portcullis_events_total{name="administration_refused",outcome="refused"} 1"#),
+        "{text}"
+    );
+    assert!(!text.contains("nobody-has"), "{text}");
+    for (address, status) in [("192.0.2.7", StatusCode::OK), ("198.51.100.1", StatusCode::UNAUTHORIZED)] {
+        let request = Request::builder().uri("/metrics").body(Bytes::new()).unwrap();
+        let response = portcullis.serve(request, Peer(address.parse().ok())).await;
+        assert_eq!(response.status(), status, "{address}");
+    }
 }
 
 async fn administers(portcullis: &Portcullis, key: &str) -> bool {
@@ -142,7 +197,7 @@ async fn the_first_run_is_the_first_that_succeeds() {
 #[tokio::test]
 async fn who_finds_an_admin_key_is_not_the_first() {
     let store = Arc::new(Memory::new());
-    let record = AdminKey { name: FIRST_ADMIN_KEY.to_owned(), digest: Digest::of(b"adm_"), made: Time(1) };
+    let record = AdminKey::new(FIRST, Digest::of(b"adm_"), Time(1));
     let made = (&*store as &dyn Store).commit(&Changes::create(Mark::new([1; 16]), &record)).await;
     assert_eq!(made.unwrap(), Commit::Done);
     let portcullis = Portcullis::builder(Config::default()).store(store).open().await.unwrap();
@@ -222,6 +277,11 @@ async fn expired_records_are_swept_batch_after_batch() {
 
 fn session(id: SessionId, now: Time) -> Session {
     Session {
+        final_end: None,
+        seen: None,
+        acr: None,
+        begun: None,
+        device: Device::default(),
         id,
         digest: Digest::of(b"ses_"),
         person: store::PersonId::parse("usr_1").unwrap(),

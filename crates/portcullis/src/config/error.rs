@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use http_io::NotAnAddressRange;
+use identity::{NotABrandName, NotAColour, NotADomain, NotALogo, NotASender, PolicyError, SmtpUrlError};
 use oauth_types::{IssuerError, ScopeError};
 use store::RedisUrlError;
 use thiserror::Error;
@@ -133,6 +134,42 @@ pub enum Fault {
     /// Not 32 bytes.
     #[error("the master key is not base64url of 32 bytes")]
     MasterKey,
+    /// Neither one of the words nor domains.
+    #[error("it is none of open, closed and invited, and {0}")]
+    Domain(#[from] NotADomain),
+    /// Not a cost of passwords.
+    #[error("it is not m=…,t=…,p=… with 7168 to 1048576 KiB, 1 to 100 passes and 1 to 16 lanes")]
+    Cost,
+    /// TLS without what it needs.
+    #[error("TLS needs {0}")]
+    TlsNeeds(&'static str),
+    /// Not a rate.
+    #[error("it is not a number, 1 to 999999, within a time, 1s to 1d")]
+    Rate,
+    /// Not a number.
+    #[error("it is not a whole number")]
+    Number,
+    /// Not the URL of a mail server.
+    #[error("{0}")]
+    SmtpUrl(#[from] SmtpUrlError),
+    /// Not whom letters can be from.
+    #[error("{0}")]
+    Sender(#[from] NotASender),
+    /// Not a name for pages.
+    #[error("{0}")]
+    BrandName(#[from] NotABrandName),
+    /// Not a logo.
+    #[error("{0}")]
+    Logo(#[from] NotALogo),
+    /// Not a colour.
+    #[error("{0}")]
+    Colour(#[from] NotAColour),
+    /// Something that another setting makes impossible.
+    #[error("{0}")]
+    Policy(#[from] PolicyError),
+    /// A mail server without what it needs.
+    #[error("letters by a mail server need {0}")]
+    MailNeeds(&'static str),
     /// The file of a secret cannot be read.
     #[error("the file cannot be read: {0}")]
     File(#[from] io::Error),

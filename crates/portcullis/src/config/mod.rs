@@ -4,8 +4,11 @@
 //! refused before anything is started, with its name, what is wrong and an example. A variable that sets nothing is told
 //! ([`UnknownVariable`]) and not refused: orchestrators make such names too.
 
+mod accounts;
+mod brand;
 mod error;
 mod given;
+mod limits;
 mod parse;
 mod place;
 mod secret;
@@ -18,9 +21,11 @@ use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use authz_core::{Lifetime, Policy};
+use authz_core::{Lifetime, Limits, Policy};
 use http_io::AddressRange;
+use identity::{AccountPolicy, Brand, Sender, SmtpUrl};
 use oauth_types::Issuer;
+use secrecy::SecretString;
 use store::{RedisOptions, RedisUrl};
 
 pub use self::error::{ConfigError, Fault};
@@ -29,6 +34,7 @@ pub(crate) use self::place::holds_password;
 pub use self::secret::{AdminSecret, MasterKey, SHORTEST_ADMIN_KEY};
 pub use self::settings::Settings;
 pub use self::unknown::UnknownVariable;
+use crate::serve::TlsFiles;
 
 /// Everything that an operator decides.
 #[derive(Clone, Debug)]
@@ -37,6 +43,8 @@ pub struct Config {
     pub issuer: Option<Issuer>,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The certificate and the key to speak TLS with. `None`: plain HTTP, on this machine or behind a proxy.
+    pub tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<AddressRange>,
     /// Where the database and the master key are. Used with [`StoreKind::Sqlite`] alone.
@@ -51,14 +59,20 @@ pub struct Config {
     pub master_key: Option<MasterKey>,
     /// Lifetimes and what clients may do.
     pub policy: Policy,
-    /// How long a person stays logged in with a browser: 30 days by default; from 5 minutes to 365 days when read by
-    /// [`Config::load`].
-    pub session: Lifetime,
-    /// Whether strangers may make themselves an account.
-    pub sign_up: bool,
-    /// Whether registrations, log-ins, sign-ups and the requests that wait for consent are limited. Wrong admin keys always
-    /// are.
+    /// Who may make an account, with which passwords, and how long they stay logged in.
+    pub accounts: AccountPolicy,
+    /// How letters go out.
+    pub mail: MailKind,
+    /// How the pages look.
+    pub brand: Brand,
+    /// Whether anything is limited. Wrong admin keys always are.
     pub limits: bool,
+    /// How many of what within how long, where it is limited.
+    pub rates: Limits,
+    /// Who may read `/metrics` without a key of the administration.
+    pub metrics_from: Vec<AddressRange>,
+    /// How long the audit trail is kept in the store; 0 keeps none.
+    pub audit_retention: Lifetime,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which log lines are written: directives as of `tracing`'s filter.
@@ -76,6 +90,24 @@ pub enum StoreKind {
     Redis(Box<RedisUrl>),
 }
 
+/// How letters go out.
+#[derive(Clone, Debug)]
+pub enum MailKind {
+    /// Not at all.
+    Off,
+    /// Onto the terminal. For development.
+    Terminal,
+    /// Into files of the data folder's `outbox`. For development.
+    Folder,
+    /// Through a mail server.
+    Smtp {
+        /// Where it is.
+        url: SmtpUrl,
+        /// Whom they are from.
+        from: Sender,
+    },
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -90,6 +122,7 @@ impl Default for Config {
         Self {
             issuer: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8414)),
+            tls: None,
             trusted_proxies: Vec::new(),
             data: PathBuf::from("portcullis-data"),
             store: StoreKind::Sqlite,
@@ -97,9 +130,13 @@ impl Default for Config {
             admin_key: None,
             master_key: None,
             policy: Policy::default(),
-            session: Lifetime::days(30),
-            sign_up: true,
+            accounts: AccountPolicy::default(),
+            mail: MailKind::Off,
+            brand: Brand::default(),
             limits: true,
+            rates: Limits::default(),
+            metrics_from: Vec::new(),
+            audit_retention: Lifetime::days(90),
             log_format: LogFormat::Text,
             log: "info".to_owned(),
         }
@@ -133,7 +170,7 @@ impl Config {
     #[must_use]
     pub fn sees_one_address_only(&self) -> bool {
         let https = self.issuer.as_ref().is_some_and(|issuer| issuer.as_str().starts_with("https:"));
-        https && self.trusted_proxies.is_empty()
+        https && self.tls.is_none() && self.trusted_proxies.is_empty()
     }
 
     /// Whether a password of Redis is sent where others on the way can read it: to another machine, without TLS.
@@ -156,5 +193,19 @@ impl Config {
             _ => IpAddr::from([127, 0, 0, 1]),
         };
         Issuer::parse(&format!("http://{}", SocketAddr::new(host, listening.port()))).ok()
+    }
+}
+
+impl Settings {
+    /// The key of the administration itself, for whoever uses it on a server.
+    pub(crate) fn admin_key(
+        &self,
+        look_up: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<SecretString>, ConfigError> {
+        let file = self.admin_key_file.as_ref();
+        secret::read("admin_key", "admin_key_file", file, look_up, |text| match text {
+            "" => Err(Fault::Empty),
+            text => Ok(SecretString::from(text)),
+        })
     }
 }

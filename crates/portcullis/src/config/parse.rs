@@ -9,10 +9,12 @@ use http_io::{AddressRange, NotAnAddressRange};
 use oauth_types::{Issuer, Scope};
 use tracing_subscriber::EnvFilter;
 
+use super::accounts;
 use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName};
 use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source};
-use super::{place, secret};
+use super::{brand, limits, place, secret};
+use crate::serve::TlsFiles;
 
 pub(super) fn config(
     settings: &Settings,
@@ -23,11 +25,13 @@ pub(super) fn config(
     let master_key_file = setting("master_key_file", settings.master_key_file.as_ref());
     admin_key_file.read(|text| Ok(PathBuf::from(text)))?;
     master_key_file.read(|text| Ok(PathBuf::from(text)))?;
+    let mail = accounts::mail(settings, look_up)?;
     Ok(Config {
         issuer: setting("issuer", settings.issuer.as_ref()).read(issuer)?,
         listen: setting("listen", settings.listen.as_ref())
             .read(|text| text.parse::<SocketAddr>().map_err(|_| Fault::Address))?
             .unwrap_or(default.listen),
+        tls: tls(settings)?,
         trusted_proxies: setting("trusted_proxies", settings.trusted_proxies.as_ref())
             .read(networks)?
             .unwrap_or(default.trusted_proxies),
@@ -51,13 +55,17 @@ pub(super) fn config(
             MasterKey::parse,
         )?,
         policy: policy(settings)?,
-        session: setting("session_lifetime", settings.session_lifetime.as_ref())
-            .read(session)?
-            .unwrap_or(default.session),
-        sign_up: setting("sign_up", settings.sign_up.as_ref())
-            .choose(&["open", "closed"], [true, false])?
-            .unwrap_or(default.sign_up),
+        accounts: accounts::policy(settings, &mail)?,
+        mail,
+        brand: brand::brand(settings)?,
         limits: setting("limits", settings.limits.as_ref()).switch()?.unwrap_or(default.limits),
+        rates: limits::rates(settings)?,
+        metrics_from: setting("metrics_from", settings.metrics_from.as_ref())
+            .read(networks)?
+            .unwrap_or(default.metrics_from),
+        audit_retention: setting("audit_retention", settings.audit_retention.as_ref())
+            .read(retention)?
+            .unwrap_or(default.audit_retention),
         log_format: setting("log_format", settings.log_format.as_ref())
             .choose(&["text", "json"], [LogFormat::Text, LogFormat::Json])?
             .unwrap_or(default.log_format),
@@ -73,6 +81,7 @@ fn policy(settings: &Settings) -> Result<Policy, ConfigError> {
     let request = setting("request_lifetime", settings.request_lifetime.as_ref());
     let leeway = setting("refresh_leeway", settings.refresh_leeway.as_ref());
     let scopes = setting("scopes", settings.scopes.as_ref());
+    let first_party = setting("ask_for_first_party", settings.ask_for_first_party.as_ref());
     let schemes = setting("private_use_schemes", settings.private_use_schemes.as_ref());
 
     let mut policy = Policy::default();
@@ -83,6 +92,7 @@ fn policy(settings: &Settings) -> Result<Policy, ConfigError> {
     policy.request = request.read(lifetime)?.unwrap_or(policy.request);
     policy.leeway = leeway.read(lifetime)?.unwrap_or(policy.leeway);
     policy.own_scopes = scopes.read(|text| Ok(Scope::parse(text)?))?.unwrap_or_default();
+    policy.ask_for_first_party = first_party.switch()?.unwrap_or(policy.ask_for_first_party);
     policy.private_use_schemes = schemes.switch()?.unwrap_or(policy.private_use_schemes);
 
     let by_name = [
@@ -124,7 +134,11 @@ impl Setting<'_> {
         clean(&given.text).and_then(parse).map(Some).map_err(|fault| self.error(fault))
     }
 
-    fn choose<T, const N: usize>(
+    pub(super) const fn is_given(&self) -> bool {
+        self.given.is_some()
+    }
+
+    pub(super) fn choose<T, const N: usize>(
         &self,
         known: &'static [&'static str; N],
         values: [T; N],
@@ -135,7 +149,7 @@ impl Setting<'_> {
         })
     }
 
-    fn switch(&self) -> Result<Option<bool>, ConfigError> {
+    pub(super) fn switch(&self) -> Result<Option<bool>, ConfigError> {
         self.choose(&["on", "off"], [true, false])
     }
 
@@ -168,13 +182,31 @@ fn issuer(text: &str) -> Result<Issuer, Fault> {
     if text.ends_with('/') { Err(Fault::FinalSlash) } else { Ok(issuer) }
 }
 
+/// Both files or none, and then clients must be told https.
+fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {
+    let certificate = setting("tls_certificate_file", settings.tls_certificate_file.as_ref());
+    let key = setting("tls_key_file", settings.tls_key_file.as_ref());
+    let path = |text: &str| Ok(PathBuf::from(text));
+    let files = match (certificate.read(path)?, key.read(path)?) {
+        (None, None) => return Ok(None),
+        (Some(certificate), Some(key)) => TlsFiles { certificate, key },
+        (Some(_), None) => return Err(certificate.error(Fault::TlsNeeds("a key: set tls_key_file"))),
+        (None, Some(_)) => return Err(key.error(Fault::TlsNeeds("a certificate: set tls_certificate_file"))),
+    };
+    let issuer = settings.issuer.as_ref().is_some_and(|issuer| issuer.text.starts_with("https:"));
+    match issuer {
+        true => Ok(Some(files)),
+        false => Err(certificate.error(Fault::TlsNeeds("an issuer that begins with https: set issuer"))),
+    }
+}
+
 fn networks(text: &str) -> Result<Vec<AddressRange>, Fault> {
     let parts = text.split([' ', ',']).filter(|part| !part.is_empty());
     Ok(parts.map(str::parse).collect::<Result<_, NotAnAddressRange>>()?)
 }
 
 /// `90` and `90s`, `15m`, `1h`, `30d`.
-fn lifetime(text: &str) -> Result<Lifetime, Fault> {
+pub(super) fn lifetime(text: &str) -> Result<Lifetime, Fault> {
     let (number, unit) = match text.strip_suffix(['s', 'm', 'h', 'd']) {
         Some(number) => (number, &text[number.len()..]),
         None => (text, "s"),
@@ -192,8 +224,12 @@ fn lifetime(text: &str) -> Result<Lifetime, Fault> {
     number.checked_mul(seconds).map(Lifetime::seconds).ok_or(Fault::Time)
 }
 
-fn session(text: &str) -> Result<Lifetime, Fault> {
-    between(text, Lifetime::minutes(5), Lifetime::days(365))
+/// Up to five years, or nothing.
+fn retention(text: &str) -> Result<Lifetime, Fault> {
+    match lifetime(text)?.as_seconds() {
+        0 => Ok(Lifetime::seconds(0)),
+        _ => between(text, Lifetime::days(1), Lifetime::days(1826)),
+    }
 }
 
 /// A time within these bounds.

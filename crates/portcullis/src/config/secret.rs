@@ -116,10 +116,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// How to draw a secret; a key that stands in a message would end as somebody's key.
 fn example(key: &str) -> &'static str {
-    if key == "master_key" {
-        "$(openssl rand -base64 32 | tr '+/' '-_')"
-    } else {
-        "$(openssl rand -base64 24)"
+    match key {
+        "master_key" => "$(openssl rand -base64 32 | tr '+/' '-_')",
+        "smtp_url" => "smtps://user:password@mail.example.com",
+        _ => "$(openssl rand -base64 24)",
     }
 }
 

@@ -35,6 +35,11 @@ macro_rules! settings {
                 Ok(Self { $($key: of_variable(stringify!($key), look_up)?,)+ })
             }
 
+            /// Each by its key, with what was written.
+            pub(crate) fn entries(&self) -> Vec<(&'static str, Option<&Given>)> {
+                vec![$((stringify!($key), self.$key.as_ref()),)+]
+            }
+
             /// These, and where they say nothing, `others`.
             #[must_use]
             pub(crate) fn over(self, others: Self) -> Self {
@@ -55,6 +60,17 @@ settings! {
     /// [variable: PORTCULLIS_LISTEN] [default: 127.0.0.1:8414]
     #[arg(long, value_name = "ADDRESS:PORT", help_heading = "Address")]
     listen = "127.0.0.1:8414",
+    /// A file with the certificate, as PEM, that this server speaks TLS with, and those that lead to one that clients trust. It is
+    /// read again when it changes
+    ///
+    /// [variable: PORTCULLIS_TLS_CERTIFICATE_FILE] [default: none; plain HTTP, on this machine or behind a proxy]
+    #[arg(long, value_name = "FILE", help_heading = "Address")]
+    tls_certificate_file = "/etc/portcullis/fullchain.pem",
+    /// A file with the private key of that certificate, as PEM
+    ///
+    /// [variable: PORTCULLIS_TLS_KEY_FILE] [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Address")]
+    tls_key_file = "/etc/portcullis/privkey.pem",
     /// The proxies before this server, by address or network (10.0.0.0/8): what they write into X-Forwarded-For is believed.
     /// Separated by spaces or commas
     ///
@@ -137,11 +153,16 @@ settings! {
     /// [variable: PORTCULLIS_REQUEST_LIFETIME] [default: 10m]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
     request_lifetime = "10m",
-    /// How long a person stays logged in with a browser: 5m to 365d
+    /// How long a person stays logged in with a browser at most: 5m to 365d
     ///
     /// [variable: PORTCULLIS_SESSION_LIFETIME] [default: 30d]
     #[arg(long, value_name = "TIME", help_heading = "Policy")]
     session_lifetime = "30d",
+    /// After how long without use a person is logged out, seen by the hour: 5m to the whole time
+    ///
+    /// [variable: PORTCULLIS_SESSION_IDLE_LIFETIME] [default: 14d, or the whole time if that is shorter]
+    #[arg(long, value_name = "TIME", help_heading = "Policy")]
+    session_idle_lifetime = "7d",
     /// How long the refresh token before the current one gets the same answer again, for responses that got lost: 0 (off)
     /// to 5m
     ///
@@ -154,22 +175,132 @@ settings! {
     /// [variable: PORTCULLIS_SCOPES] [default: none]
     #[arg(long, value_name = "SCOPES", help_heading = "Policy")]
     scopes = "files:read files:write",
-    /// Whether strangers may make themselves an account: open or closed
+    /// Who may make an account: open (anybody), closed (nobody), invited (whoever holds an invitation), or whoever has an address at
+    /// one of these domains: example.com. Domains need mail. Separated by spaces or commas
     ///
     /// [variable: PORTCULLIS_SIGN_UP] [default: open]
-    #[arg(long, value_name = "open|closed", help_heading = "Policy")]
+    #[arg(long, value_name = "open|closed|invited|DOMAINS", help_heading = "Accounts")]
     sign_up = "closed",
+    /// Whether nobody may connect an app before they have confirmed their email address: on or off. Needs mail
+    ///
+    /// [variable: PORTCULLIS_REQUIRE_VERIFIED_EMAIL] [default: on with a mail server, else off]
+    #[arg(long, value_name = "on|off", help_heading = "Accounts")]
+    require_verified_email = "on",
+    /// The fewest characters of a password: 10 to 128
+    ///
+    /// [variable: PORTCULLIS_PASSWORD_LENGTH] [default: 10]
+    #[arg(long, value_name = "NUMBER", help_heading = "Accounts")]
+    password_length = "12",
+    /// What it costs to check a password (Argon2id): memory in KiB, passes, lanes. Existing hashes are renewed when their owner logs in
+    ///
+    /// [variable: PORTCULLIS_PASSWORD_COST] [default: m=19456,t=2,p=1]
+    #[arg(long, value_name = "m=KIB,t=PASSES,p=LANES", help_heading = "Accounts")]
+    password_cost = "m=19456,t=2,p=1",
+    /// How letters go out: smtp (a mail server), folder (files in the data folder's outbox) or terminal, both for development, or off
+    ///
+    /// [variable: PORTCULLIS_MAIL] [default: smtp if a mail server is set, else off]
+    #[arg(long, value_name = "smtp|folder|terminal|off", help_heading = "Mail")]
+    mail = "smtp",
+    /// Whom letters are from: an address, or a name and an address in angle brackets
+    ///
+    /// [variable: PORTCULLIS_MAIL_FROM] [default: none; a mail server needs it]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Mail")]
+    mail_from = "Portcullis <no-reply@example.com>",
+    /// A file with the URL of the mail server, in one line: smtps://user:password@host, or smtp:// for STARTTLS. PORTCULLIS_SMTP_URL
+    /// holds the URL itself
+    ///
+    /// [variable: PORTCULLIS_SMTP_URL_FILE] [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Mail")]
+    smtp_url_file = "/run/secrets/smtp.url",
+    /// What the pages call whoever runs this server, beside the host: 1 to 60 characters
+    ///
+    /// [variable: PORTCULLIS_NAME] [default: none]
+    #[arg(long, value_name = "NAME", help_heading = "Looks")]
+    name = "Widget Works",
+    /// A file with the picture above each page: an SVG without scripts, or a PNG, of at most 256 KiB
+    ///
+    /// [variable: PORTCULLIS_LOGO_FILE] [default: Portcullis's own]
+    #[arg(long, value_name = "FILE", help_heading = "Looks")]
+    logo_file = "/etc/portcullis/logo.svg",
+    /// The colour of buttons and links; made darker or lighter where it could not be read
+    ///
+    /// [variable: PORTCULLIS_COLOUR] [default: #4a4fc4]
+    #[arg(long, value_name = "#RRGGBB", help_heading = "Looks")]
+    colour = "#006d5b",
+    /// Whether people are asked about apps that an administrator has made first-party ones, too: on or off. Apps on a device are
+    /// asked about in any case
+    ///
+    /// [variable: PORTCULLIS_ASK_FOR_FIRST_PARTY] [default: off]
+    #[arg(long, value_name = "on|off", help_heading = "Policy")]
+    ask_for_first_party = "on",
     /// Whether apps may be called back by schemes of their own, such as cursor://: on or off
     ///
     /// [variable: PORTCULLIS_PRIVATE_USE_SCHEMES] [default: on]
     #[arg(long, value_name = "on|off", help_heading = "Policy")]
     private_use_schemes = "on",
-    /// Whether registrations, log-ins, sign-ups and requests that wait for consent are limited: on or off (for tests and
-    /// benchmarks). Wrong admin keys are limited in any case
+    /// Whether registrations, log-ins, sign-ups, letters, requests for tokens and those that wait for consent are limited: on or
+    /// off (for tests and benchmarks). Wrong admin keys are limited in any case
     ///
     /// [variable: PORTCULLIS_LIMITS] [default: on]
-    #[arg(long, value_name = "on|off", help_heading = "Policy")]
+    #[arg(long, value_name = "on|off", help_heading = "Limits")]
     limits = "on",
+    /// Anonymous registrations, by address: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_REGISTRATION] [default: 60/1m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_registration = "60/1m",
+    /// Log-ins, by address: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_LOG_IN] [default: 30/1m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_log_in = "30/1m",
+    /// Log-ins, by account and address: twice as many in six times as long, and three times as many in 36 times as long, until
+    /// one succeeds: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_LOG_IN_ACCOUNT] [default: 10/5m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_log_in_account = "10/5m",
+    /// Log-ins, by account, from wherever: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_LOG_IN_ANYWHERE] [default: 100/5m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_log_in_anywhere = "100/5m",
+    /// Sign-ups, by address: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_SIGN_UP] [default: 20/10m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_sign_up = "20/10m",
+    /// Letters that anybody can ask for, by the address that they go to: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_LETTER] [default: 5/15m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_letter = "5/15m",
+    /// Requests that wait for consent, by session: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_REQUESTS] [default: 32/10m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_requests = "32/10m",
+    /// Wrong admin keys, by address: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_ADMINISTRATION] [default: 10/1m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_administration = "10/1m",
+    /// Requests for tokens, by client and grant: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_TOKEN] [default: 240/1m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_token = "240/1m",
+    /// Who may read /metrics without an admin key, by address or network, as --trusted-proxies lets them be seen. Behind a proxy on
+    /// the same machine that is not named there, 127.0.0.1 is everybody. Separated by spaces or commas
+    ///
+    /// [variable: PORTCULLIS_METRICS_FROM] [default: none; a key with read access opens it]
+    #[arg(long, value_name = "ADDRESSES", help_heading = "Logs")]
+    metrics_from = "10.0.0.0/8",
+    /// How long the audit trail is kept in the store: 1d to 5 years, or 0 to write events to the log alone
+    ///
+    /// [variable: PORTCULLIS_AUDIT_RETENTION] [default: 90d]
+    #[arg(long, value_name = "TIME", help_heading = "Logs")]
+    audit_retention = "90d",
     /// How log lines are written to stderr: text or json
     ///
     /// [variable: PORTCULLIS_LOG_FORMAT] [default: text]

@@ -85,9 +85,40 @@ fn a_bad_setting_is_refused_with_its_name_the_fault_and_an_example() {
         ("refresh_leeway", "10m", "must be 0 to 300"),
         ("session_lifetime", "1m", "must be 300 to 31536000"),
         ("scopes", "files:read \"x\"", "scope token"),
-        ("sign_up", "on", "`on` is none of: open, closed"),
+        ("sign_up", "on", "none of open, closed and invited, and a domain is"),
+        ("sign_up", "example.com", "`sign_up` needs mail"),
+        ("require_verified_email", "on", "`require_verified_email` needs mail"),
+        ("require_verified_email", "yes", "`yes` is none of: on, off"),
+        ("password_length", "9", "must be 10 to 128"),
+        ("password_length", "ten", "not a whole number"),
+        ("password_cost", "19456,2,1", "m=…,t=…,p=…"),
+        ("password_cost", "m=4096,t=2,p=1", "7168 to 1048576 KiB"),
+        ("password_cost", "m=19456,t=2,p=1,x=1", "m=…,t=…,p=…"),
+        ("session_idle_lifetime", "1m", "must be 300 to"),
+        ("session_idle_lifetime", "60d", "must be 5184000 to"),
+        ("mail", "post", "`post` is none of: smtp, folder, terminal, off"),
+        ("mail", "smtp", "need PORTCULLIS_SMTP_URL"),
+        ("mail_from", "nobody", "not an address"),
+        ("smtp_url_file", "/does/not/exist", "the file cannot be read"),
+        ("name", "a\tb", "1 to 60 characters"),
+        ("logo_file", "/does/not/exist", "the file cannot be read"),
+        ("logo_file", "/dev/zero", "at most 256 KiB"),
+        ("colour", "green", "six hexadecimal digits"),
+        ("ask_for_first_party", "yes", "`yes` is none of: on, off"),
         ("private_use_schemes", "yes", "`yes` is none of: on, off"),
         ("limits", "none", "`none` is none of: on, off"),
+        ("limit_registration", "60", "not a number, 1 to 999999, within a time"),
+        ("limit_log_in", "0/1m", "not a number, 1 to 999999, within a time"),
+        ("limit_log_in_account", "10/1 minute", "not a time"),
+        ("limit_log_in_anywhere", "-1/1m", "not a number"),
+        ("limit_sign_up", "20/2d", "not a number"),
+        ("limit_letter", "5/0", "not a number"),
+        ("limit_requests", "many", "not a number"),
+        ("limit_administration", "10/", "not a time"),
+        ("limit_token", "1000000/1m", "not a number"),
+        ("metrics_from", "prometheus", "`prometheus` is not an IP address"),
+        ("audit_retention", "1h", "must be 86400 to 157766400"),
+        ("audit_retention", "for ever", "not a time"),
         ("log_format", "xml", "`xml` is none of: text, json"),
         ("log", "info,=,", "not a filter"),
     ] {
@@ -96,10 +127,30 @@ fn a_bad_setting_is_refused_with_its_name_the_fault_and_an_example() {
         for (told, name) in told(key, value).iter().zip(&names) {
             assert!(told.starts_with(&format!("{name}: ")), "{key}={value:?}: {told:?} does not name {name}");
             assert!(told.contains(fault), "{key}={value:?}: {told:?} does not say {fault:?}");
-            if !key.ends_with("key_file") {
+            if !key.ends_with("_file") {
                 assert!(told.contains(&format!(". For example: {name}")), "{key}={value:?}: {told:?}");
             }
         }
+    }
+}
+
+#[test]
+fn tls_needs_both_files_and_an_issuer_that_says_so() {
+    let files =
+        [("PORTCULLIS_TLS_CERTIFICATE_FILE", "/tls/cert.pem"), ("PORTCULLIS_TLS_KEY_FILE", "/tls/key.pem")];
+    let (issuer, plain) =
+        (("PORTCULLIS_ISSUER", "https://a.example"), ("PORTCULLIS_ISSUER", "http://127.0.0.1:8414"));
+    let config = with_variables(&[files[0], files[1], issuer]).unwrap();
+    assert_eq!(config.tls.as_ref().unwrap().key, Path::new("/tls/key.pem"));
+    assert!(!config.sees_one_address_only(), "no proxy stands before it");
+    for (given, needed) in [
+        (vec![files[0], issuer], "TLS needs a key"),
+        (vec![files[1], issuer], "TLS needs a certificate"),
+        (vec![files[0], files[1]], "an issuer that begins with https"),
+        (vec![files[0], files[1], plain], "an issuer that begins with https"),
+    ] {
+        let told = with_variables(&given).unwrap_err().to_string();
+        assert!(told.starts_with("PORTCULLIS_TLS_") && told.contains(needed), "{told}");
     }
 }
 
@@ -221,9 +272,42 @@ fn the_defaults_need_no_configuration() {
     let config = Config::load(Settings::default(), None, NONE).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8414");
     assert_eq!(config.data, Path::new("portcullis-data"));
-    assert!(matches!(config.store, StoreKind::Sqlite));
-    assert_eq!((config.sign_up, config.limits), (true, true));
+    assert!(matches!(config.store, StoreKind::Sqlite) && config.limits);
+    assert!(matches!(config.mail, MailKind::Off) && !config.accounts.withholds_consent());
+    assert_eq!(config.accounts.sign_up, identity::SignUp::Open);
     assert!(config.admin_key.is_none() && config.master_key.is_none() && config.trusted_proxies.is_empty());
+}
+
+#[test]
+fn a_mail_server_is_used_when_it_is_set_and_its_password_is_never_quoted() {
+    let url = ("PORTCULLIS_SMTP_URL", "smtps://ada:hunter2hunter2@mail.example");
+    let from = ("PORTCULLIS_MAIL_FROM", "Portcullis <no-reply@example.com>");
+    let config = with_variables(&[url, from]).unwrap();
+    assert!(matches!(config.mail, MailKind::Smtp { .. }));
+    assert!(config.accounts.require_verified_email, "on with a mail server");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let off = with_variables(&[url, from, ("PORTCULLIS_MAIL", "off")]).unwrap();
+    assert!(matches!(off.mail, MailKind::Off) && !off.accounts.require_verified_email);
+    let told = with_variables(&[url]).unwrap_err().to_string();
+    assert!(told.starts_with("mail_from: letters by a mail server need an address to be from"), "{told}");
+    let wrong = ("PORTCULLIS_SMTP_URL", "https://ada:hunter2hunter2@mail.example");
+    let told = with_variables(&[wrong, from]).unwrap_err().to_string();
+    assert!(told.starts_with("PORTCULLIS_SMTP_URL: ") && !told.contains("hunter2"), "{told}");
+
+    let folder = with_variables(&[("PORTCULLIS_MAIL", "folder")]).unwrap();
+    assert!(matches!(folder.mail, MailKind::Folder) && !folder.accounts.require_verified_email);
+    let domains = [("PORTCULLIS_MAIL", "terminal"), ("PORTCULLIS_SIGN_UP", "example.com, example.org")];
+    let domains = with_variables(&domains).unwrap();
+    assert!(domains.accounts.withholds_consent());
+}
+
+#[test]
+fn a_short_session_is_idle_no_longer_than_it_lasts() {
+    let config = with_variables(&[("PORTCULLIS_SESSION_LIFETIME", "1h")]).unwrap();
+    assert_eq!(config.accounts.session_idle.as_seconds(), 3600);
+    assert_eq!(config.accounts.session_total.as_seconds(), 3600);
+    let config = with_variables(&[("PORTCULLIS_PASSWORD_COST", "m=65536,t=3,p=2")]).unwrap();
+    assert_eq!(config.accounts.cost, identity::Cost::new(65_536, 3, 2).unwrap());
 }
 
 #[test]

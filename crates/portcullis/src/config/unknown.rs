@@ -19,7 +19,7 @@ impl UnknownVariable {
     pub fn among(names: impl IntoIterator<Item = OsString>) -> Vec<Self> {
         let known: Vec<String> = Settings::KEYS
             .iter()
-            .chain(&["config", "admin_key", "master_key"])
+            .chain(&["config", "admin_key", "master_key", "smtp_url"])
             .map(|key| variable(key))
             .collect();
         let mut unknown: Vec<Self> = names
@@ -53,8 +53,11 @@ fn is_of_a_service(name: &str) -> bool {
     name.ends_with("_SERVICE_HOST") || name.ends_with("_PORT") || name.contains("_PORT_")
 }
 
-/// The known name that takes the fewest changes, if fewer than half of the letters.
+/// The known name that lacks no more than a `_FILE`, else the one that takes the fewest changes, if fewer than half of the letters.
 fn nearest(name: &str, known: &[String]) -> Option<String> {
+    if let Some(bare) = name.strip_suffix("_FILE").filter(|bare| known.iter().any(|known| known == bare)) {
+        return Some(bare.to_owned());
+    }
     let written: Vec<char> = name[PREFIX.len()..].to_uppercase().chars().take(64).collect();
     let distance = |known: &&String| changes(&written, &known[PREFIX.len()..]);
     known.iter().min_by_key(distance).filter(|known| distance(known) * 2 < written.len()).cloned()

@@ -17,7 +17,7 @@ const LARGE: usize = 32 * 1024 * 1024;
 
 /// Says that a request has come, and answers when it is told to.
 #[derive(Default)]
-struct Slow {
+pub(super) struct Slow {
     came: Notify,
     go_on: Notify,
     done: Notify,

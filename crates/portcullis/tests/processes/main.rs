@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a case fails by a panic")]
 
+mod administration;
 mod migration;
+mod operations;
 mod process;
 mod shared;
 mod starting;

@@ -8,12 +8,13 @@ use ambient::{Clock, SystemClock};
 use http_io::Fetch;
 use oauth_types::{Scope, well_known};
 
+use super::ahead::ReadAhead;
 use super::{Common, Gate, Protection};
 use crate::answer::{Answers, ErrorBody};
 use crate::config_error::ValueFault;
 use crate::cors::Cors;
 use crate::metadata::{AuthorizationServers, Documents, Legacy};
-use crate::origin::Origin;
+use crate::origin::{Host, Origin};
 use crate::scopes::Hierarchy;
 use crate::tools::Tools;
 use crate::{ConfigError, LegacyMetadata, Verify};
@@ -32,6 +33,7 @@ pub struct ProtectionBuilder {
     body: ErrorBody,
     retry_after: Duration,
     origins: Option<BTreeSet<Origin>>,
+    hosts: BTreeSet<Host>,
     authorization_servers: Option<Vec<String>>,
     scopes_supported: Option<Scope>,
     name: Option<String>,
@@ -58,6 +60,7 @@ impl ProtectionBuilder {
             body: ErrorBody::default(),
             retry_after: RETRY_AFTER,
             origins: None,
+            hosts: BTreeSet::new(),
             authorization_servers: None,
             scopes_supported: None,
             name: None,
@@ -130,10 +133,28 @@ impl ProtectionBuilder {
     /// the same: a client that is served as nobody never learns that it has to refresh.
     ///
     /// A page of another origin than this server's is nobody only if [`allowed_origins`](Self::allowed_origins) names it; others get the
-    /// 401 with the challenge. Any page that somebody opens inside of a company's network could read the server there otherwise.
+    /// 401 with the challenge. Any page that somebody opens inside of a company's network could read the server there otherwise. Nor is
+    /// anybody nobody whose `Host` is another than that of the configured URL, for such a page can make its own name resolve to the
+    /// server (DNS rebinding): where a proxy rewrites it, [`also_known_as`](Self::also_known_as) names what it writes.
+    ///
+    /// Where tools need scopes, nobody may send up to 64 KiB, and is asked to log in beyond.
     #[must_use]
     pub fn optional(self) -> Self {
         Self { optional: true, ..self }
+    }
+
+    /// What else stands in `Host`, or in `:authority`, of requests to this server: a name or an address without a port, `mcp.internal`.
+    /// Again adds more.
+    ///
+    /// It is for [optional](Self::optional) mode behind a proxy that rewrites `Host`. With a token any name will do, but for a server on
+    /// this machine, which takes names of this machine alone, whatever is said here.
+    #[must_use]
+    pub fn also_known_as<H: AsRef<str>>(self, hosts: impl IntoIterator<Item = H>) -> Self {
+        let parsed = hosts.into_iter().map(|text| {
+            let text = text.as_ref();
+            Host::parse(text).ok_or_else(|| value("the host", text, ValueFault::Host, "mcp.internal"))
+        });
+        self.with(parsed.collect(), |this, hosts: BTreeSet<Host>| this.hosts.extend(hosts))
     }
 
     /// Where a scope is missing, the challenge also names what the token has. Clients of 2025-11-25 ask for exactly what they are
@@ -268,18 +289,21 @@ impl ProtectionBuilder {
             self.at_root,
             legacy,
         );
+        let retry_after = self.retry_after.as_secs().max(1);
         let common = Common {
             verify: self.verify,
             hierarchy: Hierarchy::of(&self.implications),
             tools: self.tools,
-            cors: Cors::new(&resource, self.origins),
+            cors: Cors::new(&resource, self.origins, self.hosts),
             optional: self.optional,
             granted_too: self.granted_too,
             keep_authorization_header: self.keep_authorization_header,
             body_limit: self.body_limit,
             body_deadline: self.body_deadline,
+            read_ahead: ReadAhead::new(self.body_limit),
             clock: self.clock,
-            unavailable: answers.unavailable(self.retry_after.as_secs().max(1)),
+            unavailable: answers.unavailable(retry_after),
+            too_many_bodies: answers.too_many_bodies(retry_after),
             answers,
             documents: Arc::new(documents),
         };

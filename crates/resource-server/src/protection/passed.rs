@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::Stream;
 use http::Response;
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use tokio::time::timeout;
 
+use super::ahead::Unhad;
 use super::unread::Unread;
 use super::{Admission, Protection};
 use crate::Verified;
@@ -18,17 +20,6 @@ pub struct Passed {
     protection: Protection,
     caller: Option<Arc<Verified>>,
     credentials: Option<HeaderValue>,
-}
-
-/// The body of a request, as far as it could be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReadBody {
-    /// All of it.
-    Whole(Bytes),
-    /// It is longer than the limit.
-    TooLarge,
-    /// It ends before its end: the client is gone, or what it sends is no body.
-    BrokenOff,
 }
 
 /// All headers of a request that a protection reads: an adapter that makes a head for [`Protection::pass`] needs to give it no others.
@@ -46,9 +37,12 @@ impl Protection {
     /// Lets a request go on, with what goes along with it, and with its body if that was read; or says what ends it, which may be the
     /// answer to a preflight.
     ///
-    /// `before` is what another protection, before this one, made of the request. `read` reads the body up to a limit in bytes; it is
-    /// asked only where tools need scopes, of senders who are known, and until [a deadline](crate::ProtectionBuilder::body_deadline): it
-    /// needs a tokio runtime with time. Behind this `head` has no `Authorization`, unless somebody wants it there (RS-13).
+    /// `before` is what another protection, before this one, made of the request. `body` gives the pieces of the body, and is asked for
+    /// them only where tools need scopes, after the credentials were checked, and until
+    /// [a deadline](crate::ProtectionBuilder::body_deadline): it needs a tokio runtime with time. Of somebody known it is read up to
+    /// [a limit](crate::ProtectionBuilder::body_limit), and of somebody anonymous, in optional mode, up to 64 KiB at most: a longer one
+    /// is asked to log in. All bodies that are read at once have room in 64 MiB, of which 16 are for anonymous senders; beyond, the
+    /// answer is 503. Behind this `head` has no `Authorization`, unless somebody wants it there (RS-13).
     ///
     /// The whole of it is decided by the configured URL, the body, and of the head the method, the authority and [`READ_HEADERS`]: `Host` and `X-Forwarded-*` can only be refused, never
     /// believed.
@@ -56,15 +50,14 @@ impl Protection {
     /// # Errors
     ///
     /// The answer, which has all that browsers must be told. It is logged with its code.
-    pub async fn pass<R, F>(
+    pub async fn pass<B, E>(
         &self,
         head: &mut Parts,
         before: Option<Passed>,
-        read: R,
+        body: impl FnOnce() -> B,
     ) -> Result<(Passed, Option<Bytes>), Response<Bytes>>
     where
-        R: FnOnce(usize) -> F,
-        F: Future<Output = ReadBody>,
+        B: Stream<Item = Result<Bytes, E>>,
     {
         if let Some(credentials) = before.and_then(|before| before.credentials) {
             head.headers.entry(header::AUTHORIZATION).or_insert(credentials);
@@ -72,7 +65,7 @@ impl Protection {
         let (caller, body) = match self.admit(head).await {
             Admission::Admitted(caller) => (caller, None),
             // The future of everybody would be as large as this one.
-            Admission::Unread(unread) => Box::pin(with_body(unread, read)).await?,
+            Admission::Unread(unread) => Box::pin(with_body(unread, body())).await?,
             Admission::Answer(answer) => return Err(answer),
         };
         let keeps = self.0.common.keep_authorization_header;
@@ -81,18 +74,19 @@ impl Protection {
     }
 }
 
-async fn with_body<R, F>(
+async fn with_body<B, E>(
     unread: Unread,
-    read: R,
+    body: B,
 ) -> Result<(Option<Arc<Verified>>, Option<Bytes>), Response<Bytes>>
 where
-    R: FnOnce(usize) -> F,
-    F: Future<Output = ReadBody>,
+    B: Stream<Item = Result<Bytes, E>>,
 {
-    match timeout(unread.body_deadline(), read(unread.body_limit())).await {
-        Ok(ReadBody::Whole(body)) => Ok((unread.admit(&body).await?, Some(body))),
-        Ok(ReadBody::TooLarge) => Err(unread.too_large()),
-        Ok(ReadBody::BrokenOff) => Err(unread.broken_off()),
+    let reading = unread.read_ahead().whole(unread.is_known(), body, unread.body_limit());
+    match timeout(unread.body_deadline(), reading).await {
+        Ok(Ok(whole)) => Ok((unread.admit(&whole.body).await?, Some(whole.body.clone()))),
+        Ok(Err(Unhad::TooLarge)) => Err(unread.too_large()),
+        Ok(Err(Unhad::BrokenOff)) => Err(unread.broken_off()),
+        Ok(Err(Unhad::NoRoom)) => Err(unread.no_room()),
         Err(_) => Err(unread.too_slow()),
     }
 }

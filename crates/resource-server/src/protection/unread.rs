@@ -8,9 +8,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Response};
 use secrecy::SecretString;
 
+use super::ahead::{ANONYMOUS_BODY_LIMIT, ReadAhead};
 use super::{Common, Protection};
 use crate::Verified;
-use crate::answer::Answer;
+use crate::answer::{ANONYMOUS_BODY_TOO_LARGE, Answer};
 
 /// A request whose sender is known, and whose body must be read before it may go on: the body says which tool it calls.
 pub(super) struct Unread {
@@ -25,7 +26,18 @@ pub(super) struct Unread {
 impl Unread {
     /// How many bytes of the body are to be read at most. A longer one is [`too_large`](Self::too_large).
     pub(super) fn body_limit(&self) -> usize {
-        self.protection.0.common.body_limit
+        let limit = self.protection.0.common.body_limit;
+        if self.is_known() { limit } else { limit.min(ANONYMOUS_BODY_LIMIT) }
+    }
+
+    /// Whether the sender showed who they are.
+    pub(super) const fn is_known(&self) -> bool {
+        self.caller.is_some()
+    }
+
+    /// Where its body finds room.
+    pub(super) fn read_ahead(&self) -> &ReadAhead {
+        &self.protection.0.common.read_ahead
     }
 
     /// For how long the body is to be waited for, from its head on. A later one is [`too_slow`](Self::too_slow).
@@ -60,10 +72,21 @@ impl Unread {
         Ok(caller)
     }
 
-    /// The answer to a body that is longer than [`body_limit`](Self::body_limit): 413.
+    /// The answer to a body that is longer than [`body_limit`](Self::body_limit): 413, or 401 to somebody anonymous who may send a longer
+    /// one with a token.
     pub(super) fn too_large(self) -> Response<Bytes> {
-        let answer = self.protection.0.common.answers.too_large(self.body_limit());
+        let Common { body_limit, answers, .. } = &*self.protection.0.common;
+        let answer = if self.body_limit() < *body_limit {
+            self.protection.0.no_credentials.because(ANONYMOUS_BODY_TOO_LARGE)
+        } else {
+            answers.too_large(*body_limit)
+        };
         self.dressed(&answer)
+    }
+
+    /// The answer to a body for which there is no room: 503.
+    pub(super) fn no_room(self) -> Response<Bytes> {
+        self.dressed(&self.protection.0.common.too_many_bodies)
     }
 
     /// The answer to a body that is not there after [`body_deadline`](Self::body_deadline): 408.

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Changes, Claim, ClaimKind, Claimed, Commit, Found, Kind, Mark, PersonId, Record, Store, StoreError,
+    Changes, Claim, ClaimKind, Claimed, Commit, Digest, Found, Kind, Mark, PersonId, Record, Store,
+    StoreError,
 };
 
 /// An account.
@@ -21,10 +22,71 @@ pub struct Account {
     pub email: String,
     /// Whether they have shown that the address is theirs.
     pub email_verified: bool,
-    /// The password, hashed, in PHC form.
-    pub password: String,
+    /// The password, hashed, in PHC form; `None` for who logs in without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// What else they prove who they are by.
+    #[serde(default, skip_serializing_if = "SecondFactors::is_empty")]
+    pub factors: SecondFactors,
     /// When they signed up.
     pub registered: Time,
+}
+
+/// What a person proves who they are by, besides a password.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactors {
+    /// An app that shows codes (RFC 6238).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp: Option<Totp>,
+    /// The digests of the recovery codes that are left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovery: Vec<Digest>,
+    /// Passkeys (Web Authentication).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passkeys: Vec<Passkey>,
+}
+
+impl SecondFactors {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.totp.is_none() && self.recovery.is_empty() && self.passkeys.is_empty()
+    }
+}
+
+/// The secret that a person's app shares with this server (RFC 6238).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totp {
+    /// The secret, sealed.
+    #[serde(with = "super::base64_text")]
+    pub sealed: Vec<u8>,
+    /// When a code first showed that the app has it; until then it protects nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Time>,
+    /// The time step of the last code that was taken: a code is taken once (RFC 6238 section 5.2).
+    pub last_step: i64,
+}
+
+impl fmt::Debug for Totp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Totp").field("confirmed", &self.confirmed).finish_non_exhaustive()
+    }
+}
+
+/// A passkey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passkey {
+    /// The credential id, base64url.
+    pub id: String,
+    /// The public key and what belongs to it, as the library that checks it writes them.
+    pub credential: serde_json::Value,
+    /// What the person calls it.
+    pub name: String,
+    /// When it was added.
+    pub made: Time,
+    /// When it was used last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Time>,
 }
 
 impl fmt::Debug for Account {
@@ -52,6 +114,18 @@ pub enum Created {
     EmailTaken,
 }
 
+/// What became of a change of address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Readdressed {
+    /// The account has the new address, and the one before is free.
+    Done,
+    /// Somebody has the new address.
+    EmailTaken,
+    /// Somebody else wrote the account first.
+    Stale,
+}
+
 /// Where accounts are kept. Every [`Store`] is one; whoever has users of their own never needs it.
 #[async_trait]
 pub trait AccountStore: Send + Sync {
@@ -71,6 +145,15 @@ pub trait AccountStore: Send + Sync {
         found: &Found<Account>,
         account: &Account,
     ) -> Result<Commit, StoreError>;
+
+    /// Writes an account, which has another address now, in place of the one that was read, unless somebody has that address.
+    async fn readdress_account(
+        &self,
+        mark: Mark,
+        found: &Found<Account>,
+        account: &Account,
+        now: Time,
+    ) -> Result<Readdressed, StoreError>;
 }
 
 /// How long a claim of an address without an account is left to whoever made it, in seconds.
@@ -86,29 +169,15 @@ impl<S: Store> AccountStore for S {
         let Some((owner, _)) = self.holder(ClaimKind::Email, email).await? else {
             return Ok(None);
         };
-        (self as &dyn Store).find(owner).await
+        let found = (self as &dyn Store).find::<Account>(owner).await?;
+        // The claim of a change of address that a crash cut short: the account has another one.
+        Ok(found.filter(|found| found.record.email == email))
     }
 
     async fn create_account(&self, mark: Mark, account: &Account) -> Result<Created, StoreError> {
-        let owner = account.person.to_string();
-        let mut claim = Claim {
-            kind: ClaimKind::Email,
-            key: &account.email,
-            owner: &owner,
-            since: account.registered,
-            until: None,
-            instead_of: None,
-        };
         // Claim before record: a crash between them leaves a claim without an account, which may be taken over later.
-        if let Claimed::Held { owner: holder, since } = self.claim(&claim).await? {
-            let finished = (self as &dyn Store).find::<Account>(&holder).await?.is_some();
-            if finished || account.registered.since(since) < UNFINISHED {
-                return Ok(Created::EmailTaken);
-            }
-            claim.instead_of = Some(&holder);
-            if self.claim(&claim).await? != Claimed::Mine {
-                return Ok(Created::EmailTaken);
-            }
+        if !claimed(self, account, account.registered).await? {
+            return Ok(Created::EmailTaken);
         }
         match self.commit(&Changes::create(mark, account)).await? {
             Commit::Done => Ok(Created::Done),
@@ -123,5 +192,111 @@ impl<S: Store> AccountStore for S {
         account: &Account,
     ) -> Result<Commit, StoreError> {
         self.commit(&Changes::replace(mark, found, account)).await
+    }
+
+    async fn readdress_account(
+        &self,
+        mark: Mark,
+        found: &Found<Account>,
+        account: &Account,
+        now: Time,
+    ) -> Result<Readdressed, StoreError> {
+        let (before, owner) = (&found.record.email, account.person.to_string());
+        if !claimed(self, account, now).await? {
+            return Ok(Readdressed::EmailTaken);
+        }
+        match self.commit(&Changes::replace(mark, found, account)).await? {
+            Commit::Stale => Ok(Readdressed::Stale),
+            Commit::Done => {
+                if *before != account.email {
+                    self.release(ClaimKind::Email, before, &owner).await?;
+                }
+                Ok(Readdressed::Done)
+            }
+        }
+    }
+}
+
+/// Claims the address of `account` for its person. A claim whose owner has no account with it is left alone for ten minutes.
+async fn claimed(store: &dyn Store, account: &Account, now: Time) -> Result<bool, StoreError> {
+    let owner = account.person.to_string();
+    let mut claim = Claim {
+        kind: ClaimKind::Email,
+        key: &account.email,
+        owner: &owner,
+        since: now,
+        until: None,
+        instead_of: None,
+    };
+    let Claimed::Held { owner: holder, since } = store.claim(&claim).await? else { return Ok(true) };
+    let theirs = store.find::<Account>(&holder).await?;
+    if theirs.is_some_and(|found| found.record.email == account.email) || now.since(since) < UNFINISHED {
+        return Ok(false);
+    }
+    claim.instead_of = Some(&holder);
+    Ok(store.claim(&claim).await? == Claimed::Mine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+
+    fn account(person: &str, email: &str, registered: i64) -> Account {
+        Account {
+            person: PersonId::parse(person).unwrap(),
+            name: "Ada".to_owned(),
+            email: email.to_owned(),
+            email_verified: false,
+            password: None,
+            factors: SecondFactors::default(),
+            registered: Time(registered),
+        }
+    }
+
+    async fn claim(store: &Memory, email: &str, owner: &str) {
+        let claim = Claim {
+            kind: ClaimKind::Email,
+            key: email,
+            owner,
+            since: Time(0),
+            until: None,
+            instead_of: None,
+        };
+        assert_eq!(store.claim(&claim).await.unwrap(), Claimed::Mine);
+    }
+
+    #[tokio::test]
+    async fn a_change_of_address_that_broke_off_keeps_nobody_out() {
+        let store = Memory::new();
+        let ada = account("usr_ada", "ada@example.com", 0);
+        assert_eq!(store.create_account(Mark::new([1; 16]), &ada).await.unwrap(), Created::Done);
+        claim(&store, "new@example.com", "usr_ada").await;
+        assert!(store.account_by_email("new@example.com").await.unwrap().is_none(), "it is not hers yet");
+        let early = account("usr_bo", "new@example.com", 599);
+        assert_eq!(store.create_account(Mark::new([2; 16]), &early).await.unwrap(), Created::EmailTaken);
+        let late = account("usr_bo", "new@example.com", 600);
+        assert_eq!(store.create_account(Mark::new([3; 16]), &late).await.unwrap(), Created::Done);
+
+        let found = store.account_by_email("ada@example.com").await.unwrap().unwrap();
+        let wished = account("usr_ada", "new@example.com", 0);
+        let became = store.readdress_account(Mark::new([4; 16]), &found, &wished, Time(9999)).await;
+        assert_eq!(became.unwrap(), Readdressed::EmailTaken);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_was_given_up_is_free_at_once() {
+        let store = Memory::new();
+        let ada = account("usr_ada", "ada@example.com", 0);
+        assert_eq!(store.create_account(Mark::new([1; 16]), &ada).await.unwrap(), Created::Done);
+        let found = store.account_by_email("ada@example.com").await.unwrap().unwrap();
+        let moved = account("usr_ada", "new@example.com", 0);
+        let became = store.readdress_account(Mark::new([2; 16]), &found, &moved, Time(1)).await.unwrap();
+        assert_eq!(became, Readdressed::Done);
+        let again = store.readdress_account(Mark::new([3; 16]), &found, &moved, Time(1)).await.unwrap();
+        assert_eq!(again, Readdressed::Stale);
+        let bo = account("usr_bo", "ada@example.com", 1);
+        assert_eq!(store.create_account(Mark::new([4; 16]), &bo).await.unwrap(), Created::Done);
+        assert!(store.account_by_email("new@example.com").await.unwrap().is_some());
     }
 }

@@ -19,6 +19,9 @@ pub struct Client {
     pub refresh: bool,
     /// Who vouches for it.
     pub provenance: Provenance,
+    /// Whether the operator answers for it as for this server itself: a policy may waive consent for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first_party: bool,
     /// The resource server that it was registered for, which is what it means when it names no `resource`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerId>,

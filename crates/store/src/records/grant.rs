@@ -5,7 +5,7 @@ use oauth_types::{ClientId, RedirectUri, Resource, Scope};
 use pkce::Challenge;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Epoch, GrantId, Kind, Links, Nonce, PersonId, Record, ServerId, SessionId};
+use crate::{Device, Digest, Epoch, GrantId, Kind, Links, Nonce, PersonId, Record, ServerId, SessionId};
 
 /// How long a record outlives what it is needed for, in seconds: clocks differ, and a late visitor deserves a page.
 const KEPT: i64 = 600;
@@ -166,6 +166,9 @@ pub struct Live {
     pub idle_end: Time,
     /// Until when any may be used (absolute).
     pub final_end: Time,
+    /// The device that the tokens went to last.
+    #[serde(default, skip_serializing_if = "Device::is_unknown")]
+    pub device: Device,
 }
 
 /// The code that a grant came alive by.

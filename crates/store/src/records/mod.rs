@@ -4,12 +4,15 @@ pub(crate) mod account;
 pub(crate) mod admin;
 pub(crate) mod client;
 pub(crate) mod consent;
+pub(crate) mod device;
 pub(crate) mod grant;
 pub(crate) mod keys;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod standing;
 pub(crate) mod tenure;
+pub(crate) mod ticket;
+pub(crate) mod trail;
 
 use ambient::Time;
 use serde::Serialize;
@@ -157,5 +160,31 @@ mod tests {
         assert!(matches!(newer, Err(StoreError::Newer { found: 999, .. })), "{newer:?}");
         let damaged = Found::<PersonStanding>::decode(&row(r#"{"schema":1,"record":{}}"#));
         assert!(matches!(damaged, Err(StoreError::Damaged { .. })), "{damaged:?}");
+    }
+
+    /// Bodies as the first version wrote them, before members were added.
+    #[test]
+    fn what_the_first_version_wrote_still_reads() {
+        fn reads<R: Record>(record: &str) -> R {
+            Found::decode(&row(&format!(r#"{{"schema":1,"record":{record}}}"#))).unwrap().record
+        }
+        let account: crate::Account = reads(
+            r#"{"person":"usr_1","name":"Ada","email":"ada@example.com","email_verified":false,"password":"$argon2id$","registered":7}"#,
+        );
+        assert_eq!(account.password.as_deref(), Some("$argon2id$"));
+        assert!(account.factors.is_empty());
+        let digest = crate::Digest::of(b"x");
+        let key: crate::AdminKey = reads(&format!(r#"{{"name":"first","digest":"{digest}","made":7}}"#));
+        assert_eq!(key, crate::AdminKey::new("first", digest, Time(7)));
+        let id = crate::SessionId::new([1; 16]);
+        let session: crate::Session = reads(&format!(
+            r#"{{"id":"{id}","digest":"{digest}","person":"usr_1","auth_time":7,"amr":["pwd"],"expires":9}}"#
+        ));
+        assert!(session.device.is_unknown() && session.final_end.is_none());
+        let id = crate::ServerId::new([1; 16]);
+        let server: crate::Server = reads(&format!(
+            r#"{{"id":"{id}","name":"S","resource":"https://mcp.example.com/mcp","scopes":[{{"name":"a"}}],"keys":["{digest}"],"userinfo":"full","status":"active","registered":7}}"#
+        ));
+        assert!(server.retiring.is_empty() && !server.scopes[0].optional);
     }
 }

@@ -22,6 +22,9 @@ pub struct Server {
     pub owner_email: Option<String>,
     /// The digests of the keys by which it calls introspection. More than one while a key is being replaced.
     pub keys: Vec<Digest>,
+    /// Keys that were replaced and are taken for a while longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retiring: Vec<RetiringKey>,
     /// What userinfo tells about people to holders of its tokens.
     pub userinfo: UserInfoDetail,
     /// Whether it may act.
@@ -44,9 +47,21 @@ pub struct ScopeEntry {
     /// Whether a client that names no scope of the resource gets it.
     #[serde(default)]
     pub default: bool,
+    /// Whether a person may leave it out when they consent to the rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
     /// The scopes that it includes.
     #[serde(default, skip_serializing_if = "Scope::is_empty")]
     pub implies: Scope,
+}
+
+/// A key of a resource server that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiringKey {
+    /// Its digest.
+    pub digest: Digest,
+    /// Until when it is taken.
+    pub until: Time,
 }
 
 /// How much userinfo tells.

@@ -3,7 +3,7 @@
 use ambient::Time;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Epoch, Kind, Links, PersonId, Record, SessionId};
+use crate::{Device, Digest, Epoch, Kind, Links, PersonId, Record, SessionId};
 
 /// A log-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +21,23 @@ pub struct Session {
     pub auth_time: Time,
     /// By what (RFC 8176), such as `pwd`.
     pub amr: Vec<String>,
-    /// Until when it lasts.
+    /// How strongly, where a level was asked for (`acr`, OpenID Connect Core section 2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// When they logged in with this browser first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Time>,
+    /// When it was used last: written at most once an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Time>,
+    /// The browser.
+    #[serde(default, skip_serializing_if = "Device::is_unknown")]
+    pub device: Device,
+    /// Until when it lasts if it is not used.
     pub expires: Time,
+    /// Until when it lasts at most; absent is `expires`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_end: Option<Time>,
 }
 
 impl Record for Session {

@@ -96,12 +96,24 @@ pub(super) async fn held(
 
 /// A window is a key of its own, remembered as long again by the server's clock.
 pub(super) async fn count(wire: &Wire, keys: &Keys, key: &str, window: i64, now: Time) -> Result<u32, Fault> {
-    let window = window.max(1);
-    let began = now.0.saturating_sub(now.0.rem_euclid(window));
-    let remembered = window.saturating_mul(2000).min(1 << 48);
-    let call = COUNT.on([keys.count(key, format_args!("{window}:{began}"))]).arg(remembered.to_string());
+    let remembered = window.max(1).saturating_mul(2000).min(1 << 48);
+    let call = COUNT.on([key_of_count(keys, key, window, now)]).arg(remembered.to_string());
     let seen: i64 = parsed(call.run(wire).await?)?;
     Ok(u32::try_from(seen).unwrap_or(u32::MAX))
+}
+
+/// Lost like a count: whoever is counted on waits a little longer.
+pub(super) async fn forget(wire: &Wire, keys: &Keys, key: &str, window: i64, now: Time) -> Result<(), Fault> {
+    let mut command = redis::cmd("DEL");
+    command.arg(key_of_count(keys, key, window, now));
+    wire.ask(command).await?;
+    Ok(())
+}
+
+fn key_of_count(keys: &Keys, key: &str, window: i64, now: Time) -> String {
+    let window = window.max(1);
+    let began = now.0.saturating_sub(now.0.rem_euclid(window));
+    keys.count(key, format_args!("{window}:{began}"))
 }
 
 fn fetch(claim: String, fields: &[&str]) -> Cmd {

@@ -156,4 +156,8 @@ impl Counters for Redis {
     async fn count(&self, key: &str, window: i64, now: Time) -> Result<u32, StoreError> {
         Ok(claims::count(&self.wire, &self.keys, key, window, now).await?)
     }
+
+    async fn forget(&self, key: &str, window: i64, now: Time) -> Result<(), StoreError> {
+        Ok(claims::forget(&self.wire, &self.keys, key, window, now).await?)
+    }
 }

@@ -26,6 +26,8 @@ pub(super) enum Fault {
     Stopped,
     #[error("the tables are of a newer version")]
     Newer { found: u32, known: u32 },
+    #[error("the database file is damaged: {0}")]
+    Broken(String),
     #[error("the marks are no marks")]
     Damaged(Kind),
 }
@@ -42,6 +44,7 @@ impl Fault {
             | Self::Another
             | Self::Foreign
             | Self::NoLog
+            | Self::Broken(_)
             | Self::Stopped => StoreError::unavailable(Arc::clone(self)),
         }
     }
@@ -60,6 +63,7 @@ impl Fault {
             | Self::Another
             | Self::Foreign
             | Self::NoLog
+            | Self::Broken(_)
             | Self::Stopped
             | Self::Newer { .. } => false,
         }

@@ -35,6 +35,14 @@ impl FileId {
 
 /// Makes an empty file that its owner alone may read; SQLite gives the files beside it the same mode.
 pub(super) fn create_if_absent(path: &Path) -> Result<(), Fault> {
+    match create(path) {
+        Err(Fault::Io(error)) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+/// The same, and there must be none.
+pub(super) fn create(path: &Path) -> Result<(), Fault> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -42,11 +50,7 @@ pub(super) fn create_if_absent(path: &Path) -> Result<(), Fault> {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(Fault::Io(error)),
-    }
+    options.open(path).map(drop).map_err(Fault::Io)
 }
 
 /// Where SQLite keeps the log of the file at `path`.

@@ -4,6 +4,7 @@
 //! the calling thread, on a few connections that cannot write. Nothing is answered before it is on the disk
 //! (`synchronous=FULL`), so `kill -9` and a power cut lose nothing that was answered.
 
+mod backup;
 mod connection;
 mod fault;
 mod file;

@@ -78,6 +78,11 @@ pub(super) fn refuse_foreign(connection: &Connection) -> Result<(), Fault> {
     }
 }
 
+/// Whether there is nothing in it yet.
+pub(super) fn is_empty(connection: &Connection) -> Result<bool, Fault> {
+    Ok(version(connection)? == 0)
+}
+
 /// Takes the steps that are missing, all or none.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Fault> {
     // The lock first: two processes may start together.

@@ -102,3 +102,17 @@ pub async fn odd_keys_are_only_texts(store: Subject) {
         assert_eq!(store.claim(&claim(key, "another")).await.unwrap(), held_by(key));
     }
 }
+
+/// One key of each kind has owners of its own.
+pub async fn kinds_of_claims_do_not_collide(store: Subject) {
+    for kind in ClaimKind::ALL {
+        let claim = Claim { kind, ..claim("a", kind.as_str()) };
+        assert_eq!(store.claim(&claim).await.unwrap(), Claimed::Mine, "{kind:?}");
+    }
+    store.release(ClaimKind::Email, "a", ClaimKind::Email.as_str()).await.unwrap();
+    for kind in ClaimKind::ALL {
+        let held = store.holder(kind, "a").await.unwrap().map(|(owner, _)| owner);
+        let expected = (kind != ClaimKind::Email).then(|| kind.as_str().to_owned());
+        assert_eq!(held, expected, "{kind:?}");
+    }
+}

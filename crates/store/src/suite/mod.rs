@@ -63,7 +63,8 @@ macro_rules! store_suite {
             races: of_16_replacements_one_is_done, of_64_replacements_one_is_done, of_32_creations_one_is_done,
                 no_update_is_lost, an_end_never_loses_to_replacements;
             claims: of_32_owners_one_has_it, the_same_owner_may_claim_again, a_claim_is_taken_over_from_its_owner_only,
-                of_16_takeovers_one_succeeds, a_claim_of_another_cannot_be_released, odd_keys_are_only_texts;
+                of_16_takeovers_one_succeeds, a_claim_of_another_cannot_be_released, odd_keys_are_only_texts,
+                kinds_of_claims_do_not_collide;
             looks: a_look_sees_what_the_record_names, a_look_without_a_record_sees_the_one_beside,
                 links_are_those_of_the_record_as_seen, the_record_is_read_no_later_than_the_others;
             listing: pages_show_everything_in_order, filters_show_what_names_somebody, a_listing_follows_changed_links,

@@ -49,7 +49,7 @@ async fn redis() -> Fresh {
 /// A test of each case, from one kind of store to another.
 macro_rules! cases {
     ($($name:ident: $from:ident, $to:ident;)+) => { $(cases! { @of $name $from $to
-        everything_arrives_as_it_is, what_has_changed_is_brought, what_has_ended_is_never_brought_back,
+        everything_arrives_as_it_is, every_kind_is_brought, what_has_changed_is_brought, what_has_ended_is_never_brought_back,
         only_an_own_copy_is_written_over, half_a_copy_is_not_served_and_a_served_one_not_written,
         a_copy_that_broke_off_goes_on, what_is_over_stays_behind, who_logs_out_between_two_copies_stays_logged_out,
         of_two_copies_the_earlier_stops, a_store_that_was_left_is_not_served, a_first_server_keeps_a_copy_out
@@ -131,8 +131,12 @@ async fn change(store: &Subject, id: &str, change: impl FnOnce(&mut Sample)) {
 }
 
 async fn claim(store: &Subject, key: &str, owner: &str, until: Option<i64>) {
+    claim_of(store, ClaimKind::Email, key, owner, until).await;
+}
+
+async fn claim_of(store: &Subject, kind: ClaimKind, key: &str, owner: &str, until: Option<i64>) {
     let until = until.map(Time);
-    let claim = Claim { kind: ClaimKind::Email, key, owner, since: Time(7), until, instead_of: None };
+    let claim = Claim { kind, key, owner, since: Time(7), until, instead_of: None };
     assert_eq!(store.claim(&claim).await.unwrap(), Claimed::Mine);
 }
 
@@ -178,9 +182,13 @@ async fn everything(store: &Subject) -> (Vec<(Key, Mark, String, bool, Option<Ti
                 .map(|row| (row.key, row.marks.newest(), row.body, row.ended, row.sweep, row.links)),
         );
     }
-    let claims = store.claims(ClaimKind::Email, None, 10_000).await.unwrap();
-    assert!(!claims.more);
-    (rows, claims.claims.iter().map(|held| format!("{held:?}")).collect())
+    let mut claims = Vec::new();
+    for kind in ClaimKind::ALL {
+        let page = store.claims(kind, None, 10_000).await.unwrap();
+        assert!(!page.more);
+        claims.extend(page.claims.iter().map(|held| format!("{kind:?} {held:?}")));
+    }
+    (rows, claims)
 }
 
 async fn everything_arrives_as_it_is(from: Subject, to: Subject) {
@@ -202,6 +210,61 @@ async fn everything_arrives_as_it_is(from: Subject, to: Subject) {
     let listed = to.list(Kind::Grant, Filter::OfClient("cid_1"), None, 1000).await.unwrap();
     assert_eq!(listed.rows.len(), 600, "the lists are there too");
     assert_eq!(copied(&from, &to).await.written, 0, "nothing is written twice");
+}
+
+/// A record of the kind with this number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Nth<const N: usize> {}
+
+impl<const N: usize> Record for Nth<N> {
+    const KIND: Kind = Kind::ALL[N];
+    const SCHEMA: u32 = 1;
+
+    fn id(&self) -> String {
+        "one".to_owned()
+    }
+
+    fn sweep(&self) -> Option<Time> {
+        Some(Time(NOW.0 + 1000))
+    }
+
+    fn links(&self) -> Links {
+        Links { person: Some("usr_1".to_owned()), ..Links::default() }
+    }
+}
+
+/// Makes a record of each kind but those that say which copy of what a store is, and answers which.
+macro_rules! one_of_each {
+    ($store:expr, $($n:literal)+) => {{
+        let mut kinds = Vec::new();
+        $(if !matches!(Kind::ALL[$n], Kind::Keys | Kind::Tenure) {
+            create($store, &Nth::<$n> {}).await;
+            kinds.push(Kind::ALL[$n]);
+        })+
+        kinds
+    }};
+}
+
+/// Records are copied without being read, so it is kinds that may be forgotten.
+async fn every_kind_is_brought(from: Subject, to: Subject) {
+    used(&from, 1).await;
+    let kinds = one_of_each!(&from, 0 1 2 3 4 5 6 7 8 9 10 11 12);
+    assert_eq!(kinds.len(), Kind::ALL.len() - 2, "all but two");
+    for kind in ClaimKind::ALL {
+        claim_of(&from, kind, "one", kind.as_str(), Some(NOW.0 + 1000)).await;
+    }
+    let done = copied(&from, &to).await;
+    assert_eq!(done.written, (1 + kinds.len() + ClaimKind::ALL.len()) as u64);
+    assert_eq!(everything(&from).await, everything(&to).await);
+    for kind in kinds {
+        assert!(to.read(&Key::new(kind, "one")).await.unwrap().is_some(), "{kind:?}");
+        let listed = to.list(kind, Filter::OfPerson("usr_1"), None, 10).await.unwrap();
+        assert_eq!(listed.rows.len(), 1, "{kind:?}");
+    }
+    for kind in ClaimKind::ALL {
+        let held = to.holder(kind, "one").await.unwrap();
+        assert_eq!(held, Some((kind.as_str().to_owned(), Time(7))), "{kind:?}");
+    }
 }
 
 async fn what_has_changed_is_brought(from: Subject, to: Subject) {

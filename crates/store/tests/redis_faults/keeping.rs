@@ -20,7 +20,12 @@ fn session(n: u8, expires: i64) -> store::Changes {
         digest: store::Digest::of(b"cookie"),
         auth_time: Time(1),
         amr: Vec::new(),
+        acr: None,
+        begun: None,
+        seen: None,
+        device: store::Device::default(),
         expires: Time(expires),
+        final_end: None,
     };
     store::Changes::create(store::Mark::new([n; 16]), &session)
 }
@@ -319,6 +324,8 @@ async fn processes_count_together_and_windows_apart() {
     assert_eq!(two.count("b", 60, Time(59)).await.unwrap(), 1);
     assert_eq!(two.count("a", 60, Time(60)).await.unwrap(), 1);
     assert_eq!(two.count("a", 59, Time(59)).await.unwrap(), 1);
+    two.forget("a", 59, Time(59)).await.unwrap();
+    assert_eq!(one.count("a", 59, Time(59)).await.unwrap(), 1);
     let remembered: i64 = server.ask(&["PTTL", "portcullis:count:{a}:60:0"]).parse().unwrap();
     assert!((1..=120_000).contains(&remembered), "{remembered}");
 }

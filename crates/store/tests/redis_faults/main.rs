@@ -30,7 +30,7 @@ async fn open_with(url: &str, options: RedisOptions) -> Result<Redis, StoreError
 
 fn record(name: impl ToString) -> AdminKey {
     let name = name.to_string();
-    AdminKey { digest: Digest::of(name.as_bytes()), name, made: Time(1) }
+    AdminKey::new(name.clone(), Digest::of(name.as_bytes()), Time(1))
 }
 
 fn creation(n: u8) -> Changes {

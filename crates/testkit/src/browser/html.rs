@@ -135,13 +135,17 @@ impl Html {
         self.tags.iter().map(|tag| tag.name.as_str()).filter(|name| !name.starts_with('/')).collect()
     }
 
-    /// Whether some element has an attribute that would run a script.
+    /// Whether some element would run a script that is no file of the same server.
     #[must_use]
     pub fn has_script(&self) -> bool {
         let runs = |(name, value): &(String, String)| {
             name.starts_with("on") || value.trim_start().to_ascii_lowercase().starts_with("javascript:")
         };
-        self.tags.iter().any(|tag| tag.name == "script" || tag.attributes.iter().any(runs))
+        let is_file = |tag: &Tag| {
+            let src = tag.attribute("src").unwrap_or_default();
+            src.starts_with('/') && !src.starts_with("//") && tag.text.is_empty()
+        };
+        self.tags.iter().any(|tag| tag.name == "script" && !is_file(tag) || tag.attributes.iter().any(runs))
     }
 
     /// The address of the link with this text.
@@ -292,8 +296,15 @@ mod tests {
 
     #[test]
     fn a_script_is_noticed_in_whatever_form() {
-        for page in ["<script>1</script>", "<p onclick=x>", "<a href=' JavaScript:x'>"] {
+        for page in [
+            "<script>1</script>",
+            "<script src='//evil.example/x.js'></script>",
+            "<script src='/x.js'>1</script>",
+            "<p onclick=x>",
+            "<a href=' JavaScript:x'>",
+        ] {
             assert!(Html::read(page).has_script(), "{page}");
         }
+        assert!(!Html::read("<script src='/x.js' defer></script>").has_script());
     }
 }

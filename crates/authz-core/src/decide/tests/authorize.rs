@@ -202,6 +202,43 @@ fn entering(
     (decided, waived)
 }
 
+/// I9: whoever an administrator has made the operator's own is not asked about, by a policy with a name, and only where the answer goes to
+/// a place that only the client can have.
+#[test]
+fn a_first_party_client_is_waved_through_only_where_it_may() {
+    let asks_again = Prompt { consent: true, ..Prompt::default() };
+    let own = Client { first_party: true, provenance: Provenance::Administrator, ..client() };
+    let dubious = Client { provenance: Provenance::Dynamic, ..own.clone() };
+    let foreign = Client { first_party: false, ..own.clone() };
+    let strict = Policy { ask_for_first_party: true, ..Policy::default() };
+    let lax = Policy::default();
+    for (what, client, uri, prompt, policy, waived) in [
+        ("the operator's own", &own, CALLBACK, Prompt::default(), &lax, true),
+        ("silently", &own, CALLBACK, Prompt { none: true, ..Prompt::default() }, &lax, true),
+        ("vouched for", &foreign, CALLBACK, Prompt::default(), &lax, false),
+        ("nobody vouches", &dubious, CALLBACK, Prompt::default(), &lax, false),
+        ("the policy asks", &own, CALLBACK, Prompt::default(), &strict, false),
+        ("prompt=consent", &own, CALLBACK, asks_again, &lax, false),
+        ("loopback", &own, "http://127.0.0.1/cb", Prompt::default(), &lax, false),
+        ("a private-use scheme", &own, "com.example.app:/cb", Prompt::default(), &lax, false),
+    ] {
+        let room = Room::new();
+        let client = Client { redirect_uris: vec![RedirectUri::parse(uri).unwrap()], ..client.clone() };
+        let asked = AuthorizationRequest { redirect_uri: Some(uri.to_owned()), ..asked() };
+        let form = Form::parse(asked.to_query().as_bytes()).unwrap();
+        let checked = check(&asked, &form).unwrap();
+        let redirectable = receive(&asked, Some(&client), &issuer()).unwrap();
+        let request = request(&asked, &redirectable, &checked, scope("read write"), &server());
+        let who = ada();
+        let present = Present { who: &who, standing: Standing::default(), known: None };
+        let setting = Setting { policy, ..room.setting() };
+        let decided = room.weigh(enter(request, &client, present, prompt, setting, &drawn(1)));
+        let (let_in, told) = (matches!(decided.outcome, Ok(Entered::Code(_))), decided.events.as_slice());
+        assert_eq!(let_in, waived, "{what}");
+        assert_eq!(matches!(told, [Event::ConsentWaived { .. }]), waived, "{what}: {told:?}");
+    }
+}
+
 /// I9: asked, unless the same was agreed to before and the answer goes to a place that only the client can have.
 #[test]
 fn a_remembered_consent_stands_in_only_where_it_may() {

@@ -84,23 +84,31 @@ fn a_server_is_known_by_its_current_key_alone() {
     let key = server_key();
     let next = TokenText::random(TokenKind::ServerKey, key.id, [9; 32]);
     let two_keys = Server { keys: vec![next.digest(), key.digest()], ..server() };
+    let replaced = |until| Server {
+        keys: vec![next.digest()],
+        retiring: vec![store::RetiringKey { digest: key.digest(), until }],
+        ..server()
+    };
     for (what, key, server, known) in [
         ("its key", &key, Some(server()), true),
         ("either key while one is replaced", &key, Some(two_keys.clone()), true),
         ("the new one", &next, Some(two_keys), true),
         ("a key that is no longer current", &next, Some(server()), false),
         ("no keys", &key, Some(Server { keys: vec![], ..server() }), false),
+        ("a replaced one, before its time is over", &key, Some(replaced(NOW.plus(1))), true),
+        ("the one that replaced it", &next, Some(replaced(NOW.plus(1))), true),
+        ("a replaced one, when its time is over", &key, Some(replaced(NOW)), false),
         ("blocked", &key, Some(Server { status: Status::Blocked, ..server() }), false),
         ("deleted", &key, Some(Server { status: Status::Deleted, ..server() }), false),
         ("another server", &key, Some(Server { id: ServerId::new([1; 16]), ..server() }), false),
         ("no server", &key, None, false),
     ] {
-        let answer = authenticate_server(key, server.as_ref());
+        let answer = authenticate_server(key, server.as_ref(), NOW);
         assert_eq!(answer.map(|_| ()), if known { Ok(()) } else { Err(Refusal::ServerKeyWrong) }, "{what}");
     }
     let as_access = TokenText::new(TokenKind::Access, key.id, 0, 0, *key.secret());
     let lenient = Server { keys: vec![as_access.digest()], ..server() };
-    assert!(authenticate_server(&as_access, Some(&lenient)).is_err(), "a kind that is no server key");
+    assert!(authenticate_server(&as_access, Some(&lenient), NOW).is_err(), "a kind that is no server key");
 }
 
 #[test]

@@ -4,7 +4,9 @@ mod authorize;
 mod bearer;
 mod client;
 mod consent;
+mod device;
 mod metadata;
+mod oversee;
 mod proceed;
 mod redeem;
 mod refresh;
@@ -37,7 +39,7 @@ use super::{Drawn, Setting};
 use crate::keyring::Seed;
 use crate::seam::Authentication;
 use crate::text::{TokenKind, TokenText};
-use crate::{Event, Events, Genuine, Keyring, Policy, Refusal, Settled, Step};
+use crate::{Context, Event, Events, Genuine, Keyring, Policy, Refusal, Settled, Step};
 
 const NOW: Time = Time(1_000_000);
 /// RFC 7636 appendix B.
@@ -70,6 +72,7 @@ fn ada() -> Authentication {
 /// A public client with one redirect URI on the web, which registered itself.
 fn client() -> Client {
     Client {
+        first_party: false,
         id: ClientId::parse("cid_app").unwrap(),
         auth: ClientAuth::Public,
         redirect_uris: vec![RedirectUri::parse(CALLBACK).unwrap()],
@@ -88,7 +91,13 @@ fn another_client() -> Client {
 }
 
 fn entry(name: &str) -> ScopeEntry {
-    ScopeEntry { name: name.to_owned(), description: None, default: false, implies: Scope::default() }
+    ScopeEntry {
+        optional: false,
+        name: name.to_owned(),
+        description: None,
+        default: false,
+        implies: Scope::default(),
+    }
 }
 
 fn server_key() -> TokenText {
@@ -98,6 +107,7 @@ fn server_key() -> TokenText {
 /// A resource server with the scopes `read` and `write`.
 fn server() -> Server {
     Server {
+        retiring: Vec::new(),
         id: ServerId::new([7; 16]),
         name: "Files".to_owned(),
         resource: resource(RESOURCE),
@@ -131,13 +141,20 @@ struct Room {
     keys: Keyring,
     policy: Policy,
     now: Time,
+    caller: Context,
     facts: Facts,
 }
 
 impl Room {
     fn new() -> Self {
         let keys = Keyring::new(2, [(1, [1; 32]), (2, [2; 32])]).unwrap();
-        Self { keys, policy: Policy::default(), now: NOW, facts: Facts::default() }
+        Self {
+            keys,
+            policy: Policy::default(),
+            now: NOW,
+            caller: Context::default(),
+            facts: Facts::default(),
+        }
     }
 
     /// A grant that waits for Ada's answer.
@@ -190,7 +207,7 @@ impl Room {
     }
 
     fn setting(&self) -> Setting<'_> {
-        Setting { keys: &self.keys, policy: &self.policy, now: self.now }
+        Setting { keys: &self.keys, policy: &self.policy, now: self.now, caller: &self.caller }
     }
 
     fn grant(&self) -> &Grant {
@@ -316,7 +333,7 @@ impl<T> Decided<T> {
                 let first = Changes::create(before.mark, &before.record);
                 assert_eq!(store.commit(&first).await.unwrap(), Commit::Done);
             }
-            let outcome = match step.settle(&store, &told).await.unwrap() {
+            let outcome = match step.settle(&store, &told, &Context::default()).await.unwrap() {
                 Settled::Done(outcome) => outcome,
                 Settled::Stale => panic!("nobody else writes here"),
             };

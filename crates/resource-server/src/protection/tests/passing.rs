@@ -1,8 +1,9 @@
 //! A request from its head to the service behind.
 
-use std::future::{pending, ready};
+use std::convert::Infallible;
 use std::io::{self, Write};
 
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use parking_lot::Mutex;
 
 use super::*;
@@ -14,26 +15,32 @@ fn protection() -> Protection {
     builder().require("a").require_for_tool("delete", "b").body_limit(100).build().unwrap()
 }
 
-fn whole(text: &'static str) -> impl FnOnce(usize) -> std::future::Ready<ReadBody> {
-    move |_| ready(ReadBody::Whole(Bytes::from_static(text.as_bytes())))
+type Pieces = BoxStream<'static, Result<Bytes, io::Error>>;
+
+fn whole(text: &str) -> impl FnOnce() -> Pieces {
+    let pieces = [text.to_owned().into()].map(Ok);
+    || stream::iter(pieces).boxed()
+}
+
+fn broken_off() -> Pieces {
+    stream::iter([Ok("{".into()), Err(io::Error::other("gone"))]).boxed()
 }
 
 /// What is checked is what goes on.
 #[tokio::test]
 async fn the_body_is_read_up_to_the_limit_and_goes_along() {
     let mut head = head("POST", &GOOD);
-    let read = |limit| {
-        assert_eq!(limit, 100);
-        ready(ReadBody::Whole(Bytes::from_static(CALL.as_bytes())))
-    };
-    let (passed, body) = protection().pass(&mut head, None, read).await.unwrap();
-    assert_eq!(body.as_deref(), Some(CALL.as_bytes()));
+    let (one, other) = CALL.split_at(20);
+    let fill = " ".repeat(100 - CALL.len());
+    let pieces = [one, other, &fill].map(|piece| Ok::<_, Infallible>(Bytes::from(piece.to_owned())));
+    let (passed, body) = protection().pass(&mut head, None, || stream::iter(pieces)).await.unwrap();
+    assert_eq!(body.unwrap(), format!("{CALL}{fill}"));
     assert_eq!(passed.caller().unwrap().subject.as_deref(), Some("somebody"));
 }
 
 #[tokio::test]
 async fn a_body_is_not_read_where_nothing_depends_on_it() {
-    let unread = |_| -> std::future::Ready<ReadBody> { panic!("nobody asked for it") };
+    let unread = || -> Pieces { panic!("nobody asked for it") };
     let toolless = builder().require("a").build().unwrap();
     let (_, body) = toolless.pass(&mut head("POST", &GOOD), None, unread).await.unwrap();
     assert_eq!(body, None);
@@ -46,9 +53,9 @@ async fn a_body_is_not_read_where_nothing_depends_on_it() {
 async fn a_body_that_cannot_be_had_is_an_answer_with_its_code_and_cors() {
     let protection = protection();
     let answers = [
-        protection.pass(&mut head("POST", &GOOD), None, |_| ready(ReadBody::BrokenOff)).await,
-        protection.pass(&mut head("POST", &GOOD), None, |_| ready(ReadBody::TooLarge)).await,
-        protection.pass(&mut head("POST", &GOOD), None, |_| pending()).await,
+        protection.pass(&mut head("POST", &GOOD), None, broken_off).await,
+        protection.pass(&mut head("POST", &GOOD), None, whole(&" ".repeat(101))).await,
+        protection.pass(&mut head("POST", &GOOD), None, stream::pending::<io::Result<_>>).await,
     ];
     let expected =
         [(400, "body_broken_off", -32700), (413, "body_too_large", -32001), (408, "body_too_slow", -32001)];
@@ -89,10 +96,26 @@ async fn the_authorization_header_stays_where_somebody_wants_it() {
 #[tokio::test]
 async fn somebody_anonymous_is_nobody_and_asked_to_log_in_where_somebody_must_be_known() {
     let optional = builder().optional().require("a").build().unwrap();
-    let (passed, _) = optional.pass(&mut head("GET", &[]), None, whole("")).await.unwrap();
+    let (passed, _) = optional.pass(&mut head("GET", &[optional::HERE]), None, whole("")).await.unwrap();
     assert_eq!(passed.caller(), None);
     let answer = passed.no_credentials();
     assert_eq!((answer.status(), param(&answer, "scope").as_deref()), (StatusCode::UNAUTHORIZED, Some("a")));
+}
+
+/// What nobody may send is little, and whoever shows a token may send more.
+#[tokio::test]
+async fn a_long_body_of_somebody_anonymous_asks_them_to_log_in() {
+    let tools = || builder().optional().require_for_tool("delete", "b");
+    let protection = tools().build().unwrap();
+    let ping = |length: usize| r#"{"method":"ping"}"#.to_owned() + &" ".repeat(length - 17);
+    let nobody = || head("POST", &[optional::HERE]);
+    assert!(protection.pass(&mut nobody(), None, whole(&ping(64 * 1024))).await.is_ok());
+    let answer = protection.pass(&mut nobody(), None, whole(&ping(64 * 1024 + 1))).await.unwrap_err();
+    assert_eq!((answer.status(), param(&answer, "error")), (StatusCode::UNAUTHORIZED, None));
+    assert!(protection.pass(&mut head("POST", &GOOD), None, whole(&ping(64 * 1024 + 1))).await.is_ok());
+    let small = tools().body_limit(100).build().unwrap();
+    let answer = small.pass(&mut nobody(), None, whole(&ping(101))).await.unwrap_err();
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE, "with a token it would not pass either");
 }
 
 #[derive(Clone, Default)]
@@ -128,8 +151,8 @@ async fn each_refusal_is_logged_once_with_its_code_and_without_the_token() {
     ] {
         let headers = [("authorization", authorization)];
         let shown = if authorization.is_empty() { &[][..] } else { &headers };
-        let body = if code == "body_broken_off" { ReadBody::BrokenOff } else { ReadBody::Whole(CALL.into()) };
-        let refused = protection.pass(&mut head("POST", shown), None, |_| ready(body)).await;
+        let body = || if code == "body_broken_off" { broken_off() } else { whole(CALL)() };
+        let refused = protection.pass(&mut head("POST", shown), None, body).await;
         assert!(refused.is_err(), "{authorization}");
         let text = String::from_utf8(std::mem::take(&mut *log.0.lock())).unwrap();
         assert_eq!((text.lines().count(), text.matches(code).count()), (1, 1), "{text}");
@@ -142,6 +165,7 @@ async fn each_refusal_is_logged_once_with_its_code_and_without_the_token() {
 fn the_headers_that_are_read_are_those_of_the_list() {
     let sources = [
         include_str!("../../protection.rs"),
+        include_str!("../ahead.rs"),
         include_str!("../passed.rs"),
         include_str!("../unread.rs"),
         include_str!("../../cors.rs"),

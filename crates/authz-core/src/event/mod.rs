@@ -1,10 +1,22 @@
 //! What happened: typed, and without a place for a secret.
 
+mod account;
+mod actor;
+mod context;
+mod entry;
+mod oversight;
+
 use std::net::IpAddr;
 
 use oauth_types::{ClientId, Scope};
 use store::{GrantId, PersonId, ServerId};
 
+pub use self::account::{AccountEvent, Factor, LogInRefusal, SignUpRefusal};
+
+pub use self::actor::{Actor, By, KeyName};
+pub use self::context::Context;
+pub(crate) use self::context::UNKNOWN;
+pub use self::oversight::OversightEvent;
 use crate::Refusal;
 
 /// Something that an operator or an auditor wants to know.
@@ -32,6 +44,19 @@ pub enum Event {
         scope: Scope,
         /// Whether a remembered consent stood in.
         remembered: bool,
+    },
+    /// Nobody was asked: the operator answers for the client.
+    ConsentWaived {
+        /// The grant.
+        grant: GrantId,
+        /// The client.
+        client: ClientId,
+        /// For whom.
+        person: PersonId,
+        /// Where.
+        server: ServerId,
+        /// To what.
+        scope: Scope,
     },
     /// A person refused consent.
     Denied {
@@ -144,12 +169,35 @@ pub enum Event {
         /// From where.
         from: Option<IpAddr>,
     },
+    /// Somebody looked after accounts, connections, clients or servers.
+    Oversight(OversightEvent),
+    /// Something happened around an account.
+    Account(AccountEvent),
+}
+
+impl From<OversightEvent> for Event {
+    fn from(event: OversightEvent) -> Self {
+        Self::Oversight(event)
+    }
+}
+
+impl From<AccountEvent> for Event {
+    fn from(event: AccountEvent) -> Self {
+        Self::Account(event)
+    }
 }
 
 /// Listens to events. Called after the commit that made one true; must return at once.
 pub trait Events: Send + Sync {
     /// This happened.
     fn tell(&self, event: &Event);
+
+    /// This happened on a request that tells `context`. Without an implementation it is told without; whoever passes events on to others
+    /// implements both.
+    fn tell_with(&self, event: &Event, context: &Context) {
+        let _ = context;
+        self.tell(event);
+    }
 }
 
 /// Writes events to the log, those that speak of theft or loss as warnings.
@@ -158,24 +206,15 @@ pub struct Traced;
 
 impl Events for Traced {
     fn tell(&self, event: &Event) {
-        match event {
-            Event::CodeReplayed { .. }
-            | Event::VerifierMismatched { .. }
-            | Event::RefreshReplayed { .. }
-            | Event::StoreWentBack { .. }
-            | Event::AccessTokenDropped { .. }
-            | Event::AdministrationRefused { .. }
-            | Event::Limited { .. } => tracing::warn!(target: "portcullis::event", ?event),
-            Event::ClientRegistered { .. }
-            | Event::Consented { .. }
-            | Event::Denied { .. }
-            | Event::CodeRedeemed { .. }
-            | Event::Refreshed { .. }
-            | Event::RefreshRepeated { .. }
-            | Event::GrantRevoked { .. }
-            | Event::AccessTokenRevoked { .. }
-            | Event::Stopped { .. }
-            | Event::Refused { .. } => tracing::info!(target: "portcullis::event", ?event),
+        self.tell_with(event, &UNKNOWN);
+    }
+
+    fn tell_with(&self, event: &Event, context: &Context) {
+        let (from, agent) = (context.from(), context.agent());
+        if event.is_alarming() {
+            tracing::warn!(target: "portcullis::event", ?event, ?from, agent);
+        } else {
+            tracing::info!(target: "portcullis::event", ?event, ?from, agent);
         }
     }
 }

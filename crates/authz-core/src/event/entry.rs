@@ -1,0 +1,264 @@
+//! An event as the audit trail keeps it.
+
+use std::collections::BTreeMap;
+
+use ambient::Time;
+use oauth_types::ClientId;
+use store::{Entry, GrantId, Outcome, PersonId, Provenance, ServerId, Status};
+
+use super::{Actor, Context, Event};
+
+impl Event {
+    /// As an entry of the audit trail, of `at`.
+    #[must_use]
+    pub fn entry(&self, at: Time, context: &Context) -> Entry {
+        let Told { mut entry } = self.told();
+        entry.at = at;
+        entry.from = entry.from.or_else(|| context.from());
+        if let Some(agent) = context.agent() {
+            entry.detail.insert("agent".to_owned(), agent.to_owned());
+        }
+        entry
+    }
+
+    fn told(&self) -> Told {
+        use Outcome::{Done, Refused};
+        match self {
+            Self::ClientRegistered { client, from } => {
+                let told = Told::of("client_registered", Done).client(client);
+                Told { entry: Entry { from: *from, ..told.entry } }
+            }
+            Self::Consented { grant, client, person, server, scope, remembered } => {
+                Told::of("consented", Done)
+                    .grant(*grant)
+                    .client(client)
+                    .person(Some(person))
+                    .server(*server)
+                    .with("scope", scope)
+                    .with("remembered", remembered)
+            }
+            Self::ConsentWaived { grant, client, person, server, scope } => Told::of("consent_waived", Done)
+                .grant(*grant)
+                .client(client)
+                .person(Some(person))
+                .server(*server)
+                .with("scope", scope),
+            Self::Denied { grant, client } => Told::of("denied", Refused).grant(*grant).client(client),
+            Self::CodeRedeemed { grant, client } => {
+                Told::of("code_redeemed", Done).grant(*grant).client(client)
+            }
+            Self::CodeReplayed { grant, client } => {
+                Told::of("code_replayed", Refused).grant(*grant).client(client)
+            }
+            Self::VerifierMismatched { grant, client } => {
+                Told::of("verifier_mismatched", Refused).grant(*grant).client(client)
+            }
+            Self::Refreshed { grant, number } => {
+                Told::of("refreshed", Done).grant(*grant).with("number", number)
+            }
+            Self::RefreshRepeated { grant, number } => {
+                Told::of("refresh_repeated", Done).grant(*grant).with("number", number)
+            }
+            Self::RefreshReplayed { grant, number, current } => Told::of("refresh_replayed", Refused)
+                .grant(*grant)
+                .with("number", number)
+                .with("current", current),
+            Self::StoreWentBack { grant, number, recorded } => Told::of("store_went_back", Done)
+                .grant(*grant)
+                .with("number", number)
+                .with("recorded", recorded),
+            Self::AccessTokenDropped { grant } => Told::of("access_token_dropped", Done).grant(*grant),
+            Self::GrantRevoked { grant, client } => {
+                Told::of("grant_revoked", Done).grant(*grant).client(client)
+            }
+            Self::AccessTokenRevoked { grant, client } => {
+                Told::of("access_token_revoked", Done).grant(*grant).client(client)
+            }
+            Self::Refused { endpoint, refusal, client, from } => {
+                let mut told =
+                    Told::of("refused", Refused).why(format!("{refusal:?}")).with("endpoint", endpoint);
+                told.entry.client.clone_from(client);
+                told.entry.from = *from;
+                told
+            }
+            Self::Stopped { endpoint, title, from } => {
+                let told = Told::of("stopped", Refused).why(title).with("endpoint", endpoint);
+                Told { entry: Entry { from: *from, ..told.entry } }
+            }
+            Self::AdministrationRefused { from } => {
+                let told = Told::of("administration_refused", Refused);
+                Told { entry: Entry { from: *from, ..told.entry } }
+            }
+            Self::Limited { limit, from } => {
+                let told = Told::of("limited", Refused).why(limit);
+                Told { entry: Entry { from: *from, ..told.entry } }
+            }
+            Self::Oversight(event) => event.told(),
+            Self::Account(event) => event.told(),
+        }
+    }
+
+    /// Whether it speaks of theft, loss or an attack.
+    #[must_use]
+    pub const fn is_alarming(&self) -> bool {
+        match self {
+            Self::CodeReplayed { .. }
+            | Self::VerifierMismatched { .. }
+            | Self::RefreshReplayed { .. }
+            | Self::StoreWentBack { .. }
+            | Self::AccessTokenDropped { .. }
+            | Self::AdministrationRefused { .. }
+            | Self::Limited { .. } => true,
+            Self::ClientRegistered { .. }
+            | Self::Consented { .. }
+            | Self::ConsentWaived { .. }
+            | Self::Denied { .. }
+            | Self::CodeRedeemed { .. }
+            | Self::Refreshed { .. }
+            | Self::RefreshRepeated { .. }
+            | Self::GrantRevoked { .. }
+            | Self::AccessTokenRevoked { .. }
+            | Self::Stopped { .. }
+            | Self::Refused { .. }
+            | Self::Oversight(_) => false,
+            Self::Account(event) => event.is_alarming(),
+        }
+    }
+}
+
+/// An entry in the making.
+pub(super) struct Told {
+    entry: Entry,
+}
+
+impl Told {
+    pub(super) fn of(name: &str, outcome: Outcome) -> Self {
+        Self {
+            entry: Entry {
+                at: Time(0),
+                name: name.to_owned(),
+                outcome,
+                actor: None,
+                from: None,
+                grant: None,
+                client: None,
+                person: None,
+                server: None,
+                why: None,
+                detail: BTreeMap::new(),
+            },
+        }
+    }
+
+    pub(super) fn by(mut self, actor: &Actor) -> Self {
+        self.entry.actor = Some(actor.to_string());
+        self
+    }
+
+    pub(super) fn grant(mut self, grant: GrantId) -> Self {
+        self.entry.grant = Some(grant);
+        self
+    }
+
+    pub(super) fn client(mut self, client: &ClientId) -> Self {
+        self.entry.client = Some(client.clone());
+        self
+    }
+
+    pub(super) fn person(mut self, person: Option<&PersonId>) -> Self {
+        self.entry.person = person.cloned();
+        self
+    }
+
+    pub(super) fn server(mut self, server: ServerId) -> Self {
+        self.entry.server = Some(server);
+        self
+    }
+
+    pub(super) fn why(mut self, why: impl ToString) -> Self {
+        self.entry.why = Some(why.to_string());
+        self
+    }
+
+    pub(super) fn with(mut self, name: &str, value: &(impl ToString + ?Sized)) -> Self {
+        self.entry.detail.insert(name.to_owned(), value.to_string());
+        self
+    }
+}
+
+pub(super) const fn of_status(status: Status) -> &'static str {
+    match status {
+        Status::Active => "active",
+        Status::Blocked => "blocked",
+        Status::Deleted => "deleted",
+    }
+}
+
+pub(super) const fn of_provenance(provenance: Provenance) -> &'static str {
+    match provenance {
+        Provenance::Dynamic => "dynamic",
+        Provenance::Administrator => "administrator",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use http_io::Peer;
+    use store::SessionId;
+
+    use super::*;
+    use crate::event::{AccountEvent, LogInRefusal, OversightEvent};
+    use crate::{By, Refusal};
+
+    fn context() -> Context {
+        let request = Request::builder().header("user-agent", "curl/8").body(()).unwrap();
+        Context::of(&request, Peer("192.0.2.1".parse().ok()))
+    }
+
+    #[test]
+    fn an_entry_says_who_did_what_to_what_from_where() {
+        let person = PersonId::parse("usr_ada").unwrap();
+        let by = By::person(person.clone(), context());
+        let event = Event::from(OversightEvent::ConnectionRevoked {
+            grant: GrantId::new([1; 16]),
+            client: ClientId::parse("cid_app").unwrap(),
+            person: Some(person.clone()),
+            by: by.actor,
+        });
+        let entry = event.entry(Time(7), &by.context);
+        assert_eq!(
+            (entry.at, entry.name.as_str(), entry.outcome),
+            (Time(7), "connection_revoked", Outcome::Done)
+        );
+        assert_eq!(entry.actor.as_deref(), Some("person:usr_ada"));
+        assert_eq!(entry.from, "192.0.2.1".parse().ok());
+        assert_eq!((entry.grant, entry.person), (Some(GrantId::new([1; 16])), Some(person)));
+        assert_eq!(entry.detail.get("agent").map(String::as_str), Some("curl/8"));
+    }
+
+    #[test]
+    fn what_was_refused_is_told_with_its_reason() {
+        let refused = Event::Refused {
+            endpoint: "token",
+            refusal: Refusal::CodeReplayed,
+            client: None,
+            from: "192.0.2.9".parse().ok(),
+        };
+        let entry = refused.entry(Time(0), &context());
+        assert_eq!((entry.outcome, entry.why.as_deref()), (Outcome::Refused, Some("CodeReplayed")));
+        assert_eq!(entry.from, "192.0.2.9".parse().ok(), "what the event itself knows comes first");
+        let unknown = AccountEvent::LogInRefused { person: None, why: LogInRefusal::Unknown };
+        let entry = Event::from(unknown).entry(Time(0), &Context::default());
+        assert_eq!((entry.actor, entry.person, entry.why.as_deref()), (None, None, Some("unknown")));
+    }
+
+    #[test]
+    fn whoever_acts_on_their_own_account_is_the_actor() {
+        let person = PersonId::parse("usr_ada").unwrap();
+        let event = AccountEvent::LoggedIn { person: person.clone(), session: SessionId::new([2; 16]) };
+        let entry = Event::from(event).entry(Time(0), &Context::default());
+        assert_eq!(entry.actor.as_deref(), Some("person:usr_ada"));
+        assert_eq!(entry.detail.get("session"), Some(&SessionId::new([2; 16]).to_string()));
+    }
+}

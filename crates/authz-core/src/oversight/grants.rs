@@ -1,0 +1,296 @@
+//! Grants, and the consents that are remembered beside them.
+
+use oauth_types::{ClientId, Scope};
+use store::{
+    Changes, Consent, Decoded, Filter, Found, Grant, GrantId, Kind, Lasting, PersonId, Row, ServerId, Stage,
+    StoreError, Use, Why,
+};
+
+use super::views::{GrantView, person};
+use super::{Listed, Oversight, OversightError, Rewritten};
+use crate::decide::oversee::{GrantState, Narrowed, forget_scopes, label, narrow, withdraw};
+use crate::{By, OversightEvent, Unavailable};
+
+/// Which grants are meant: those of all that is named.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Whose<'a> {
+    /// A person's.
+    pub person: Option<&'a PersonId>,
+    /// A client's.
+    pub client: Option<&'a ClientId>,
+    /// Those for a resource server. Without a person or a client all grants are looked through: a server's are most of them, so an index would cost
+    /// each write more than it would save here.
+    pub server: Option<&'a ServerId>,
+}
+
+impl<'a> Whose<'a> {
+    /// A person's.
+    #[must_use]
+    pub const fn person(person: &'a PersonId) -> Self {
+        Self { person: Some(person), client: None, server: None }
+    }
+
+    /// What a store can look for.
+    fn filter(&self) -> Filter<'a> {
+        match (self.person, self.client) {
+            (Some(person), _) => Filter::OfPerson(person.as_str()),
+            (None, Some(client)) => Filter::OfClient(client.as_str()),
+            (None, None) => Filter::All,
+        }
+    }
+
+    /// Whether a record of these links is meant.
+    fn is_of(&self, row: &Row) -> bool {
+        let server = self.server.map(ToString::to_string);
+        self.client.is_none_or(|client| row.links.client.as_deref() == Some(client.as_str()))
+            && self.person.is_none_or(|person| row.links.person.as_deref() == Some(person.as_str()))
+            && server.is_none_or(|server| row.links.server.as_ref() == Some(&server))
+    }
+}
+
+impl Oversight {
+    /// At most `at_most` (1 to 100) grants behind the id `after`, whatever has become of them. One that has ended no longer says whose it
+    /// was.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn grants(
+        &self,
+        whose: Whose<'_>,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<Listed<GrantView>, StoreError> {
+        let Listed { items, next } =
+            self.listed::<Grant>(whose.filter(), after, at_most, |row| whose.is_of(row)).await?;
+        let mut views = Vec::with_capacity(items.len());
+        for Found { record, .. } in items {
+            views.extend(self.seen(&record.id).await?);
+        }
+        Ok(Listed { items: views, next })
+    }
+
+    /// As [`grants`](Self::grants), but those alone whose client has access now.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn connections(
+        &self,
+        whose: Whose<'_>,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<Listed<GrantView>, StoreError> {
+        let Listed { mut items, next } = self.grants(whose, after, at_most).await?;
+        items.retain(|grant| grant.state == GrantState::Connected);
+        Ok(Listed { items, next })
+    }
+
+    /// A grant that the asker reaches, as of now.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn grant(&self, grant: &GrantId, by: &By) -> Result<Option<GrantView>, StoreError> {
+        Ok(self.seen(grant).await?.filter(|grant| by.reaches(grant.person.as_ref())))
+    }
+
+    async fn seen(&self, grant: &GrantId) -> Result<Option<GrantView>, StoreError> {
+        let about = Use { grant: Some(grant), ..Use::default() };
+        let facts = self.store().facts(about, &Decoded::default()).await?;
+        let found = facts.grant.as_ref();
+        Ok(found.map(|found| GrantView::of(&found.record, &facts, self.clock.now())))
+    }
+
+    /// Ends a grant, and forgets the consent that would let its client have another without asking. Answers whether there was something
+    /// to end that the asker reaches.
+    ///
+    /// A refresh that races with it loses: ending writes over whatever is there.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read or written. The consent may be forgotten then.
+    pub async fn revoke(&self, grant: &GrantId, by: &By) -> Result<bool, Unavailable> {
+        let Some(found) = self.reached(grant, by).await? else { return Ok(false) };
+        if let (Some(person), Some(server)) = (person(&found.record), server(&found.record)) {
+            self.withdraw_consent(&Consent::id_of(person, &found.record.client, &server), by).await?;
+        }
+        self.end(&found, by).await?;
+        Ok(true)
+    }
+
+    /// Ends all grants of a client for a person, and forgets what they have consented to. Answers how many grants ended.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read or written. Called again it does what is left.
+    pub async fn revoke_of(&self, person: &PersonId, client: &ClientId, by: &By) -> Result<u32, Unavailable> {
+        self.revoke_all(Whose { client: Some(client), ..Whose::person(person) }, by).await
+    }
+
+    /// Ends all grants that are meant, and forgets the consents with them. Answers how many grants ended.
+    ///
+    /// A grant that is being asked for meanwhile may stay: its person has just consented to it. To end what exists at one stroke, the
+    /// sessions included, see [`end_everything`](Self::end_everything).
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read or written. Called again it does what is left.
+    pub async fn revoke_all(&self, whose: Whose<'_>, by: &By) -> Result<u32, Unavailable> {
+        // Consent first: between the two a client that comes back must ask.
+        for id in self.ids(Kind::Consent, whose.filter(), |row| whose.is_of(row)).await? {
+            self.withdraw_consent(&id, by).await?;
+        }
+        let mut ended = 0;
+        for id in self.ids(Kind::Grant, whose.filter(), |row| !row.ended && whose.is_of(row)).await? {
+            let Ok(grant) = GrantId::parse(&id) else { continue };
+            if let Some(found) = self.reached(&grant, by).await? {
+                self.end(&found, by).await?;
+                ended += 1;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Leaves a grant `scope` alone: it, its living access tokens and the remembered consent lose what is not in it. Answers what is left.
+    ///
+    /// # Errors
+    ///
+    /// [`OversightError::Unknown`], [`OversightError::NotNarrowed`], or the store.
+    pub async fn narrow(&self, grant: &GrantId, scope: &Scope, by: &By) -> Result<Scope, OversightError> {
+        for _ in 0..super::ATTEMPTS {
+            let found = self.reached(grant, by).await?.ok_or(OversightError::Unknown)?;
+            let Some(Narrowed { grant: narrowed, removed }) = narrow(&found.record, scope)? else {
+                return Ok(scope.clone());
+            };
+            let (client, person) = (&found.record.client, person(&found.record));
+            // Consent first: a crash in between leaves a person who is asked once more.
+            if let (Some(person), Some(server)) = (person, server(&found.record)) {
+                let now = self.clock.now();
+                let consent = Consent::id_of(person, client, &server);
+                let shrink = |consent: &Consent| Ok::<_, Unavailable>(forget_scopes(consent, &removed, now));
+                self.rewrite(consent, shrink).await?;
+            }
+            let changes = Changes::replace(self.mark(), &found, &narrowed);
+            if self.store().commit(&changes).await? == store::Commit::Done {
+                let (client, person, by_whom) = (client.clone(), person.cloned(), by.actor.clone());
+                let (grant, scope) = (*grant, scope.clone());
+                let event = OversightEvent::GrantNarrowed {
+                    grant,
+                    client,
+                    person,
+                    scope: scope.clone(),
+                    by: by_whom,
+                };
+                self.tell(event, by);
+                return Ok(scope);
+            }
+        }
+        Err(Unavailable::Busy.into())
+    }
+
+    /// Names the device that a grant is used from: the first 200 characters of `text` that can be seen, or no name if there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`OversightError::Unknown`] for anything but a living grant that the asker reaches; or the store.
+    pub async fn label(&self, grant: &GrantId, text: &str, by: &By) -> Result<(), OversightError> {
+        let decide = |grant: &Grant| match &grant.stage {
+            Stage::Live(live) if by.reaches(person(grant)) => {
+                Ok(label(live, text).map(|live| grant.at(Stage::Live(Box::new(live)))))
+            }
+            Stage::Requested(_) | Stage::Coded(_) | Stage::Live(_) | Stage::Ended(_) => {
+                Err(OversightError::Unknown)
+            }
+        };
+        match self.rewrite(grant, decide).await? {
+            Rewritten::Absent => Err(OversightError::Unknown),
+            Rewritten::Kept(_) => Ok(()),
+            Rewritten::Done(_) => {
+                self.tell(OversightEvent::DeviceLabelled { grant: *grant, by: by.actor.clone() }, by);
+                Ok(())
+            }
+        }
+    }
+
+    /// At most `at_most` (1 to 100) consents of a person that are remembered, behind the id `after`.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn consents(
+        &self,
+        person: &PersonId,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<Listed<Consent>, StoreError> {
+        let whose = Whose::person(person);
+        let listed = self.listed::<Consent>(whose.filter(), after, at_most, |_| true).await?;
+        let mut listed = listed.map(|found| found.record);
+        listed.items.retain(|consent| consent.withdrawn.is_none());
+        Ok(listed)
+    }
+
+    /// Forgets a consent: the client asks again before it gets another grant. The grants that it has go on. Answers whether there was one
+    /// that the asker reaches.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read or written.
+    pub async fn withdraw(
+        &self,
+        person: &PersonId,
+        client: &ClientId,
+        server: &ServerId,
+        by: &By,
+    ) -> Result<bool, Unavailable> {
+        self.withdraw_consent(&Consent::id_of(person, client, server), by).await
+    }
+
+    pub(super) async fn withdraw_consent(&self, id: &str, by: &By) -> Result<bool, Unavailable> {
+        let now = self.clock.now();
+        let decide = |consent: &Consent| {
+            let reached = by.reaches(Some(&consent.person));
+            Ok::<_, Unavailable>(reached.then(|| withdraw(consent, now)).flatten())
+        };
+        match self.rewrite(id, decide).await? {
+            Rewritten::Absent | Rewritten::Kept(_) => Ok(false),
+            Rewritten::Done(Consent { person, client, server, .. }) => {
+                let event = OversightEvent::ConsentWithdrawn { person, client, server, by: by.actor.clone() };
+                self.tell(event, by);
+                Ok(true)
+            }
+        }
+    }
+
+    /// A grant that has not ended and that the asker reaches.
+    async fn reached(&self, grant: &GrantId, by: &By) -> Result<Option<Found<Grant>>, StoreError> {
+        let found = self.store().find::<Grant>(grant).await?;
+        Ok(found.filter(|found| match &found.record.stage {
+            Stage::Ended(_) => false,
+            Stage::Requested(_) | Stage::Coded(_) | Stage::Live(_) => by.reaches(person(&found.record)),
+        }))
+    }
+
+    async fn end(&self, found: &Found<Grant>, by: &By) -> Result<(), Unavailable> {
+        let why = Why::Lasting(Lasting::Revoked);
+        let changes = Changes::end(self.mark(), found, why, self.clock.now());
+        // Whatever is there by now: it is done, unless the store cannot be reached.
+        let _: store::Commit = self.store().commit(&changes).await?;
+        let Grant { id: grant, client, .. } = &found.record;
+        let (client, person) = (client.clone(), person(&found.record).cloned());
+        let event = OversightEvent::ConnectionRevoked { grant: *grant, client, person, by: by.actor.clone() };
+        self.tell(event, by);
+        Ok(())
+    }
+}
+
+/// The resource server of a grant.
+fn server(grant: &Grant) -> Option<ServerId> {
+    match &grant.stage {
+        Stage::Requested(requested) => Some(requested.request.target.server),
+        Stage::Coded(coded) => Some(coded.request.target.server),
+        Stage::Live(live) => Some(live.target.server),
+        Stage::Ended(_) => None,
+    }
+}

@@ -1,0 +1,216 @@
+//! What administrators and account pages do: list, narrow, revoke, block, delete.
+//!
+//! Whoever calls has made sure who asks, and says so by a [`By`]; a person reaches what is their own and nothing else, and learns of
+//! nothing else that it exists. What is held against somebody bites on the next request, in every process.
+//!
+//! | about | where |
+//! |---|---|
+//! | grants and remembered consents | `grants` |
+//! | people | `people` |
+//! | clients | `clients` |
+//! | resource servers | `servers` |
+//! | what is shown of each, never a secret or its digest | `views` |
+
+mod clients;
+mod grants;
+mod people;
+mod servers;
+mod views;
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use ambient::{Clock, Entropy};
+use store::{Backend, Changes, Commit, Filter, Found, Kind, Mark, Record, Row, Store, StoreError};
+use thiserror::Error;
+
+pub use self::clients::PreregisterError;
+pub use self::grants::Whose;
+pub use self::servers::ServerChange;
+pub use self::views::{ClientView, GrantView, PersonView, ServerView};
+use crate::decide::oversee::{Deleted, NotNarrowed};
+use crate::{By, Event, Events, OversightEvent, Policy, Registry, Unavailable};
+
+/// How often a write is tried again that lost a race.
+const ATTEMPTS: u32 = 16;
+/// How many records are read at once.
+const READ_TOGETHER: u32 = 100;
+/// How many records are looked at for one page, whatever is shown of them.
+const LOOKED_AT: u32 = 2_000;
+
+/// Looks after accounts, connections, clients and servers.
+#[derive(Clone)]
+pub struct Oversight {
+    store: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    events: Arc<dyn Events>,
+    policy: Policy,
+    registry: Registry,
+}
+
+/// Some of a list, in the order of their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// They.
+    pub items: Vec<T>,
+    /// What to ask for next; none at the end. A short part, or an empty one, may still have one.
+    pub next: Option<String>,
+}
+
+/// Why something was not done.
+#[derive(Debug, Error)]
+pub enum OversightError {
+    /// There is no such thing, or none that the asker reaches.
+    #[error("there is no such record")]
+    Unknown,
+    /// It was deleted.
+    #[error(transparent)]
+    Deleted(#[from] Deleted),
+    /// The scopes are not what the grant could have.
+    #[error(transparent)]
+    NotNarrowed(#[from] NotNarrowed),
+    /// Only for a client that an administrator vouches for can the operator answer.
+    #[error("nobody vouches for the client")]
+    Unvouched,
+    /// The store, or others who keep writing.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<StoreError> for OversightError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+/// What became of a record.
+enum Rewritten<R> {
+    /// It is not there.
+    Absent,
+    /// It was so already.
+    Kept(R),
+    /// It was written.
+    Done(R),
+}
+
+impl Oversight {
+    /// Over this store.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Backend>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        events: Arc<dyn Events>,
+    ) -> Self {
+        let registry = Registry::new(store.clone(), clock.clone(), entropy.clone());
+        Self { store, clock, entropy, events, policy: Policy::default(), registry }
+    }
+
+    /// With the policy of the authorization server: what clients may be registered, and how long they are kept.
+    #[must_use]
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// With the registry that the authorization server finds its resources in, so that it knows of changes at once.
+    #[must_use]
+    pub fn registry(self, registry: Registry) -> Self {
+        Self { registry, ..self }
+    }
+
+    /// Decides about a record as it is and writes what was decided, again and again until nobody else has written in between.
+    async fn rewrite<R: Record, E: From<Unavailable>>(
+        &self,
+        id: impl Display,
+        decide: impl Fn(&R) -> Result<Option<R>, E> + Send,
+    ) -> Result<Rewritten<R>, E> {
+        let id = id.to_string();
+        for _ in 0..ATTEMPTS {
+            let found = self.store().find::<R>(&id).await.map_err(Unavailable::from)?;
+            let Some(found) = found else { return Ok(Rewritten::Absent) };
+            let Some(changed) = decide(&found.record)? else { return Ok(Rewritten::Kept(found.record)) };
+            let changes = Changes::replace(self.mark(), &found, &changed);
+            if self.store().commit(&changes).await.map_err(Unavailable::from)? == Commit::Done {
+                return Ok(Rewritten::Done(changed));
+            }
+        }
+        Err(Unavailable::Busy.into())
+    }
+
+    /// The records of a kind that `kept` says are meant.
+    async fn listed<R: Record>(
+        &self,
+        filter: Filter<'_>,
+        after: Option<&str>,
+        at_most: u32,
+        kept: impl Fn(&Row) -> bool + Send,
+    ) -> Result<Listed<Found<R>>, StoreError> {
+        let most = usize::try_from(at_most.clamp(1, READ_TOGETHER)).unwrap_or(1);
+        let mut items = Vec::new();
+        let mut next = after.map(ToOwned::to_owned);
+        for _ in 0..LOOKED_AT / READ_TOGETHER {
+            let page = self.store.list(R::KIND, filter, next.as_deref(), READ_TOGETHER).await?;
+            let last = page.rows.len();
+            for (n, row) in page.rows.iter().enumerate() {
+                if kept(row) {
+                    items.push(Found::decode(row)?);
+                }
+                next = Some(row.key.id.clone());
+                if items.len() == most {
+                    let more = page.more || n + 1 < last;
+                    return Ok(Listed { items, next: next.filter(|_| more) });
+                }
+            }
+            if !page.more {
+                return Ok(Listed { items, next: None });
+            }
+        }
+        Ok(Listed { items, next })
+    }
+
+    /// The ids of all records of a kind that `kept` says are meant. They are read before any of them is written.
+    async fn ids(
+        &self,
+        kind: Kind,
+        filter: Filter<'_>,
+        kept: impl Fn(&Row) -> bool + Send,
+    ) -> Result<Vec<String>, StoreError> {
+        let (mut ids, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = self.store.list(kind, filter, after.as_deref(), READ_TOGETHER).await?;
+            ids.extend(page.rows.iter().filter(|row| kept(row)).map(|row| row.key.id.clone()));
+            after = page.rows.last().map(|row| row.key.id.clone());
+            if !page.more {
+                return Ok(ids);
+            }
+        }
+    }
+
+    fn tell(&self, event: OversightEvent, by: &By) {
+        self.events.tell_with(&Event::from(event), &by.context);
+    }
+
+    fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    fn mark(&self) -> Mark {
+        Mark::new(self.entropy.draw())
+    }
+}
+
+impl<T> Listed<T> {
+    fn map<U>(self, shown: impl FnMut(T) -> U) -> Listed<U> {
+        Listed { items: self.items.into_iter().map(shown).collect(), next: self.next }
+    }
+}
+
+impl std::fmt::Debug for Oversight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Oversight").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! People: what is held against them, and their accounts.
+
+use store::{
+    Account, Changes, ClaimKind, Commit, Epoch, Filter, Found, Kind, PersonId, PersonStanding, Session,
+    Standing, Status, StoreError,
+};
+
+use super::{Listed, Oversight, OversightError, PersonView, Whose};
+use crate::decide::oversee::{anonymise, end_everything, end_session, set_status};
+use crate::{Actor, By, OversightEvent, Unavailable};
+
+impl Oversight {
+    /// At most `at_most` (1 to 100) people with an account, behind the id `after`.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn people(&self, after: Option<&str>, at_most: u32) -> Result<Listed<PersonView>, StoreError> {
+        let Listed { items, next } = self.listed::<Account>(Filter::All, after, at_most, |_| true).await?;
+        let mut views = Vec::with_capacity(items.len());
+        for Found { record, .. } in items {
+            views.extend(self.shown(record).await?);
+        }
+        Ok(Listed { items: views, next })
+    }
+
+    /// A person with an account.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn person(&self, person: &PersonId) -> Result<Option<PersonView>, StoreError> {
+        match self.store().find::<Account>(person).await? {
+            Some(found) => self.shown(found.record).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a person may act; of a stranger: yes.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn status_of(&self, person: &PersonId) -> Result<Status, StoreError> {
+        let found = self.store().find::<PersonStanding>(person).await?;
+        Ok(found.map(|found| found.record.standing.status).unwrap_or_default())
+    }
+
+    /// Blocks a person, lets them act again, or deletes them. It bites on their next request, and on the next of each client of theirs.
+    ///
+    /// Deleting ends their sessions and grants, frees their address and makes their account anonymous; what failed halfway is done by
+    /// another call. A person may delete themselves, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`OversightError::Deleted`] for somebody who is, [`OversightError::Unknown`] for somebody whom the asker does not reach; or the
+    /// store.
+    pub async fn set_person(&self, person: &PersonId, status: Status, by: &By) -> Result<(), OversightError> {
+        let may = match (&by.actor, status) {
+            (Actor::Person(_), Status::Active | Status::Blocked) => false,
+            (Actor::Person(_), Status::Deleted) => by.reaches(Some(person)),
+            (Actor::Administrator(_) | Actor::Operator, _) => true,
+        };
+        if !may {
+            return Err(OversightError::Unknown);
+        }
+        if self.stand(person, |standing| Ok(set_status(standing, status)?)).await? {
+            let event = OversightEvent::PersonSet { person: person.clone(), status, by: by.actor.clone() };
+            self.tell(event, by);
+        }
+        match status {
+            Status::Active | Status::Blocked => Ok(()),
+            // Nothing of theirs works any more. What follows leaves no trace of them, and a crash leaves some for the next call.
+            Status::Deleted => self.erase(person, by).await,
+        }
+    }
+
+    /// Ends all sessions and grants that a person has, at one stroke, and forgets what they have consented to.
+    ///
+    /// # Errors
+    ///
+    /// [`OversightError::Unknown`] for somebody whom the asker does not reach; or the store.
+    pub async fn end_everything(&self, person: &PersonId, by: &By) -> Result<(), OversightError> {
+        if !by.reaches(Some(person)) {
+            return Err(OversightError::Unknown);
+        }
+        // Consent first: between the two a client that comes back must ask.
+        for id in self.ids(Kind::Consent, Filter::OfPerson(person.as_str()), |_| true).await? {
+            self.withdraw_consent(&id, by).await?;
+        }
+        let epoch = Epoch::new(self.entropy.draw());
+        self.stand(person, |standing| Ok(Some(end_everything(standing, epoch)))).await?;
+        let event = OversightEvent::EverythingEnded { person: person.clone(), by: by.actor.clone() };
+        self.tell(event, by);
+        Ok(())
+    }
+
+    async fn shown(&self, account: Account) -> Result<Option<PersonView>, StoreError> {
+        let status = self.status_of(&account.person).await?;
+        Ok(match status {
+            Status::Active | Status::Blocked => Some(PersonView::of(account, status)),
+            Status::Deleted => None,
+        })
+    }
+
+    /// Writes what is held against a person, of whom there may be no record yet. Answers whether there was something to write.
+    async fn stand(
+        &self,
+        person: &PersonId,
+        decide: impl Fn(Standing) -> Result<Option<Standing>, OversightError> + Send,
+    ) -> Result<bool, OversightError> {
+        for _ in 0..super::ATTEMPTS {
+            let found = self.store().find::<PersonStanding>(person).await?;
+            let before = found.as_ref().map(|found| found.record.standing).unwrap_or_default();
+            let Some(standing) = decide(before)? else { return Ok(false) };
+            let record = PersonStanding { person: person.clone(), standing };
+            let changes = match &found {
+                Some(found) => Changes::replace(self.mark(), found, &record),
+                None => Changes::create(self.mark(), &record),
+            };
+            if self.store().commit(&changes).await? == Commit::Done {
+                return Ok(true);
+            }
+        }
+        Err(Unavailable::Busy.into())
+    }
+
+    /// What is left of somebody who is deleted. Each part may be done again.
+    async fn erase(&self, person: &PersonId, by: &By) -> Result<(), OversightError> {
+        let their = Filter::OfPerson(person.as_str());
+        self.revoke_all(Whose::person(person), by).await?;
+        for id in self.ids(Kind::Session, their, |_| true).await? {
+            self.rewrite(id, |session: &Session| Ok::<_, Unavailable>(Some(end_session(session)))).await?;
+        }
+        for _ in 0..super::ATTEMPTS {
+            let Some(found) = self.store().find::<Account>(person).await? else { return Ok(()) };
+            let Some(nobody) = anonymise(&found.record) else { return Ok(()) };
+            // The claims first: what they are is in the account alone. Another has other claims, so it is written under its mark.
+            let Account { email, factors, .. } = &found.record;
+            let passkeys = factors.passkeys.iter().map(|passkey| (ClaimKind::Passkey, &passkey.id));
+            for (kind, key) in std::iter::once((ClaimKind::Email, email)).chain(passkeys) {
+                self.store().release(kind, key, person.as_str()).await?;
+            }
+            if self.store().commit(&Changes::replace(self.mark(), &found, &nobody)).await? == Commit::Done {
+                return Ok(());
+            }
+        }
+        Err(Unavailable::Busy.into())
+    }
+}

@@ -1,0 +1,177 @@
+//! `/account/security`: what an account is opened by. It shows and changes nothing without a log-in of the last 15 minutes: whoever
+//! finds a browser open cannot add a key of their own.
+
+use ambient::Time;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_io::Peer;
+use oauth_types::Form;
+use secrecy::SecretString;
+use store::Account;
+
+use super::deeds::{Deed, Done, Undone};
+use super::forms::answer_in;
+use super::pages::{Listed, NewApp, SecurityPage, with_script};
+use super::{ask_for_more, has_app};
+use crate::forms::retry_later;
+use crate::identity::{Identity, Unserved};
+use crate::pages::recovery::Way;
+use crate::pages::site::{Referrer, see_other};
+use crate::session::LoggedIn;
+use crate::visit::Visit;
+
+/// How old a log-in may be, in seconds.
+const FRESH: i64 = 15 * 60;
+const HERE: &str = "/account/security";
+
+/// What a page says besides.
+#[derive(Default)]
+struct Besides {
+    alert: Option<&'static str>,
+    news: Option<&'static str>,
+    codes: Option<Vec<String>>,
+}
+
+impl Identity {
+    pub(crate) async fn show_security(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
+        if self.vault.is_none() {
+            return Ok(self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_page));
+        }
+        let session = self.pages.logged_in(request.headers()).await?;
+        let Some(session) = session.filter(|session| self.is_fresh(session)) else {
+            return Ok(see_other(&self.pages.log_in_address(&self.site.path(HERE), None)));
+        };
+        match self.accounts.account(&session.authentication.person).await? {
+            Some(account) => Ok(self.security_page(&session, &account, Besides::default())),
+            None => Ok(self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_page)),
+        }
+    }
+
+    pub(crate) async fn take_security(
+        &self,
+        request: &Request<Bytes>,
+        peer: Peer,
+    ) -> Result<Response<Bytes>, Unserved> {
+        let form = match self.form(request) {
+            Ok(form) => form,
+            Err(answer) => return Ok(*answer),
+        };
+        let t = &self.site.t.factors;
+        let session = self.pages.logged_in(request.headers()).await?;
+        let Some(session) = session.filter(|session| self.is_fresh(session)) else {
+            let to = self.pages.log_in_address(&self.site.path(HERE), None);
+            let way = Way { to, label: self.site.t.entry.log_in };
+            return Ok(self.note(StatusCode::FORBIDDEN, t.again_title, t.again, Some(way)));
+        };
+        if !session.csrf.is(form.one("csrf").unwrap_or_default()) {
+            return Ok(self.stop(StatusCode::FORBIDDEN, self.site.t.stops.too_old));
+        }
+        let Some(deed) = deed(&form) else { return Ok(self.malformed()) };
+        let person = &session.authentication.person;
+        match self.do_deed(&Visit::of(request, peer), person, deed).await {
+            Ok(Done { account, news, codes }) => {
+                let besides = Besides { alert: None, news: news.map(|news| news(t)), codes };
+                Ok(self.security_page(&session, &account, besides))
+            }
+            Err(Undone::Said(alert)) => {
+                let account = self.accounts.account(person).await?.ok_or(Unserved)?;
+                let besides = Besides { alert: Some(alert(t)), ..Besides::default() };
+                let mut page = self.security_page(&session, &account, besides);
+                *page.status_mut() = StatusCode::BAD_REQUEST;
+                Ok(page)
+            }
+            Err(Undone::Refused(refused)) => Ok(retry_later(self.refusal_page(&refused), &refused)),
+        }
+    }
+
+    fn is_fresh(&self, session: &LoggedIn) -> bool {
+        !self.pages.sessions.is_older_than(&session.authentication, FRESH)
+    }
+
+    fn security_page(&self, session: &LoggedIn, account: &Account, besides: Besides) -> Response<Bytes> {
+        let t = &self.site.t.factors;
+        let factors = &account.factors;
+        let ask = self.ask_to_add(account);
+        let scripted = ask.is_some();
+        let passkeys = factors.passkeys.iter().map(|passkey| Listed {
+            id: passkey.id.clone(),
+            name: passkey.name.clone(),
+            words: match passkey.used {
+                Some(used) => t.passkey_used.say(&[day(passkey.made), day(used)]),
+                None => t.passkey_unused.say(&[day(passkey.made)]),
+            },
+        });
+        let page = SecurityPage {
+            site: &self.site,
+            t,
+            script: self.site.script(),
+            csrf: session.csrf,
+            account: &account.email,
+            alert: besides.alert,
+            news: besides.news,
+            codes: besides.codes,
+            app: self.new_app(account),
+            has_app: has_app(factors),
+            has_factor: ask_for_more(factors),
+            passkeys: passkeys.collect(),
+            ask,
+            left: t.codes_left.say(&[factors.recovery.len().to_string()]),
+        };
+        let response = self.site.page(StatusCode::OK, Referrer::SameOrigin, &page);
+        if scripted { with_script(response) } else { response }
+    }
+
+    /// The app that is being set up.
+    fn new_app(&self, account: &Account) -> Option<NewApp> {
+        let pending = account.factors.totp.as_ref().filter(|totp| totp.confirmed.is_none())?;
+        let secret = self.vault.as_deref()?.open_totp(&account.person, &pending.sealed)?;
+        let text: SecretString = secret.text();
+        Some(NewApp::new(&self.site.host, &account.email, &text))
+    }
+}
+
+fn deed(form: &Form) -> Option<Deed<'_>> {
+    let one = |name: &str| form.one(name).ok().flatten();
+    let (id, name) = (one("id"), one("name").unwrap_or_default());
+    Some(match one("do")? {
+        "add_app" => Deed::AddApp,
+        "confirm_app" => Deed::ConfirmApp { code: one("code")? },
+        "remove_app" => Deed::RemoveApp,
+        "new_codes" => Deed::NewCodes,
+        "add_passkey" => Deed::AddPasskey { answer: answer_in(form)?, name },
+        "name_passkey" => Deed::NamePasskey { id: id?, name },
+        "remove_passkey" => Deed::RemovePasskey { id: id? },
+        _ => return None,
+    })
+}
+
+/// The day of a time (UTC) as ISO 8601 has it. By the calendar that repeats every 400 years, counted from a first of March.
+fn day(time: Time) -> String {
+    let days = time.0.div_euclid(86_400) + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, year) = if month < 10 { (month + 3, year) } else { (month - 9, year + 1) };
+    format!("{:04}-{month:02}-{day:02}", year + era * 400)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01"),
+            (951_782_399, "2000-02-28"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_795_219_199, "2026-11-20"),
+            (1_795_219_200, "2026-11-21"),
+        ] {
+            assert_eq!(day(Time(seconds)), text);
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! Second factors, by a browser.
+
+use authz_core::{AccountEvent, Demands, Factor, Interaction, ReturnTo, Who};
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use oauth_types::Issuer;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::factors::{shown, soft::Authenticator};
+
+const SECURITY: &str = "/account/security";
+const EMAIL: &str = "ada@example.com";
+
+/// A world whose issuer passkeys can be bound to, and somebody with an account.
+async fn signed_up() -> (World, Browser) {
+    let world = world().await;
+    let mut browser = world.browser();
+    assert_eq!(browser.sign_up(EMAIL).await.status(), StatusCode::OK);
+    (world, browser)
+}
+
+/// What stands between two texts of a page.
+fn between(page: &Response<Bytes>, before: &str, after: &str) -> String {
+    let html = html(page);
+    let rest = html.split_once(before).unwrap_or_else(|| panic!("no {before}: {html}")).1;
+    unescaped(rest.split(after).next().unwrap())
+}
+
+async fn act(browser: &mut Browser, fields: &[(&str, &str)]) -> Response<Bytes> {
+    let csrf = field(&browser.open(SECURITY).await, "csrf");
+    let fields: Vec<_> = [("csrf", &*csrf)].into_iter().chain(fields.iter().copied()).collect();
+    browser.post(SECURITY, &fields).await
+}
+
+fn codes_on(page: &Response<Bytes>) -> Vec<String> {
+    let list = between(page, "<ul class=\"codes\"", "</ul>");
+    list.split("<code>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
+}
+
+/// Sets up an app: its secret, and the recovery codes.
+pub(super) async fn set_up_app(world: &World, browser: &mut Browser) -> (String, Vec<String>) {
+    let page = act(browser, &[("do", "add_app")]).await;
+    assert!(html(&page).contains("<svg class=\"qr\""), "{}", html(&page));
+    let secret = between(&page, "<code class=\"secret\" dir=\"ltr\">", "<").replace(' ', "");
+    let code = shown(&secret, world.clock.now());
+    let page = act(browser, &[("do", "confirm_app"), ("code", &code)]).await;
+    assert_eq!(page.status(), StatusCode::OK, "{}", html(&page));
+    let codes = codes_on(&page);
+    assert_eq!(codes.len(), 10);
+    // The next code of the app is another one.
+    world.clock.advance(30);
+    (secret, codes)
+}
+
+pub(super) async fn give(browser: &mut Browser, code: &str) -> Response<Bytes> {
+    let csrf = field(&browser.open("/login/second").await, "csrf");
+    browser.post("/login/second", &[("csrf", &csrf), ("code", code)]).await
+}
+
+fn is_in(world: &World, browser: &Browser) -> bool {
+    browser.jar.contains_key(SESSION) && !world.pages.issuer.path().is_empty()
+}
+
+/// Adds the key of an authenticator to the account of whoever is logged in.
+async fn add_passkey(browser: &mut Browser, key: &mut Authenticator) -> Response<Bytes> {
+    let page = browser.open(SECURITY).await;
+    let options: Value = serde_json::from_str(&between(&page, "data-passkey=\"", "\"")).unwrap();
+    assert_eq!(options["rp"]["id"], "as.example");
+    key.user = String::from_utf8(
+        base64::Engine::decode(
+            &base64::engine::general_purpose::URL_SAFE_NO_PAD,
+            options["user"]["id"].as_str().unwrap(),
+        )
+        .unwrap(),
+    )
+    .unwrap();
+    let answer = key.create(options["challenge"].as_str().unwrap()).to_string();
+    let (csrf, challenge) = (field(&page, "csrf"), field(&page, "challenge"));
+    let fields = [
+        ("csrf", &*csrf),
+        ("challenge", &challenge),
+        ("credential", &answer),
+        ("do", "add_passkey"),
+        ("name", "Blue key"),
+    ];
+    browser.post(SECURITY, &fields).await
+}
+
+fn key() -> Authenticator {
+    Authenticator::new("as.example", "https://as.example")
+}
+
+/// What a script would post from `page` to `to`.
+fn answered(page: &Response<Bytes>, key: &Authenticator) -> Vec<(&'static str, String)> {
+    let options: Value = serde_json::from_str(&between(page, "data-passkey=\"", "\"")).unwrap();
+    vec![
+        ("csrf", field(page, "csrf")),
+        ("challenge", field(page, "challenge")),
+        ("credential", key.get(options["challenge"].as_str().unwrap()).to_string()),
+    ]
+}
+
+async fn send(browser: &mut Browser, path: &str, fields: &[(&'static str, String)]) -> Response<Bytes> {
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
+    browser.post(path, &fields).await
+}
+
+#[tokio::test]
+async fn after_the_password_a_code_of_the_app_is_asked_for_and_taken_once() {
+    let (world, mut browser) = signed_up().await;
+    let (secret, _) = set_up_app(&world, &mut browser).await;
+
+    let mut other = world.browser();
+    let asked = other.log_in(EMAIL, PASSWORD).await;
+    assert!(!is_in(&world, &other), "the password alone opened it");
+    assert_eq!(moves_to(&asked), "/tenant1/login/second?");
+    let code = shown(&secret, world.clock.now());
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    let page = give(&mut other, wrong).await;
+    assert_eq!(page.status(), StatusCode::UNAUTHORIZED);
+    assert!(html(&page).contains("This code is wrong"), "{}", html(&page));
+    assert!(!is_in(&world, &other));
+    let page = give(&mut other, &code).await;
+    assert_eq!(page.status(), StatusCode::OK, "{}", html(&page));
+    assert!(is_in(&world, &other));
+
+    let mut thief = world.browser();
+    thief.log_in(EMAIL, PASSWORD).await;
+    assert_eq!(give(&mut thief, &code).await.status(), StatusCode::UNAUTHORIZED, "it was used");
+    let told = world.events.all();
+    let used =
+        |event: &AccountEvent| matches!(event, AccountEvent::SecondFactorUsed { factor: Factor::Totp, .. });
+    let refused = |event: &AccountEvent| {
+        matches!(event, AccountEvent::SecondFactorRefused { factor: Factor::Totp, .. })
+    };
+    assert_eq!(told.iter().filter(|event| used(event)).count(), 1);
+    assert_eq!(told.iter().filter(|event| refused(event)).count(), 2);
+}
+
+#[tokio::test]
+async fn of_two_who_show_the_same_code_at_once_one_comes_in() {
+    let (world, mut browser) = signed_up().await;
+    let (secret, codes) = set_up_app(&world, &mut browser).await;
+    for code in [shown(&secret, world.clock.now()), codes[0].clone()] {
+        let (mut one, mut other) = (world.browser(), world.browser());
+        one.log_in(EMAIL, PASSWORD).await;
+        other.log_in(EMAIL, PASSWORD).await;
+        let (first, second) = tokio::join!(give(&mut one, &code), give(&mut other, &code));
+        assert_eq!(is_in(&world, &one) as u8 + is_in(&world, &other) as u8, 1, "{first:?} {second:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_recovery_code_opens_the_account_once() {
+    let (world, mut browser) = signed_up().await;
+    let (_, codes) = set_up_app(&world, &mut browser).await;
+    for (attempt, taken) in [(0, true), (0, false), (1, true)] {
+        let mut other = world.browser();
+        other.log_in(EMAIL, PASSWORD).await;
+        give(&mut other, &codes[attempt].to_uppercase()).await;
+        assert_eq!(is_in(&world, &other), taken, "{attempt}");
+    }
+    assert!(html(&browser.open(SECURITY).await).contains("Unused codes: 8"));
+    let page = act(&mut browser, &[("do", "new_codes")]).await;
+    let new = codes_on(&page);
+    assert!(!html(&browser.open(SECURITY).await).contains(&new[0]), "they are shown once");
+    for (code, taken) in [(&codes[2], false), (&new[0], true)] {
+        let mut other = world.browser();
+        other.log_in(EMAIL, PASSWORD).await;
+        give(&mut other, code).await;
+        assert_eq!(is_in(&world, &other), taken);
+    }
+}
+
+#[tokio::test]
+async fn guesses_at_codes_are_limited_by_account_from_wherever() {
+    let (world, mut browser) = signed_up().await;
+    set_up_app(&world, &mut browser).await;
+    let mut last = StatusCode::OK;
+    for n in 0..30_u8 {
+        let mut guesser = world.browser();
+        guesser.peer = Peer(Some(IpAddr::from([198, 51, 100, n])));
+        guesser.log_in(EMAIL, PASSWORD).await;
+        last = give(&mut guesser, "000000").await.status();
+        if last == StatusCode::TOO_MANY_REQUESTS {
+            assert!(n >= 5, "somebody may mistype: {n}");
+            break;
+        }
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn an_app_that_has_shown_no_code_protects_nothing() {
+    let (world, mut browser) = signed_up().await;
+    let page = act(&mut browser, &[("do", "add_app")]).await;
+    let secret = between(&page, "<code class=\"secret\" dir=\"ltr\">", "<").replace(' ', "");
+    let page = act(&mut browser, &[("do", "confirm_app"), ("code", "12345")]).await;
+    assert_eq!(page.status(), StatusCode::BAD_REQUEST);
+    assert!(html(&page).contains(&secret[..4]), "it is still there to try again");
+    let mut other = world.browser();
+    other.log_in(EMAIL, PASSWORD).await;
+    assert!(is_in(&world, &other));
+}
+
+#[tokio::test]
+async fn a_password_that_was_changed_between_the_steps_is_worth_nothing() {
+    let (world, mut browser) = signed_up().await;
+    let (secret, _) = set_up_app(&world, &mut browser).await;
+    let mut thief = world.browser();
+    thief.log_in(EMAIL, PASSWORD).await;
+    let csrf = field(&thief.open("/login/second").await, "csrf");
+    let body = json!({ "password": PASSWORD, "new_password": "another horse battery" }).to_string();
+    assert_eq!(browser.json("/auth/password", &body).await.status(), StatusCode::NO_CONTENT);
+    let code = shown(&secret, world.clock.now());
+    let page = thief.post("/login/second", &[("csrf", &csrf), ("code", &code)]).await;
+    assert_eq!(page.status(), StatusCode::UNAUTHORIZED, "{}", html(&page));
+    assert!(!is_in(&world, &thief));
+}
+
+#[tokio::test]
+async fn a_first_step_lasts_ten_minutes_and_cannot_be_made_up() {
+    let (world, mut browser) = signed_up().await;
+    set_up_app(&world, &mut browser).await;
+    let mut slow = world.browser();
+    slow.log_in(EMAIL, PASSWORD).await;
+    world.clock.advance(600);
+    assert_eq!(slow.open("/login/second").await.status(), StatusCode::UNAUTHORIZED);
+
+    let mut forger = world.browser();
+    forger.log_in(EMAIL, PASSWORD).await;
+    let name = forger.jar.keys().find(|name| name.contains("step")).unwrap().clone();
+    let text = forger.jar[&name].clone();
+    let other = if text.contains('x') { text.replacen('x', "y", 1) } else { text.replacen('y', "x", 1) };
+    assert_ne!(text, other);
+    forger.jar.insert(name, other);
+    assert_eq!(forger.open("/login/second").await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn changes_need_a_log_in_of_the_last_fifteen_minutes_and_a_token() {
+    let (world, mut browser) = signed_up().await;
+    let csrf = field(&browser.open(SECURITY).await, "csrf");
+    let forged = browser.post(SECURITY, &[("csrf", "x"), ("do", "add_app")]).await;
+    assert_eq!(forged.status(), StatusCode::FORBIDDEN);
+    world.clock.advance(901);
+    let to = location(&browser.open(SECURITY).await);
+    assert_eq!(to, "/tenant1/login?return_to=%2Ftenant1%2Faccount%2Fsecurity");
+    let late = browser.post(SECURITY, &[("csrf", &csrf), ("do", "add_app")]).await;
+    assert_eq!(late.status(), StatusCode::FORBIDDEN);
+    assert!(html(&late).contains("Please log in again"), "{}", html(&late));
+    let mut nobody = world.browser();
+    assert!(location(&nobody.open(SECURITY).await).starts_with("/tenant1/login?"));
+    assert!(world.events.all().iter().all(|event| !matches!(event, AccountEvent::SecondFactorAdded { .. })));
+}
+
+#[tokio::test]
+async fn a_passkey_alone_opens_the_account_of_its_owner() {
+    let (world, mut browser) = signed_up().await;
+    let mut key = key();
+    let page = add_passkey(&mut browser, &mut key).await;
+    assert_eq!(page.status(), StatusCode::OK, "{}", html(&page));
+    assert!(html(&page).contains("Blue key") && codes_on(&page).len() == 10, "{}", html(&page));
+
+    let mut other = world.browser();
+    let page = other.open("/login").await;
+    let policy = header_of(page.headers(), "content-security-policy");
+    assert!(policy.contains("default-src 'none'; script-src 'self';"), "{policy}");
+    let fields = answered(&page, &key);
+    let done = send(&mut other, "/login/passkey", &fields).await;
+    assert_eq!(done.status(), StatusCode::OK, "{}", html(&done));
+    assert!(is_in(&world, &other));
+    // Whoever saw the answer on its way has nothing.
+    let mut thief = world.browser();
+    let csrf = field(&thief.open("/login").await, "csrf");
+    let again: Vec<_> =
+        fields.iter().filter(|(name, _)| *name != "csrf").cloned().chain([("csrf", csrf)]).collect();
+    let replayed = send(&mut thief, "/login/passkey", &again).await;
+    assert_eq!(replayed.status(), StatusCode::UNAUTHORIZED);
+    assert!(!is_in(&world, &thief));
+}
+
+#[tokio::test]
+async fn a_passkey_that_did_not_look_who_is_there_is_a_second_factor_only() {
+    let (world, mut browser) = signed_up().await;
+    let mut key = key();
+    add_passkey(&mut browser, &mut key).await;
+    key.flags = 1;
+    let mut other = world.browser();
+    let page = other.open("/login").await;
+    let refused = send(&mut other, "/login/passkey", &answered(&page, &key)).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    other.log_in(EMAIL, PASSWORD).await;
+    assert!(!is_in(&world, &other), "the password alone opened it");
+    let page = other.open("/login/second").await;
+    let done = send(&mut other, "/login/second", &answered(&page, &key)).await;
+    assert_eq!(done.status(), StatusCode::OK, "{}", html(&done));
+    assert!(is_in(&world, &other));
+}
+
+/// Web Authentication section 6.1.1.
+#[tokio::test]
+async fn a_copied_passkey_is_refused_and_told_of() {
+    let (world, mut browser) = signed_up().await;
+    let mut key = key();
+    key.count = 1;
+    add_passkey(&mut browser, &mut key).await;
+    for (count, taken) in [(5, true), (5, false), (3, false), (6, true)] {
+        key.count = count;
+        let mut other = world.browser();
+        let page = other.open("/login").await;
+        send(&mut other, "/login/passkey", &answered(&page, &key)).await;
+        assert_eq!(is_in(&world, &other), taken, "{count}");
+    }
+    let refused = |event: &AccountEvent| {
+        matches!(event, AccountEvent::SecondFactorRefused { factor: Factor::Passkey, .. })
+    };
+    assert_eq!(world.events.all().iter().filter(|event| refused(event)).count(), 2);
+}
+
+#[tokio::test]
+async fn a_question_of_one_page_is_not_answered_on_another() {
+    let (world, mut browser) = signed_up().await;
+    let mut key = key();
+    add_passkey(&mut browser, &mut key).await;
+    let mut other = world.browser();
+    let alone = answered(&other.open("/login").await, &key);
+    other.log_in(EMAIL, PASSWORD).await;
+    assert_eq!(send(&mut other, "/login/second", &alone).await.status(), StatusCode::UNAUTHORIZED);
+    let second = answered(&other.open("/login/second").await, &key);
+    assert_eq!(send(&mut other, "/login/passkey", &second).await.status(), StatusCode::UNAUTHORIZED);
+    assert!(!is_in(&world, &other));
+
+    // Nor for somebody else.
+    let mut bo = world.browser();
+    bo.sign_up("bo@example.com").await;
+    let taken = add_passkey(&mut bo, &mut key).await;
+    assert_eq!(taken.status(), StatusCode::BAD_REQUEST, "no two people have one key");
+}
+
+#[tokio::test]
+async fn a_factor_that_is_removed_is_asked_for_no_more() {
+    let (world, mut browser) = signed_up().await;
+    let mut key = key();
+    set_up_app(&world, &mut browser).await;
+    let added = add_passkey(&mut browser, &mut key).await;
+    assert!(!html(&added).contains("class=\"codes\""), "there are codes already");
+    let id = field(&browser.open(SECURITY).await, "id");
+    let renamed = act(&mut browser, &[("do", "name_passkey"), ("id", &id), ("name", EVIL)]).await;
+    assert!(html(&renamed).contains("&#60;script"), "{}", html(&renamed));
+    act(&mut browser, &[("do", "remove_app")]).await;
+    let mut other = world.browser();
+    other.log_in(EMAIL, PASSWORD).await;
+    assert!(!is_in(&world, &other), "the passkey is left");
+    let last = act(&mut browser, &[("do", "remove_passkey"), ("id", &id)]).await;
+    assert!(!html(&last).contains("Unused codes"), "codes recover from nothing now");
+    other.log_in(EMAIL, PASSWORD).await;
+    assert!(is_in(&world, &other));
+    let told = world.events.all();
+    let removed = told.iter().filter(|event| matches!(event, AccountEvent::SecondFactorRemoved { .. }));
+    assert_eq!(removed.count(), 2);
+    // The key is free for another account.
+    let mut bo = world.browser();
+    bo.sign_up("bo@example.com").await;
+    assert_eq!(add_passkey(&mut bo, &mut key).await.status(), StatusCode::OK);
+}
+
+/// OpenID Connect Core section 3.1.2.1, RFC 9470.
+#[tokio::test]
+async fn an_app_that_asks_for_more_gets_a_second_factor() {
+    let (world, mut browser) = signed_up().await;
+    let to = ReturnTo::parse("/tenant1/x", &Issuer::parse(HTTPS).unwrap()).unwrap();
+    let asking = |acr: &str| Demands { acr_values: vec![acr.to_owned()], ..Demands::new(to.clone()) };
+    let who = async |browser: &Browser, demands: &Demands| {
+        let cookies: Vec<_> = browser.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request =
+            Request::builder().header(header::COOKIE, cookies.join("; ")).body(Bytes::new()).unwrap();
+        world.pages.who(&request, demands).await.unwrap()
+    };
+    let page = |who: Who| match who {
+        Who::Page(page) => location(&page),
+        other @ (Who::Person(_) | Who::Nobody) => panic!("{other:?}"),
+    };
+    for acr in ["1fa", "urn:unknown"] {
+        assert!(matches!(who(&browser, &asking(acr)).await, Who::Person(_)), "{acr}");
+    }
+    let silent = Demands { silent: true, ..asking("mfa") };
+    assert!(matches!(who(&browser, &silent).await, Who::Nobody));
+    let second = page(who(&browser, &asking("mfa")).await);
+    assert_eq!(second, "/tenant1/login/second?return_to=%2Ftenant1%2Fx&acr=mfa");
+    let told = browser.visit(&second).await;
+    assert_eq!(told.status(), StatusCode::FORBIDDEN);
+    assert!(
+        html(&told).contains("The app asks for more") && html(&told).contains("/tenant1/account/security")
+    );
+
+    let (secret, _) = set_up_app(&world, &mut browser).await;
+    assert!(matches!(who(&browser, &asking("mfa")).await, Who::Page(_)), "to have one is not to show it");
+    let csrf = field(&browser.visit(&second).await, "csrf");
+    let code = shown(&secret, world.clock.now());
+    let fields = [("csrf", &*csrf), ("code", &code), ("return_to", "/tenant1/x")];
+    assert_eq!(moves_to(&browser.post("/login/second", &fields).await), "/tenant1/x");
+    assert!(matches!(who(&browser, &asking("mfa")).await, Who::Person(_)));
+    let stronger = page(who(&browser, &asking("phr")).await);
+    assert!(html(&browser.visit(&stronger).await).contains("The app asks for more"), "a code does not do");
+
+    let mut key = key();
+    add_passkey(&mut browser, &mut key).await;
+    let asked = browser.visit(&stronger).await;
+    assert!(!html(&asked).contains("name=\"code\""), "{}", html(&asked));
+    send(&mut browser, "/login/second", &answered(&asked, &key)).await;
+    assert!(matches!(who(&browser, &asking("phr")).await, Who::Person(_)));
+}
+
+#[tokio::test]
+async fn programs_take_the_second_step_in_json() {
+    let (world, mut browser) = signed_up().await;
+    let (secret, _) = set_up_app(&world, &mut browser).await;
+    let mut program = world.browser();
+    let body = json!({ "email": EMAIL, "password": PASSWORD }).to_string();
+    let first = program.json("/auth/login", &body).await;
+    assert_eq!(first.status(), StatusCode::ACCEPTED);
+    assert_eq!(html(&first), r#"{"next":"second_factor"}"#);
+    assert!(!is_in(&world, &program));
+    let wrong = program.json("/auth/second", r#"{"code":"x"}"#).await;
+    assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
+    assert!(html(&wrong).contains("invalid_code"), "{}", html(&wrong));
+    let body = json!({ "code": shown(&secret, world.clock.now()) }).to_string();
+    let done = program.json("/auth/second", &body).await;
+    assert_eq!(done.status(), StatusCode::OK, "{}", html(&done));
+    assert!(html(&done).contains(EMAIL) && is_in(&world, &program));
+    let mut nobody = world.browser();
+    let lost = nobody.json("/auth/second", &body).await;
+    assert!(html(&lost).contains("log_in_again"), "{}", html(&lost));
+}
+
+#[tokio::test]
+async fn the_owner_gets_a_letter_of_each_change_and_a_link_logs_nobody_in() {
+    let world = mailing().await;
+    let mut browser = world.browser();
+    browser.sign_up_by_letter(&world, EMAIL).await;
+    let (_, codes) = set_up_app(&world, &mut browser).await;
+    let letter = world.letter().await;
+    assert!(letter.starts_with("ada@example.com\nHow you log in at"), "{letter}");
+    let mut other = world.browser();
+    other.log_in(EMAIL, PASSWORD).await;
+    give(&mut other, &codes[0]).await;
+    assert!(world.letter().await.contains("a recovery code was used"));
+
+    // The password and a link are one factor.
+    let body = json!({ "password": PASSWORD, "email": "new@example.com" }).to_string();
+    assert_eq!(browser.json("/auth/email", &body).await.status(), StatusCode::ACCEPTED);
+    let mut thief = world.browser();
+    let page = thief.visit(&link_in(&world.letter().await)).await;
+    let (csrf, ticket) = (field(&page, "csrf"), field(&page, "ticket"));
+    thief.post("/verify", &[("csrf", &*csrf), ("ticket", &*ticket), ("password", PASSWORD)]).await;
+    assert!(!is_in(&world, &thief));
+}
+
+/// Never left out: a server that is built without the key refuses whoever has a second factor.
+#[tokio::test]
+async fn a_server_that_cannot_read_second_factors_lets_nobody_in_who_has_one() {
+    let (mut world, mut browser) = signed_up().await;
+    set_up_app(&world, &mut browser).await;
+    let without = Identity::new(world.pages.clone(), world.accounts.clone(), world.server.clone());
+    world.identity = Arc::new(without);
+    let mut other = world.browser();
+    assert_eq!(other.log_in(EMAIL, PASSWORD).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!is_in(&world, &other));
+    assert_eq!(other.open(SECURITY).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn where_passkeys_cannot_be_bound_to_a_name_there_are_none() {
+    let world = Plan { issuer: "http://127.0.0.1:8414", ..Plan::default() }.build().await;
+    let mut browser = world.browser();
+    let page = browser.open("/login").await;
+    assert!(!html(&page).contains("<script") && !html(&page).contains("data-passkey"));
+    let policy = header_of(page.headers(), "content-security-policy");
+    assert!(!policy.contains("script-src"), "{policy}");
+    browser.sign_up(EMAIL).await;
+    let page = browser.open(SECURITY).await;
+    assert!(
+        !html(&page).contains("data-passkey") && html(&page).contains("Set up an app"),
+        "{}",
+        html(&page)
+    );
+}

@@ -1,0 +1,112 @@
+//! Accounts by invitation.
+
+use authz_core::By;
+use http::StatusCode;
+use secrecy::ExposeSecret as _;
+
+use super::*;
+use crate::{Email, Language};
+
+fn invited_only() -> AccountPolicy {
+    AccountPolicy { sign_up: SignUp::Invited, ..AccountPolicy::default() }
+}
+
+async fn link_for(world: &World, email: Option<&str>) -> String {
+    let email = email.map(|email| Email::parse(email).unwrap());
+    let invited = world.identity.invite(email.as_ref(), Language::English, &By::operator()).await.unwrap();
+    match invited.link {
+        Some(link) => link_in(link.expose_secret()),
+        None => link_in(&world.letter().await),
+    }
+}
+
+async fn take(browser: &mut Browser, link: &str, email: &str) -> Response<Bytes> {
+    let page = browser.visit(link).await;
+    assert_eq!(page.status(), StatusCode::OK, "{}", html(&page));
+    let (csrf, ticket) = (field(&page, "csrf"), field(&page, "ticket"));
+    let fields =
+        [("csrf", &*csrf), ("ticket", &*ticket), ("name", "Ada"), ("email", email), ("password", PASSWORD)];
+    browser.post("/invitation", &fields).await
+}
+
+#[tokio::test]
+async fn an_invitation_opens_a_closed_door_once() {
+    let world = Plan { policy: invited_only(), ..Plan::default() }.build().await;
+    let mut browser = world.browser();
+    assert_eq!(browser.open("/signup").await.status(), StatusCode::FORBIDDEN);
+    let link = link_for(&world, None).await;
+    assert_eq!(moves_to(&take(&mut browser, &link, "ada@example.com").await), "/tenant1/login");
+    assert!(browser.jar.contains_key(SESSION));
+    let again = world.browser().visit(&link).await;
+    assert_eq!(again.status(), StatusCode::GONE);
+    let sent = r#"{"email":"bo@example.com","password":"correct horse battery"}"#;
+    assert_eq!(world.browser().json("/auth/signup", sent).await.status(), StatusCode::FORBIDDEN);
+    assert!(matches!(world.events.all()[0], AccountEvent::Invited { .. }));
+}
+
+#[tokio::test]
+async fn an_invitation_by_letter_shows_that_the_address_is_theirs() {
+    let world = Plan { policy: invited_only(), mail: true, ..Plan::default() }.build().await;
+    let link = link_for(&world, Some("ada@example.com")).await;
+    let mut browser = world.browser();
+    let page = html(&browser.visit(&link).await);
+    assert!(page.contains("readonly value=\"ada@example.com\""), "{page}");
+    let other = take(&mut browser, &link, "eve@example.com").await;
+    assert_eq!(other.status(), StatusCode::FORBIDDEN);
+    assert!(html(&other).contains("for another email address"), "{}", html(&other));
+    assert_eq!(moves_to(&take(&mut browser, &link, "Ada@example.com").await), "/tenant1/login");
+    let account = world.accounts.by_email(&Email::parse("ada@example.com").unwrap()).await.unwrap().unwrap();
+    assert!(account.email_verified);
+}
+
+#[tokio::test]
+async fn an_invitation_that_was_handed_over_proves_no_address() {
+    let world = Plan { policy: invited_only(), mail: true, ..Plan::default() }.build().await;
+    let link = link_for(&world, None).await;
+    let mut browser = world.browser();
+    let page = take(&mut browser, &link, "ada@example.com").await;
+    assert!(html(&page).contains("Look into your mail"), "{}", html(&page));
+    let letter = world.letter().await;
+    assert!(letter.starts_with("ada@example.com\nConfirm"), "{letter}");
+    assert_eq!(browser.visit(&link).await.status(), StatusCode::GONE);
+
+    // Without mail nothing proves it either.
+    let world = Plan { policy: invited_only(), ..Plan::default() }.build().await;
+    let link = link_for(&world, Some("ada@example.com")).await;
+    take(&mut world.browser(), &link, "ada@example.com").await;
+    let account = world.accounts.by_email(&Email::parse("ada@example.com").unwrap()).await.unwrap().unwrap();
+    assert!(!account.email_verified);
+}
+
+#[tokio::test]
+async fn of_many_who_take_one_invitation_at_once_one_gets_in() {
+    let world = Plan { policy: invited_only(), ..Plan::default() }.build().await;
+    let ticket = link_for(&world, None).await.split('=').next_back().unwrap().to_owned();
+    let mut racing = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let (mut browser, ticket) = (world.browser(), ticket.clone());
+        racing.spawn(async move {
+            let sent = serde_json::json!({
+                "email": format!("{number}@example.com"), "password": PASSWORD, "ticket": ticket,
+            });
+            browser.json("/auth/signup", &sent.to_string()).await.status()
+        });
+    }
+    let answers = racing.join_all().await;
+    assert_eq!(answers.iter().filter(|status| **status == StatusCode::CREATED).count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|status| **status == StatusCode::GONE).count(), 7, "{answers:?}");
+}
+
+#[tokio::test]
+async fn an_invitation_lasts_a_week_and_a_slip_does_not_cost_it() {
+    let world = Plan { policy: invited_only(), ..Plan::default() }.build().await;
+    let link = link_for(&world, None).await;
+    let mut browser = world.browser();
+    let slip = take(&mut browser, &link, "no address").await;
+    assert_eq!(slip.status(), StatusCode::BAD_REQUEST);
+    assert!(html(&slip).contains("action=\"/tenant1/invitation\""), "{}", html(&slip));
+    world.clock.advance(7 * 86_400 - 1);
+    assert_eq!(browser.visit(&link).await.status(), StatusCode::OK);
+    world.clock.advance(1);
+    assert_eq!(browser.visit(&link).await.status(), StatusCode::GONE);
+}

@@ -1,0 +1,326 @@
+//! Everything that pages say, in one file per language. A text that a language lacks does not compile.
+
+mod english;
+mod german;
+mod sentence;
+
+pub(crate) use self::sentence::Sentence;
+use crate::factors::texts::FactorTexts;
+use crate::language::Language;
+
+impl Language {
+    /// What is said in it.
+    pub(crate) const fn texts(self) -> &'static Texts {
+        match self {
+            Self::English => &english::TEXTS,
+            Self::German => &german::TEXTS,
+        }
+    }
+}
+
+/// What is said in one language.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    pub(crate) entry: Entry,
+    pub(crate) recovery: Recovery,
+    pub(crate) moving_on: MovingOn,
+    pub(crate) consent: Consent,
+    pub(crate) account: Account,
+    pub(crate) stops: Stops,
+    pub(crate) refused: Refused,
+    pub(crate) factors: FactorTexts,
+    pub(crate) time: Time,
+}
+
+/// Logging in and out, and signing up.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) log_in: &'static str,
+    pub(crate) sign_up: &'static str,
+    pub(crate) log_out: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) email: &'static str,
+    pub(crate) password: &'static str,
+    /// The fewest characters.
+    pub(crate) password_hint: Sentence<1>,
+    pub(crate) forgot: &'static str,
+    pub(crate) no_account: &'static str,
+    pub(crate) has_account: &'static str,
+    pub(crate) logged_in: &'static str,
+    /// An address.
+    pub(crate) logged_in_as: Sentence<1>,
+    pub(crate) start_from_app: &'static str,
+    pub(crate) logged_out: &'static str,
+    pub(crate) stay_connected: &'static str,
+    pub(crate) too_old: &'static str,
+}
+
+/// Around letters.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    pub(crate) forgot_title: &'static str,
+    pub(crate) forgot: &'static str,
+    pub(crate) send_link: &'static str,
+    pub(crate) reset_title: &'static str,
+    /// An address.
+    pub(crate) reset_for: Sentence<1>,
+    pub(crate) new_password: &'static str,
+    pub(crate) logged_out_everywhere: &'static str,
+    pub(crate) everything: &'static str,
+    pub(crate) set_password: &'static str,
+    pub(crate) password_set: &'static str,
+    pub(crate) you_are_logged_out: &'static str,
+    pub(crate) look_into_mail: &'static str,
+    /// An address.
+    pub(crate) reset_sent: Sentence<1>,
+    /// An address.
+    pub(crate) verify_sent: Sentence<1>,
+    pub(crate) confirm_title: &'static str,
+    pub(crate) own_password: &'static str,
+    pub(crate) confirm: &'static str,
+    pub(crate) confirm_not_me: &'static str,
+    pub(crate) confirmed_title: &'static str,
+    pub(crate) confirmed: &'static str,
+    /// An address.
+    pub(crate) unverified: Sentence<1>,
+    pub(crate) have_confirmed: &'static str,
+    pub(crate) no_letter: &'static str,
+    pub(crate) send_again: &'static str,
+    pub(crate) sent_again: &'static str,
+    pub(crate) wrong_password: &'static str,
+}
+
+/// The page between two others.
+#[derive(Debug)]
+pub(crate) struct MovingOn {
+    pub(crate) one_moment: &'static str,
+    /// A client.
+    pub(crate) back_to: Sentence<1>,
+    pub(crate) if_nothing_happens: &'static str,
+    pub(crate) can_close: &'static str,
+    pub(crate) go_on: &'static str,
+}
+
+/// The question whether a client may have access.
+#[derive(Debug)]
+pub(crate) struct Consent {
+    pub(crate) title: &'static str,
+    /// A client, and a server.
+    pub(crate) question: Sentence<2>,
+    /// A client, and a server that it has access to already.
+    pub(crate) question_of_more: Sentence<2>,
+    pub(crate) unverified: &'static str,
+    pub(crate) chose_it_itself: &'static str,
+    pub(crate) may: &'static str,
+    pub(crate) may_besides: &'static str,
+    pub(crate) may_already: &'static str,
+    pub(crate) optional: &'static str,
+    pub(crate) server: &'static str,
+    pub(crate) goes_back_to: &'static str,
+    pub(crate) your_account: &'static str,
+    pub(crate) allow: &'static str,
+    pub(crate) deny: &'static str,
+    pub(crate) not_you: &'static str,
+    pub(crate) once_more: &'static str,
+    pub(crate) nothing_ticked: &'static str,
+    pub(crate) app_here: &'static str,
+    /// The beginning of an address.
+    pub(crate) app_of_scheme: Sentence<1>,
+    pub(crate) warn_loopback: &'static str,
+    pub(crate) warn_loopback_only: &'static str,
+    pub(crate) warn_scheme: &'static str,
+    pub(crate) scopes: Scopes,
+}
+
+/// What scopes allow that nobody has described.
+#[derive(Debug)]
+pub(crate) struct Scopes {
+    pub(crate) on_your_behalf: &'static str,
+    pub(crate) name_and_email: &'static str,
+    pub(crate) openid: &'static str,
+    pub(crate) profile: &'static str,
+    pub(crate) email: &'static str,
+    pub(crate) offline_access: &'static str,
+    pub(crate) mcp_tools: &'static str,
+    pub(crate) mcp_read: &'static str,
+    pub(crate) mcp_write: &'static str,
+}
+
+/// One's own account.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) title: &'static str,
+    /// An address.
+    pub(crate) logged_in_as: Sentence<1>,
+    pub(crate) connections: &'static str,
+    pub(crate) no_connections: &'static str,
+    pub(crate) more: &'static str,
+    pub(crate) identity: &'static str,
+    pub(crate) vouched: &'static str,
+    pub(crate) first_party: &'static str,
+    pub(crate) unverified: &'static str,
+    pub(crate) from_host: &'static str,
+    pub(crate) server: &'static str,
+    pub(crate) since: &'static str,
+    pub(crate) last_used: &'static str,
+    pub(crate) device: &'static str,
+    pub(crate) may: &'static str,
+    pub(crate) narrow: &'static str,
+    pub(crate) narrow_hint: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) label_hint: &'static str,
+    pub(crate) save: &'static str,
+    pub(crate) disconnect: &'static str,
+    pub(crate) disconnect_hint: &'static str,
+    /// A client.
+    pub(crate) disconnect_client: Sentence<1>,
+    /// A client, and how many connections.
+    pub(crate) has_several: Sentence<2>,
+    pub(crate) disconnect_all: &'static str,
+    pub(crate) disconnect_all_hint: &'static str,
+    pub(crate) sessions: &'static str,
+    pub(crate) this_browser: &'static str,
+    pub(crate) end_session: &'static str,
+    pub(crate) end_other_sessions: &'static str,
+    /// Two times.
+    pub(crate) session_times: Sentence<2>,
+    pub(crate) everything_title: &'static str,
+    pub(crate) everything: &'static str,
+    pub(crate) end_everything: &'static str,
+    pub(crate) everything_ended: &'static str,
+    pub(crate) prove_again: &'static str,
+    pub(crate) back: &'static str,
+    pub(crate) saved: &'static str,
+    pub(crate) disconnected: &'static str,
+    pub(crate) sessions_ended: &'static str,
+    pub(crate) too_old: Stop,
+    pub(crate) gone: Stop,
+    pub(crate) nothing_left: Stop,
+}
+
+/// A page for somebody who cannot go on: a heading, and what they can do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stop {
+    pub(crate) title: &'static str,
+    pub(crate) advice: &'static str,
+}
+
+/// For somebody who cannot go on.
+#[derive(Debug)]
+pub(crate) struct Stops {
+    pub(crate) code: &'static str,
+    pub(crate) no_page: Stop,
+    pub(crate) no_request: Stop,
+    pub(crate) wrong_method: Stop,
+    pub(crate) unserved: Stop,
+    pub(crate) too_old: Stop,
+    pub(crate) elsewhere: Stop,
+    pub(crate) no_form: Stop,
+    pub(crate) unreadable: Stop,
+    pub(crate) too_long: Stop,
+    pub(crate) logged_out: Stop,
+    pub(crate) no_sign_up: &'static str,
+    pub(crate) dead_link: &'static str,
+    pub(crate) not_now: &'static str,
+}
+
+/// Why somebody may not come in, or may not have what they ask for.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) wrong: &'static str,
+    pub(crate) not_an_email: &'static str,
+    pub(crate) not_a_name: &'static str,
+    /// The fewest characters.
+    pub(crate) password_short: Sentence<1>,
+    pub(crate) password_long: &'static str,
+    pub(crate) password_common: &'static str,
+    pub(crate) password_email: &'static str,
+    pub(crate) email_taken: &'static str,
+    pub(crate) sign_up_closed: &'static str,
+    pub(crate) wrong_domain: &'static str,
+    pub(crate) not_invited: &'static str,
+    pub(crate) link_unknown: &'static str,
+    pub(crate) link_used: &'static str,
+    pub(crate) link_late: &'static str,
+    pub(crate) no_mail: &'static str,
+    pub(crate) logged_out: &'static str,
+    /// A span of time.
+    pub(crate) too_many: Sentence<1>,
+    pub(crate) unavailable: &'static str,
+}
+
+/// Spans and times.
+#[derive(Debug)]
+pub(crate) struct Time {
+    pub(crate) a_second: &'static str,
+    pub(crate) seconds: Sentence<1>,
+    pub(crate) minutes: Sentence<1>,
+    pub(crate) just_now: &'static str,
+    pub(crate) minutes_ago: Sentence<1>,
+    pub(crate) hours_ago: Sentence<1>,
+    pub(crate) yesterday: &'static str,
+    pub(crate) days_ago: Sentence<1>,
+    pub(crate) on_a_day: Sentence<1>,
+}
+
+impl Time {
+    /// When something was, that was so many seconds ago.
+    pub(crate) fn ago(&self, when: ambient::Time, seconds: i64) -> String {
+        let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+        match (minutes, hours, days) {
+            (..=0, _, _) => self.just_now.to_owned(),
+            (..60, _, _) => self.minutes_ago.say(&[&minutes.to_string()]),
+            (_, ..24, _) => self.hours_ago.say(&[&hours.to_string()]),
+            (_, _, 1) => self.yesterday.to_owned(),
+            (_, _, ..31) => self.days_ago.say(&[&days.to_string()]),
+            _ => self.on_a_day.say(&[&day(when)]),
+        }
+    }
+}
+
+/// The day (UTC) as ISO 8601 has it: years that begin in March, counted from the year 0, put the leap day last.
+fn day(time: ambient::Time) -> String {
+    const DAYS_OF_400_YEARS: i64 = 146_097;
+    let days = time.0.div_euclid(86_400) + 719_468;
+    let (era, of_era) = (days.div_euclid(DAYS_OF_400_YEARS), days.rem_euclid(DAYS_OF_400_YEARS));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, late) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year + late)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_said_as_people_would() {
+        let words = &Language::English.texts().time;
+        let now = 1_709_208_000;
+        for (seconds, said) in [
+            (-5, "just now"),
+            (59, "just now"),
+            (60, "1 min ago"),
+            (3599, "59 min ago"),
+            (7200, "2 h ago"),
+            (86_400, "yesterday"),
+            (10 * 86_400, "10 days ago"),
+            (31 * 86_400, "on 2024-01-29"),
+        ] {
+            assert_eq!(words.ago(ambient::Time(now - seconds), seconds), said);
+        }
+        for (time, said) in [(0, "1970-01-01"), (951_782_400, "2000-02-29"), (1_798_761_599, "2026-12-31")] {
+            assert_eq!(day(ambient::Time(time)), said);
+        }
+    }
+
+    #[test]
+    fn two_languages_say_different_things() {
+        let (english, german) = (Language::English.texts(), Language::German.texts());
+        assert_ne!(english.entry.log_in, german.entry.log_in);
+        assert_eq!(english.consent.question.say(&["A", "B"]), "Allow A to use B?");
+        assert_eq!(german.consent.question.say(&["A", "B"]), "Darf A auf B zugreifen?");
+    }
+}

@@ -1,0 +1,204 @@
+//! The bodies of requests, except for the one that registers a server.
+
+use oauth_types::ClientMetadata;
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, Serialize};
+use store::{AdminAccess, Status, UserInfoDetail};
+
+use super::registration::AskedScope;
+
+/// What is changed of a server. What is absent stays; its resource_url stays for good, because tokens are bound to it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServerChanged {
+    /// Its name.
+    pub(super) name: Option<String>,
+    /// Its scopes, all of them. Grants keep those that they have.
+    pub(super) scopes: Option<Vec<AskedScope>>,
+    /// Whom to write to; null is nobody.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<String>")]
+    pub(super) owner_email: Option<Option<String>>,
+    /// What userinfo tells.
+    pub(super) userinfo: Option<Detail>,
+    /// Whether it may act.
+    pub(super) status: Option<Standing>,
+}
+
+/// How a server's key is replaced.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RotationAsked {
+    /// How long the keys before are taken, in seconds: a day by default, 0 to 30 days.
+    pub(super) grace_seconds: Option<u32>,
+}
+
+/// A client that an administrator vouches for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClientAsked {
+    /// What it says of itself, as RFC 7591 section 2 has it.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub(super) metadata: ClientMetadata,
+    /// The server that it is registered for, which is what it means when it names no resource.
+    pub(super) server_id: Option<String>,
+    /// Whether the operator answers for it as for the server itself.
+    #[serde(default)]
+    pub(super) first_party: bool,
+}
+
+/// What is changed of a client. What is absent stays.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClientChange {
+    /// Whether an administrator vouches for it.
+    pub(super) vouched: Option<bool>,
+    /// Whether the operator answers for it as for the server itself. Needs somebody who vouches for it.
+    pub(super) first_party: Option<bool>,
+    /// Whether it may act.
+    pub(super) status: Option<Standing>,
+}
+
+/// An account.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserAsked {
+    /// What they are called.
+    pub(super) name: String,
+    /// Their address.
+    pub(super) email: String,
+    /// Their password. Without one they set it by a letter, which needs mail.
+    #[serde(default, deserialize_with = "secret")]
+    #[schemars(with = "Option<String>")]
+    pub(super) password: Option<SecretString>,
+    /// Whether the address is known to be theirs.
+    #[serde(default)]
+    pub(super) email_verified: bool,
+}
+
+/// What is changed of a user.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserChange {
+    /// `blocked`: they can do nothing, nor can their clients. `active`: again they can.
+    pub(super) status: Standing,
+}
+
+/// An invitation.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InvitationAsked {
+    /// For whom. A letter is sent, if there is mail; without an address the answer has a link to hand over.
+    pub(super) email: Option<String>,
+    /// The language of the letter: `en` or `de`.
+    pub(super) language: Option<Tongue>,
+}
+
+/// A key of the administration.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyAsked {
+    /// Its name: 1 to 64 letters, digits, `-`, `_` and `.`, never used before.
+    pub(super) name: String,
+    /// What it opens: everything by default.
+    #[serde(default)]
+    pub(super) access: Access,
+}
+
+/// What userinfo tells.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Detail {
+    /// Name and e-mail, whatever the scopes.
+    #[default]
+    Full,
+    /// By the scopes `profile` and `email`.
+    Scoped,
+}
+
+/// Whether somebody may act.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Standing {
+    /// Yes.
+    Active,
+    /// Not for now.
+    Blocked,
+}
+
+/// What a key of the administration opens.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Access {
+    /// It reads.
+    Read,
+    /// It reads and changes everything.
+    #[default]
+    Write,
+}
+
+/// A language that letters are written in.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub(super) enum Tongue {
+    /// English.
+    #[serde(rename = "en")]
+    English,
+    /// German.
+    #[serde(rename = "de")]
+    German,
+}
+
+/// `null` is something else than nothing (RFC 7396).
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(SecretString::from))
+}
+
+impl From<Detail> for UserInfoDetail {
+    fn from(detail: Detail) -> Self {
+        match detail {
+            Detail::Full => Self::Full,
+            Detail::Scoped => Self::Scoped,
+        }
+    }
+}
+
+impl From<UserInfoDetail> for Detail {
+    fn from(detail: UserInfoDetail) -> Self {
+        match detail {
+            UserInfoDetail::Full => Self::Full,
+            UserInfoDetail::Scoped => Self::Scoped,
+        }
+    }
+}
+
+impl From<Standing> for Status {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Active => Self::Active,
+            Standing::Blocked => Self::Blocked,
+        }
+    }
+}
+
+impl From<Access> for AdminAccess {
+    fn from(access: Access) -> Self {
+        match access {
+            Access::Read => Self::Read,
+            Access::Write => Self::Write,
+        }
+    }
+}
+
+impl From<AdminAccess> for Access {
+    fn from(access: AdminAccess) -> Self {
+        match access {
+            AdminAccess::Read => Self::Read,
+            AdminAccess::Write => Self::Write,
+        }
+    }
+}

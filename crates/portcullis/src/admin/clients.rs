@@ -1,0 +1,88 @@
+//! OAuth clients.
+
+use authz_core::Registered;
+use bytes::Bytes;
+use http::Response;
+use oauth_types::ClientId;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use store::{Provenance, ServerId, Status};
+
+use super::asked::{ClientAsked, ClientChange};
+use super::lists::Clients;
+use super::problem::{Invalid, Problem};
+use super::shown::{MadeClient, ShownClient};
+use super::{Admin, Call, Made, gone, path_of, shown};
+
+impl Admin {
+    pub(super) async fn make_client(&self, call: &Call<'_>) -> Result<Made, Problem> {
+        let ClientAsked { metadata, server_id, first_party } = call.json()?;
+        let server = server_id.as_deref().map(ServerId::parse).transpose().map_err(|_| Invalid::Member {
+            member: "server_id",
+            rule: "must be the id of a registered server",
+        })?;
+        let made = self.oversight.preregister(metadata, server, first_party, &call.by).await?;
+        let Registered { information, .. } = made;
+        let id = information.client_id.to_string();
+        let metadata = match json!(information.metadata) {
+            Value::Object(members) => members,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                serde_json::Map::new()
+            }
+        };
+        let client_secret = information.client_secret.map(|secret| secret.expose_secret().to_owned());
+        let body = MadeClient { client: self.client_of(&id).await?, client_secret, metadata };
+        Ok(Made { location: path_of("clients", &id), id, body: json!(body) })
+    }
+
+    pub(super) async fn list_clients(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let listed = self.oversight.clients(call.cursor(), call.query.limit()?).await?;
+        let mut clients = Vec::with_capacity(listed.items.len());
+        for client in &listed.items {
+            clients.push(ShownClient::of(client, self.oversight.last_use_of(&client.id).await?));
+        }
+        let page = Clients { clients, next: listed.next };
+        Ok(self.page(call, &page, page.next.as_deref()))
+    }
+
+    pub(super) async fn show_client(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        Ok(shown(&self.client_of(&call.id).await?))
+    }
+
+    pub(super) async fn client_of(&self, id: &str) -> Result<ShownClient, Problem> {
+        let id = client_id(id)?;
+        let client = self.oversight.client(&id).await?.ok_or(Problem::Unknown("client"))?;
+        Ok(ShownClient::of(&client, self.oversight.last_use_of(&id).await?))
+    }
+
+    pub(super) async fn change_client(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let id = client_id(&call.id)?;
+        let ClientChange { vouched, first_party, status } = call.json()?;
+        let wrong = Problem::about("client");
+        if let Some(vouched) = vouched {
+            let provenance = if vouched { Provenance::Administrator } else { Provenance::Dynamic };
+            self.oversight.vouch(&id, provenance, &call.by).await.map_err(&wrong)?;
+        }
+        if let Some(first_party) = first_party {
+            self.oversight.set_first_party(&id, first_party, &call.by).await.map_err(&wrong)?;
+        }
+        if let Some(status) = status {
+            self.oversight.set_client(&id, status.into(), &call.by).await.map_err(&wrong)?;
+        }
+        self.show_client(call).await
+    }
+
+    pub(super) async fn delete_client(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let id = client_id(&call.id)?;
+        if self.oversight.client(&id).await?.is_none() {
+            return Err(Problem::Unknown("client"));
+        }
+        let deleted = self.oversight.set_client(&id, Status::Deleted, &call.by).await;
+        deleted.map_err(Problem::about("client"))?;
+        Ok(gone())
+    }
+}
+
+fn client_id(text: &str) -> Result<ClientId, Problem> {
+    ClientId::parse(text).map_err(|_| Problem::Unknown("client"))
+}

@@ -1,0 +1,102 @@
+//! Grants, and the consents that are remembered beside them.
+
+use authz_core::Whose;
+use bytes::Bytes;
+use http::Response;
+use oauth_types::ClientId;
+use store::{GrantId, PersonId, ServerId};
+
+use super::lists::{Consents, Grants};
+use super::problem::{Invalid, Problem};
+use super::query::Query;
+use super::shown::{Revoked, ShownConsent, ShownGrant};
+use super::{Admin, Call, gone, shown};
+
+/// Whose grants a query names.
+struct Named {
+    person: Option<PersonId>,
+    client: Option<ClientId>,
+    server: Option<ServerId>,
+}
+
+impl Named {
+    fn read(query: &Query) -> Result<Self, Problem> {
+        Ok(Self {
+            person: query.read("user", "must be a user_id", PersonId::parse)?,
+            client: query.read("client", "must be a client_id", ClientId::parse)?,
+            server: query.read("server", "must be a server_id", ServerId::parse)?,
+        })
+    }
+
+    fn whose(&self) -> Whose<'_> {
+        Whose { person: self.person.as_ref(), client: self.client.as_ref(), server: self.server.as_ref() }
+    }
+}
+
+impl Admin {
+    pub(super) async fn list_grants(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let named = Named::read(&call.query)?;
+        let after = call.query.read("cursor", "must be `next` of another page", GrantId::parse)?;
+        let after = after.map(|after| after.to_string());
+        let (after, limit) = (after.as_deref(), call.query.limit()?);
+        let listed = match call.query.one("state") {
+            None => self.oversight.grants(named.whose(), after, limit).await?,
+            Some("connected") => self.oversight.connections(named.whose(), after, limit).await?,
+            Some(_) => {
+                return Err(Invalid::Parameter { name: "state", rule: "must be connected, or absent" }.into());
+            }
+        };
+        let grants = listed.items.iter().map(ShownGrant::from).collect();
+        let page = Grants { grants, next: listed.next };
+        Ok(self.page(call, &page, page.next.as_deref()))
+    }
+
+    pub(super) async fn show_grant(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let grant = self.oversight.grant(&grant_id(&call.id)?, &call.by).await?;
+        Ok(shown(&ShownGrant::from(&grant.ok_or(Problem::Unknown("grant"))?)))
+    }
+
+    pub(super) async fn revoke_grant(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        match self.oversight.revoke(&grant_id(&call.id)?, &call.by).await? {
+            true => Ok(gone()),
+            false => Err(Problem::Unknown("grant")),
+        }
+    }
+
+    pub(super) async fn revoke_grants(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let named = Named::read(&call.query)?;
+        if named.person.is_none() && named.client.is_none() && named.server.is_none() {
+            // A forgotten parameter must not end everything.
+            let rule = "or client or server must say whose grants end";
+            return Err(Invalid::Parameter { name: "user", rule }.into());
+        }
+        let revoked = self.oversight.revoke_all(named.whose(), &call.by).await?;
+        Ok(shown(&Revoked { revoked }))
+    }
+
+    pub(super) async fn list_consents(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let person = call.query.read("user", "must be a user_id", PersonId::parse)?;
+        let person = person.ok_or(Invalid::Parameter { name: "user", rule: "must be there" })?;
+        let listed = self.oversight.consents(&person, call.cursor(), call.query.limit()?).await?;
+        let consents = listed.items.iter().map(ShownConsent::from).collect();
+        let page = Consents { consents, next: listed.next };
+        Ok(self.page(call, &page, page.next.as_deref()))
+    }
+
+    pub(super) async fn withdraw_consent(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let Named { person: Some(person), client: Some(client), server: Some(server) } =
+            Named::read(&call.query)?
+        else {
+            let rule = "and client and server must be there";
+            return Err(Invalid::Parameter { name: "user", rule }.into());
+        };
+        match self.oversight.withdraw(&person, &client, &server, &call.by).await? {
+            true => Ok(gone()),
+            false => Err(Problem::Unknown("consent")),
+        }
+    }
+}
+
+fn grant_id(text: &str) -> Result<GrantId, Problem> {
+    GrantId::parse(text).map_err(|_| Problem::Unknown("grant"))
+}

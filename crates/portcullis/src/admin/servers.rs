@@ -1,0 +1,104 @@
+//! MCP servers.
+
+use authz_core::Lifetime;
+use bytes::Bytes;
+use http::Response;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use store::{ServerId, Status};
+
+use super::asked::{RotationAsked, ServerChanged};
+use super::lists::Servers;
+use super::problem::{Invalid, Problem};
+use super::shown::{MadeServer, Rotated, ShownServer};
+use super::{Admin, Call, Made, gone, registration, shown};
+
+/// How long a replaced key is taken if nobody says, in seconds.
+const GRACE: u32 = 86_400;
+/// How long it is taken at most.
+const LONGEST_GRACE: u32 = 30 * 86_400;
+
+impl Admin {
+    pub(super) async fn make_server(&self, call: &Call<'_>) -> Result<Made, Problem> {
+        call.is_json()?;
+        let new = registration::parse(call.body)?;
+        let (server, key) = self.oversight.register_server(new, &call.by).await?;
+        let id = server.id.to_string();
+        let body = MadeServer {
+            server: ShownServer::of(&server, &self.issuer),
+            api_key: key.expose().expose_secret().to_owned(),
+            message: "Keep api_key: it is not shown again.",
+        };
+        Ok(Made { location: Some(format!("/api/servers/{id}")), id, body: json!(body) })
+    }
+
+    pub(super) async fn list_servers(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let after = match call.query.read("after", "must be a server_id", ServerId::parse)? {
+            Some(after) => Some(after),
+            None => call.query.read("cursor", "must be `next` of another page", ServerId::parse)?,
+        };
+        let after = after.map(|after| after.to_string());
+        let listed = self.oversight.servers(after.as_deref(), call.query.limit()?).await?;
+        let servers = listed.items.iter().map(|server| ShownServer::of(server, &self.issuer)).collect();
+        let page = Servers { servers, next: listed.next };
+        Ok(self.page(call, &page, page.next.as_deref()))
+    }
+
+    pub(super) async fn show_server(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        Ok(shown(&self.server_of(&call.id).await?))
+    }
+
+    pub(super) async fn server_of(&self, id: &str) -> Result<ShownServer, Problem> {
+        let server = self.oversight.server(&server_id(id)?).await?.ok_or(Problem::Unknown("server"))?;
+        Ok(ShownServer::of(&server, &self.issuer))
+    }
+
+    pub(super) async fn change_server(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let id = server_id(&call.id)?;
+        let asked: ServerChanged = call.json()?;
+        let status = asked.status;
+        let change = registration::change(asked)?;
+        self.oversight.change_server(&id, &change, &call.by).await.map_err(Problem::about("server"))?;
+        if let Some(status) = status {
+            self.oversight
+                .set_server(&id, status.into(), &call.by)
+                .await
+                .map_err(Problem::about("server"))?;
+        }
+        self.show_server(call).await
+    }
+
+    pub(super) async fn rotate_server_key(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let id = server_id(&call.id)?;
+        let asked = if call.body.is_empty() { RotationAsked::default() } else { call.json()? };
+        let grace = asked.grace_seconds.unwrap_or(GRACE);
+        if grace > LONGEST_GRACE {
+            return Err(Invalid::Member {
+                member: "grace_seconds",
+                rule: "must be a number from 0 to 2592000",
+            }
+            .into());
+        }
+        let until = self.clock.now().plus(i64::from(grace));
+        let key = self.oversight.rotate_server_key(&id, Lifetime::seconds(grace), &call.by).await;
+        let key = key.map_err(Problem::about("server"))?;
+        Ok(shown(&Rotated {
+            server_id: id.to_string(),
+            api_key: key.expose().expose_secret().to_owned(),
+            previous_keys_until: until.0,
+        }))
+    }
+
+    pub(super) async fn delete_server(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let id = server_id(&call.id)?;
+        let known = self.oversight.server(&id).await?.is_some();
+        // Of one that is deleted as well: what another call left undone is done by this one.
+        let deleted = self.oversight.set_server(&id, Status::Deleted, &call.by).await;
+        deleted.map_err(Problem::about("server"))?;
+        if known { Ok(gone()) } else { Err(Problem::Unknown("server")) }
+    }
+}
+
+pub(super) fn server_id(text: &str) -> Result<ServerId, Problem> {
+    ServerId::parse(text).map_err(|_| Problem::Unknown("server"))
+}

@@ -1,0 +1,561 @@
+//! Each route, over the composed server.
+
+use std::collections::BTreeMap;
+
+use identity::Cost;
+use store::{Entry, Trail};
+
+use super::*;
+use crate::compose::Kept;
+use crate::config::{AdminSecret, StoreKind};
+use crate::{Config, Portcullis};
+
+const NOW: i64 = 1_800_000_000;
+
+struct Whole {
+    portcullis: Portcullis,
+    store: Arc<Memory>,
+    clock: Arc<ManualClock>,
+}
+
+async fn whole() -> Whole {
+    let (store, clock) = (Arc::new(Memory::new()), Arc::new(ManualClock::at(Time(NOW))));
+    let config = Config {
+        store: StoreKind::Memory,
+        admin_key: AdminSecret::parse(KEY).ok(),
+        limits: false,
+        ..Config::default()
+    };
+    let portcullis = Portcullis::builder(config)
+        .store(store.clone())
+        .clock(clock.clone())
+        .entropy(Arc::new(SeededEntropy::new(1)))
+        .password_cost(Cost::least())
+        .open()
+        .await
+        .unwrap();
+    Whole { portcullis, store, clock }
+}
+
+impl Whole {
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> (u16, Value, HeaderMap) {
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "authorization") {
+            request = request.header(AUTHORIZATION, format!("Bearer {KEY}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        let response = self.portcullis.serve(request.body(body).unwrap(), Peer(None)).await;
+        let body = serde_json::from_slice(response.body()).unwrap_or_default();
+        (response.status().as_u16(), body, response.headers().clone())
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let (status, body, _) = self.send(method, path, body, &[]).await;
+        (status, body)
+    }
+
+    async fn make(&self, path: &str, body: Value) -> Value {
+        let (status, made) = self.ask("POST", path, Some(body)).await;
+        assert_eq!(status, 201, "{path}: {made}");
+        made
+    }
+
+    async fn server(&self) -> String {
+        let made =
+            self.make("/api/servers", json!({ "name": "S", "resource_url": "https://s.example" })).await;
+        made["server_id"].as_str().unwrap().to_owned()
+    }
+
+    async fn client(&self) -> String {
+        let metadata = json!({ "client_name": "C", "redirect_uris": ["https://c.example/cb"] });
+        let made = self.make("/api/clients", json!({ "metadata": metadata })).await;
+        made["client_id"].as_str().unwrap().to_owned()
+    }
+
+    async fn user(&self, email: &str) -> String {
+        let made = self.make("/api/users", json!({ "name": "Ada", "email": email })).await;
+        made["user_id"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_changed_blocked_and_gets_a_new_key() {
+    let whole = whole().await;
+    let path = format!("/api/servers/{}", whole.server().await);
+    let change = json!({ "name": "New", "owner_email": "a@b.example", "userinfo": "scoped",
+        "scopes": [{ "name": "a", "optional": true }], "status": "blocked" });
+    let (status, shown) = whole.ask("PATCH", &path, Some(change)).await;
+    assert_eq!((status, &shown["name"], &shown["status"]), (200, &json!("New"), &json!("blocked")));
+    assert_eq!(shown["scopes"][0]["optional"], true);
+    let (_, shown) =
+        whole.ask("PATCH", &path, Some(json!({ "owner_email": null, "status": "active" }))).await;
+    assert_eq!((&shown["owner_email"], &shown["name"]), (&Value::Null, &json!("New")));
+    for wrong in [
+        json!({ "resource_url": "https://x.example" }),
+        json!({ "name": "" }),
+        json!({ "status": "deleted" }),
+    ] {
+        assert_eq!(whole.ask("PATCH", &path, Some(wrong.clone())).await.0, 400, "{wrong}");
+    }
+
+    let key = format!("{path}/key");
+    let (status, rotated) = whole.ask("POST", &key, Some(json!({ "grace_seconds": 60 }))).await;
+    assert_eq!((status, &rotated["previous_keys_until"]), (200, &json!(NOW + 60)));
+    assert!(rotated["api_key"].as_str().unwrap().starts_with("sak_"));
+    assert_eq!(whole.ask("GET", &path, None).await.1["retiring_keys"], json!([NOW + 60]));
+    assert_eq!(whole.ask("POST", &key, None).await.0, 200, "a day of grace, if nobody says");
+    assert_eq!(whole.ask("POST", &key, Some(json!({ "grace_seconds": 2_592_001 }))).await.0, 400);
+    assert_eq!(whole.ask("DELETE", &path, None).await.0, 204);
+    for (method, path) in [("PATCH", &path), ("POST", &key), ("DELETE", &path), ("GET", &path)] {
+        let body = (method == "PATCH").then(|| json!({}));
+        assert_eq!(whole.ask(method, path, body).await.0, 404, "{method}");
+    }
+    whole.server().await;
+}
+
+#[tokio::test]
+async fn a_client_is_registered_vouched_for_blocked_and_deleted() {
+    let whole = whole().await;
+    let server = whole.server().await;
+    let metadata = json!({ "redirect_uris": ["https://c.example/cb"], "token_endpoint_auth_method": "client_secret_basic" });
+    let asked = json!({ "metadata": metadata, "server_id": server, "first_party": true });
+    let made = whole.make("/api/clients", asked).await;
+    assert!(made["client_secret"].as_str().unwrap().starts_with("csec_"), "{made}");
+    assert_eq!(
+        (&made["vouched"], &made["first_party"], &made["server_id"]),
+        (&json!(true), &json!(true), &json!(server))
+    );
+    let path = format!("/api/clients/{}", made["client_id"].as_str().unwrap());
+    let (_, shown) = whole.ask("GET", &path, None).await;
+    assert!(shown.get("client_secret").is_none() && shown["last_used_at"].is_null());
+    assert_eq!(whole.ask("GET", "/api/clients", None).await.1, json!({ "clients": [shown], "next": null }));
+
+    let (_, shown) = whole.ask("PATCH", &path, Some(json!({ "vouched": false, "status": "blocked" }))).await;
+    assert_eq!(
+        (&shown["vouched"], &shown["first_party"], &shown["status"]),
+        (&json!(false), &json!(false), &json!("blocked"))
+    );
+    let (status, problem) = whole.ask("PATCH", &path, Some(json!({ "first_party": true }))).await;
+    assert_eq!((status, &problem["error"]), (409, &json!("conflict")), "nobody vouches for it");
+    assert_eq!(whole.ask("DELETE", &path, None).await.0, 204);
+    assert_eq!(whole.ask("PATCH", &path, Some(json!({ "status": "active" }))).await.0, 404);
+    for wrong in [
+        json!({}),
+        json!({ "metadata": {} }),
+        json!({ "metadata": { "redirect_uris": ["https://c.example/cb"] }, "server_id": "srv_x" }),
+        json!({ "metadata": { "redirect_uris": ["https://c.example/cb"] }, "server_id": store::ServerId::new([9; 16]) }),
+    ] {
+        assert_eq!(whole.ask("POST", "/api/clients", Some(wrong.clone())).await.0, 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_made_found_disabled_ended_and_deleted() {
+    let whole = whole().await;
+    let asked = json!({ "name": "Ada", "email": "Ada@Example.com", "password": "an otter in it", "email_verified": true });
+    let made = whole.make("/api/users", asked.clone()).await;
+    assert_eq!(
+        (&made["email"], &made["email_verified"], &made["password"]),
+        (&json!("ada@example.com"), &json!(true), &json!(true))
+    );
+    let (status, problem) = whole.ask("POST", "/api/users", Some(asked)).await;
+    assert_eq!((status, &problem["error"]), (409, &json!("conflict")));
+    let path = format!("/api/users/{}", made["user_id"].as_str().unwrap());
+    let log_in = || json!({ "email": "ada@example.com", "password": "an otter in it" });
+    assert_eq!(whole.ask("POST", "/auth/login", Some(log_in())).await.0, 200);
+
+    whole.user("bo@example.com").await;
+    assert_eq!(whole.ask("GET", "/api/users", None).await.1["users"].as_array().unwrap().len(), 2);
+    let (_, found) = whole.ask("GET", "/api/users?email=ADA%40example.com", None).await;
+    assert_eq!(found["users"], json!([made]));
+    assert_eq!(whole.ask("GET", "/api/users?email=x%40example.com", None).await.1["users"], json!([]));
+
+    let (status, shown) = whole.ask("PATCH", &path, Some(json!({ "status": "blocked" }))).await;
+    assert_eq!((status, &shown["status"]), (200, &json!("blocked")));
+    assert_ne!(whole.ask("POST", "/auth/login", Some(log_in())).await.0, 200);
+    assert_eq!(whole.ask("PATCH", &path, Some(json!({ "status": "active" }))).await.0, 200);
+    assert_eq!(whole.ask("POST", "/auth/login", Some(log_in())).await.0, 200);
+    assert_eq!(whole.ask("POST", &format!("{path}/end"), None).await.0, 204);
+    assert_eq!(whole.ask("DELETE", &path, None).await.0, 204);
+    assert_eq!(whole.ask("DELETE", &path, None).await.0, 404);
+    assert_eq!(whole.ask("GET", &path, None).await.0, 404);
+    assert_eq!(whole.ask("POST", "/api/users/usr_nobody/end", None).await.0, 404);
+    assert_eq!(whole.ask("DELETE", "/api/users/usr_nobody", None).await.0, 404);
+    whole.user("ada@example.com").await;
+    for (member, value) in
+        [("name", json!("")), ("email", json!("nobody")), ("password", json!("short")), ("role", json!(1))]
+    {
+        let mut body = json!({ "name": "C", "email": "c@example.com" });
+        body[member] = value;
+        assert_eq!(whole.ask("POST", "/api/users", Some(body)).await.0, 400, "{member}");
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_without_mail_is_a_link_that_is_shown_once() {
+    let whole = whole().await;
+    let headers = [("idempotency-key", "one")];
+    let (status, made, _) =
+        whole.send("POST", "/api/invitations", Some(json!({ "language": "de" })), &headers).await;
+    assert_eq!((status, &made["mailed"]), (201, &json!(false)));
+    assert!(made["link"].as_str().unwrap().contains("tkt_"), "{made}");
+    let (status, again, _) =
+        whole.send("POST", "/api/invitations", Some(json!({ "language": "de" })), &headers).await;
+    assert_eq!((status, &again["invitation_id"]), (200, &made["invitation_id"]));
+    assert!(again.get("link").is_none());
+    assert_eq!(whole.ask("POST", "/api/invitations", Some(json!({ "email": "x" }))).await.0, 400);
+}
+
+#[tokio::test]
+async fn grants_and_consents_are_asked_for_by_whose_they_are() {
+    let whole = whole().await;
+    let (user, client) = (whole.user("ada@example.com").await, whole.client().await);
+    let of_all = format!("user={user}&client={client}&server={}", whole.server().await);
+    for path in [format!("/api/grants?{of_all}"), "/api/grants?state=connected".to_owned()] {
+        assert_eq!(
+            whole.ask("GET", &path, None).await,
+            (200, json!({ "grants": [], "next": null })),
+            "{path}"
+        );
+    }
+    let (status, consents) = whole.ask("GET", &format!("/api/consents?user={user}"), None).await;
+    assert_eq!((status, consents), (200, json!({ "consents": [], "next": null })));
+    assert_eq!(
+        whole.ask("DELETE", &format!("/api/grants?{of_all}"), None).await,
+        (200, json!({ "revoked": 0 }))
+    );
+    let grant = format!("/api/grants/{}", store::GrantId::new([1; 16]));
+    for (method, path, status) in [
+        ("GET", grant.as_str(), 404),
+        ("DELETE", grant.as_str(), 404),
+        ("DELETE", "/api/grants", 400),
+        ("GET", "/api/grants?state=ended", 400),
+        ("GET", "/api/grants?user=a%20b", 400),
+        ("GET", "/api/grants?cursor=x", 400),
+        ("GET", "/api/consents", 400),
+        ("DELETE", &format!("/api/consents?user={user}"), 400),
+        ("DELETE", &format!("/api/consents?{of_all}"), 404),
+    ] {
+        assert_eq!(whole.ask(method, path, None).await.0, status, "{method} {path}");
+    }
+}
+
+/// WA-25: several keys, with names and access of their own, that can be withdrawn.
+#[tokio::test]
+async fn a_key_that_reads_writes_nothing_and_one_that_was_withdrawn_does_nothing() {
+    let whole = whole().await;
+    let made = whole.make("/api/keys", json!({ "name": "ci", "access": "read" })).await;
+    let key = format!("Bearer {}", made["admin_key"].as_str().unwrap());
+    let own = [("authorization", key.as_str())];
+    assert_eq!(whole.send("GET", "/api/servers", None, &own).await.0, 200);
+    for route in &routes::ROUTES {
+        if route.access == store::AdminAccess::Write {
+            let (status, problem, headers) = whole.send(route.method, route.path, None, &own).await;
+            assert_eq!((status, &problem["error"]), (403, &json!("insufficient_scope")), "{}", route.path);
+            assert_eq!(headers["www-authenticate"], "Bearer error=\"insufficient_scope\"");
+        }
+    }
+    let (_, keys) = whole.ask("GET", "/api/keys", None).await;
+    let used = |keys: &Value| keys["keys"][1]["last_used_at"].clone();
+    assert_eq!(
+        (&keys["keys"][0]["name"], &keys["keys"][1]["access"]),
+        (&json!("configured"), &json!("read"))
+    );
+    assert_eq!(used(&keys), NOW);
+    assert!(!keys.to_string().contains("adm_") && !keys.to_string().contains("digest"));
+    whole.clock.advance(59);
+    whole.send("GET", "/api/servers", None, &own).await;
+    assert_eq!(used(&whole.ask("GET", "/api/keys", None).await.1), NOW, "at most once a minute");
+    whole.clock.advance(1);
+    whole.send("GET", "/api/servers", None, &own).await;
+    assert_eq!(used(&whole.ask("GET", "/api/keys", None).await.1), NOW + 60);
+
+    assert_eq!(whole.ask("DELETE", "/api/keys/ci", None).await.0, 204);
+    assert_eq!(whole.send("GET", "/api/servers", None, &own).await.0, 401);
+    assert_eq!(whole.ask("DELETE", "/api/keys/ci", None).await.0, 404);
+    assert_eq!(whole.ask("DELETE", "/api/keys/configured", None).await.0, 409);
+    for (name, status) in [("ci", 409), ("configured", 409), ("", 400), ("a b", 400), ("a/b", 400)] {
+        assert_eq!(whole.ask("POST", "/api/keys", Some(json!({ "name": name }))).await.0, status, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_key_that_writes_stays() {
+    let portcullis = Portcullis::builder(Config { store: StoreKind::Memory, ..Config::default() })
+        .password_cost(Cost::least())
+        .open()
+        .await
+        .unwrap();
+    let key = format!("Bearer {}", portcullis.new_admin_key().unwrap().expose_secret());
+    let whole = Whole { portcullis, store: Arc::default(), clock: Arc::new(ManualClock::at(Time(NOW))) };
+    let own = [("authorization", key.as_str())];
+    let taken = json!({ "name": "default" });
+    assert_eq!(whole.send("POST", "/api/keys", Some(taken), &own).await.0, 409, "not kept yet, but shown");
+    assert_eq!(whole.portcullis.keep_new_admin_key().await.unwrap(), Kept::This);
+    let read = json!({ "name": "reads", "access": "read" });
+    assert_eq!(whole.send("POST", "/api/keys", Some(read), &own).await.0, 201);
+    assert_eq!(whole.send("DELETE", "/api/keys/default", None, &own).await.0, 409);
+    assert_eq!(whole.send("POST", "/api/keys", Some(json!({ "name": "second" })), &own).await.0, 201);
+    assert_eq!(whole.send("DELETE", "/api/keys/default", None, &own).await.0, 204);
+    assert_eq!(whole.send("GET", "/api/keys", None, &own).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_request_with_the_same_idempotency_key_makes_nothing_again() {
+    let whole = whole().await;
+    let body = || json!({ "name": "S", "resource_url": "https://s.example" });
+    let headers = [("idempotency-key", "one")];
+    let (status, first, _) = whole.send("POST", "/api/servers", Some(body()), &headers).await;
+    assert_eq!(status, 201);
+    let (status, again, answered) = whole.send("POST", "/api/servers", Some(body()), &headers).await;
+    assert_eq!((status, &again["server_id"]), (200, &first["server_id"]));
+    assert_eq!(answered["idempotency-replayed"], "true");
+    assert!(again.get("api_key").is_none() && again["message"].as_str().unwrap().contains("not shown again"));
+    let other = json!({ "name": "Other", "resource_url": "https://o.example" });
+    let (status, problem, _) = whole.send("POST", "/api/servers", Some(other.clone()), &headers).await;
+    assert_eq!((status, &problem["error"]), (422, &json!("idempotency_key_reused")));
+    // Another route, another key, a day later: each is another request.
+    assert_eq!(whole.send("POST", "/api/keys", Some(json!({ "name": "k" })), &headers).await.0, 201);
+    let two = [("idempotency-key", "two")];
+    assert_eq!(whole.send("POST", "/api/servers", Some(body()), &two).await.0, 409);
+    assert_eq!(
+        whole.send("POST", "/api/servers", Some(other.clone()), &two).await.0,
+        201,
+        "a refused one may be mended"
+    );
+    whole.clock.advance(86_400);
+    assert_eq!(whole.send("POST", "/api/servers", Some(other), &headers).await.0, 409);
+    for wrong in ["", "é"] {
+        assert_eq!(
+            whole.send("POST", "/api/servers", Some(body()), &[("idempotency-key", wrong)]).await.0,
+            400
+        );
+    }
+    assert_eq!(
+        whole
+            .send("POST", "/api/servers", Some(body()), &[("idempotency-key", "a"), ("idempotency-key", "a")])
+            .await
+            .0,
+        400
+    );
+}
+
+/// Whoever made the claim has died, or is slow: the others wait a minute.
+#[tokio::test]
+async fn a_request_that_never_ended_is_taken_over_after_a_minute() {
+    let whole = whole().await;
+    let once = Once {
+        store: whole.store.clone(),
+        clock: whole.clock.clone(),
+        entropy: Arc::new(SeededEntropy::new(2)),
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert("idempotency-key", HeaderValue::from_static("one"));
+    let dead = once.begin(&headers, "scope", b"{}").await.unwrap();
+    assert!(matches!(dead, Turn::First(Some(_))), "{dead:?}");
+    whole.clock.advance(59);
+    assert!(matches!(once.begin(&headers, "scope", b"{}").await, Err(Problem::StillMaking)));
+    assert!(matches!(once.begin(&headers, "other scope", b"{}").await, Ok(Turn::First(Some(_)))));
+    whole.clock.advance(1);
+    let Ok(Turn::First(Some(next))) = once.begin(&headers, "scope", b"{}").await else { panic!() };
+    once.made(&next, "srv_1").await.unwrap();
+    assert!(matches!(once.begin(&headers, "scope", b"{}").await, Ok(Turn::Again(id)) if id == "srv_1"));
+    // The dead one comes to life: what stands for the request stays.
+    let Turn::First(Some(dead)) = dead else { panic!() };
+    once.made(&dead, "srv_2").await.unwrap();
+    once.failed(&dead).await.unwrap();
+    assert!(matches!(once.begin(&headers, "scope", b"{}").await, Ok(Turn::Again(id)) if id == "srv_1"));
+}
+
+#[tokio::test]
+async fn of_many_requests_with_one_idempotency_key_one_makes_something() {
+    let whole = Arc::new(whole().await);
+    let mut tasks = Vec::new();
+    for _ in 0..16 {
+        let whole = whole.clone();
+        tasks.push(tokio::spawn(async move {
+            let metadata = json!({ "redirect_uris": ["https://c.example/cb"] });
+            let body = json!({ "metadata": metadata });
+            whole.send("POST", "/api/clients", Some(body), &[("idempotency-key", "one")]).await.0
+        }));
+    }
+    let mut made = 0;
+    for task in tasks {
+        let status = task.await.unwrap();
+        assert!([200, 201, 409].contains(&status), "{status}");
+        made += usize::from(status == 201);
+    }
+    assert_eq!(made, 1);
+    assert_eq!(whole.ask("GET", "/api/clients", None).await.1["clients"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn every_list_has_pages_and_a_link_to_the_next() {
+    let whole = whole().await;
+    for n in 0..5 {
+        whole
+            .make("/api/servers", json!({ "name": "S", "resource_url": format!("https://s{n}.example") }))
+            .await;
+        whole.client().await;
+        whole.user(&format!("{n}@example.com")).await;
+    }
+    for (kind, id) in [("servers", "server_id"), ("clients", "client_id"), ("users", "user_id")] {
+        let (mut seen, mut path) = (Vec::new(), format!("/api/{kind}?limit=2"));
+        loop {
+            let (status, page, headers) = whole.send("GET", &path, None, &[]).await;
+            assert_eq!(status, 200, "{path}: {page}");
+            seen.extend(page[kind].as_array().unwrap().iter().map(|one| one[id].to_string()));
+            let Some(link) = headers.get("link") else {
+                assert!(page["next"].is_null());
+                break;
+            };
+            let link = link.to_str().unwrap();
+            assert!(page["next"].is_string() && link.ends_with(">; rel=\"next\""), "{link}");
+            path = link[link.find("/api/").unwrap()..link.find('>').unwrap()].to_owned();
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 5, "{kind}");
+        for query in ["limit=0", "limit=101", "page=2", "limit=1&limit=1", "cursor=%ff"] {
+            assert_eq!(
+                whole.ask("GET", &format!("/api/{kind}?{query}"), None).await.0,
+                400,
+                "{kind} {query}"
+            );
+        }
+    }
+}
+
+fn entry(at: i64, name: &str) -> Entry {
+    let (name, outcome, detail) = (name.to_owned(), Outcome::Done, BTreeMap::new());
+    let (actor, from, grant, client, person, server, why) = (None, None, None, None, None, None, None);
+    Entry { at: Time(at), name, outcome, actor, from, grant, client, person, server, why, detail }
+}
+
+#[tokio::test]
+async fn events_come_newest_first_in_pages_and_by_filter() {
+    let whole = whole().await;
+    assert_eq!(whole.ask("GET", "/api/events", None).await, (200, json!({ "events": [], "next": null })));
+    let store: &dyn Store = &*whole.store;
+    let mut expected = Vec::new();
+    for (n, at) in [NOW - 90 * 86_400, NOW - 86_400, NOW - 3, NOW - 3, NOW - 1, NOW].into_iter().enumerate() {
+        let names = [format!("a{n}"), format!("b{n}")];
+        let mut entries: Vec<Entry> = names.iter().map(|name| entry(at, name)).collect();
+        entries[0].person = store::PersonId::parse(&format!("usr_{}", n % 2)).ok();
+        expected.extend(names);
+        let id = Trail::id_at(Time(at), [u8::try_from(n).unwrap(); 8]);
+        let trail = Trail { id, entries, kept_until: Time(NOW + 9) };
+        let written = store.commit(&Changes::create(Mark::new([1; 16]), &trail)).await.unwrap();
+        assert_eq!(written, store::Commit::Done);
+    }
+    expected.reverse();
+    let names = |page: &Value| -> Vec<String> {
+        page["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    for limit in [1, 2, 3, 5, 12, 100] {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let (status, page) = whole.ask("GET", &format!("/api/events?limit={limit}{cursor}"), None).await;
+            assert_eq!(status, 200, "{page}");
+            assert!(names(&page).len() <= limit);
+            seen.extend(names(&page));
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(seen, expected, "{limit}");
+    }
+    for (query, expected) in [
+        ("name=b1".to_owned(), vec!["b1"]),
+        ("user=usr_1".to_owned(), vec!["a5", "a3", "a1"]),
+        (format!("since={}", NOW - 1), vec!["b5", "a5", "b4", "a4"]),
+        (format!("until={}", NOW - 86_400), vec!["b1", "a1", "b0", "a0"]),
+        (format!("since={}&until={}", NOW - 86_400, NOW - 2), vec!["b3", "a3", "b2", "a2", "b1", "a1"]),
+    ] {
+        assert_eq!(
+            names(&whole.ask("GET", &format!("/api/events?{query}"), None).await.1),
+            expected,
+            "{query}"
+        );
+    }
+    let extremes = format!("/api/events?since={}&until={}", i64::MIN, i64::MAX);
+    assert_eq!(names(&whole.ask("GET", &extremes, None).await.1).len(), 12);
+    assert_eq!(whole.ask("GET", &format!("/api/events?until={}", i64::MIN), None).await.0, 200);
+    for query in ["since=x", "grant=x", "user=a%20b", "cursor=x", "cursor=1.1"] {
+        assert_eq!(whole.ask("GET", &format!("/api/events?{query}"), None).await.0, 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_key_does_is_told_but_the_reading_of_events() {
+    let told = Arc::new(Told::default());
+    let Sut { admin, store: _store } = sut();
+    let sut = Sut { admin: admin.events(told.clone()), store: _store };
+    for (method, path) in [
+        (Method::GET, "/api/servers"),
+        (Method::DELETE, "/api/grants/x"),
+        (Method::GET, "/api/events"),
+        (Method::GET, "/api/openapi.json"),
+        (Method::GET, "/api/nothing"),
+    ] {
+        sut.ask(method, path, "").await;
+    }
+    let acted = |method, route, outcome| {
+        let key = authz_core::KeyName::configured();
+        Event::from(OversightEvent::AdministrationActed { key, method, route, outcome })
+    };
+    let expected = [
+        acted("GET", "/api/servers", Outcome::Done),
+        acted("DELETE", "/api/grants/{grant}", Outcome::Refused),
+    ];
+    assert_eq!(*told.0.lock(), expected);
+}
+
+#[tokio::test]
+async fn the_document_describes_every_route_and_names_no_type_that_it_does_not_have() {
+    let whole = whole().await;
+    let (status, document) = whole.ask("GET", "/api/openapi.json", None).await;
+    assert_eq!((status, &document["openapi"]), (200, &json!("3.1.0")));
+    let mut ids = Vec::new();
+    for route in &routes::ROUTES {
+        let operation = &document["paths"][route.path][route.method.to_ascii_lowercase()];
+        assert_eq!(operation["summary"], route.says);
+        assert_eq!(operation.get("requestBody").is_some(), route.body.is_some());
+        ids.push(operation["operationId"].as_str().unwrap().to_owned());
+        let parameters = operation["parameters"].as_array().unwrap();
+        assert!(route.id_name().is_none_or(|name| parameters.iter().any(|one| one["name"] == name)));
+    }
+    assert!(
+        ids.contains(&"create_server".to_owned()) && ids.contains(&"rotate_server_key".to_owned()),
+        "{ids:?}"
+    );
+    let count = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "operation ids are unique");
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
+        let name = &reference[..reference.find('"').unwrap()];
+        assert!(document["components"]["schemas"][name].is_object(), "{name}");
+    }
+    let asked = &document["components"]["schemas"]["Asked"];
+    assert_eq!(asked["required"], json!(["name", "resource_url"]));
+}

@@ -1,0 +1,127 @@
+//! The people who have an account here.
+
+use bytes::Bytes;
+use http::Response;
+use identity::{Email, EnrolError, Invited, Language, Name, New};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use store::{ClaimKind, PersonId, Status};
+
+use super::asked::{InvitationAsked, Tongue, UserAsked, UserChange};
+use super::lists::Users;
+use super::problem::{Invalid, Problem};
+use super::shown::{MadeInvitation, ShownUser};
+use super::{Admin, Call, Made, gone, path_of, shown};
+
+impl Admin {
+    pub(super) async fn make_user(&self, call: &Call<'_>) -> Result<Made, Problem> {
+        let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
+        let UserAsked { name, email, password, email_verified } = call.json()?;
+        let name = Name::parse(&name).map_err(|_| Invalid::Member {
+            member: "name",
+            rule: "must be 1 to 200 characters, none of them a control character",
+        })?;
+        let new = New { name, email: address(&email)?, password, email_verified };
+        let person = identity.enrol(new, &call.by).await.map_err(|error| match error {
+            EnrolError::EmailTaken => Problem::Conflict("Another user has this address"),
+            EnrolError::Password(error) => Invalid::Password(error).into(),
+            EnrolError::Busy => Problem::Unavailable(authz_core::Unavailable::Busy),
+            EnrolError::Store(error) => error.into(),
+        })?;
+        let id = person.to_string();
+        let body = json!(self.user_of(&id).await?);
+        Ok(Made { location: path_of("users", &id), id, body })
+    }
+
+    pub(super) async fn make_invitation(&self, call: &Call<'_>) -> Result<Made, Problem> {
+        let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
+        let InvitationAsked { email, language } = call.json()?;
+        let email = email.as_deref().map(address).transpose()?;
+        let language = match language {
+            Some(Tongue::German) => Language::German,
+            Some(Tongue::English) | None => Language::English,
+        };
+        let Invited { invitation, link } = identity.invite(email.as_ref(), language, &call.by).await?;
+        let invitation_id = invitation.to_string();
+        let mailed = link.is_none();
+        let link = link.map(|link| link.expose_secret().to_owned());
+        let body = json!(MadeInvitation { invitation_id: invitation_id.clone(), link, mailed });
+        Ok(Made { id: invitation_id, location: None, body })
+    }
+
+    pub(super) async fn list_users(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        if let Some(email) = call.query.one("email") {
+            let users = self.user_at(&address(email)?).await?.into_iter().collect();
+            return Ok(shown(&Users { users, next: None }));
+        }
+        let listed = self.oversight.people(call.cursor(), call.query.limit()?).await?;
+        let page =
+            Users { users: listed.items.into_iter().map(ShownUser::from).collect(), next: listed.next };
+        Ok(self.page(call, &page, page.next.as_deref()))
+    }
+
+    /// Who has an address.
+    async fn user_at(&self, email: &Email) -> Result<Option<ShownUser>, Problem> {
+        let Some((owner, _)) = self.store.holder(ClaimKind::Email, email.as_str()).await? else {
+            return Ok(None);
+        };
+        let person = self.oversight.person(&person_id(&owner)?).await?;
+        // A claim may stand for an account that has another address by now.
+        Ok(person.filter(|person| person.email == email.as_str()).map(ShownUser::from))
+    }
+
+    pub(super) async fn show_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        Ok(shown(&self.user_of(&call.id).await?))
+    }
+
+    pub(super) async fn user_of(&self, id: &str) -> Result<ShownUser, Problem> {
+        let person = self.oversight.person(&person_id(id)?).await?;
+        Ok(person.ok_or(Problem::Unknown("user"))?.into())
+    }
+
+    pub(super) async fn change_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let person = self.person(call).await?;
+        let UserChange { status } = call.json()?;
+        let set = self.oversight.set_person(&person, status.into(), &call.by).await;
+        set.map_err(Problem::about("user"))?;
+        self.show_user(call).await
+    }
+
+    pub(super) async fn end_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let person = self.person(call).await?;
+        self.oversight.end_everything(&person, &call.by).await.map_err(Problem::about("user"))?;
+        Ok(gone())
+    }
+
+    pub(super) async fn delete_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let person = person_id(&call.id)?;
+        let known = self.oversight.person(&person).await?.is_some();
+        // Nobody who was never here is written down as deleted; of somebody who is, what is left undone is done now.
+        if !known && self.oversight.status_of(&person).await? != Status::Deleted {
+            return Err(Problem::Unknown("user"));
+        }
+        let deleted = self.oversight.set_person(&person, Status::Deleted, &call.by).await;
+        deleted.map_err(Problem::about("user"))?;
+        if known { Ok(gone()) } else { Err(Problem::Unknown("user")) }
+    }
+
+    /// The person in the path, who has an account.
+    async fn person(&self, call: &Call<'_>) -> Result<PersonId, Problem> {
+        let person = person_id(&call.id)?;
+        match self.oversight.person(&person).await? {
+            Some(_) => Ok(person),
+            None => Err(Problem::Unknown("user")),
+        }
+    }
+}
+
+const NO_ACCOUNTS: Problem = Problem::Conflict("No accounts are kept here");
+
+fn person_id(text: &str) -> Result<PersonId, Problem> {
+    PersonId::parse(text).map_err(|_| Problem::Unknown("user"))
+}
+
+fn address(text: &str) -> Result<Email, Problem> {
+    let rule = "must be an e-mail address";
+    Email::parse(text).map_err(|_| Invalid::Member { member: "email", rule }.into())
+}

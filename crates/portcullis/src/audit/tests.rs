@@ -1,0 +1,234 @@
+use ambient::{ManualClock, SeededEntropy};
+use async_trait::async_trait;
+use authz_core::{AccountEvent, LogInRefusal, Refusal};
+use store::{
+    Claim, ClaimKind, Claimed, Filter, Found, GrantId, Inspect, Key, Kind, Look, Memory, Page, PersonId, Row,
+    Seen, Store,
+};
+
+use super::*;
+
+/// A store that is away, now and then: of what is written while it is, every other piece arrives and its answer does not.
+#[derive(Default)]
+struct Away {
+    store: Memory,
+    away: Mutex<bool>,
+    wrote: Mutex<u32>,
+}
+
+#[async_trait]
+impl Store for Away {
+    async fn read(&self, key: &Key) -> Result<Option<Row>, StoreError> {
+        self.store.read(key).await
+    }
+
+    async fn look(&self, look: &Look) -> Result<Seen, StoreError> {
+        self.store.look(look).await
+    }
+
+    async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
+        if !*self.away.lock() {
+            return self.store.commit(changes).await;
+        }
+        let wrote = {
+            let mut wrote = self.wrote.lock();
+            *wrote += 1;
+            *wrote
+        };
+        if wrote % 2 == 0 {
+            let _ = self.store.commit(changes).await?;
+        }
+        Err(StoreError::unavailable("Connection reset"))
+    }
+
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
+        self.store.claim(claim).await
+    }
+
+    async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
+        self.store.holder(kind, key).await
+    }
+
+    async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError> {
+        self.store.release(kind, key, owner).await
+    }
+
+    async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError> {
+        self.store.sweep(now, at_most).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.store.ready().await
+    }
+}
+
+#[async_trait]
+impl Inspect for Away {
+    async fn list(
+        &self,
+        kind: Kind,
+        filter: Filter<'_>,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<Page, StoreError> {
+        self.store.list(kind, filter, after, at_most).await
+    }
+}
+
+struct Scene {
+    audit: Audit,
+    store: Arc<Away>,
+    clock: Arc<ManualClock>,
+}
+
+fn scene() -> Scene {
+    let (store, clock) = (Arc::new(Away::default()), Arc::new(ManualClock::at(Time(1_000))));
+    let audit = Audit::new(store.clone(), clock.clone(), Arc::new(SeededEntropy::new(1)));
+    Scene { audit, store, clock }
+}
+
+impl Scene {
+    async fn pieces(&self) -> Vec<Trail> {
+        let page = self.store.list(Kind::Trail, Filter::All, None, 1_000).await.unwrap();
+        page.rows.iter().map(|row| Found::<Trail>::decode(row).unwrap().record).collect()
+    }
+
+    async fn entries(&self) -> Vec<Entry> {
+        self.pieces().await.into_iter().flat_map(|piece| piece.entries).collect()
+    }
+
+    async fn names(&self) -> Vec<String> {
+        self.entries().await.into_iter().map(|entry| entry.name).collect()
+    }
+}
+
+fn refreshed(number: u32) -> Event {
+    Event::Refreshed { grant: GrantId::new([1; 16]), number }
+}
+
+fn refused(address: [u8; 4]) -> Event {
+    let from = Some(address.into());
+    Event::Refused { endpoint: "token", refusal: Refusal::RefreshForged, client: None, from }
+}
+
+#[tokio::test]
+async fn what_is_told_is_in_the_trail_and_swept_when_its_time_is_over() {
+    let scene = scene();
+    let person = PersonId::parse("usr_ada").unwrap();
+    let why = LogInRefusal::Password;
+    scene.audit.tell(&AccountEvent::LogInRefused { person: Some(person.clone()), why }.into());
+    scene.audit.write().await.unwrap();
+    let entries = scene.entries().await;
+    assert_eq!((entries.len(), entries[0].person.as_ref(), entries[0].at), (1, Some(&person), Time(1_000)));
+    scene.clock.advance(90 * 86_400);
+    assert_eq!(scene.store.sweep(scene.clock.now(), 10).await.unwrap(), 0);
+    scene.clock.advance(1);
+    assert_eq!(scene.store.sweep(scene.clock.now(), 10).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn with_a_retention_of_nothing_events_are_in_the_log_alone() {
+    let Scene { audit, store, .. } = scene();
+    let audit = audit.kept_for(Lifetime::seconds(0));
+    let log = crate::telemetry::tests::logged(async { audit.tell(&refreshed(1)) }).await.1;
+    audit.write().await.unwrap();
+    assert!(store.list(Kind::Trail, Filter::All, None, 1).await.unwrap().rows.is_empty());
+    assert!(log.contains("refreshed") && log.contains("done"), "{log}");
+}
+
+/// Nobody who reads finds an entry by the time of a piece that began long before.
+#[tokio::test]
+async fn pieces_are_short_in_entries_and_in_time_and_keep_their_order() {
+    let scene = scene();
+    for number in 0..250 {
+        scene.audit.tell(&refreshed(number));
+    }
+    scene.clock.advance(APART_AT_LEAST);
+    scene.audit.tell(&refreshed(250));
+    scene.audit.write().await.unwrap();
+    let pieces = scene.pieces().await;
+    let mut lengths: Vec<usize> = pieces.iter().map(|piece| piece.entries.len()).collect();
+    lengths.sort_unstable();
+    assert_eq!(lengths, [1, 50, 100, 100]);
+    for piece in pieces {
+        let numbers: Vec<u32> =
+            piece.entries.iter().map(|entry| entry.detail["number"].parse().unwrap()).collect();
+        assert!(numbers.is_sorted(), "{numbers:?}");
+    }
+    assert_eq!(scene.audit.waiting(), 0);
+}
+
+const APART_AT_LEAST: i64 = 30;
+
+#[tokio::test]
+async fn a_store_that_is_away_loses_nothing_and_doubles_nothing() {
+    let scene = scene();
+    *scene.store.away.lock() = true;
+    for number in 0..5 {
+        scene.audit.tell(&refreshed(number));
+        assert!(scene.audit.write().await.is_err());
+    }
+    assert_eq!(scene.audit.waiting(), 5);
+    *scene.store.away.lock() = false;
+    scene.audit.write().await.unwrap();
+    let mut numbers: Vec<String> =
+        scene.entries().await.iter().map(|entry| entry.detail["number"].clone()).collect();
+    numbers.sort();
+    assert_eq!(numbers, ["0", "1", "2", "3", "4"]);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_counted_and_the_trail_says_so() {
+    let scene = scene();
+    *scene.store.away.lock() = true;
+    for number in 0..10_100 {
+        scene.audit.tell(&refreshed(number));
+    }
+    let lost = scene.audit.lost();
+    assert!(lost > 0 && scene.audit.waiting() as u64 + lost == 10_100, "{lost}");
+    *scene.store.away.lock() = false;
+    scene.audit.write().await.unwrap();
+    scene.audit.tell(&refreshed(0));
+    scene.audit.write().await.unwrap();
+    let told: Vec<Entry> =
+        scene.entries().await.into_iter().filter(|entry| entry.name == "events_lost").collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].detail["number"], lost.to_string());
+}
+
+/// Anybody can be refused a thousand times a second; what is known of people and grants is kept all the same.
+#[tokio::test]
+async fn strangers_cannot_fill_the_trail() {
+    let scene = scene();
+    for _ in 0..1_000 {
+        scene.audit.tell(&refused([192, 0, 2, 1]));
+    }
+    for host in 0..=255 {
+        scene.audit.tell(&refused([198, 51, 100, host]));
+    }
+    scene.audit.tell(&refreshed(1));
+    scene.clock.advance(60);
+    scene.audit.tell(&refused([192, 0, 2, 1]));
+    scene.audit.write().await.unwrap();
+    let names = scene.names().await;
+    let count = |name: &str| names.iter().filter(|own| *own == name).count();
+    assert_eq!((count("refused"), count("refreshed"), count("refusals_omitted")), (121, 1, 1), "{names:?}");
+    assert_eq!(scene.audit.lost(), 1_256 - 120);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_is_written_within_moments_and_the_rest_at_the_end() {
+    let scene = scene();
+    let first = async {
+        tokio::select! {
+            () = scene.audit.keep_writing() => {}
+            () = sleep(GATHERED_FOR * 3) => {}
+        }
+    };
+    scene.audit.tell(&refreshed(1));
+    first.await;
+    assert_eq!(scene.names().await, ["refreshed"]);
+    scene.audit.tell(&refreshed(2));
+    scene.audit.finish().await;
+    assert_eq!(scene.names().await, ["refreshed", "refreshed"]);
+}

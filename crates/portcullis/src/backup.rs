@@ -1,0 +1,232 @@
+//! The database of a data folder as one file, and back.
+//!
+//! A backup is taken while a server runs. The master key is not in it: whoever finds the backup has sealed secrets and digests,
+//! and no key to them. So the key is kept elsewhere, and a backup without it is of no use.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use store::{Sqlite, StoreError};
+use thiserror::Error;
+
+use crate::data::{DataError, DataFolder};
+
+/// Why there is no backup, or nothing was restored.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The records are not in a file.
+    #[error(
+        "the configured store is no file; a Redis is backed up by its own means (RDB, AOF), and of memory nothing is kept"
+    )]
+    NotAFile,
+    /// There is nothing to back up.
+    #[error("there is no database in {}; name the data folder by --data", .0.display())]
+    NoDatabase(PathBuf),
+    /// Something is there already.
+    #[error("{} is there already, and nothing is written over it", .0.display())]
+    Exists(PathBuf),
+    /// There is a database in the folder already.
+    #[error("{} is there already; with --replace it is put aside, as {}", .database.display(), .aside.display())]
+    DatabaseExists {
+        /// What is there.
+        database: PathBuf,
+        /// Where it would be put.
+        aside: PathBuf,
+    },
+    /// A file cannot be read or written.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database cannot be read, or the backup not be written.
+    #[error("{} cannot be copied: {source}", .path.display())]
+    Store {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+    /// The folder, or that a server has it.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+/// What was restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// Where the database is now that was there before.
+    pub aside: Option<PathBuf>,
+    /// Whether the folder has a master key; whether it is the right one is seen when a server starts.
+    pub has_key: bool,
+}
+
+/// Writes the database of the data folder at `folder`, which a server may have meanwhile, into a new file at `file`, readable by
+/// its owner alone. It appears whole or not at all. It blocks; answers its size in bytes.
+///
+/// # Errors
+///
+/// [`BackupError`]; there is no file then.
+pub fn back_up(folder: &Path, file: &Path) -> Result<u64, BackupError> {
+    let database = DataFolder::database_in(folder);
+    if !database.is_file() {
+        return Err(BackupError::NoDatabase(folder.to_owned()));
+    }
+    let unfinished = beside(file, ".unfinished");
+    copy(&database, file, &unfinished)?;
+    fs::metadata(file).map(|metadata| metadata.len()).map_err(of(file))
+}
+
+/// Puts the backup at `file` into the data folder at `folder`, which no server may have. A database that is there is put aside
+/// with `replace`, and else left as it is. It blocks.
+///
+/// # Errors
+///
+/// [`BackupError`]; the folder is as it was then.
+pub fn restore(file: &Path, folder: &Path, replace: bool) -> Result<Restored, BackupError> {
+    if !file.is_file() {
+        return Err(of(file)(ErrorKind::NotFound.into()));
+    }
+    let data = DataFolder::open(folder)?;
+    let (database, aside) = (data.database(), aside(folder)?);
+    let there = database.try_exists().map_err(of(&database))?;
+    if there && !replace {
+        return Err(BackupError::DatabaseExists { database, aside });
+    }
+    // All that can fail for long comes before anything is moved.
+    let new = beside(&database, ".restored");
+    let _ = fs::remove_file(&new);
+    let copied = Sqlite::copy_file(file, &new);
+    copied.inspect_err(|_| drop(fs::remove_file(&new))).map_err(of_store(file))?;
+    // The log belongs to the database beside it: without one, what is left of an older is not for this one.
+    for suffix in ["-wal", "-shm", ""] {
+        let (from, to) = (beside(&database, suffix), beside(&aside, suffix));
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(of(&from)(error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    fs::rename(&new, &database).map_err(of(&database))?;
+    sync(folder)?;
+    let has_key = folder.join("master.key").is_file();
+    Ok(Restored { aside: there.then_some(aside), has_key })
+}
+
+/// The name is taken before anything is copied, and the content put under it when it is whole.
+fn copy(from: &Path, to: &Path, unfinished: &Path) -> Result<(), BackupError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    match options.open(to) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return Err(BackupError::Exists(to.to_owned()));
+        }
+        Err(error) => return Err(of(to)(error)),
+    }
+    let copied = Sqlite::copy_file(from, unfinished)
+        .map_err(of_store(from))
+        .and_then(|()| fs::rename(unfinished, to).map_err(of(to)));
+    if copied.is_err() {
+        let _ = (fs::remove_file(unfinished), fs::remove_file(to));
+    }
+    copied?;
+    sync(to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new(".")))
+}
+
+/// A name beside the database that nothing has.
+fn aside(folder: &Path) -> Result<PathBuf, BackupError> {
+    let database = DataFolder::database_in(folder);
+    let mut number = 1_u32;
+    loop {
+        let path = beside(&database, &format!(".before-{number}"));
+        if !path.try_exists().map_err(of(&path))? {
+            return Ok(path);
+        }
+        number = number.saturating_add(1);
+    }
+}
+
+/// A name is on the disk when its folder is; where folders cannot be opened, renaming is durable by itself.
+fn sync(folder: &Path) -> Result<(), BackupError> {
+    if cfg!(unix) {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(of(folder))
+    } else {
+        Ok(())
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn of(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    |source| BackupError::Io { path: path.to_owned(), source }
+}
+
+fn of_store(path: &Path) -> impl FnOnce(StoreError) -> BackupError {
+    |source| BackupError::Store { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_backup_is_written_over_nothing_and_for_its_owner_alone() {
+        let home = TempDir::new().unwrap();
+        let (folder, file) = (home.path().join("data"), home.path().join("a.backup"));
+        assert!(matches!(back_up(&folder, &file), Err(BackupError::NoDatabase(_))));
+        let data = DataFolder::open(&folder).unwrap();
+        // A server has it.
+        let store = Sqlite::open(&data.database()).unwrap();
+        assert!(back_up(&folder, &file).unwrap() > 0);
+        assert!(matches!(back_up(&folder, &file), Err(BackupError::Exists(_))));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let nowhere = home.path().join("none").join("a.backup");
+        assert!(matches!(back_up(&folder, &nowhere), Err(BackupError::Io { .. })));
+        drop(store);
+        let names = fs::read_dir(home.path()).unwrap().count();
+        assert_eq!(names, 2, "the folder and the backup");
+    }
+
+    #[test]
+    fn nothing_is_restored_under_a_server_nor_over_a_database_nor_from_another_file() {
+        let home = TempDir::new().unwrap();
+        let (folder, file) = (home.path().join("data"), home.path().join("a.backup"));
+        let data = DataFolder::open(&folder).unwrap();
+        drop(Sqlite::open(&data.database()).unwrap());
+        back_up(&folder, &file).unwrap();
+        assert!(matches!(restore(&file, &folder, true), Err(BackupError::Data(DataError::InUse(_)))));
+        drop(data);
+        assert!(matches!(restore(&file, &folder, false), Err(BackupError::DatabaseExists { .. })));
+        let other = home.path().join("other");
+        fs::write(&other, "text".repeat(1_000)).unwrap();
+        assert!(matches!(restore(&other, &folder, true), Err(BackupError::Store { .. })));
+        assert!(matches!(restore(&home.path().join("none"), &folder, true), Err(BackupError::Io { .. })));
+
+        let first = restore(&file, &folder, true).unwrap();
+        let second = restore(&file, &folder, true).unwrap();
+        assert!(first.aside.as_ref().unwrap().is_file() && second.aside.as_ref().unwrap().is_file());
+        assert!(first.aside != second.aside && !first.has_key);
+        Sqlite::open(&DataFolder::database_in(&folder)).unwrap();
+        let anew = restore(&file, &home.path().join("new"), false).unwrap();
+        assert_eq!(anew, Restored { aside: None, has_key: false });
+    }
+}

@@ -1,0 +1,180 @@
+//! The way to the administration: over HTTP to a server that runs, or into the store of one that does not.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Request, Response, Uri};
+use http_io::{Client, Fetch as _, Guard, Limits};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use zeroize::Zeroizing;
+
+use super::ask::{Ask, Shape};
+use super::{AdminError, Reach};
+use crate::cli::{Environment, RunError};
+use crate::compose::{OpenError, Portcullis};
+use crate::config::{Config, Settings, StoreKind};
+use crate::data::{DataError, DataFolder};
+
+/// More than any page.
+const LIMITS: Limits = Limits { body: 16 << 20, time: Duration::from_secs(60) };
+/// How long another command may have the data folder, or a server that starts.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The way.
+pub(super) enum Way {
+    /// A server that runs.
+    Server {
+        /// Where, without a slash at the end.
+        url: String,
+        /// What opens its administration.
+        authorization: HeaderValue,
+        /// What asks it.
+        client: Client,
+    },
+    /// The store itself.
+    Store(Box<Portcullis>),
+}
+
+impl Way {
+    /// The server that is named, or the one that has the data folder; else what is in the data folder, or in the Redis that is
+    /// configured.
+    pub(super) async fn find(reach: &Reach, environment: &Environment<'_>) -> Result<Self, RunError> {
+        let flag = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+        let flags = Settings {
+            data: flag(&reach.data),
+            admin_key_file: flag(&reach.admin_key_file),
+            ..Settings::default()
+        };
+        let mut settings = Settings::gathered(flags, reach.config.as_deref(), environment.look_up)?;
+        let key = settings.admin_key(environment.look_up)?;
+        if let Some(url) = &reach.url {
+            return Ok(Self::server(url, key)?);
+        }
+        if reach.data.is_some() {
+            // Who names a folder means it, wherever servers keep their records.
+            (settings.store, settings.store_file) = (None, None);
+        }
+        let config = Config::of(&settings, environment.look_up)?;
+        match &config.store {
+            StoreKind::Memory => Err(AdminError::Forgetful.into()),
+            StoreKind::Redis(_) => Ok(Self::Store(Box::new(Portcullis::open(config).await?))),
+            StoreKind::Sqlite => Self::folder(config, key).await,
+        }
+    }
+
+    fn server(url: &str, key: Option<SecretString>) -> Result<Self, AdminError> {
+        let url = url.trim_end_matches('/').to_owned();
+        let uri: Uri = url.parse().map_err(|_| AdminError::Url)?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.query().is_some() {
+            return Err(AdminError::Url);
+        }
+        let key = key.ok_or_else(|| AdminError::NoKey(url.clone()))?;
+        let text = Zeroizing::new(format!("Bearer {}", key.expose_secret()));
+        let mut authorization = HeaderValue::from_str(&text).map_err(|_| AdminError::Key)?;
+        authorization.set_sensitive(true);
+        // The operator names it, so it may be anywhere of theirs; without TLS the key goes to no public address.
+        let guard = Guard::public_only().dangerous_loopback().dangerous_private_networks();
+        Ok(Self::Server { url, authorization, client: Client::new(guard)? })
+    }
+
+    async fn folder(mut config: Config, key: Option<SecretString>) -> Result<Self, RunError> {
+        let folder = config.data.clone();
+        if !DataFolder::database_in(&folder).is_file() {
+            return Err(AdminError::NoDatabase(folder).into());
+        }
+        // Links to hand over lead to where the last server was.
+        config.issuer = config.issuer.or_else(|| DataFolder::last_issuer_in(&folder));
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match Portcullis::open(config.clone()).await {
+                Ok(portcullis) => return Ok(Self::Store(Box::new(portcullis))),
+                Err(OpenError::Data(in_use @ DataError::InUse(_))) => {
+                    if let Some(url) = DataFolder::told_in(&folder) {
+                        return Ok(Self::server(&url, key)?);
+                    }
+                    if Instant::now() >= until {
+                        return Err(OpenError::Data(in_use).into());
+                    }
+                    sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The body of the answer, if it is a good one.
+    pub(super) async fn asked(&self, ask: &Ask) -> Result<Bytes, AdminError> {
+        let answer = match self {
+            Self::Server { url, authorization, client } => {
+                let mut request = request(url, ask).ok_or(AdminError::Url)?;
+                request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+                let answer = client.fetch(request, LIMITS).await;
+                answer.map_err(|source| AdminError::Fetch { url: url.clone(), source })?
+            }
+            Self::Store(portcullis) => {
+                let issuer = portcullis.issuer();
+                if matches!(ask.shape, Shape::Followed) && self.is_nobodys() {
+                    return Err(AdminError::NothingToFollow);
+                }
+                let request = request(issuer.path(), ask).ok_or_else(|| self.strange())?;
+                portcullis.operate(&request).await
+            }
+        };
+        if answer.status().is_success() { Ok(answer.into_body()) } else { Err(self.problem(&answer)) }
+    }
+
+    /// Ends it: what was done is in the audit trail then.
+    pub(super) async fn close(self) {
+        if let Self::Store(portcullis) = self {
+            portcullis.audit().finish().await;
+        }
+    }
+
+    /// Why an answer is none.
+    pub(super) fn strange(&self) -> AdminError {
+        AdminError::Strange(match self {
+            Self::Server { url, .. } => url.clone(),
+            Self::Store(portcullis) => portcullis.issuer().to_string(),
+        })
+    }
+
+    /// Whether no other process can write to the store meanwhile.
+    fn is_nobodys(&self) -> bool {
+        match self {
+            Self::Server { .. } => false,
+            Self::Store(portcullis) => portcullis.has_data_folder(),
+        }
+    }
+
+    fn problem(&self, answer: &Response<Bytes>) -> AdminError {
+        let document = String::from_utf8_lossy(answer.body()).into_owned();
+        let said: Value = serde_json::from_str(&document).unwrap_or_default();
+        // A server that waits for its store speaks as OAuth does.
+        let detail = ["detail", "error_description"].iter().find_map(|member| said.get(member)?.as_str());
+        match detail {
+            Some(detail) => AdminError::Problem {
+                status: answer.status(),
+                detail: super::table::clean(detail.trim_end_matches('.')),
+                document,
+            },
+            None => self.strange(),
+        }
+    }
+}
+
+fn request(base: &str, ask: &Ask) -> Option<Request<Bytes>> {
+    let request = Request::builder()
+        .method(ask.method.clone())
+        .uri(format!("{base}{}", ask.target()))
+        .header(ACCEPT, "application/json");
+    let request = match ask.body {
+        Some(_) => request.header(CONTENT_TYPE, "application/json"),
+        None => request,
+    };
+    request.body(ask.bytes()).ok()
+}

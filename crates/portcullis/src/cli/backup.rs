@@ -1,0 +1,104 @@
+//! `portcullis backup` and `portcullis restore`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::{Environment, RunError};
+use crate::backup::{self, BackupError, Restored};
+use crate::config::{Config, Settings, StoreKind};
+
+/// Write the database into a file, while a server runs or not
+///
+/// The master key is not in it: keep that elsewhere, for without it the backup is of no use. Nothing is written over.
+#[derive(Debug, clap::Args)]
+pub(super) struct Backup {
+    /// The file to write
+    file: PathBuf,
+    #[command(flatten)]
+    folder: Folder,
+}
+
+/// Put a backup into a data folder that no server has
+///
+/// What has happened since the backup was taken is undone, but for this: tokens that were renewed since are taken as the newest,
+/// so nobody is logged out. The master key of that database must be in the folder, or set.
+#[derive(Debug, clap::Args)]
+pub(super) struct Restore {
+    /// The backup
+    file: PathBuf,
+    #[command(flatten)]
+    folder: Folder,
+    /// Put a database that is in the folder aside; without it nothing is done then
+    #[arg(long)]
+    replace: bool,
+}
+
+/// Which data folder.
+#[derive(Debug, clap::Args)]
+struct Folder {
+    /// The data folder
+    ///
+    /// [variable: PORTCULLIS_DATA] [default: ./portcullis-data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<String>,
+    /// A TOML file with settings, as of serve
+    ///
+    /// [variable: PORTCULLIS_CONFIG] [default: none]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Folder {
+    fn config(&self, environment: &Environment<'_>) -> Result<Config, RunError> {
+        let data = self.data.as_deref().and_then(|text| text.parse().ok());
+        let flags = Settings { data, ..Settings::default() };
+        let mut settings = Settings::gathered(flags, self.config.as_deref(), environment.look_up)?;
+        if self.data.is_some() {
+            (settings.store, settings.store_file) = (None, None);
+        }
+        let config = Config::of(&settings, environment.look_up)?;
+        match config.store {
+            StoreKind::Sqlite => Ok(config),
+            StoreKind::Memory | StoreKind::Redis(_) => Err(BackupError::NotAFile.into()),
+        }
+    }
+}
+
+pub(super) fn back_up(
+    Backup { file, folder }: Backup,
+    environment: &Environment<'_>,
+    out: &mut dyn Write,
+) -> Result<(), RunError> {
+    let config = folder.config(environment)?;
+    let size = backup::back_up(&config.data, &file)?;
+    let key = config.data.join("master.key");
+    writeln!(out, "{} has everything of {} ({size} bytes).", file.display(), config.data.display())?;
+    let where_it_is = match config.master_key.is_none() && key.is_file() {
+        true => format!("Keep {} too, at another place", key.display()),
+        false => "Keep it too, at another place".to_owned(),
+    };
+    writeln!(out, "The master key is not in it. {where_it_is}: without the key the backup is of no use.")?;
+    Ok(())
+}
+
+pub(super) fn restore(
+    Restore { file, folder, replace }: Restore,
+    environment: &Environment<'_>,
+    out: &mut dyn Write,
+) -> Result<(), RunError> {
+    let config = folder.config(environment)?;
+    let Restored { aside, has_key } = backup::restore(&file, &config.data, replace)?;
+    writeln!(out, "{} has everything of {}.", config.data.display(), file.display())?;
+    if let Some(aside) = aside {
+        writeln!(out, "The database that was there is {} now.", aside.display())?;
+    }
+    if !has_key && config.master_key.is_none() {
+        let key = config.data.join("master.key");
+        writeln!(
+            out,
+            "The master key is not in a backup: put it into {}, or set PORTCULLIS_MASTER_KEY, before a server starts.",
+            key.display()
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! `portcullis server|client|user|grant|consent|key|event`, on a server that runs and on the data folder of one that does not.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+use testkit::redis_server::RedisServer;
+
+use crate::process::{ADMIN_KEY, MASTER_KEY, Process, command, on_redis, run};
+
+/// The settings of a command, and of the server that it may find.
+type Settings<'a> = Vec<(&'a str, &'a str)>;
+
+/// Runs a command that must succeed; answers what it printed.
+fn done(arguments: &str, settings: &Settings<'_>) -> String {
+    let (status, out, told) = run(arguments, settings);
+    assert_eq!((status, told.as_str()), (0, ""), "{arguments}: {out}");
+    out
+}
+
+/// The same with `--json`, of which there is one document.
+fn document(arguments: &str, settings: &Settings<'_>) -> Value {
+    let out = done(&format!("{arguments} --json"), settings);
+    assert_eq!(out.lines().count(), 1, "{arguments}: {out}");
+    serde_json::from_str(&out).unwrap()
+}
+
+/// Runs a command that must fail with this status, and say this.
+fn refused(arguments: &str, settings: &Settings<'_>, expected: i32, words: &str) {
+    let (status, out, told) = run(arguments, settings);
+    assert_eq!((status, out.as_str()), (expected, ""), "{arguments}: {told}");
+    assert!(told.contains(words) && told.lines().count() == 1, "{arguments}: {told}");
+}
+
+fn text(document: &Value, member: &str) -> String {
+    document[member].as_str().unwrap_or_else(|| panic!("no {member} in {document}")).to_owned()
+}
+
+/// Everything that there is to do, with its answers.
+fn everything(settings: &Settings<'_>, home: &Path) {
+    let made = document(
+        "server create --name Notes --resource-url http://127.0.0.1:3000/mcp --scope notes:read",
+        settings,
+    );
+    let server = text(&made, "server_id");
+    assert!(text(&made, "api_key").starts_with("sak_") && made["scopes"][0]["name"] == "notes:read");
+    refused(
+        "server create --name Two --resource-url http://127.0.0.1:3000/mcp",
+        settings,
+        5,
+        "registered already",
+    );
+    refused(
+        "server create --name Two --resource-url http://a.example",
+        settings,
+        2,
+        "resource_url must be https",
+    );
+    refused("server show srv_nothing", settings, 4, "There is no such server");
+    let shown = done("server list", settings);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines[0].starts_with("SERVER ") && lines[0].contains("RESOURCE"), "{shown}");
+    assert!(lines[1].starts_with(&server) && lines[1].contains("notes:read") && lines.len() == 2, "{shown}");
+    let changed =
+        document(&format!("server change {server} --name Other --owner-email a@example.com"), settings);
+    assert_eq!((&changed["name"], &changed["owner_email"]), (&"Other".into(), &"a@example.com".into()));
+    refused(&format!("server change {server}"), settings, 2, "say what to change");
+    assert_eq!(document(&format!("server block {server}"), settings)["status"], "blocked");
+    assert_eq!(document(&format!("server unblock {server}"), settings)["status"], "active");
+    let rotated = document(&format!("server rotate-key {server} --grace 60"), settings);
+    assert_ne!(rotated["api_key"], made["api_key"]);
+
+    let created =
+        format!("client create --name Tool --redirect-uri https://tool.example/cb --server {server}");
+    let client = text(&document(&created, settings), "client_id");
+    let changed = document(&format!("client change {client} --first-party true"), settings);
+    assert_eq!((&changed["vouched"], &changed["first_party"]), (&true.into(), &true.into()));
+    assert_eq!(document(&format!("client block {client}"), settings)["status"], "blocked");
+    assert!(done("client list", settings).contains("Tool"));
+
+    let password = home.join("password");
+    std::fs::write(&password, "correct horse battery staple\n").unwrap();
+    let created = format!(
+        "user create --name Ada --email Ada@Example.com --password-file {} --verified",
+        password.display()
+    );
+    let user = text(&document(&created, settings), "user_id");
+    let found = document("user list --email ada@example.com", settings);
+    assert_eq!(found["users"][0]["password"], true);
+    let invited = document("user invite", settings);
+    assert!(text(&invited, "link").starts_with("https://auth.example.com/"), "{invited}");
+    assert_eq!(document(&format!("user block {user}"), settings)["status"], "blocked");
+    assert_eq!(document(&format!("user unblock {user}"), settings)["status"], "active");
+    assert!(done(&format!("user end {user} --yes"), settings).contains("have ended"));
+
+    assert_eq!(done(&format!("grant list --user {user} --connected"), settings), "No grants.\n");
+    assert_eq!(document(&format!("grant revoke --client {client} --yes"), settings)["revoked"], 0);
+    assert_eq!(document(&format!("consent list --user {user}"), settings)["next"], Value::Null);
+    refused(
+        &format!("consent withdraw --user {user} --client {client} --server {server} --yes"),
+        settings,
+        4,
+        "no such consent",
+    );
+
+    let key = document("key create ci --read-only", settings);
+    assert!(text(&key, "admin_key").starts_with("adm_"));
+    assert!(done("key list", settings).contains("ci "));
+    assert_eq!(done("key revoke ci --yes", settings), "The key is withdrawn.\n");
+    refused("key create ci", settings, 5, "has had this name before");
+
+    // Nobody sits at a test, so nobody can say yes.
+    for what in
+        [format!("user delete {user}"), format!("client delete {client}"), format!("server delete {server}")]
+    {
+        refused(&what, settings, 3, "nothing was done: say --yes");
+        assert!(done(&format!("{what} --yes"), settings).contains("is deleted"));
+        let shown = what.replace("delete", "show");
+        let (status, out, told) = run(&format!("{shown} --json"), settings);
+        assert_eq!((status, out.as_str()), (4, ""));
+        let problem: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!((&problem["status"], &problem["error"]), (&404.into(), &"not_found".into()));
+    }
+}
+
+#[test]
+fn all_commands_do_the_same_to_a_server_that_runs_and_to_the_data_folder_of_one_that_does_not() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let folder: Settings<'_> = vec![("PORTCULLIS_DATA", data.to_str().unwrap())];
+    let with_key: Settings<'_> = [folder.as_slice(), &[("PORTCULLIS_ADMIN_KEY", ADMIN_KEY)]].concat();
+    let server = Process::start(&with_key);
+    everything(&with_key, home.path());
+    refused("server list", &folder, 6, "set PORTCULLIS_ADMIN_KEY");
+    server.stop();
+
+    std::fs::remove_file(data.join("portcullis.db")).unwrap();
+    std::fs::remove_file(data.join("master.key")).unwrap();
+    refused("server list", &folder, 2, "there is no database");
+    Process::start(&folder).stop();
+    everything(&folder, home.path());
+    // The operator did it, and the trail knows.
+    let told = document("event list --name server_registered --limit 1", &folder);
+    assert_eq!(told["events"][0]["actor"], "operator", "{told}");
+    refused("event follow", &folder, 2, "nothing happens in it");
+}
+
+#[test]
+fn what_is_done_without_a_server_is_there_when_it_starts() {
+    let home = tempfile::tempdir().unwrap();
+    let folder: Settings<'_> = vec![("PORTCULLIS_DATA", home.path().to_str().unwrap())];
+    let first = Process::start(&folder).stop();
+    assert!(first.contains("ADMIN_KEY=adm_"), "{first}");
+    let made = document("key create mine", &folder);
+    let server = document("server create --name Notes --resource-url https://notes.example/mcp", &folder);
+    let _server = Process::start(&folder);
+    let key = text(&made, "admin_key");
+    let with_key = [folder.as_slice(), &[("PORTCULLIS_ADMIN_KEY", &key)]].concat();
+    let listed = document("server list", &with_key);
+    assert_eq!(listed["servers"][0]["server_id"], server["server_id"]);
+}
+
+#[test]
+fn a_server_is_found_by_its_folder_or_its_url_and_has_its_folder_to_itself() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().to_str().unwrap().to_owned();
+    let settings: Settings<'_> = vec![("PORTCULLIS_DATA", &data), ("PORTCULLIS_ADMIN_KEY", ADMIN_KEY)];
+    let server = Process::start(&settings);
+    let (status, out, told) = run("serve", &settings);
+    assert!(status == 1 && told.contains("another portcullis uses the data folder"), "{out}{told}");
+    let wrong =
+        vec![("PORTCULLIS_DATA", data.as_str()), ("PORTCULLIS_ADMIN_KEY", "another key that is long")];
+    refused("server list", &wrong, 6, "This is no admin key");
+
+    // A key in a file, and a server that is named.
+    let key = home.path().join("key");
+    let reader = text(&document("key create reader --read-only", &settings), "admin_key");
+    std::fs::write(&key, format!("{reader}\n")).unwrap();
+    let named = format!("--url {} --admin-key-file {}", server.base(), key.display());
+    assert_eq!(done(&format!("server list {named}"), &vec![]), "No servers.\n");
+    refused(&format!("key create another {named}"), &vec![], 6, "may read, and not change");
+    for (url, status, words) in [
+        ("127.0.0.1:8414", 2, "--url: it must be a URL"),
+        ("http://127.0.0.1:1", 1, "cannot be reached"),
+        ("http://8.8.8.8", 1, "its scheme is not https"),
+    ] {
+        refused(
+            &format!("server list --url {url} --admin-key-file {}", key.display()),
+            &vec![],
+            status,
+            words,
+        );
+    }
+    let elsewhere =
+        format!("server list --url {}/elsewhere --admin-key-file {}", server.base(), key.display());
+    refused(&elsewhere, &vec![], 1, "not as the administration");
+    refused("server list", &vec![("PORTCULLIS_STORE", "memory")], 2, "name the server by --url");
+}
+
+#[test]
+fn with_records_in_redis_the_store_is_opened_while_servers_use_it() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let _server = Process::start(&on_redis(&url));
+    let settings = vec![("PORTCULLIS_STORE", url.as_str()), ("PORTCULLIS_MASTER_KEY", MASTER_KEY)];
+    let server = document("server create --name Notes --resource-url https://notes.example/mcp", &settings);
+    let listed = document("server list", &settings);
+    assert_eq!(listed["servers"][0]["server_id"], server["server_id"]);
+}
+
+#[test]
+fn pages_are_followed_to_the_end_or_to_as_many_as_are_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let settings: Settings<'_> = vec![("PORTCULLIS_DATA", home.path().to_str().unwrap())];
+    Process::start(&settings).stop();
+    for number in 0..3 {
+        done(&format!("server create --name S --resource-url https://s{number}.example"), &settings);
+    }
+    assert_eq!(done("server list", &settings).lines().count(), 4);
+    let two = document("server list --limit 2", &settings);
+    assert_eq!(two["servers"].as_array().unwrap().len(), 2);
+    assert!(two["next"].is_string(), "{two}");
+}
+
+/// A process that is ended with this value.
+struct Following(Child);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = (self.0.kill(), self.0.wait());
+    }
+}
+
+#[test]
+fn events_are_followed_as_they_happen() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().to_str().unwrap();
+    let settings: Settings<'_> = vec![("PORTCULLIS_DATA", data), ("PORTCULLIS_ADMIN_KEY", ADMIN_KEY)];
+    let _server = Process::start(&settings);
+    let mut follow = command("event follow --since 0 --name admin_key_made --json", &settings);
+    let mut following = Following(follow.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(following.0.stdout.take().unwrap()).lines();
+    for name in ["one", "two"] {
+        done(&format!("key create {name}"), &settings);
+        let event: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!((&event["name"], &event["outcome"]), (&"admin_key_made".into(), &"done".into()));
+        assert!(event["detail"].to_string().contains(name), "{event}");
+    }
+}

@@ -1,0 +1,129 @@
+//! `portcullis backup`, `restore`, `check-config` and `completions`.
+
+use std::path::Path;
+
+use testkit::redis_server::RedisServer;
+
+use crate::process::{ADMIN_KEY, MASTER_KEY, Process, run};
+
+fn register(name: &str, settings: &[(&str, &str)]) {
+    let arguments = format!("server create --name {name} --resource-url https://{name}.example");
+    let (status, _, told) = run(&arguments, settings);
+    assert_eq!(status, 0, "{told}");
+}
+
+#[test]
+fn a_backup_of_a_running_server_is_restored_when_it_has_stopped() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, file) = (home.path().join("data"), home.path().join("a.backup"));
+    let settings = [("PORTCULLIS_DATA", data.to_str().unwrap()), ("PORTCULLIS_ADMIN_KEY", ADMIN_KEY)];
+    let server = Process::start(&settings);
+    register("before", &settings);
+    let (backup, restore) = (format!("backup {}", file.display()), format!("restore {}", file.display()));
+    let (status, out, told) = run(&backup, &settings);
+    assert_eq!(status, 0, "{told}");
+    assert!(out.contains("The master key is not in it") && out.contains("master.key"), "{out}");
+    let (status, _, told) = run(&backup, &settings);
+    assert!(status == 1 && told.contains("nothing is written over it"), "{told}");
+    register("after", &settings);
+    let (status, _, told) = run(&restore, &settings);
+    assert!(status == 1 && told.contains("another portcullis uses the data folder"), "{told}");
+    server.stop();
+
+    let (status, _, told) = run(&restore, &settings);
+    assert!(status == 1 && told.contains("with --replace"), "{told}");
+    let (status, out, told) = run(&format!("{restore} --replace"), &settings);
+    assert_eq!(status, 0, "{told}");
+    assert!(out.contains("portcullis.db.before-1 now") && !out.contains("master key"), "{out}");
+    let _server = Process::start(&settings);
+    let (_, listed, told) = run("server list", &settings);
+    assert!(listed.contains("before.example") && !listed.contains("after.example"), "{listed}{told}");
+}
+
+#[test]
+fn a_backup_needs_the_master_key_that_is_not_in_it() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, anew, file) =
+        (home.path().join("data"), home.path().join("anew"), home.path().join("a.backup"));
+    let settings = [("PORTCULLIS_DATA", data.to_str().unwrap())];
+    Process::start(&settings).stop();
+    register("before", &settings);
+    assert_eq!(run(&format!("backup {}", file.display()), &settings).0, 0);
+    let (status, out, told) =
+        run(&format!("restore {} --data {}", file.display(), anew.display()), &settings);
+    assert_eq!(status, 0, "{told}");
+    assert!(out.contains("put it into") && out.contains("PORTCULLIS_MASTER_KEY"), "{out}");
+    let list = format!("server list --data {}", anew.display());
+    let (status, _, told) = run(&list, &[]);
+    assert!(status == 1 && told.contains("master.key is gone"), "{told}");
+    std::fs::copy(data.join("master.key"), anew.join("master.key")).unwrap();
+    let (status, out, told) = run(&list, &[]);
+    assert!(status == 0 && out.contains("before.example"), "{told}");
+    let (status, _, told) = run(&format!("backup {}", file.display()), &[("PORTCULLIS_STORE", "memory")]);
+    assert!(status == 2 && told.contains("the configured store is no file"), "{told}");
+}
+
+fn checked(arguments: &str, settings: &[(&str, &str)], status: i32, words: &[&str]) {
+    let (ended, out, told) = run(format!("check-config {arguments}").trim(), settings);
+    let all = format!("{out}{told}");
+    assert_eq!(ended, status, "{all}");
+    for word in words {
+        assert!(all.contains(word), "{word} in {all}");
+    }
+    for secret in [ADMIN_KEY, MASTER_KEY, "the-word"] {
+        assert!(!all.contains(secret), "{secret} in {all}");
+    }
+}
+
+/// The line of a setting, in its three parts.
+fn line(data: &Path, key: &str) -> Vec<String> {
+    let settings = [("PORTCULLIS_DATA", data.to_str().unwrap()), ("PORTCULLIS_CODE_LIFETIME", "90s")];
+    let (_, out, _) = run("check-config --sign-up closed", &settings);
+    let line = out
+        .lines()
+        .find(|line| line.starts_with(&format!("{key} ")))
+        .unwrap_or_else(|| panic!("{key} in {out}"));
+    line.split("  ").map(str::trim).filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn check_config_shows_what_serve_would_read_and_changes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    assert_eq!(line(&data, "code_lifetime"), ["code_lifetime", "90s", "PORTCULLIS_CODE_LIFETIME"]);
+    assert_eq!(line(&data, "sign_up"), ["sign_up", "closed", "--sign-up"]);
+    assert_eq!(line(&data, "access_lifetime"), ["access_lifetime", "1h", "default"]);
+    let folder = [("PORTCULLIS_DATA", data.to_str().unwrap()), ("PORTCULLIS_ADMIN_KEY", ADMIN_KEY)];
+    checked("", &folder, 0, &["the first run makes one", "admin_key", "(set, and not shown)"]);
+    assert!(!data.exists());
+    checked("--code-lifetime 1x", &folder, 2, &["--code-lifetime"]);
+    checked("", &[("PORTCULLIS_STORE", "memory")], 0, &["forgotten", "A server can be run"]);
+
+    let server = Process::start(&folder);
+    checked("", &folder, 0, &["answers at http://127.0.0.1:", "is ready"]);
+    server.stop();
+    checked("", &folder, 0, &["the master key opens it", "--trusted-proxies names none"]);
+    let other = [folder.as_slice(), &[("PORTCULLIS_MASTER_KEY", MASTER_KEY)]].concat();
+    checked("", &other, 1, &["the master key is not the one"]);
+    std::fs::write(data.join("portcullis.db"), "text".repeat(2_000)).unwrap();
+    checked("", &folder, 1, &["the store cannot be used"]);
+}
+
+#[test]
+fn check_config_reaches_for_redis_and_shows_no_password() {
+    let redis = RedisServer::start_with(&["--requirepass", "the-word"]);
+    let url = redis.url().replace("redis://", "redis://:the-word@");
+    let settings = [("PORTCULLIS_STORE", url.as_str()), ("PORTCULLIS_MASTER_KEY", MASTER_KEY)];
+    checked("", &settings, 0, &["no server has used it yet"]);
+    checked("", &settings[..1], 2, &["PORTCULLIS_MASTER_KEY"]);
+    drop(redis);
+    checked("", &settings, 1, &["the store cannot be used"]);
+}
+
+#[test]
+fn shells_complete_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (status, out, told) = run(&format!("completions {shell}"), &[]);
+        assert!(status == 0 && out.contains("check-config") && out.contains("rotate-key"), "{told}");
+    }
+}
