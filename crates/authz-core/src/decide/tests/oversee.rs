@@ -1,5 +1,7 @@
 //! What people do about their own connections, and administrators about everybody's.
 
+use std::sync::Arc;
+
 use store::{Access, Account, Consent, Digest, Epoch, Lasting, RetiringKey, SecondFactors, Why};
 
 use super::*;
@@ -202,8 +204,8 @@ fn an_anonymous_account_names_nobody() {
 fn a_state_says_what_the_rules_would_say() {
     let connected = |change: fn(&mut Room)| {
         let mut room = Room::at_generation(2);
-        room.facts.client = Some(std::sync::Arc::new(Found { record: client(), mark: Mark::new([0; 16]) }));
-        room.facts.server = Some(std::sync::Arc::new(Found { record: server(), mark: Mark::new([0; 16]) }));
+        room.facts.client = Some(Arc::new(Found { record: client(), mark: Mark::new([0; 16]) }));
+        room.facts.server = Some(Arc::new(Found { record: server(), mark: Mark::new([0; 16]) }));
         change(&mut room);
         state(room.grant(), &room.facts, room.now)
     };
@@ -212,11 +214,12 @@ fn a_state_says_what_the_rules_would_say() {
     assert_eq!(connected(|room| room.facts.person.status = Status::Blocked), GrantState::Barred);
     assert_eq!(connected(|room| room.facts.person.epoch = Some(Epoch::new([1; 16]))), GrantState::Barred);
     assert_eq!(
-        connected(|room| room.facts.client.as_mut().unwrap().record.standing.status = Status::Deleted),
+        connected(|room| Arc::make_mut(room.facts.client.as_mut().unwrap()).record.standing.status =
+            Status::Deleted),
         GrantState::Barred
     );
     assert_eq!(
-        connected(|room| room.facts.server.as_mut().unwrap().record.status = Status::Blocked),
+        connected(|room| Arc::make_mut(room.facts.server.as_mut().unwrap()).record.status = Status::Blocked),
         GrantState::Barred
     );
     for (room, expected) in [(Room::requested(), GrantState::Asked), (Room::coded(), GrantState::Coded)] {
