@@ -31,7 +31,7 @@ impl Use<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// The grant.
-    pub grant: Option<Found<Grant>>,
+    pub grant: Option<Arc<Found<Grant>>>,
     /// The client that is asking, or else the grant's own.
     pub client: Option<Arc<Found<Client>>>,
     /// What is held against the person of the grant.

@@ -70,6 +70,38 @@ pub async fn links_are_those_of_the_record_as_seen(store: Subject) {
     assert!(seen.person.is_none());
 }
 
+/// Whatever a backend remembers of what it looked at: a block, its end, and a record that came about, bite on the next look.
+pub async fn a_look_sees_every_change_of_what_the_record_names(store: Subject) {
+    let grant = Sample::new(Kind::Grant, "g").client("c").person("p").server("r");
+    created(&store, &grant).await;
+    for (kind, id) in [(Kind::Client, "c"), (Kind::Person, "p"), (Kind::Server, "r"), (Kind::Client, "d")] {
+        let sample = |body: &str| Sample::new(kind, id).body(body);
+        let look = look_at(&grant, Some(&sample("")));
+        let seen = async || {
+            let mut bodies = Vec::new();
+            for _ in 0..3 {
+                let seen = store.look(&look).await.unwrap();
+                let linked = match kind {
+                    Kind::Client if id == "c" => seen.client,
+                    Kind::Person => seen.person,
+                    Kind::Server => seen.server,
+                    _ => seen.beside.clone(),
+                };
+                assert_eq!(linked, seen.beside);
+                bodies.push(seen.beside.map(|row| row.body));
+            }
+            bodies
+        };
+        assert_eq!(seen().await, [const { None }; 3], "{kind:?}");
+        let mut mark = created(&store, &sample("active")).await;
+        for body in ["active", "blocked", "active"] {
+            assert_eq!(seen().await, vec![Some(body.to_owned()); 3].as_slice(), "{kind:?}");
+            let next = if body == "active" { "blocked" } else { "active" };
+            mark = written(&store, &sample(next), Guard::This(mark)).await;
+        }
+    }
+}
+
 /// While somebody changes the grant first and the person after, no look sees the grant of later than the person: a person who
 /// was blocked before a grant was read is seen blocked.
 pub async fn the_record_is_read_no_later_than_the_others(store: Subject) {

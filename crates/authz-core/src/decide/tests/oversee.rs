@@ -37,7 +37,7 @@ fn a_narrowed_grant_and_its_living_access_tokens_have_what_is_left() {
 fn a_narrowed_grant_is_refreshed_and_a_lost_response_is_still_harmless() {
     let mut room = Room::at_generation(3);
     let narrowed = narrow(room.grant(), &scope("read")).unwrap().unwrap().grant;
-    room.facts.grant.as_mut().unwrap().record = narrowed;
+    Arc::make_mut(room.facts.grant.as_mut().unwrap()).record = narrowed;
     let refreshed = |room: &Room, number| {
         let genuine = room.genuine(number);
         room.weigh(refresh(
@@ -62,7 +62,7 @@ fn a_narrowed_grant_is_refreshed_and_a_lost_response_is_still_harmless() {
 fn a_code_that_is_out_shrinks_with_its_grant() {
     let mut room = Room::coded();
     let narrowed = narrow(room.grant(), &scope("read")).unwrap().unwrap().grant;
-    room.facts.grant.as_mut().unwrap().record = narrowed;
+    Arc::make_mut(room.facts.grant.as_mut().unwrap()).record = narrowed;
     let step = redeem(&room.code_request(), proven(&client()), &room.facts, room.setting(), &drawn(3));
     assert_eq!(room.then(step).outcome.unwrap().scope, scope("read"));
 }
