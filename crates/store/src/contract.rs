@@ -196,7 +196,8 @@ pub enum Claimed {
 /// - **Durable.** Both answers leave only when what decided them would survive a crash: the caller hands out tokens on `Done`
 ///   and revokes on what a `Stale` makes it read.
 /// - **One moment.** [`look`](Self::look) sees its rows as of one moment, or reads the record no later than the others.
-/// - **Fresh.** A read sees every commit that was answered before it began, in any process. No replica that lags.
+/// - **Fresh.** A read sees every commit that was answered before it began, in any process. No replica that lags. A backend that
+///   remembers records asks each time whether their marks are still the same.
 /// - **Opaque.** A backend never looks inside a body, and has no clock: an expired record may or may not be found.
 ///
 /// The price of a lie: a false `Done` hands out a code or a refresh token twice; a false `Stale` costs the caller another

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Sample, Subject, created, look_at, written};
-use crate::{Guard, Kind, Row};
+use crate::{Guard, Kind, Row, Seen};
 
 fn body_of(row: Option<&Row>) -> Option<&str> {
     row.map(|row| row.body.as_str())
@@ -74,20 +74,21 @@ pub async fn links_are_those_of_the_record_as_seen(store: Subject) {
 pub async fn a_look_sees_every_change_of_what_the_record_names(store: Subject) {
     let grant = Sample::new(Kind::Grant, "g").client("c").person("p").server("r");
     created(&store, &grant).await;
-    for (kind, id) in [(Kind::Client, "c"), (Kind::Person, "p"), (Kind::Server, "r"), (Kind::Client, "d")] {
+    type Part = fn(&Seen) -> &Option<Row>;
+    let parts: [(Kind, &str, Part); 4] = [
+        (Kind::Client, "c", |seen| &seen.client),
+        (Kind::Person, "p", |seen| &seen.person),
+        (Kind::Server, "r", |seen| &seen.server),
+        (Kind::Client, "d", |seen| &seen.beside),
+    ];
+    for (kind, id, part) in parts {
         let sample = |body: &str| Sample::new(kind, id).body(body);
         let look = look_at(&grant, Some(&sample("")));
         let seen = async || {
             let mut bodies = Vec::new();
             for _ in 0..3 {
                 let seen = store.look(&look).await.unwrap();
-                let linked = match kind {
-                    Kind::Client if id == "c" => seen.client,
-                    Kind::Person => seen.person,
-                    Kind::Server => seen.server,
-                    _ => seen.beside.clone(),
-                };
-                assert_eq!(linked, seen.beside);
+                assert_eq!(part(&seen), &seen.beside);
                 bodies.push(seen.beside.map(|row| row.body));
             }
             bodies
