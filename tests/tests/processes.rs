@@ -147,10 +147,7 @@ async fn found<R: Record>(here: &Bare, id: impl std::fmt::Display + Send) -> Fou
     (&*here.store as &dyn Store).find(id).await.unwrap().unwrap()
 }
 
-async fn rewrite<R: Record>(here: &Bare, id: impl std::fmt::Display + Send, change: impl Fn(R) -> R)
-where
-    R: Clone,
-{
+async fn rewrite<R: Record + Clone>(here: &Bare, id: impl std::fmt::Display + Send, change: impl Fn(R) -> R) {
     let before = found::<R>(here, id).await;
     commit(here, &Changes::replace(mark(), &before, &change(before.record.clone()))).await;
 }
