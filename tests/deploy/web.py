@@ -1,4 +1,4 @@
-"""The public side: requests to the name of the issuer through the proxy, and a browser without scripts."""
+"""The public side: requests to the issuer, through the proxy or straight, and a browser without scripts."""
 
 import http.client
 import json
@@ -23,7 +23,7 @@ class Proxy:
     """Sends every request by a connection of its own, to `host` as the certificate must name it, at `port` of this machine."""
 
     def __init__(self, host, port, authority):
-        self.host, self.port = host, port
+        self.host, self.port, self.origin = host, port, f"https://{host}"
         self.trust = ssl.create_default_context(cafile=str(authority))
 
     def ask(self, method, path, body=None, headers=None, source="127.0.0.1"):
@@ -33,15 +33,29 @@ class Proxy:
             headers["Content-Type"], body = "application/json", json.dumps(body[0])
         elif isinstance(body, dict):
             headers["Content-Type"], body = "application/x-www-form-urlencoded", urlencode(body)
-        connection = http.client.HTTPSConnection(self.host, self.port, timeout=60)
-        plain = socket.create_connection(("127.0.0.1", self.port), 60, (source, 0))
-        connection.sock = self.trust.wrap_socket(plain, server_hostname=self.host)
+        connection = self.connection(source)
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read().decode())
         finally:
             connection.close()
+
+    def connection(self, source):
+        connection = http.client.HTTPSConnection(self.host, self.port, timeout=60)
+        plain = socket.create_connection(("127.0.0.1", self.port), 60, (source, 0))
+        connection.sock = self.trust.wrap_socket(plain, server_hostname=self.host)
+        return connection
+
+
+class Direct(Proxy):
+    """A server that listens at `port` of this machine itself, without TLS."""
+
+    def __init__(self, port):
+        self.host, self.port, self.origin = f"127.0.0.1:{port}", port, f"http://127.0.0.1:{port}"
+
+    def connection(self, source):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=(source, 0))
 
 
 class Page(HTMLParser):
@@ -89,7 +103,7 @@ class Browser:
 
     def follow(self, method, url, body=None):
         """The page that it ends at, or the URL at which it left the issuer."""
-        base = f"https://{self.proxy.host}"
+        base = self.proxy.origin
         headers = {"Origin": base} if method == "POST" else {}
         while urljoin(base, url).startswith(f"{base}/"):
             parts = urlsplit(urljoin(base, url))

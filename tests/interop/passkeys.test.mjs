@@ -2,16 +2,10 @@
 //
 // Passkeys are bound to a name, so the server of this part has one: localhost.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { createHmac } from "node:crypto";
-import { once } from "node:events";
-import { createWriteStream } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
-import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
-import { freePort } from "./callback.mjs";
-import { until } from "./example.mjs";
 import { PASSWORD, Person, launch } from "./person.mjs";
+import { startPortcullis } from "./portcullis.mjs";
+import { codeOf } from "./totp.mjs";
 
 let browser;
 let server;
@@ -20,28 +14,12 @@ const people = [];
 
 before(async () => {
   browser = await launch();
-  const port = await freePort();
-  issuer = `http://localhost:${port}`;
-  const data = await mkdtemp(join(process.env.INTEROP_LOGS, "passkeys-"));
-  const written = createWriteStream(join(data, "server.log"));
-  await once(written, "open");
-  server = spawn(
-    process.env.INTEROP_SERVER,
-    ["serve", "--issuer", issuer, "--listen", `127.0.0.1:${port}`, "--data", join(data, "data")],
-    { env: { PORTCULLIS_LIMITS: "off" }, stdio: ["ignore", written, written] },
-  );
-  await until("the server is ready", async () => {
-    assert.equal(server.exitCode, null, "the server ended");
-    return fetch(`http://127.0.0.1:${port}/ready`).then((response) => response.ok).catch(() => false);
-  });
+  server = await startPortcullis("passkeys", {}, "localhost");
+  issuer = server.issuer;
 });
 after(async () => {
   await browser?.close();
-  if (server && server.exitCode === null) {
-    const ended = once(server, "exit");
-    server.kill();
-    await ended;
-  }
+  await server?.stop();
 });
 afterEach(async () => {
   for (const person of people.splice(0)) await person.leave();
@@ -91,6 +69,7 @@ async function device(person, knowsOwner = true) {
 async function addPasskey(person) {
   await person.page.goto(`${issuer}/account/security`);
   await person.page.getByLabel("Name of the passkey").last().fill("Laptop");
+  await person.page.getByLabel("Your password").and(person.page.locator(":visible")).fill(PASSWORD);
   await person.button("Add a passkey").click();
   await person.page.getByText("Added.", { exact: true }).waitFor();
   const codes = await person.page.locator(".codes li").allInnerTexts();
@@ -155,18 +134,6 @@ test("a passkey whose counter went back is a copy, and opens nothing", async () 
   assert.ok(await person.page.getByLabel("Password", { exact: true }).isVisible());
 });
 
-/** RFC 6238, by another hand. */
-function codeOf(secret, step) {
-  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  const bits = [...secret].map((letter) => alphabet.indexOf(letter).toString(2).padStart(5, "0")).join("");
-  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(step));
-  const tag = createHmac("sha1", key).update(counter).digest();
-  const number = tag.readUInt32BE(tag.at(-1) & 15) & 0x7fffffff;
-  return String(number % 1_000_000).padStart(6, "0");
-}
-
 test("codes of an app work without JavaScript", async () => {
   const person = await newcomer({ javaScriptEnabled: false });
   await person.page.goto(`${issuer}/account/security`);
@@ -176,6 +143,7 @@ test("codes of an app work without JavaScript", async () => {
   const secret = (await person.page.locator("code.secret").innerText()).replaceAll(" ", "");
   const step = Math.floor(Date.now() / 30_000);
   await person.page.getByLabel("Code from the app").fill(codeOf(secret, step));
+  await person.page.getByLabel("Your password").and(person.page.locator(":visible")).fill(PASSWORD);
   await person.button("Confirm").click();
   await person.page.getByText("Added.", { exact: true }).waitFor();
 

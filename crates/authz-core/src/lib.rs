@@ -37,8 +37,8 @@ mod text;
 pub use decide::oversee::{Deleted, GrantState, NotNarrowed};
 pub use decide::register::Registered;
 pub use event::{
-    AccountEvent, Actor, By, Context, Event, Events, Factor, KeyName, LogInRefusal, OversightEvent,
-    SignUpRefusal, Traced,
+    AccountEvent, Actor, By, Context, Event, Events, Factor, KeyName, LogInRefusal, NamedClient,
+    OversightEvent, SignUpRefusal, Traced,
 };
 pub use flow::{Stopped, Unavailable};
 pub use http::before_opening;
@@ -47,8 +47,8 @@ pub use keys::{Keys, KeysError};
 pub use limit::{Counted, Limits, NoRate, Rate, Unlimited};
 pub use onward::{ClientRedirect, ContinuePath};
 pub use oversight::{
-    ClientView, GrantView, Listed, Oversight, OversightError, PersonView, PreregisterError, ServerChange,
-    ServerView, Whose,
+    ClientView, GrantView, LastUse, Listed, Oversight, OversightError, PersonView, PreregisterError,
+    ServerChange, ServerView, Whose,
 };
 pub use page::Page;
 pub use policy::{Lifetime, OutOfBounds, Policy};
@@ -57,7 +57,7 @@ pub use registry::{NewServer, RegisterError, Registry};
 pub use return_to::{NoWayBack, ReturnTo};
 pub use seam::{
     Authentication, ClientSource, Demands, Interaction, Limit, Limiter, Pending, People, Profile, Resources,
-    TooMany, Wanted, Who, address_key,
+    TooMany, Wanted, Who, address_key, network_key,
 };
 pub use server::{AuthorizationServer, Builder, Strangers};
 pub use step::{Settled, Step};

@@ -1,14 +1,15 @@
 //! Limits over counters.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use ambient::{Clock, Time};
+use ambient::{Clock, Complaints, Time};
 use async_trait::async_trait;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use store::{Counters, Digest, MemoryCounters};
 use thiserror::Error;
 
-use crate::seam::{Limit, Limiter, TooMany};
+use crate::seam::{Limit, Limiter, TooMany, network_key};
 
 /// So many within so many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +70,11 @@ impl Default for Limits {
             Limit::LogInAnywhere => Rate { most: 100, window: 300 },
             Limit::SignUp => Rate { most: 20, window: 600 },
             Limit::Letter => Rate { most: 5, window: 900 },
+            Limit::Already => Rate { most: 1, window: 86_400 },
             Limit::Requests => Rate { most: 32, window: 600 },
             Limit::Administration => Rate { most: 10, window: 60 },
+            Limit::AdministrationAnywhere => Rate { most: 100, window: 60 },
+            Limit::AdministrationUse => Rate { most: 600, window: 60 },
             Limit::Token => Rate { most: 240, window: 60 },
         }))
     }
@@ -88,27 +92,32 @@ const GROWING: [(u32, i64); 3] = [(1, 1), (2, 6), (3, 36)];
 /// What comes to this process is counted in it as well, and the larger count holds: a store that can be read and not written, because
 /// it is full, checks passwords as before, and guesses at them must stay limited. So must they while it comes and goes.
 ///
+/// Each limit has counters of its own, so that keys that cost nothing (addresses) push out none that do (accounts). Where there are
+/// more addresses than counters, new ones are counted by [network](network_key): who has a whole one has one count more.
+///
 /// [`Limit::LogInAccount`] grows: whoever is over it again and again waits for longer each time, until they come with the right
 /// password ([`forget`](Limiter::forget)).
 pub struct Counted {
     limits: RwLock<Limits>,
-    counters: Arc<dyn Counters>,
-    own: MemoryCounters,
-    complained: Mutex<Option<Time>>,
+    shared: Option<Arc<dyn Counters>>,
+    own: [MemoryCounters; Limit::ALL.len()],
+    // Of a Cluster a part may be away, and the rest not.
+    complaints: Complaints,
     clock: Arc<dyn Clock>,
 }
 
 impl Counted {
-    /// Counts in `counters`, by the default [`Limits`].
+    /// Counts in `counters`, which processes share, by the default [`Limits`].
     #[must_use]
     pub fn new(counters: Arc<dyn Counters>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            limits: RwLock::default(),
-            counters,
-            own: MemoryCounters::default(),
-            complained: Mutex::new(None),
-            clock,
-        }
+        Self { shared: Some(counters), ..Self::alone(clock) }
+    }
+
+    /// Counts in this process alone, by the default [`Limits`].
+    #[must_use]
+    pub fn alone(clock: Arc<dyn Clock>) -> Self {
+        let (limits, own, complaints) = (RwLock::default(), Default::default(), Complaints::new());
+        Self { limits, shared: None, own, complaints, clock }
     }
 
     /// Counts by other limits from now on. What was counted stays, where the window is the same.
@@ -117,22 +126,25 @@ impl Counted {
     }
 
     /// What is counted for `key`, the shortest window first, each under a key of its own.
-    fn windows(&self, limit: Limit, key: &str) -> impl Iterator<Item = (String, Rate)> + use<> {
+    fn windows(&self, limit: Limit, key: &str) -> impl Iterator<Item = Window> + use<> {
         let Rate { most, window } = self.limits.read().rate(limit);
         let steps = if matches!(limit, Limit::LogInAccount) { GROWING.len() } else { 1 };
-        let key = counted(limit, key);
-        GROWING.into_iter().take(steps).map(move |(more, longer)| {
-            let key = if longer == 1 { key.clone() } else { format!("{key}*{longer}") };
-            (key, Rate { most: most.saturating_mul(more), window: window.saturating_mul(longer) })
+        let (key, network) = (counted(limit, key), network_of(key));
+        GROWING.into_iter().take(steps).map(move |(more, longer)| Window {
+            key: if longer == 1 { key.clone() } else { format!("{key}*{longer}") },
+            network: network.clone(),
+            rate: Rate { most: most.saturating_mul(more), window: window.saturating_mul(longer) },
         })
     }
 
-    async fn count(&self, key: &str, window: i64, now: Time) -> u32 {
-        let own = self.own.seen(key, window, now);
-        match self.counters.count(key, window, now).await {
+    async fn count(&self, limit: Limit, counted: &Window, now: Time) -> u32 {
+        let Window { key, network, rate: Rate { window, .. } } = counted;
+        let own = self.own(limit).seen_within(key, network.as_deref(), *window, now);
+        let Some(shared) = &self.shared else { return own };
+        match shared.count(key, *window, now).await {
             Ok(seen) => seen.max(own),
             Err(error) => {
-                if self.complaints_are_due(now) {
+                if self.complaints.are_due(now) {
                     let error: &dyn std::error::Error = &error;
                     tracing::warn!(error, "limits cannot be counted by the store; this process counts alone");
                 }
@@ -141,14 +153,8 @@ impl Counted {
         }
     }
 
-    /// The first time, and then a minute after the last: of a Cluster a part may be away, and anybody can send requests.
-    fn complaints_are_due(&self, now: Time) -> bool {
-        let mut complained = self.complained.lock();
-        let due = complained.is_none_or(|last| !(last..last.plus(COMPLAINS_EVERY)).contains(&now));
-        if due {
-            *complained = Some(now);
-        }
-        due
+    const fn own(&self, limit: Limit) -> &MemoryCounters {
+        &self.own[limit as usize]
     }
 }
 
@@ -156,8 +162,9 @@ impl Counted {
 impl Limiter for Counted {
     async fn may(&self, limit: Limit, key: &str) -> Result<(), TooMany> {
         let now = self.clock.now();
-        for (key, Rate { most, window }) in self.windows(limit, key) {
-            if self.count(&key, window, now).await > most {
+        for counted in self.windows(limit, key) {
+            let Rate { most, window } = counted.rate;
+            if self.count(limit, &counted, now).await > most {
                 // Who comes too early is not counted further: what grows is what they tried, not how often they asked.
                 return Err(TooMany { retry_after: window - now.0.rem_euclid(window) });
             }
@@ -167,17 +174,29 @@ impl Limiter for Counted {
 
     async fn forget(&self, limit: Limit, key: &str) {
         let now = self.clock.now();
-        for (key, Rate { window, .. }) in self.windows(limit, key) {
-            self.own.unsee(&key);
-            if let Err(error) = self.counters.forget(&key, window, now).await {
+        for Window { key, rate: Rate { window, .. }, .. } in self.windows(limit, key) {
+            self.own(limit).unsee(&key, window);
+            let Some(shared) = &self.shared else { continue };
+            if let Err(error) = shared.forget(&key, window, now).await {
                 tracing::debug!(%error, "a count stays, because the store cannot be reached");
             }
         }
     }
 }
 
-/// In seconds.
-const COMPLAINS_EVERY: i64 = 60;
+/// What is counted in one window.
+struct Window {
+    key: String,
+    /// Of a key that is an address.
+    network: Option<String>,
+    rate: Rate,
+}
+
+/// The network of an [`address_key`](crate::address_key).
+fn network_of(key: &str) -> Option<String> {
+    let address: IpAddr = key.strip_suffix("/64").unwrap_or(key).parse().ok()?;
+    Some(network_key(Some(address)))
+}
 
 /// In bytes. Two addresses and a digest fit.
 const LONGEST: usize = 64;
@@ -209,11 +228,12 @@ mod tests {
     use store::StoreError;
 
     use super::*;
+    use crate::address_key;
 
     #[tokio::test]
     async fn beyond_the_limit_it_says_when_to_come_back() {
         let clock = Arc::new(ManualClock::at(Time(600)));
-        let limiter = Counted::new(Arc::new(MemoryCounters::default()), clock.clone());
+        let limiter = Counted::alone(clock.clone());
         for _ in 0..Limits::default().rate(Limit::LogIn).most {
             assert_eq!(limiter.may(Limit::LogIn, "192.0.2.1").await, Ok(()));
         }
@@ -228,7 +248,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_goes_on_guessing_waits_longer_and_never_for_good() {
         let clock = Arc::new(ManualClock::at(Time(36 * 300 * 1_000)));
-        let limiter = Counted::new(Arc::new(MemoryCounters::default()), clock.clone());
+        let limiter = Counted::alone(clock.clone());
         let key = "somebody at 192.0.2.1";
         let mut waits = Vec::new();
         let mut guesses = 0;
@@ -253,7 +273,7 @@ mod tests {
 
     #[tokio::test]
     async fn limits_are_changed_while_they_are_counted() {
-        let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(ManualClock::at(Time(600))));
+        let limiter = Counted::alone(Arc::new(ManualClock::at(Time(600))));
         let token = async || limiter.may(Limit::Token, "app grant").await;
         assert_eq!(token().await, Ok(()));
         limiter.change(Limits::default().with(Limit::Token, Rate::new(1, 60).unwrap()));
@@ -269,7 +289,7 @@ mod tests {
 
     #[tokio::test]
     async fn long_keys_are_counted_each_for_itself() {
-        let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(ManualClock::at(Time(600))));
+        let limiter = Counted::alone(Arc::new(ManualClock::at(Time(600))));
         let long = |last: &str| format!("{}{last}", "a".repeat(100_000));
         for _ in 0..Limits::default().rate(Limit::LogIn).most {
             assert_eq!(limiter.may(Limit::LogIn, &long("1")).await, Ok(()));
@@ -330,12 +350,43 @@ mod tests {
         }
     }
 
+    /// The attack: a network of which each address is a key of its own, so that counts that matter make room for them.
+    #[tokio::test]
+    async fn a_network_of_many_addresses_ends_no_limit() {
+        let limiter = Counted::alone(Arc::new(ManualClock::at(Time(600))));
+        let addresses = |network: &'static str, most: usize| {
+            (0..most).map(move |n| format!("{network}:{:x}:{:x}::/64", n >> 16, n & 0xffff))
+        };
+        let account = "vic@example.com 192.0.2.1";
+        for guess in 0..20 {
+            assert_eq!(limiter.may(Limit::LogInAccount, account).await.is_ok(), guess < 10);
+        }
+        for address in addresses("2001:db8", MemoryCounters::MOST_KEYS + 500) {
+            let _ = limiter.may(Limit::SignUp, &address).await;
+            let _ = limiter.may(Limit::Administration, &address).await;
+        }
+        assert!(limiter.may(Limit::LogInAccount, account).await.is_err(), "its counters are its own");
+        assert!(
+            limiter.may(Limit::SignUp, "2001:db8:1:fffe::/64").await.is_err(),
+            "it is counted as a whole"
+        );
+        assert_eq!(limiter.may(Limit::SignUp, "2001:db9:1:1::/64").await, Ok(()), "others are not");
+        assert_eq!(limiter.may(Limit::SignUp, "198.51.100.1").await, Ok(()));
+    }
+
     #[test]
-    fn that_the_store_cannot_count_is_said_once_a_minute() {
-        let limiter = Counted::new(Arc::new(Full::default()), Arc::new(ManualClock::at(Time(0))));
-        let said: Vec<i64> = (600..800).filter(|now| limiter.complaints_are_due(Time(*now))).collect();
-        assert_eq!(said, [600, 660, 720, 780]);
-        assert!(limiter.complaints_are_due(Time(100)), "a clock that was set back");
+    fn an_address_is_known_from_its_key() {
+        for (address, network) in [
+            ("192.0.2.7", Some("192.0.2.0/24")),
+            ("::ffff:192.0.2.7", Some("192.0.2.0/24")),
+            ("2001:db8:1:2:3::4", Some("2001:db8:1::/48")),
+        ] {
+            let key = address_key(address.parse().ok());
+            assert_eq!(network_of(&key).as_deref(), network, "{key}");
+        }
+        for key in ["unknown", "vic@example.com", "vic@example.com 192.0.2.1", ""] {
+            assert_eq!(network_of(key), None);
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use ambient::Time;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
-use oauth_types::{ClientId, Resource, Scope};
-use store::{Client, Consent, GrantId, PersonId, Server, ServerId, SessionId, StoreError};
+use oauth_types::{Acr, ClientId, Resource, Scope};
+use store::{Client, Consent, GrantId, PersonId, Server, ServerId, SessionId, Standing, StoreError};
 
 use crate::page::Page;
 use crate::{ContinuePath, ReturnTo};
@@ -27,8 +27,14 @@ pub trait Interaction: Send + Sync {
     /// [`deny`](crate::AuthorizationServer::deny).
     async fn ask(&self, request: &Request<Bytes>, pending: &Pending) -> Response<Bytes>;
 
-    /// A page for a person whose request cannot go on and must not be redirected.
-    fn show(&self, page: &Page) -> Response<Bytes>;
+    /// What [`Authentication::acr`] may be, which is what `acr_values` may ask for: `acr_values_supported` of the metadata.
+    fn acr_values(&self) -> Vec<Acr> {
+        Vec::new()
+    }
+
+    /// A page for a person whose `request` cannot go on and must not be redirected, in a language that they understand if there is one:
+    /// `Accept-Language` says which, and [`Page::why`] what is to be said.
+    fn show(&self, request: &Request<Bytes>, page: &Page) -> Response<Bytes>;
 }
 
 /// What an authorization request demands of the person (OpenID Connect Core section 3.1.2.1).
@@ -41,11 +47,11 @@ pub struct Demands {
     /// `max_age`: at most so many seconds since they last did.
     pub max_age: Option<i64>,
     /// `acr_values`, in order of preference.
-    pub acr_values: Vec<String>,
+    pub acr_values: Vec<Acr>,
     /// `login_hint`: the e-mail address, perhaps.
     pub login_hint: Option<String>,
-    /// Where to go on after the log-in: the request, without `prompt=login`, which is met then. A log-in form that carries it
-    /// has to [`parse`](ReturnTo::parse) it again.
+    /// Where to go on after the log-in: the request, in which `prompt=login` has become a `max_age` of some minutes, which is met then.
+    /// A log-in form that carries it has to [`parse`](ReturnTo::parse) it again.
     pub return_to: ReturnTo,
 }
 
@@ -84,6 +90,21 @@ pub struct Authentication {
     pub session: SessionId,
     /// When.
     pub auth_time: Time,
+    /// How, as one of [`Interaction::acr_values`]; `None` if that is not known. Resource servers learn it (RFC 9470).
+    pub acr: Option<Acr>,
+    /// What was held against them when their session was looked at; `None` if whoever keeps the sessions does not look at that, and it is
+    /// read later.
+    ///
+    /// A grant copies the epoch in it. Read later, somebody whose sessions all end in between would get a grant that goes on.
+    pub standing: Option<Standing>,
+}
+
+impl Authentication {
+    /// That `person` has proved who they are at `auth_time`, in nothing known how.
+    #[must_use]
+    pub const fn new(person: PersonId, session: SessionId, auth_time: Time) -> Self {
+        Self { person, session, auth_time, acr: None, standing: None }
+    }
 }
 
 /// An authorization request that waits for consent, or for its client to come for the code.
@@ -184,12 +205,18 @@ pub enum Limit {
     LogInAnywhere,
     /// Sign-ups, by address.
     SignUp,
-    /// Letters that anybody can ask for, by the address that they go to.
+    /// Letters of one kind, by the address that they go to or the person whose account they are about.
     Letter,
+    /// Letters that tell somebody who signs up that they have an account, by the address: anybody can cause them.
+    Already,
     /// Requests that wait for consent, by session.
     Requests,
     /// Wrong admin keys, by address.
     Administration,
+    /// Wrong admin keys, from wherever.
+    AdministrationAnywhere,
+    /// Requests with a right admin key, by its name: one that may only read writes to the audit trail all the same.
+    AdministrationUse,
     /// Requests for tokens, by client and grant: what one installation does. Never by address: hosted clients send the requests of
     /// many people from a few.
     Token,
@@ -197,15 +224,18 @@ pub enum Limit {
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Registration,
         Self::LogIn,
         Self::LogInAccount,
         Self::LogInAnywhere,
         Self::SignUp,
         Self::Letter,
+        Self::Already,
         Self::Requests,
         Self::Administration,
+        Self::AdministrationAnywhere,
+        Self::AdministrationUse,
         Self::Token,
     ];
 
@@ -219,8 +249,11 @@ impl Limit {
             Self::LogInAnywhere => "log_in_anywhere",
             Self::SignUp => "sign_up",
             Self::Letter => "letter",
+            Self::Already => "already",
             Self::Requests => "requests",
             Self::Administration => "administration",
+            Self::AdministrationAnywhere => "administration_anywhere",
+            Self::AdministrationUse => "administration_use",
             Self::Token => "token",
         }
     }
@@ -253,15 +286,31 @@ pub trait Limiter: Send + Sync {
 /// The key to limit an address by: IPv6 by its /64, because a subscriber has a whole one.
 #[must_use]
 pub fn address_key(address: Option<IpAddr>) -> String {
-    match address {
-        None => "unknown".to_owned(),
+    match address.map(|address| address.to_canonical()) {
+        None => UNKNOWN.to_owned(),
         Some(IpAddr::V4(address)) => address.to_string(),
-        Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-            Some(mapped) => mapped.to_string(),
-            None => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-            }
-        },
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
     }
 }
+
+/// The key of the network that an address is in: of IPv6 the /48, which is the most that one site is given (RFC 6177), of IPv4 the
+/// /24, which is the least that is announced.
+#[must_use]
+pub fn network_key(address: Option<IpAddr>) -> String {
+    match address.map(|address| address.to_canonical()) {
+        None => UNKNOWN.to_owned(),
+        Some(IpAddr::V4(address)) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}::/48")
+        }
+    }
+}
+
+const UNKNOWN: &str = "unknown";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use async_trait::async_trait;
 use oauth_types::{Issuer, Scope};
-use store::{Backend, Decoded, GrantId, MemoryCounters, PersonId, StoreError};
+use store::{Backend, Decoded, GrantId, PersonId, StoreError};
 
 use crate::event::UNKNOWN;
 use crate::flow::{self, Engine, Stopped};
@@ -218,8 +218,7 @@ impl Builder {
         let registry =
             || Arc::new(Registry::new(store.clone(), clock.clone(), entropy.clone())) as Arc<dyn Resources>;
         let resources = self.resources.unwrap_or_else(registry);
-        let counted =
-            || Arc::new(Counted::new(Arc::new(MemoryCounters::default()), clock.clone())) as Arc<dyn Limiter>;
+        let counted = || Arc::new(Counted::alone(clock.clone())) as Arc<dyn Limiter>;
         let strangers = || {
             tracing::warn!(
                 "nobody knows the people here: userinfo and introspection tell no name and no e-mail"

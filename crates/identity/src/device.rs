@@ -1,5 +1,6 @@
 //! A device in words, for its owner.
 
+use authz_core::address_key;
 use store::Device;
 
 use crate::language::Language;
@@ -26,6 +27,12 @@ pub(crate) fn described(device: &Device, language: Language) -> String {
         Some(address) => format!("{program}, {address}"),
         None => program,
     }
+}
+
+/// A browser at an address. Browsers are told apart by name and system: their versions change by the week.
+pub(crate) fn place(device: &Device) -> String {
+    let program = described(&Device { address: None, ..device.clone() }, Language::English);
+    format!("{program} {}", address_key(device.address))
 }
 
 /// By what stands in a `User-Agent`. Most name those that they are like, so the order counts.

@@ -1,12 +1,13 @@
 //! Coming in: by password, or with a new account. The same for forms and for JSON.
 
 use authz_core::{AccountEvent, Event, Limit, LogInRefusal};
-use store::{Account, Digest, Found, Purpose, StoreError, Ticket};
+use store::{Account, Found, Purpose, StoreError, Ticket};
 
+use crate::device::place;
 use crate::email::Email;
 use crate::factors::ask_for_more;
 use crate::identity::Identity;
-use crate::mail::desk::Newcomer;
+use crate::join::Newcomer;
 use crate::password::Password;
 use crate::people::{Name, Recognition};
 use crate::refused::Refused;
@@ -55,6 +56,8 @@ pub(crate) struct Invitation {
     found: Found<Ticket>,
     /// For whom; `None` for whoever holds it.
     pub(crate) email: Option<String>,
+    /// Whether it was mailed to that address and shown to nobody: its holder reads what arrives there.
+    mailed: bool,
 }
 
 impl Identity {
@@ -79,18 +82,13 @@ impl Identity {
         email: &Email,
         password: &Password,
     ) -> Result<LogIn, Refused> {
-        // Counted before the password is looked at, right or wrong: if only failures were refused, a guesser could go on
-        // beyond the limit until one succeeds. Known addresses and others count alike.
-        let account = Digest::of(email.as_str().as_bytes()).to_string();
-        let here = password_tries(email.as_str(), visit);
-        self.may(Limit::LogInAccount, visit, &here).await?;
-        self.may(Limit::LogInAnywhere, visit, &account).await?;
+        self.count_password(visit, email).await?;
         let (person, why) = match self.accounts.look_at(email, password).await? {
             Recognition::Known(account) => {
-                let entered = self.enter(visit, *account, email, password).await?;
+                let entered = self.enter(visit, *account).await?;
                 // Where a second factor follows, the guessing is not over.
                 if let LogIn::Entered(_) = &entered {
-                    self.limiter.forget(Limit::LogInAccount, &here).await;
+                    self.forget_password_tries(visit, email.as_str()).await;
                 }
                 return Ok(entered);
             }
@@ -101,13 +99,7 @@ impl Identity {
         Err(Refused::Wrong)
     }
 
-    async fn enter(
-        &self,
-        visit: &Visit<'_>,
-        account: Account,
-        email: &Email,
-        password: &Password,
-    ) -> Result<LogIn, Refused> {
+    async fn enter(&self, visit: &Visit<'_>, account: Account) -> Result<LogIn, Refused> {
         if ask_for_more(&account.factors) {
             return Ok(LogIn::Second(self.first_step(visit, &account).await?));
         }
@@ -118,27 +110,25 @@ impl Identity {
             self.tell(visit, blocked);
             return Err(Refused::Wrong);
         };
-        // A password that was changed while it was looked at has ended the sessions before this one began.
-        if !self.accounts.has_the_password_of(&account).await?
-            && self.accounts.recognise(email, password).await?.is_none()
-        {
-            self.pages.sessions.end(&begun.authentication.session).await?;
-            return Err(Refused::Wrong);
-        }
         Ok(LogIn::Entered(Box::new(self.entered(visit, account, begun))))
     }
 
-    async fn begin_by_password(
+    pub(crate) async fn begin_by_password(
         &self,
         visit: &Visit<'_>,
         account: &Account,
     ) -> Result<Option<Begun>, StoreError> {
-        self.begin(visit, &Proof::by_password(account.person.clone(), visit.device())).await
+        self.begin(visit, &Proof::by_password(account, visit.device())).await
     }
 
     pub(crate) async fn begin(&self, visit: &Visit<'_>, proof: &Proof) -> Result<Option<Begun>, StoreError> {
         let before = self.pages.cookies.session(visit.headers);
-        self.pages.sessions.begin_after(before.as_ref(), proof).await
+        let begun = self.pages.sessions.begin_after(before.as_ref(), proof).await?;
+        // Where there is mail, it is known from the letter about it on.
+        if begun.as_ref().is_some_and(|begun| !begun.again) && !self.has_mail() {
+            let _known: bool = self.pages.sessions.knows_device(&proof.person, &place(&proof.device)).await?;
+        }
+        Ok(begun)
     }
 
     pub(crate) fn entered(&self, visit: &Visit<'_>, account: Account, begun: Begun) -> Entered {
@@ -153,7 +143,7 @@ impl Identity {
         Entered { account, begun }
     }
 
-    /// Makes an account and logs in with it; where there is mail, the letter comes first. Without a name, a person is called by
+    /// Makes an account and logs in with it; where there is mail, the letter comes first, and there is no account before. Without a name, a person is called by
     /// the first half of their address.
     pub(crate) async fn sign_up(&self, visit: &Visit<'_>, typed: SigningUp<'_>) -> Result<SignedUp, Refused> {
         let done = self.sign_up_quietly(visit, typed).await;
@@ -191,11 +181,15 @@ impl Identity {
         let hashed = self.accounts.hash(&password).await?;
         // Before anything is answered, so that a store that is gone is told to everybody alike.
         let taken = self.accounts.by_email(&email).await?.is_some();
-        // An invitation to an address was mailed to it, where there is mail: its holder reads what arrives there.
         let desk = self.desk(visit);
-        let proven = invited.is_some() && desk.is_some();
+        let proven = invitation.as_ref().is_some_and(|invitation| invitation.mailed);
         if taken && (proven || desk.is_none()) {
             return Err(Refused::EmailTaken);
+        }
+        let id = invitation.as_ref().map(|invitation| invitation.found.record.id);
+        if let Some(desk) = desk.filter(|_| !proven) {
+            desk.introduce(Newcomer { name, email, password: hashed, invitation: id });
+            return Ok(SignedUp::LookIntoMail);
         }
         // Spent before the account is there: a crash between the two costs an invitation, not a second account.
         if let Some(invitation) = &invitation
@@ -203,14 +197,9 @@ impl Identity {
         {
             return Err(Refused::Link(Lost::Used));
         }
-        let invitation = invitation.map(|invitation| invitation.found.record.id);
-        if let Some(desk) = desk.filter(|_| !proven) {
-            desk.introduce(Newcomer { name, email, password: hashed, invitation });
-            return Ok(SignedUp::LookIntoMail);
-        }
         let account = self.accounts.add(&name, &email, Some(&hashed), proven).await?;
         let account = account.ok_or(Refused::EmailTaken)?;
-        self.tell(visit, AccountEvent::SignedUp { person: account.person.clone(), invitation });
+        self.tell(visit, AccountEvent::SignedUp { person: account.person.clone(), invitation: id });
         let begun = self.begin_by_password(visit, &account).await?.ok_or(Refused::Unavailable)?;
         Ok(SignedUp::Entered(Box::new(self.entered(visit, account, begun))))
     }
@@ -220,10 +209,13 @@ impl Identity {
         match self.tickets.held(text).await? {
             Held::Lost(lost) => Err(Refused::Link(lost)),
             Held::Good(found) => match &found.record.purpose {
-                Purpose::Invitation { email, .. } => Ok(Invitation { email: email.clone(), found }),
-                Purpose::VerifyEmail { .. } | Purpose::ResetPassword { .. } => {
-                    Err(Refused::Link(Lost::Unknown))
+                Purpose::Invitation { email, mailed, .. } => {
+                    Ok(Invitation { email: email.clone(), mailed: *mailed, found })
                 }
+                Purpose::VerifyEmail { .. }
+                | Purpose::SignUp(_)
+                | Purpose::ResetPassword { .. }
+                | Purpose::TakeBack { .. } => Err(Refused::Link(Lost::Unknown)),
             },
         }
     }
@@ -244,11 +236,6 @@ impl Identity {
     pub(crate) fn tell(&self, visit: &Visit<'_>, event: AccountEvent) {
         self.events.tell_with(&event.into(), &visit.context);
     }
-}
-
-/// By what guesses at the password of an account are counted.
-pub(crate) fn password_tries(email: &str, visit: &Visit<'_>) -> String {
-    format!("{} {}", Digest::of(email.as_bytes()), visit.address_key())
 }
 
 /// Who has signed up so many seconds ago knows the browser that they log in with.

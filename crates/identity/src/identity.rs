@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, Serve};
 use seal::Seal;
-use store::{GrantId, MemoryCounters, StoreError};
+use store::{GrantId, StoreError};
 
 use crate::account::AccountRoute;
 use crate::api::JsonRoute;
@@ -51,7 +51,7 @@ impl Identity {
     /// are counted in the memory of this process, and events go to the log.
     #[must_use]
     pub fn new(pages: Arc<Pages>, accounts: Arc<Accounts>, server: Arc<AuthorizationServer>) -> Self {
-        let limiter = Counted::new(Arc::new(MemoryCounters::default()), Arc::new(SystemClock));
+        let limiter = Counted::alone(Arc::new(SystemClock));
         let tickets = Arc::new(pages.sessions.tickets());
         let (limiter, events, policy) = (Arc::new(limiter), Arc::new(Traced), AccountPolicy::default());
         let site = pages.site.clone();
@@ -77,8 +77,8 @@ impl Identity {
         Self { policy, ..self }
     }
 
-    /// Sends letters: to confirm addresses, to set new passwords, and about what happens to an account. Then a sign-up does not tell
-    /// whether there is an account already.
+    /// Sends letters: to confirm addresses, to set new passwords, and about what happens to an account. Then an account is made by the
+    /// link of a letter, and a sign-up does not tell whether there was one already, nor does a log-in after it.
     #[must_use]
     pub fn mail(self, mail: Arc<dyn Mail>) -> Self {
         Self { post: Some(Arc::new(Post::new(mail))), ..self }
@@ -152,12 +152,15 @@ enum Route<'p> {
     Second,
     Passkey,
     Security,
+    Password,
+    Email,
     SignUp,
     Consent(&'p str),
     LogOut,
     Invitation,
     Forgot,
     Reset,
+    TakeBack,
     Verify,
     Asset(&'p str),
     Account(AccountRoute<'p>),
@@ -171,6 +174,8 @@ impl<'p> Route<'p> {
             "/login/second" => Self::Second,
             "/login/passkey" => Self::Passkey,
             "/account/security" => Self::Security,
+            "/account/password" => Self::Password,
+            "/account/email" => Self::Email,
             "/signup" => Self::SignUp,
             "/logout" => Self::LogOut,
             "/assets/passkey.js" | "/assets/portcullis.css" | "/assets/portcullis.svg" | "/assets/logo" => {
@@ -179,6 +184,7 @@ impl<'p> Route<'p> {
             "/invitation" => Self::Invitation,
             "/forgot" => Self::Forgot,
             "/reset" => Self::Reset,
+            "/take-back" => Self::TakeBack,
             "/verify" => Self::Verify,
             _ if path.starts_with("/account") => Self::Account(AccountRoute::of(path)?),
             _ if path.starts_with("/auth/") => Self::Json(JsonRoute::of(path)?),
@@ -191,11 +197,14 @@ impl<'p> Route<'p> {
             Self::LogIn
             | Self::Second
             | Self::Security
+            | Self::Password
+            | Self::Email
             | Self::SignUp
             | Self::Consent(_)
             | Self::Invitation
             | Self::Forgot
             | Self::Reset
+            | Self::TakeBack
             | Self::Verify => "GET, HEAD, POST",
             Self::Asset(_) => "GET, HEAD",
             Self::LogOut | Self::Passkey => "POST",
@@ -253,6 +262,10 @@ impl Identity {
             Route::Passkey if post => Ok(self.take_passkey_log_in(request, peer).await),
             Route::Security if get => self.show_security(request).await,
             Route::Security if post => self.take_security(request, peer).await,
+            Route::Password if get => self.show_password(request).await,
+            Route::Password if post => self.take_password(request, peer).await,
+            Route::Email if get => self.show_email(request).await,
+            Route::Email if post => self.take_email(request, peer).await,
             Route::SignUp if get => self.show_sign_up(request),
             Route::SignUp if post => Ok(self.take_sign_up(request, peer).await),
             Route::Consent(id) if get || post => match GrantId::parse(id) {
@@ -267,6 +280,8 @@ impl Identity {
             Route::Forgot if post => Ok(self.take_forgot(request, peer).await),
             Route::Reset if get => Ok(self.show_reset(request).await),
             Route::Reset if post => Ok(self.take_reset(request, peer).await),
+            Route::TakeBack if get => Ok(self.show_take_back(request).await),
+            Route::TakeBack if post => Ok(self.take_take_back(request, peer).await),
             Route::Verify if get => self.show_verify(request).await,
             Route::Verify if post => self.take_verify(request, peer).await,
             Route::Asset(path) if get => {
@@ -281,12 +296,15 @@ impl Identity {
             | Route::Second
             | Route::Passkey
             | Route::Security
+            | Route::Password
+            | Route::Email
             | Route::SignUp
             | Route::Consent(_)
             | Route::LogOut
             | Route::Invitation
             | Route::Forgot
             | Route::Reset
+            | Route::TakeBack
             | Route::Verify
             | Route::Asset(_)
             | Route::Account(_)

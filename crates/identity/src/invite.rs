@@ -32,14 +32,16 @@ impl Identity {
         language: Language,
         by: &By,
     ) -> Result<Invited, StoreError> {
+        let desk = self.desk_for(language, by.context.clone());
         let purpose = Purpose::Invitation {
             email: email.map(|email| email.as_str().to_owned()),
             by: by.actor.to_string(),
+            mailed: email.is_some() && desk.is_some(),
         };
         let issued = self.tickets.issue(purpose, TO_JOIN).await?;
         self.tell_of_invitation(issued.id, &by.actor, &by.context);
         let link = Desk::invitation_link(&self.pages.issuer, &issued.text);
-        let link = match (email, self.desk_for(language, by.context.clone())) {
+        let link = match (email, desk) {
             (Some(email), Some(desk)) => {
                 desk.invite(email.clone(), link);
                 None

@@ -16,7 +16,7 @@ use crate::pages::site::{Referrer, see_other};
 use crate::recover::Reset;
 use crate::refused::Refused;
 use crate::session::LoggedIn;
-use crate::verify::Confirmation;
+use crate::verify::{Confirmation, Whose};
 use crate::visit::Visit;
 
 impl Identity {
@@ -236,8 +236,12 @@ impl Identity {
         alert: Option<Alert>,
     ) -> Response<Bytes> {
         let Shown { ticket, confirmation, session } = shown;
-        let owner = &confirmation.account.person;
-        let asks_password = session.is_none_or(|session| session.authentication.person != *owner);
+        let asks_password = match &confirmation.whose {
+            Whose::Newcomer(_) => true,
+            Whose::Owner(account) => {
+                session.is_none_or(|session| session.authentication.person != account.person)
+            }
+        };
         let (site, email) = (&self.site, &*confirmation.email);
         self.with_form_token(headers, |csrf| {
             let page = VerifyPage { site, csrf, ticket, email, asks_password, alert };

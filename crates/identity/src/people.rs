@@ -1,5 +1,10 @@
 //! The people who have an account here.
 
+mod name;
+mod openings;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,11 +13,11 @@ use async_trait::async_trait;
 use authz_core::{People, Profile};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use store::{
-    Account, AccountStore, Commit, Created, Found, Mark, PersonId, Readdressed, SecondFactors, StoreError,
-};
+use store::{Account, AccountStore, Commit, Created, Found, Mark, PersonId, SecondFactors, StoreError};
 use thiserror::Error;
 
+pub use self::name::{Name, NotAName};
+pub(crate) use self::openings::{Changed, Openings, Unchanged};
 use crate::email::Email;
 use crate::password::{Cost, HashError, Password, Passwords, Verified};
 
@@ -51,51 +56,36 @@ pub(crate) enum Recognition {
 #[derive(Clone)]
 pub(crate) struct Hashed(String);
 
-/// What became of a change to an account.
-#[derive(Debug)]
-pub(crate) enum Changed {
-    /// The account as it was before, and as it is now.
-    Done { before: Box<Account>, now: Box<Account> },
-    /// Somebody else has the address.
-    EmailTaken,
-    /// There is no such account any more.
-    Gone,
+impl Hashed {
+    /// A hash that was kept, in PHC form.
+    pub(crate) fn kept(hash: &str) -> Self {
+        Self(hash.to_owned())
+    }
+
+    /// In PHC form.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-/// What a person is called: trimmed, 1 to 200 code points (so at most 800 bytes), without control characters. Any script,
-/// any order of names.
+/// An account as a link to a new password found it: by its address, and by the links that were used before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name(String);
-
-/// A text that is no name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a name is 1 to 200 characters long and has no control characters")]
-pub struct NotAName;
-
-impl Name {
-    /// Reads what a person typed.
-    ///
-    /// # Errors
-    ///
-    /// [`NotAName`].
-    pub fn parse(typed: &str) -> Result<Self, NotAName> {
-        let name = typed.trim();
-        let fits = (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-        if fits { Ok(Self(name.to_owned())) } else { Err(NotAName) }
-    }
-
-    /// What to call somebody who gave no name: what stands before the `@`, cut to 200 characters.
-    #[must_use]
-    pub fn of_address(email: &Email) -> Self {
-        // An address has no spaces and no control characters, and something before the `@`.
-        Self(email.local_part().chars().take(LONGEST_NAME).collect())
-    }
+pub(crate) struct Reachable {
+    pub(crate) email: String,
+    pub(crate) resets: u32,
 }
 
-/// In code points.
-const LONGEST_NAME: usize = 200;
-/// An account is written when its owner changes something: rivals are few.
-const TRIES: u8 = 4;
+impl Reachable {
+    pub(crate) fn of(account: &Account) -> Self {
+        Self { email: account.email.clone(), resets: account.resets }
+    }
+
+    /// Whether the account still is as it was: another address is another mailbox, and of the links to one the first that is used is
+    /// the last.
+    pub(crate) fn is_of(&self, account: &Account) -> bool {
+        *self == Self::of(account)
+    }
+}
 
 impl Accounts {
     /// Accounts in `store`; a password costs what [`Cost`] says.
@@ -139,11 +129,13 @@ impl Accounts {
     ) -> Result<Option<Account>, StoreError> {
         let account = Account {
             person: self.new_person(),
-            name: name.0.clone(),
+            name: name.as_str().to_owned(),
             email: email.as_str().to_owned(),
             email_verified: verified,
             password: password.map(|hashed| hashed.0.clone()),
             factors: SecondFactors::default(),
+            epoch: None,
+            resets: 0,
             registered: self.clock.now(),
         };
         match self.store.create_account(self.mark(), &account).await? {
@@ -221,10 +213,16 @@ impl Accounts {
         Ok(found)
     }
 
-    /// Whether a person has the password that was looked at: not if it was changed meanwhile.
-    pub(crate) async fn has_the_password_of(&self, account: &Account) -> Result<bool, StoreError> {
-        let now = self.store.account(&account.person).await?;
-        Ok(now.is_some_and(|now| now.record.password == account.password))
+    /// Whether this is the password that was hashed.
+    pub(crate) async fn is_password(
+        &self,
+        hashed: &Hashed,
+        password: &Password,
+    ) -> Result<bool, AccountError> {
+        Ok(match self.passwords.verify(password, Some(&hashed.0)).await? {
+            Verified::Wrong => false,
+            Verified::Right | Verified::RightUnderAnotherCost => true,
+        })
     }
 
     /// Whether this is the password of `account`.
@@ -238,95 +236,6 @@ impl Accounts {
             Verified::Wrong => false,
             Verified::Right | Verified::RightUnderAnotherCost => true,
         })
-    }
-
-    /// Changes an account, whatever others write meanwhile: `change` is asked again for each version.
-    pub(crate) async fn change(
-        &self,
-        person: &PersonId,
-        change: impl Fn(&mut Account) + Send + Sync,
-    ) -> Result<Changed, StoreError> {
-        for _ in 0..TRIES {
-            let Some(found) = self.store.account(person).await? else { return Ok(Changed::Gone) };
-            let mut account = found.record.clone();
-            change(&mut account);
-            let became = match account.email == found.record.email {
-                true => match self.store.replace_account(self.mark(), &found, &account).await? {
-                    Commit::Done => Readdressed::Done,
-                    Commit::Stale => Readdressed::Stale,
-                },
-                false => {
-                    let now = self.clock.now();
-                    self.store.readdress_account(self.mark(), &found, &account, now).await?
-                }
-            };
-            match became {
-                Readdressed::Done => {
-                    return Ok(Changed::Done { before: Box::new(found.record), now: Box::new(account) });
-                }
-                Readdressed::EmailTaken => return Ok(Changed::EmailTaken),
-                Readdressed::Stale => {}
-            }
-        }
-        Err(StoreError::unavailable("an account is being written by others all the time"))
-    }
-
-    /// Changes an account as long as `change` finds nothing against it, whatever others write meanwhile: it is asked again for each
-    /// version, so of two changes that exclude each other one is made. `None` if there is no such account any more. The address stays.
-    pub(crate) async fn try_change<T, E>(
-        &self,
-        person: &PersonId,
-        change: impl Fn(&mut Account) -> Result<T, E> + Send + Sync,
-    ) -> Result<Option<Result<(Account, T), E>>, StoreError>
-    where
-        T: Send,
-        E: Send,
-    {
-        for _ in 0..TRIES {
-            let Some(found) = self.store.account(person).await? else { return Ok(None) };
-            let mut account = found.record.clone();
-            let outcome = match change(&mut account) {
-                Ok(outcome) => outcome,
-                Err(error) => return Ok(Some(Err(error))),
-            };
-            if account == found.record {
-                return Ok(Some(Ok((account, outcome))));
-            }
-            match self.store.replace_account(self.mark(), &found, &account).await? {
-                Commit::Done => return Ok(Some(Ok((account, outcome)))),
-                Commit::Stale => {}
-            }
-        }
-        Err(StoreError::unavailable("an account is being written by others all the time"))
-    }
-
-    /// Gives a person another password. `verified`: whether that was done by a link to the address that they have.
-    ///
-    /// An account whose owner had never shown that the address is theirs may have been made by anybody: then whatever else it is
-    /// opened by goes, too.
-    pub(crate) async fn set_password(
-        &self,
-        person: &PersonId,
-        password: &Hashed,
-        verified: bool,
-    ) -> Result<Changed, StoreError> {
-        self.change(person, |account| {
-            account.password = Some(password.0.clone());
-            if verified && !account.email_verified {
-                account.factors = SecondFactors::default();
-                account.email_verified = true;
-            }
-        })
-        .await
-    }
-
-    /// Gives a person this address, which they have shown to be theirs.
-    pub(crate) async fn verify_email(&self, person: &PersonId, email: &str) -> Result<Changed, StoreError> {
-        self.change(person, |account| {
-            account.email = email.to_owned();
-            account.email_verified = true;
-        })
-        .await
     }
 
     /// How many passwords are being hashed, or wait for it.
@@ -376,141 +285,5 @@ impl fmt::Debug for Hashed {
 impl fmt::Debug for Accounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accounts").field("passwords", &self.passwords).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ambient::{ManualClock, SeededEntropy, Time};
-    use store::Memory;
-
-    use super::*;
-
-    fn accounts(store: &Arc<Memory>, cost: Cost, seed: u64) -> Accounts {
-        let clock = Arc::new(ManualClock::at(Time(1_000_000)));
-        Accounts::new(store.clone(), cost, clock, Arc::new(SeededEntropy::new(seed)))
-    }
-
-    fn ada() -> (Name, Email, Password) {
-        let email = Email::parse("ada@example.com").unwrap();
-        (Name::parse(" Ada ").unwrap(), email, Password::chosen("correct horse").unwrap())
-    }
-
-    #[test]
-    fn a_name_is_something_to_be_called_by() {
-        assert_eq!(Name::parse("  Ada Lovelace ").map(|name| name.0), Ok("Ada Lovelace".to_owned()));
-        assert!(Name::parse(&"李".repeat(200)).is_ok());
-        assert_eq!(Name::parse(&"李".repeat(201)), Err(NotAName));
-        for typed in ["", "   ", "a\nb", "a\0", "a\u{85}b", &"x".repeat(201)] {
-            assert_eq!(Name::parse(typed), Err(NotAName), "{typed:?}");
-        }
-    }
-
-    #[test]
-    fn without_a_name_an_address_gives_one_that_fits() {
-        for (local, name) in [
-            ("ada", "ada".to_owned()),
-            (&"x".repeat(240), "x".repeat(200)),
-            (&"é".repeat(120), "é".repeat(120)),
-        ] {
-            let named = Name::of_address(&Email::parse(&format!("{local}@a.example")).unwrap());
-            assert_eq!(named.0, name);
-            assert_eq!(Name::parse(&named.0), Ok(named));
-        }
-    }
-
-    #[tokio::test]
-    async fn an_account_is_recognised_by_its_password_only() {
-        let accounts = accounts(&Arc::new(Memory::new()), Cost::least(), 1);
-        let (name, email, password) = ada();
-        let made = accounts.create(&name, &email, &password).await.unwrap().unwrap();
-        assert!(made.person.as_str().starts_with("usr_") && made.person.as_str().len() == 26);
-        assert_eq!(accounts.recognise(&email, &password).await.unwrap(), Some(made.clone()));
-        let wrong = Password::typed("another").unwrap();
-        assert_eq!(accounts.recognise(&email, &wrong).await.unwrap(), None);
-        let nobody = Email::parse("nobody@example.com").unwrap();
-        assert_eq!(accounts.recognise(&nobody, &password).await.unwrap(), None);
-
-        let profile = accounts.profile(&made.person).await.unwrap().unwrap();
-        assert_eq!(
-            (profile.name.as_deref(), profile.email.as_deref()),
-            (Some("Ada"), Some("ada@example.com"))
-        );
-        assert!(!profile.email_verified);
-        assert_eq!(accounts.profile(&PersonId::parse("usr_x").unwrap()).await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn an_address_makes_one_account() {
-        let accounts = accounts(&Arc::new(Memory::new()), Cost::least(), 1);
-        let (name, email, password) = ada();
-        assert!(accounts.create(&name, &email, &password).await.unwrap().is_some());
-        assert_eq!(accounts.create(&name, &email, &password).await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn an_address_can_be_given_up_for_another_and_is_free_then() {
-        let accounts = accounts(&Arc::new(Memory::new()), Cost::least(), 1);
-        let (name, email, password) = ada();
-        let (new, bos) = (Email::parse("ada@new.example").unwrap(), Email::parse("bo@example.com").unwrap());
-        let person = accounts.create(&name, &email, &password).await.unwrap().unwrap().person;
-        accounts.create(&name, &bos, &password).await.unwrap().unwrap();
-        let taken = accounts.verify_email(&person, bos.as_str()).await.unwrap();
-        assert!(matches!(taken, Changed::EmailTaken), "{taken:?}");
-        let changed = accounts.verify_email(&person, new.as_str()).await.unwrap();
-        let Changed::Done { before, now } = changed else { panic!("{changed:?}") };
-        assert_eq!((&*before.email, &*now.email, now.email_verified), (email.as_str(), new.as_str(), true));
-        assert_eq!(accounts.by_email(&email).await.unwrap(), None);
-        assert_eq!(accounts.by_email(&new).await.unwrap().map(|account| account.person), Some(person));
-        assert!(accounts.create(&name, &email, &password).await.unwrap().is_some());
-        assert_eq!(accounts.create(&name, &new, &password).await.unwrap(), None);
-        let nobody = PersonId::parse("usr_nobody").unwrap();
-        assert!(matches!(accounts.verify_email(&nobody, "x@y").await.unwrap(), Changed::Gone));
-    }
-
-    #[tokio::test]
-    async fn of_two_who_want_an_address_at_once_one_gets_it() {
-        let accounts = accounts(&Arc::new(Memory::new()), Cost::least(), 1);
-        let (name, _, password) = ada();
-        let mut people = Vec::new();
-        for number in 0..8 {
-            let email = Email::parse(&format!("{number}@example.com")).unwrap();
-            people.push(accounts.create(&name, &email, &password).await.unwrap().unwrap().person);
-        }
-        let wishes = people.iter().map(|person| accounts.verify_email(person, "one@example.com"));
-        let mut done = 0;
-        for wish in wishes {
-            done += usize::from(matches!(wish.await.unwrap(), Changed::Done { .. }));
-        }
-        assert_eq!(done, 1);
-    }
-
-    #[tokio::test]
-    async fn whoever_shows_that_an_address_is_theirs_owns_an_account_that_nobody_had_shown_to_be() {
-        let accounts = accounts(&Arc::new(Memory::new()), Cost::least(), 1);
-        let (name, email, password) = ada();
-        let person = accounts.create(&name, &email, &password).await.unwrap().unwrap().person;
-        let planted = |account: &mut Account| account.factors.recovery = vec![store::Digest::of(b"planted")];
-        let _: Changed = accounts.change(&person, planted).await.unwrap();
-        let hashed = accounts.hash(&Password::chosen("an otter in it").unwrap()).await.unwrap();
-        let changed = accounts.set_password(&person, &hashed, true).await.unwrap();
-        let Changed::Done { now, .. } = changed else { panic!("{changed:?}") };
-        assert!(now.factors.is_empty() && now.email_verified);
-        let _: Changed = accounts.change(&person, planted).await.unwrap();
-        let changed = accounts.set_password(&person, &hashed, true).await.unwrap();
-        let Changed::Done { now, .. } = changed else { panic!("{changed:?}") };
-        assert!(!now.factors.is_empty(), "a proven owner keeps what they have");
-    }
-
-    #[tokio::test]
-    async fn a_hash_is_renewed_when_its_owner_logs_in() {
-        let store = Arc::new(Memory::new());
-        let (name, email, password) = ada();
-        let old = accounts(&store, Cost::least(), 1).create(&name, &email, &password).await.unwrap().unwrap();
-        let now = accounts(&store, Cost::new(16, 2, 1).unwrap(), 2);
-        assert!(now.recognise(&email, &password).await.unwrap().is_some());
-        let renewed = now.account(&old.person).await.unwrap().unwrap();
-        assert!(renewed.password.is_some_and(|hash| hash.contains("m=16,t=2,p=1")));
-        assert!(now.recognise(&email, &password).await.unwrap().is_some());
     }
 }

@@ -1,11 +1,11 @@
 //! A forgotten password: a link by letter, and a new one.
 
-use authz_core::{AccountEvent, By, Limit, OversightError};
+use authz_core::{AccountEvent, Limit, OversightError};
 use store::{Account, Found, PersonId, Purpose, Ticket};
 
 use crate::email::Email;
 use crate::identity::Identity;
-use crate::people::Changed;
+use crate::people::{Changed, Reachable};
 use crate::refused::Refused;
 use crate::tickets::{Held, Lost};
 use crate::visit::Visit;
@@ -14,6 +14,7 @@ use crate::visit::Visit;
 #[derive(Debug)]
 pub(crate) struct Reset {
     found: Found<Ticket>,
+    reachable: Reachable,
     pub(crate) account: Account,
 }
 
@@ -32,14 +33,21 @@ impl Identity {
             Held::Lost(lost) => return Err(Refused::Link(lost)),
             Held::Good(found) => found,
         };
-        let person = match &found.record.purpose {
-            Purpose::ResetPassword { person } => person,
-            Purpose::VerifyEmail { .. } | Purpose::Invitation { .. } => {
-                return Err(Refused::Link(Lost::Unknown));
+        let (person, reachable) = match &found.record.purpose {
+            Purpose::ResetPassword { person, email: Some(email), resets } => {
+                (person, Reachable { email: email.clone(), resets: *resets })
             }
+            Purpose::ResetPassword { email: None, .. }
+            | Purpose::VerifyEmail { .. }
+            | Purpose::SignUp(_)
+            | Purpose::TakeBack { .. }
+            | Purpose::Invitation { .. } => return Err(Refused::Link(Lost::Unknown)),
         };
         let account = self.accounts.account(person).await?.ok_or(Refused::Link(Lost::Unknown))?;
-        Ok(Reset { found, account })
+        if !reachable.is_of(&account) {
+            return Err(Refused::Link(Lost::Late));
+        }
+        Ok(Reset { found, reachable, account })
     }
 
     /// Sets a new password by a link. All sessions end; with `everything`, all connections, too.
@@ -54,22 +62,20 @@ impl Identity {
         everything: bool,
     ) -> Result<Account, Refused> {
         self.may(Limit::LogIn, visit, &visit.address_key()).await?;
-        let Reset { found, account } = self.reset_of(text).await?;
+        let Reset { found, reachable, account } = self.reset_of(text).await?;
         let owner = Email::parse(&account.email).map_err(|_| Refused::Link(Lost::Unknown))?;
         let hashed = self.accounts.hash(&self.chosen(password, &owner)?).await?;
         if !self.tickets.spend(&found).await? {
             return Err(Refused::Link(Lost::Used));
         }
-        let (before, now) = match self.accounts.set_password(&account.person, &hashed, true).await? {
-            Changed::Done { before, now } => (before, now),
-            Changed::EmailTaken | Changed::Gone => return Err(Refused::Link(Lost::Unknown)),
-        };
+        let set = self.accounts.reset_password(&account.person, &hashed, &reachable).await?;
+        let Ok(Changed { before, now, .. }) = set else { return Err(Refused::Link(Lost::Late)) };
         let person = now.person.clone();
         self.tell(visit, AccountEvent::PasswordReset { person: person.clone() });
         if !before.email_verified {
             self.tell(visit, AccountEvent::EmailVerified { person: person.clone() });
         }
-        self.pages.sessions.end_all(&person, None).await?;
+        self.after_shutting_out(&visit.by(&person), &before, &now).await?;
         if everything || !before.email_verified {
             self.end_everything(visit, &person).await?;
         }
@@ -77,12 +83,12 @@ impl Identity {
         if let Some(desk) = self.desk(visit) {
             desk.password_changed(&now);
         }
-        Ok(*now)
+        Ok(now)
     }
 
     /// Ends all sessions and all connections of a person.
     pub(crate) async fn end_everything(&self, visit: &Visit<'_>, person: &PersonId) -> Result<(), Refused> {
-        let by = By::person(person.clone(), visit.context.clone());
+        let by = visit.by(person);
         let oversight = self.pages.sessions.oversight(self.events.clone());
         oversight.end_everything(person, &by).await.map_err(|error: OversightError| {
             tracing::error!(%error, "the connections of a person could not be ended");

@@ -1,5 +1,8 @@
 //! Who is logged in with which browser.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,12 +12,15 @@ use oauth_types::Issuer;
 use seal::Seal;
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{
-    Backend, Changes, Claim, ClaimKind, Claimed, Commit, Device, Digest, Filter, Found, Key, Kind, Look,
-    Mark, PersonId, PersonStanding, Session, SessionId, Status, Store, StoreError,
+    Account, Backend, Changes, Claim, ClaimKind, Claimed, Commit, Device, Digest, Epoch, Filter, Found, Key,
+    Kind, Look, Mark, PersonId, PersonStanding, Session, SessionId, Standing, Status, Store, StoreError,
 };
 
 use crate::csrf::CsrfToken;
+use crate::factors::ask_for_more;
+use crate::factors::level::{Level, with};
 use crate::factors::sealed::Vault;
+use crate::people::Openings;
 use crate::tickets::Tickets;
 
 /// The sessions of browsers, in a store: the cookie holds a random text, the record its digest.
@@ -37,13 +43,16 @@ pub struct Proof {
     pub acr: Option<String>,
     /// From where.
     pub device: Device,
+    /// The epoch of their account when they proved it: a session of before the current one is over as it begins.
+    pub account_epoch: Option<Epoch>,
 }
 
 impl Proof {
-    /// By a password.
+    /// By the password of an account as it was when the password was checked.
     #[must_use]
-    pub fn by_password(person: PersonId, device: Device) -> Self {
-        Self { person, amr: vec!["pwd".to_owned()], acr: None, device }
+    pub fn by_password(account: &Account, device: Device) -> Self {
+        let (person, account_epoch) = (account.person.clone(), account.epoch);
+        Self { person, amr: vec!["pwd".to_owned()], acr: None, device, account_epoch }
     }
 }
 
@@ -66,6 +75,8 @@ pub struct LoggedIn {
     /// By what (RFC 8176).
     pub amr: Vec<String>,
     pub(crate) csrf: CsrfToken,
+    /// What they were let in with.
+    pub(crate) openings: Openings,
 }
 
 impl Sessions {
@@ -144,6 +155,7 @@ impl Sessions {
             digest: text.digest(),
             person: proof.person.clone(),
             epoch: standing.epoch,
+            account_epoch: proof.account_epoch,
             auth_time: now,
             amr: proof.amr.clone(),
             acr: proof.acr.clone(),
@@ -163,8 +175,9 @@ impl Sessions {
         }
     }
 
-    /// Who the holder of this text is; `None` if it is no text of a session, or the session is over: expired, ended, or
-    /// its person blocked, deleted or logged out everywhere.
+    /// Who the holder of this text is; `None` if it is no text of a session, or the session is over: expired, ended, its person
+    /// blocked, deleted or logged out everywhere, their account closed to whoever came in before, or opened by a second factor that
+    /// was not shown.
     ///
     /// # Errors
     ///
@@ -174,6 +187,7 @@ impl Sessions {
         self.see(&session).await;
         Ok(Some(LoggedIn {
             authentication: authentication(&session.record),
+            openings: Openings::of_session(&session.record),
             amr: session.record.amr,
             csrf: CsrfToken::of_session(text.expose_secret()),
         }))
@@ -214,7 +228,16 @@ impl Sessions {
         let standing = person.map(|found| found.record.standing).unwrap_or_default();
         let proved = session.record.digest.is(&token.digest());
         let lives = session.record.expires > self.clock.now() && standing.upholds(session.record.epoch);
-        Ok((proved && lives).then_some(session))
+        if !(proved && lives) {
+            return Ok(None);
+        }
+        let account = self.account_of(&session.record.person).await?;
+        Ok(is_let_in(&session.record, account.as_ref()).then_some(session))
+    }
+
+    async fn account_of(&self, person: &PersonId) -> Result<Option<Account>, StoreError> {
+        let store: &dyn Store = &*self.store;
+        Ok(store.find::<Account>(person).await?.map(|found| found.record))
     }
 
     /// The same session from now on, under a new text; `None` if somebody else has written it since it was read.
@@ -227,6 +250,7 @@ impl Sessions {
             auth_time: now,
             amr: proof.amr.clone(),
             acr: proof.acr.clone(),
+            account_epoch: proof.account_epoch,
             seen: Some(now),
             device: found.record.device.seen_again(proof.device.clone()),
             expires: self.idle_end(now, final_end),
@@ -260,12 +284,63 @@ impl Sessions {
         Err(StoreError::unavailable("a session is being written by others all the time"))
     }
 
+    /// Lets a session go on that was let in with `from`, after its account has been closed to whoever came in before; by `shown` besides
+    /// what it has shown so far. One that was let in with anything else stays shut out.
+    pub(crate) async fn carry_over(
+        &self,
+        session: &SessionId,
+        (from, to): (Openings, Openings),
+        shown: &[&str],
+    ) -> Result<(), StoreError> {
+        let store: &dyn Store = &*self.store;
+        for _ in 0..TRIES {
+            let found = store.find::<Session>(session).await?;
+            let Some(found) = found.filter(|found| Openings::of_session(&found.record) == from) else {
+                return Ok(());
+            };
+            let amr = with(found.record.amr.clone(), shown);
+            let acr = match shown {
+                [] => found.record.acr.clone(),
+                _ => Some(Level::of(&amr).as_str().to_owned()),
+            };
+            let carried = Session { account_epoch: to.epoch(), amr, acr, ..found.record.clone() };
+            match self.store.commit(&Changes::replace(self.mark(), &found, &carried)).await? {
+                Commit::Done => return Ok(()),
+                Commit::Stale => {}
+            }
+        }
+        Err(StoreError::unavailable("a session is being written by others all the time"))
+    }
+
     /// The sessions of a person that go on, in no order that means something.
     ///
     /// # Errors
     ///
     /// If the store cannot answer.
     pub async fn of(&self, person: &PersonId) -> Result<Vec<Session>, StoreError> {
+        let account = self.account_of(person).await?;
+        self.living(person, |session| is_let_in(session, account.as_ref())).await
+    }
+
+    /// Ends the sessions that were let in with `openings`, which open the account no more, and answers which they were.
+    pub(crate) async fn end_shut_out(
+        &self,
+        person: &PersonId,
+        openings: Openings,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let mut ended = Vec::new();
+        for session in self.living(person, |session| Openings::of_session(session) == openings).await? {
+            self.end(&session.id).await?;
+            ended.push(session.id);
+        }
+        Ok(ended)
+    }
+
+    async fn living(
+        &self,
+        person: &PersonId,
+        wanted: impl Fn(&Session) -> bool + Send + Sync,
+    ) -> Result<Vec<Session>, StoreError> {
         let store: &dyn Store = &*self.store;
         let standing = store.find::<PersonStanding>(person).await?.map(|found| found.record.standing);
         let (standing, now) = (standing.unwrap_or_default(), self.clock.now());
@@ -275,7 +350,7 @@ impl Sessions {
             let page = self.store.list(Kind::Session, filter, after.as_deref(), AT_ONCE).await?;
             for row in &page.rows {
                 let session = Found::<Session>::decode(row)?.record;
-                if session.expires > now && standing.upholds(session.epoch) {
+                if session.expires > now && standing.upholds(session.epoch) && wanted(&session) {
                     living.push(session);
                 }
             }
@@ -286,27 +361,6 @@ impl Sessions {
         }
     }
 
-    /// Ends the sessions of a person, but for `kept`, and answers which they were. One that begins meanwhile may go on: whoever shuts a door changes what opens it
-    /// first.
-    ///
-    /// # Errors
-    ///
-    /// If the store cannot answer: then some may go on.
-    pub async fn end_all(
-        &self,
-        person: &PersonId,
-        kept: Option<&SessionId>,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        let mut ended = Vec::new();
-        for session in self.of(person).await? {
-            if Some(&session.id) != kept {
-                self.end(&session.id).await?;
-                ended.push(session.id);
-            }
-        }
-        Ok(ended)
-    }
-
     /// Whether a person may log in at all: not if they are blocked or deleted.
     pub(crate) async fn may_begin(&self, person: &PersonId) -> Result<bool, StoreError> {
         let store: &dyn Store = &*self.store;
@@ -314,16 +368,19 @@ impl Sessions {
         Ok(standing.unwrap_or_default().status == Status::Active)
     }
 
-    /// Whether a person has logged in from this place within the last 90 days; if not, it is known from now on.
+    /// Whether a person has logged in from this place within the last 90 days.
+    pub(crate) async fn is_known(&self, person: &str, place: &str) -> Result<bool, StoreError> {
+        let holder = self.store.holder(ClaimKind::Device, &device_key(person, place)).await?;
+        Ok(holder.is_some_and(|(_, since)| self.clock.now().since(since) < DEVICE_KEPT))
+    }
+
+    /// The same; if not, it is known from now on.
     pub(crate) async fn knows_device(&self, person: &PersonId, place: &str) -> Result<bool, StoreError> {
-        let (key, now) = (Digest::of(format!("{person} {place}").as_bytes()).to_string(), self.clock.now());
-        if let Some((_, since)) = self.store.holder(ClaimKind::Device, &key).await? {
-            let fresh = now.since(since) < DEVICE_KEPT;
-            if fresh {
-                return Ok(true);
-            }
-            self.store.release(ClaimKind::Device, &key, person.as_str()).await?;
+        if self.is_known(person.as_str(), place).await? {
+            return Ok(true);
         }
+        let (key, now) = (device_key(person.as_str(), place), self.clock.now());
+        self.store.release(ClaimKind::Device, &key, person.as_str()).await?;
         let claim = Claim {
             kind: ClaimKind::Device,
             key: &key,
@@ -350,6 +407,10 @@ impl Sessions {
     /// What looks after the connections in the same store.
     pub(crate) fn oversight(&self, events: Arc<dyn Events>) -> Oversight {
         Oversight::new(Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.entropy), events)
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
     }
 
     /// How many seconds ago that was.
@@ -392,211 +453,22 @@ const DEVICE_KEPT: i64 = 90 * 86_400;
 const AT_ONCE: u32 = 200;
 
 fn authentication(session: &Session) -> Authentication {
-    Authentication { person: session.person.clone(), session: session.id, auth_time: session.auth_time }
+    Authentication {
+        acr: Level::of(&session.amr).acr(),
+        // Looked at a moment ago. Read once more, it could be what came after everything of theirs was ended.
+        standing: Some(Standing { status: Status::Active, epoch: session.epoch }),
+        ..Authentication::new(session.person.clone(), session.id, session.auth_time)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use ambient::{ManualClock, SeededEntropy};
-    use store::{Epoch, Memory, Standing};
+/// Whether an account is open to whoever came in with this session: nobody was shut out since, and where there is a second factor, it
+/// was shown. Whoever has users of their own keeps no accounts here.
+fn is_let_in(session: &Session, account: Option<&Account>) -> bool {
+    let Some(account) = account else { return session.account_epoch.is_none() };
+    let enough = !ask_for_more(&account.factors) || Level::of(&session.amr) >= Level::Two;
+    Openings::of_session(session) == Openings::of(account) && enough
+}
 
-    use super::*;
-
-    struct World {
-        store: Arc<Memory>,
-        clock: Arc<ManualClock>,
-        sessions: Sessions,
-    }
-
-    fn world() -> World {
-        let (store, clock) = (Arc::new(Memory::new()), Arc::new(ManualClock::at(Time(1_000_000))));
-        let sessions = Sessions::new(store.clone(), clock.clone(), Arc::new(SeededEntropy::new(5)));
-        World { store, clock, sessions }
-    }
-
-    fn ada() -> PersonId {
-        PersonId::parse("usr_ada").unwrap()
-    }
-
-    fn proof(person: PersonId) -> Proof {
-        Proof::by_password(person, Device::default())
-    }
-
-    async fn hold_against(store: &Memory, standing: Standing) {
-        let record = PersonStanding { person: ada(), standing };
-        let store: &dyn Store = store;
-        let changes = match store.find::<PersonStanding>(ada()).await.unwrap() {
-            None => Changes::create(Mark::new([1; 16]), &record),
-            Some(found) => Changes::replace(Mark::new([2; 16]), &found, &record),
-        };
-        assert_eq!(store.commit(&changes).await.unwrap(), Commit::Done);
-    }
-
-    #[tokio::test]
-    async fn whoever_holds_the_text_is_the_person() {
-        let World { sessions, .. } = world();
-        let begun = sessions.begin(&proof(ada())).await.unwrap().unwrap();
-        let found = sessions.find(&begun.text).await.unwrap().unwrap();
-        assert_eq!(found.authentication, begun.authentication);
-        assert_eq!(found.authentication.auth_time, Time(1_000_000));
-        assert!(found.csrf.is(Some(&CsrfToken::of_session(begun.text.expose_secret()).to_string())));
-    }
-
-    #[tokio::test]
-    async fn another_secret_under_the_same_id_is_nobody() {
-        let World { sessions, .. } = world();
-        let begun = sessions.begin(&proof(ada())).await.unwrap().unwrap();
-        let id = TokenText::parse(begun.text.expose_secret()).unwrap().id;
-        let forged = TokenText::random(TokenKind::Session, id, [0; 32]).expose();
-        assert!(sessions.find(&forged).await.unwrap().is_none());
-        let access = begun.text.expose_secret().replacen("ses_", "mat_", 1);
-        for text in ["", "ses_", "garbage", &access] {
-            assert!(sessions.find(&text.into()).await.unwrap().is_none(), "{text}");
-        }
-    }
-
-    #[tokio::test]
-    async fn the_same_person_goes_on_in_the_same_session_under_a_new_text() {
-        let World { sessions, clock, .. } = world();
-        let first = sessions.begin(&proof(ada())).await.unwrap().unwrap();
-        clock.advance(60);
-        let second = sessions.begin_after(Some(&first.text), &proof(ada())).await.unwrap().unwrap();
-        assert_eq!(second.authentication.session, first.authentication.session);
-        assert_eq!(second.authentication.auth_time, Time(1_000_060));
-        assert!(sessions.find(&first.text).await.unwrap().is_none(), "the text before is dead");
-        clock.advance(sessions.idle.as_seconds() - 1);
-        assert!(sessions.find(&second.text).await.unwrap().is_some(), "it lasts from the second log-in on");
-
-        // The text before is nobody's: a planted one is never taken over.
-        let third = sessions.begin_after(Some(&first.text), &proof(ada())).await.unwrap().unwrap();
-        assert_ne!(third.authentication.session, first.authentication.session);
-        assert!(sessions.find(&second.text).await.unwrap().is_some());
-    }
-
-    #[tokio::test]
-    async fn another_person_gets_a_session_of_their_own_and_the_one_before_ends() {
-        let World { sessions, .. } = world();
-        let adas = sessions.begin(&proof(ada())).await.unwrap().unwrap();
-        let bo = PersonId::parse("usr_bo").unwrap();
-        let bos = sessions.begin_after(Some(&adas.text), &proof(bo.clone())).await.unwrap().unwrap();
-        assert_ne!(bos.authentication.session, adas.authentication.session);
-        assert_eq!(sessions.find(&bos.text).await.unwrap().unwrap().authentication.person, bo);
-        assert!(sessions.find(&adas.text).await.unwrap().is_none());
-    }
-
-    #[tokio::test]
-    async fn of_two_log_ins_at_once_both_come_in() {
-        let World { sessions, .. } = world();
-        let before = sessions.begin(&proof(ada())).await.unwrap().unwrap();
-        let found = sessions.held_with(&before.text).await.unwrap().unwrap();
-        let winner = sessions.renew(&found, &proof(ada())).await.unwrap().unwrap();
-        assert!(sessions.renew(&found, &proof(ada())).await.unwrap().is_none());
-        let loser = sessions.begin_after(Some(&before.text), &proof(ada())).await.unwrap().unwrap();
-        for begun in [winner, loser] {
-            assert!(sessions.find(&begun.text).await.unwrap().is_some());
-        }
-    }
-
-    #[tokio::test]
-    async fn a_session_lasts_as_long_as_it_says() {
-        let World { sessions, clock, .. } = world();
-        let sessions = sessions.lasting(Lifetime::minutes(1));
-        let begun = sessions.begin(&proof(ada())).await.unwrap().unwrap();
-        clock.advance(59);
-        assert!(sessions.find(&begun.text).await.unwrap().is_some());
-        clock.advance(1);
-        assert!(sessions.find(&begun.text).await.unwrap().is_none());
-    }
-
-    #[tokio::test]
-    async fn a_session_in_use_goes_on_and_ends_all_the_same() {
-        let World { sessions, clock, .. } = world();
-        let sessions = sessions.lasting(Lifetime::minutes(300)).idle(Lifetime::minutes(90));
-        let (used, idle) = (
-            sessions.begin(&proof(ada())).await.unwrap().unwrap(),
-            sessions.begin(&proof(ada())).await.unwrap().unwrap(),
-        );
-        for minute in [60, 120, 180, 240, 299] {
-            let now = clock.now();
-            clock.advance(1_000_000 + minute * 60 - now.0);
-            assert!(sessions.find(&used.text).await.unwrap().is_some(), "{minute}");
-            assert_eq!(sessions.find(&idle.text).await.unwrap().is_some(), minute < 90, "{minute}");
-            if minute == 60 {
-                // Looking is using.
-                clock.advance(1);
-                assert!(
-                    sessions.of(&ada()).await.unwrap().iter().all(|one| one.seen == Some(Time(1_003_600)))
-                );
-                sessions.end(&idle.authentication.session).await.unwrap();
-            }
-        }
-        clock.advance(60);
-        assert!(sessions.find(&used.text).await.unwrap().is_none(), "five hours are over");
-    }
-
-    #[tokio::test]
-    async fn the_use_of_a_session_is_written_once_an_hour() {
-        let World { sessions, clock, store } = world();
-        let begun = sessions.begin(&proof(ada())).await.unwrap().unwrap();
-        let mark = async || {
-            let store: &dyn Store = &*store;
-            store.find::<Session>(begun.authentication.session).await.unwrap().unwrap().mark
-        };
-        let first = mark().await;
-        clock.advance(SEEN_EVERY - 1);
-        sessions.find(&begun.text).await.unwrap().unwrap();
-        assert_eq!(mark().await, first);
-        clock.advance(1);
-        sessions.find(&begun.text).await.unwrap().unwrap();
-        assert_ne!(mark().await, first);
-    }
-
-    #[tokio::test]
-    async fn sessions_are_listed_and_ended_one_by_one_or_all() {
-        let World { sessions, .. } = world();
-        let device = Device::at("192.0.2.1".parse().ok(), Some("Firefox/140.0"));
-        let mine = sessions.begin(&Proof::by_password(ada(), device.clone())).await.unwrap().unwrap();
-        for _ in 0..3 {
-            sessions.begin(&proof(ada())).await.unwrap().unwrap();
-        }
-        let bos = sessions.begin(&proof(PersonId::parse("usr_bo").unwrap())).await.unwrap().unwrap();
-        let all = sessions.of(&ada()).await.unwrap();
-        assert_eq!(all.len(), 4);
-        assert_eq!(all.iter().filter(|session| session.device == device).count(), 1);
-        sessions
-            .end(&all.iter().find(|one| one.id != mine.authentication.session).unwrap().id)
-            .await
-            .unwrap();
-        assert_eq!(sessions.of(&ada()).await.unwrap().len(), 3);
-        assert_eq!(sessions.end_all(&ada(), Some(&mine.authentication.session)).await.unwrap().len(), 2);
-        assert!(sessions.find(&mine.text).await.unwrap().is_some());
-        assert_eq!(sessions.end_all(&ada(), None).await.unwrap(), [mine.authentication.session]);
-        assert!(sessions.of(&ada()).await.unwrap().is_empty());
-        assert!(sessions.find(&bos.text).await.unwrap().is_some(), "other people's go on");
-    }
-
-    #[tokio::test]
-    async fn an_ended_session_is_nobodys_even_on_a_slow_clock() {
-        let World { sessions, clock, .. } = world();
-        let begun = sessions.begin(&proof(ada())).await.unwrap().unwrap();
-        sessions.end(&begun.authentication.session).await.unwrap();
-        clock.advance(-5);
-        assert!(sessions.find(&begun.text).await.unwrap().is_none());
-        sessions.end(&begun.authentication.session).await.unwrap();
-        sessions.end(&SessionId::new([9; 16])).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn whoever_is_blocked_or_logged_out_everywhere_is_nobody() {
-        let World { sessions, store, .. } = world();
-        let begun = sessions.begin(&proof(ada())).await.unwrap().unwrap();
-        hold_against(&store, Standing { epoch: Some(Epoch::new([7; 16])), ..Standing::default() }).await;
-        assert!(sessions.find(&begun.text).await.unwrap().is_none());
-
-        let begun = sessions.begin(&proof(ada())).await.unwrap().unwrap();
-        assert!(sessions.find(&begun.text).await.unwrap().is_some());
-        hold_against(&store, Standing { status: Status::Blocked, epoch: Some(Epoch::new([7; 16])) }).await;
-        assert!(sessions.find(&begun.text).await.unwrap().is_none());
-        assert!(sessions.begin(&proof(ada())).await.unwrap().is_none());
-    }
+fn device_key(person: &str, place: &str) -> String {
+    Digest::of(format!("{person} {place}").as_bytes()).to_string()
 }

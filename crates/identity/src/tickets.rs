@@ -51,11 +51,13 @@ pub(crate) enum Lost {
 pub(crate) const TO_VERIFY: Lifetime = Lifetime::days(1);
 /// How long a password may be set by a link.
 pub(crate) const TO_RESET: Lifetime = Lifetime::minutes(30);
+/// How long a change to what opens an account may be taken back by a link.
+pub(crate) const TO_TAKE_BACK: Lifetime = Lifetime::days(7);
 /// How long an invitation may be taken.
 pub(crate) const TO_JOIN: Lifetime = Lifetime::days(7);
 
-/// So many tickets of a person are made void at once. There are fewer: letters are limited.
-const MANY: u32 = 100;
+/// So many tickets are read at once.
+const ON_A_PAGE: u32 = 100;
 
 impl Tickets {
     /// Tickets in `store`.
@@ -101,23 +103,50 @@ impl Tickets {
         })
     }
 
+    /// A ticket that nobody has used, in time or not.
+    pub(crate) async fn unused(&self, id: TicketId) -> Result<Option<Found<Ticket>>, StoreError> {
+        let store: &dyn Store = &*self.store;
+        Ok(store.find::<Ticket>(id).await?.filter(|found| found.record.used.is_none()))
+    }
+
     /// Uses a ticket. Of two who do so at once, one is told `true`; what a ticket is good for happens after that.
     pub(crate) async fn spend(&self, found: &Found<Ticket>) -> Result<bool, StoreError> {
-        let spent = Ticket { used: Some(self.clock.now()), ..found.record.clone() };
+        let spent = found.record.used_at(self.clock.now());
         Ok(self.store.commit(&Changes::replace(self.mark(), found, &spent)).await? == Commit::Done)
     }
 
-    /// Makes void what was mailed to a person before: their password or their address has changed since.
+    /// Makes void what was mailed to a person before: their password or their address has changed since. A new password takes nothing
+    /// back that was added to the account, so the links that do stay good.
     pub(crate) async fn void(&self, person: &PersonId) -> Result<(), StoreError> {
-        let rows = self.store.list(Kind::Ticket, Filter::OfPerson(person.as_str()), None, MANY).await?.rows;
-        for row in &rows {
-            let found = Found::<Ticket>::decode(row)?;
-            if found.record.used.is_none() {
-                // Somebody else writes: it is being used, or made void by another request.
-                let _used: bool = self.spend(&found).await?;
+        self.void_but_for(person, |purpose| matches!(purpose, Purpose::TakeBack { .. })).await
+    }
+
+    /// Makes void all that was mailed to a person before.
+    pub(crate) async fn void_all(&self, person: &PersonId) -> Result<(), StoreError> {
+        self.void_but_for(person, |_| false).await
+    }
+
+    async fn void_but_for(
+        &self,
+        person: &PersonId,
+        kept: impl Fn(&Purpose) -> bool + Send,
+    ) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let all = Filter::OfPerson(person.as_str());
+            let page = self.store.list(Kind::Ticket, all, after.as_deref(), ON_A_PAGE).await?;
+            for row in &page.rows {
+                let found = Found::<Ticket>::decode(row)?;
+                if found.record.used.is_none() && !kept(&found.record.purpose) {
+                    // Somebody else writes: it is being used, or made void by another request.
+                    let _used: bool = self.spend(&found).await?;
+                }
             }
+            after = match page.rows.last() {
+                Some(last) if page.more => Some(last.key.id.clone()),
+                Some(_) | None => return Ok(()),
+            };
         }
-        Ok(())
     }
 
     fn mark(&self) -> Mark {
@@ -145,7 +174,8 @@ mod tests {
     }
 
     fn reset(person: &str) -> Purpose {
-        Purpose::ResetPassword { person: PersonId::parse(person).unwrap() }
+        let (person, email) = (PersonId::parse(person).unwrap(), Some("ada@example.com".to_owned()));
+        Purpose::ResetPassword { person, email, resets: 0 }
     }
 
     async fn good(tickets: &Tickets, text: &SecretString) -> Found<Ticket> {
@@ -198,5 +228,19 @@ mod tests {
         tickets.void(&PersonId::parse("usr_ada").unwrap()).await.unwrap();
         assert_eq!(lost(&tickets, adas.expose_secret()).await, Lost::Used);
         good(&tickets, &bos).await;
+    }
+
+    /// The attack: more letters than are looked at.
+    #[tokio::test]
+    async fn all_that_was_mailed_before_is_void_however_much_it_is() {
+        let (_, tickets) = world();
+        let mut mailed = Vec::new();
+        for _ in 0..=2 * ON_A_PAGE {
+            mailed.push(tickets.issue(reset("usr_ada"), TO_RESET).await.unwrap().text);
+        }
+        tickets.void(&PersonId::parse("usr_ada").unwrap()).await.unwrap();
+        for text in &mailed {
+            assert_eq!(lost(&tickets, text.expose_secret()).await, Lost::Used);
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! What a request tells of whoever sent it.
 
-use authz_core::{Context, address_key};
+use authz_core::{By, Context, address_key};
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_io::Peer;
-use store::Device;
+use store::{Device, PersonId};
 
 use crate::language::Language;
 
@@ -25,6 +25,11 @@ impl<'r> Visit<'r> {
 
     pub(crate) fn device(&self) -> Device {
         self.context.device().clone()
+    }
+
+    /// Somebody who does something about their own account.
+    pub(crate) fn by(&self, person: &PersonId) -> By {
+        By::person(person.clone(), self.context.clone())
     }
 
     /// What to limit by.

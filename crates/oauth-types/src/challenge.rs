@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::authorization::is_token68_byte;
 use crate::error::described;
-use crate::{ErrorCode, Scope};
+use crate::{Acr, ErrorCode, Scope};
 
 /// One challenge: a scheme, and parameters or one token68.
 ///
@@ -68,6 +68,18 @@ impl Challenge {
     #[must_use]
     pub fn scope(self, scope: &Scope) -> Self {
         if scope.is_empty() { self } else { self.with("scope", scope.as_str()) }
+    }
+
+    /// Adds `acr_values`, any of which will do; nothing if there are none (RFC 9470 section 3).
+    #[must_use]
+    pub fn acr_values(self, any: &[Acr]) -> Self {
+        if any.is_empty() { self } else { self.with("acr_values", Acr::join(any)) }
+    }
+
+    /// Adds `max_age`, in seconds (RFC 9470 section 3).
+    #[must_use]
+    pub fn max_age(self, seconds: u64) -> Self {
+        self.with("max_age", seconds.to_string())
     }
 
     /// Adds `resource_metadata`, the URL of the protected resource's metadata (RFC 9728 section 5.1).

@@ -74,6 +74,8 @@ codes! {
     InvalidToken = "invalid_token",
     /// The access token does not reach this far (RFC 6750 section 3.1).
     InsufficientScope = "insufficient_scope",
+    /// The person proved too weakly, or too long ago, who they are (RFC 9470 section 3).
+    InsufficientUserAuthentication = "insufficient_user_authentication",
     /// A redirect URI cannot be registered (RFC 7591 section 3.2.2).
     InvalidRedirectUri = "invalid_redirect_uri",
     /// Another member of the client's metadata cannot be registered (RFC 7591 section 3.2.2).
@@ -170,7 +172,7 @@ mod tests {
         for code in ErrorCode::ALL {
             assert_eq!(code.as_str().parse(), Ok(*code));
         }
-        assert_eq!(ErrorCode::ALL.len(), 25);
+        assert_eq!(ErrorCode::ALL.len(), 26);
         assert_eq!("Invalid_Request".parse::<ErrorCode>(), Err(UnknownErrorCode));
         assert!(serde_json::from_str::<ErrorCode>("\"no_such_code\"").is_err());
     }

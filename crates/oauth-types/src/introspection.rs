@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::text::json;
 use crate::token::{refuse_repeated, required};
-use crate::{ClientId, Form, Issuer, OAuthError, Resource, Scope};
+use crate::{Acr, ClientId, Form, Issuer, OAuthError, Resource, Scope};
 
 /// A request to end a token (RFC 7009 section 2.1).
 #[derive(Clone, Debug)]
@@ -91,6 +91,12 @@ pub struct IntrospectionResponse {
     /// A name of the token itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
+    /// How the person proved who they are (RFC 9470 section 6.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<Acr>,
+    /// When they last did, in seconds since 1970 (RFC 9470 section 6.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
     /// Members that are not listed above, kept as they are.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -180,6 +186,12 @@ pub struct UserInfo {
     /// The client it was issued to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
+    /// How the person proved who they are, as introspection has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<Acr>,
+    /// When they last did, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
 }
 
 impl UserInfo {
@@ -193,6 +205,8 @@ impl UserInfo {
             aud: None,
             scope: None,
             client_id: None,
+            acr: None,
+            auth_time: None,
         }
     }
 

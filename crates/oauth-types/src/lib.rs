@@ -17,9 +17,11 @@
 //! | RFC 8252 7 redirect URIs | [`RedirectUri`] |
 //! | RFC 8414, 9207 the server's metadata | [`AuthorizationServerMetadata`], [`Issuer`], [`well_known`] |
 //! | RFC 8707 resource indicators | [`Resource`] |
+//! | RFC 9470 step up | [`Acr`], [`Challenge`] |
 //! | RFC 9728 the resource's metadata | [`ProtectedResourceMetadata`], [`well_known`] |
 //! | OpenID Connect Core 5.3 | [`UserInfo`] |
 
+mod acr;
 mod authorization;
 mod authorize;
 mod challenge;
@@ -39,6 +41,7 @@ mod uri;
 mod visible;
 pub mod well_known;
 
+pub use acr::{Acr, AcrError};
 pub use authorization::{Authorization, MalformedAuthorization, basic_header, bearer_header};
 pub use authorize::{AuthorizationRequest, AuthorizationResponse, ResponseError};
 pub use challenge::{Challenge, MalformedChallenge};

@@ -3,13 +3,19 @@
 //! A backup is taken while a server runs. The master key is not in it: whoever finds the backup has sealed secrets and digests,
 //! and no key to them. So the key is kept elsewhere, and a backup without it is of no use.
 
+mod anew;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use ambient::{Clock, Entropy};
+use authz_core::OversightError;
 use store::{Sqlite, StoreError};
 use thiserror::Error;
 
+pub use self::anew::Anew;
 use crate::data::{DataError, DataFolder};
 
 /// Why there is no backup, or nothing was restored.
@@ -51,6 +57,14 @@ pub enum BackupError {
         /// Why.
         source: StoreError,
     },
+    /// What the backup brings back cannot be ended.
+    #[error("what is in {} cannot be ended: {source}", .path.display())]
+    Anew {
+        /// The backup.
+        path: PathBuf,
+        /// Why.
+        source: OversightError,
+    },
     /// The folder, or that a server has it.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -76,6 +90,7 @@ pub fn back_up(folder: &Path, file: &Path) -> Result<u64, BackupError> {
     if !database.is_file() {
         return Err(BackupError::NoDatabase(folder.to_owned()));
     }
+    DataFolder::look_at(folder)?;
     let unfinished = beside(file, ".unfinished");
     copy(&database, file, &unfinished)?;
     fs::metadata(file).map(|metadata| metadata.len()).map_err(of(file))
@@ -88,32 +103,91 @@ pub fn back_up(folder: &Path, file: &Path) -> Result<u64, BackupError> {
 ///
 /// [`BackupError`]; the folder is as it was then.
 pub fn restore(file: &Path, folder: &Path, replace: bool) -> Result<Restored, BackupError> {
-    if !file.is_file() {
-        return Err(of(file)(ErrorKind::NotFound.into()));
+    Restoring::begin(file, folder, replace)?.finish()
+}
+
+/// A backup that was copied into a data folder, and is not its database yet.
+#[derive(Debug)]
+pub struct Restoring {
+    data: DataFolder,
+    backup: PathBuf,
+    folder: PathBuf,
+    new: PathBuf,
+    aside: Option<PathBuf>,
+}
+
+impl Restoring {
+    /// Copies the backup at `file` into the data folder at `folder`, as [`restore`] does. Without [`finish`](Self::finish) nothing has
+    /// happened. It blocks.
+    ///
+    /// # Errors
+    ///
+    /// As of [`restore`].
+    pub fn begin(file: &Path, folder: &Path, replace: bool) -> Result<Self, BackupError> {
+        if !file.is_file() {
+            return Err(of(file)(ErrorKind::NotFound.into()));
+        }
+        let data = DataFolder::open(folder)?;
+        let (database, aside) = (data.database(), aside(folder)?);
+        let there = database.try_exists().map_err(of(&database))?;
+        if there && !replace {
+            return Err(BackupError::DatabaseExists { database, aside });
+        }
+        let new = beside(&database, ".restored");
+        let _ = fs::remove_file(&new);
+        let (backup, folder) = (file.to_owned(), folder.to_owned());
+        let restoring = Self { data, backup, folder, new, aside: there.then_some(aside) };
+        Sqlite::copy_file(file, &restoring.new).map_err(of_store(file))?;
+        Ok(restoring)
     }
-    let data = DataFolder::open(folder)?;
-    let (database, aside) = (data.database(), aside(folder)?);
-    let there = database.try_exists().map_err(of(&database))?;
-    if there && !replace {
-        return Err(BackupError::DatabaseExists { database, aside });
+
+    /// Ends in the copy all sessions, grants, mailed links, invitations and admin keys, and makes one admin key. Passwords, recovery codes
+    /// and the keys of servers and clients stay as they are in the backup.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError::Store`] or [`BackupError::Anew`].
+    pub async fn end_everything(
+        &self,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Anew, BackupError> {
+        let store = Arc::new(Sqlite::open(&self.new).map_err(of_store(&self.backup))?);
+        let ended = anew::begin_anew(store, clock, entropy).await;
+        ended.map_err(|source| BackupError::Anew { path: self.backup.clone(), source })
     }
-    // All that can fail for long comes before anything is moved.
-    let new = beside(&database, ".restored");
-    let _ = fs::remove_file(&new);
-    let copied = Sqlite::copy_file(file, &new);
-    copied.inspect_err(|_| drop(fs::remove_file(&new))).map_err(of_store(file))?;
-    // The log belongs to the database beside it: without one, what is left of an older is not for this one.
-    for suffix in ["-wal", "-shm", ""] {
-        let (from, to) = (beside(&database, suffix), beside(&aside, suffix));
-        match fs::rename(&from, &to) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(of(&from)(error)),
-            Ok(()) | Err(_) => {}
+
+    /// Makes the copy the database of the folder. It blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError::Io`]; the folder is as it was then, or has no database, and the one that it had beside it.
+    pub fn finish(self) -> Result<Restored, BackupError> {
+        let database = self.data.database();
+        // The log belongs to the database beside it: without one, what is left of an older is not for this one.
+        let spare = aside(&self.folder)?;
+        let aside = self.aside.as_ref().unwrap_or(&spare);
+        for suffix in ["-wal", "-shm", ""] {
+            let (from, to) = (beside(&database, suffix), beside(aside, suffix));
+            match fs::rename(&from, &to) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(of(&from)(error)),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        fs::rename(&self.new, &database).map_err(of(&database))?;
+        sync(&self.folder)?;
+        let has_key = self.folder.join("master.key").is_file();
+        Ok(Restored { aside: self.aside.clone(), has_key })
+    }
+}
+
+impl Drop for Restoring {
+    fn drop(&mut self) {
+        // What was finished has another name by now.
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(beside(&self.new, suffix));
         }
     }
-    fs::rename(&new, &database).map_err(of(&database))?;
-    sync(folder)?;
-    let has_key = folder.join("master.key").is_file();
-    Ok(Restored { aside: there.then_some(aside), has_key })
 }
 
 /// The name is taken before anything is copied, and the content put under it when it is whole.
@@ -226,6 +300,8 @@ mod tests {
         assert!(first.aside.as_ref().unwrap().is_file() && second.aside.as_ref().unwrap().is_file());
         assert!(first.aside != second.aside && !first.has_key);
         Sqlite::open(&DataFolder::database_in(&folder)).unwrap();
+        let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("restored")));
         let anew = restore(&file, &home.path().join("new"), false).unwrap();
         assert_eq!(anew, Restored { aside: None, has_key: false });
     }

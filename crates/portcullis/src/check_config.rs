@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use authz_core::{Keys, KeysError};
-use store::{Backend, Filter, Kind, Redis, Sqlite, Store as _, StoreError, copy};
+use store::{Backend, Filter, Kind, Redis, Sqlite, StoreError, copy};
 use thiserror::Error;
 
 use crate::compose::OpenError;
@@ -65,8 +65,7 @@ pub async fn check(config: &Config) -> Result<Found, CheckError> {
         StoreKind::Memory => Ok(Found::Memory),
         StoreKind::Redis(url) => {
             let key = config.master_key.clone().ok_or(OpenError::NoMasterKey)?;
-            let redis = Redis::open(url, config.redis.clone(), clock.clone()).await?;
-            redis.ready().await?;
+            let redis = Redis::look_at(url, config.redis.clone(), clock.clone()).await?;
             opened(Arc::new(redis), &key, clock).await
         }
         StoreKind::Sqlite => folder(config, clock).await,
@@ -78,12 +77,12 @@ async fn folder(config: &Config, clock: Arc<dyn Clock>) -> Result<Found, CheckEr
     if !database.is_file() {
         return writable(&config.data).map(|()| Found::New(config.data.clone()));
     }
-    let data = match DataFolder::open(&config.data) {
+    let data = match DataFolder::keep_quiet(&config.data) {
         Ok(data) => data,
         Err(DataError::InUse(folder)) => {
-            let url = DataFolder::told_in(&folder).ok_or(DataError::InUse(folder))?;
+            let url = DataFolder::told_in(&folder)?.url.ok_or(DataError::InUse(folder))?;
             if url.starts_with("http:") {
-                health::ask(&url, Question::Ready).await?;
+                health::ask(&url, Question::Ready, None).await?;
             }
             return Ok(Found::Served(url));
         }
@@ -92,10 +91,9 @@ async fn folder(config: &Config, clock: Arc<dyn Clock>) -> Result<Found, CheckEr
     let key = match &config.master_key {
         Some(key) => key.clone(),
         // There is a database, so it is read and never made.
-        None => data.master_key(&SystemEntropy)?,
+        None => data.master_key()?,
     };
-    Sqlite::check_file(&database)?;
-    opened(Arc::new(Sqlite::open(&database)?), &key, clock).await
+    opened(Arc::new(Sqlite::look_at(&database)?), &key, clock).await
 }
 
 /// Whether a server may use this store, and the master key is its own.
@@ -135,7 +133,7 @@ fn writable(folder: &Path) -> Result<(), CheckError> {
 #[cfg(test)]
 mod tests {
     use ambient::Time;
-    use store::{Changes, Commit, Mark, Memory, Tenure, TenureState};
+    use store::{Changes, Commit, Mark, Memory, Store as _, Tenure, TenureState};
 
     use super::*;
 

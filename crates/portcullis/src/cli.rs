@@ -150,6 +150,14 @@ impl RunError {
     }
 }
 
+impl RunError {
+    /// Whether nobody reads any more what is printed.
+    fn is_of_a_closed_pipe(&self) -> bool {
+        let (Self::Io(error) | Self::Admin(AdminError::Io(error))) = self else { return false };
+        error.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
 /// The variables that the process was started with.
 #[derive(Clone, Copy)]
 pub struct Environment<'a> {
@@ -179,6 +187,7 @@ pub fn main(
             let status = u8::try_from(error.exit_code()).unwrap_or(2);
             return match error.print() {
                 Ok(()) => ExitCode::from(status),
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(NOBODY_READS),
                 Err(_) => ExitCode::from(1),
             };
         }
@@ -188,6 +197,7 @@ pub fn main(
     for variable in &unknown {
         let _ = writeln!(errors, "portcullis: {variable}");
     }
+    let serves = matches!(command_line.command, Command::Serve(_));
     let done = match command_line.command {
         Command::Serve(serve) => {
             serve::run(*serve, environment, &unknown, out, errors).map(|()| ExitCode::SUCCESS)
@@ -203,7 +213,9 @@ pub fn main(
         Command::Key(about) => administer(*about, environment, out, errors),
         Command::Event(about) => administer(*about, environment, out, errors),
         Command::Backup(backup) => backup::back_up(backup, environment, out).map(|()| ExitCode::SUCCESS),
-        Command::Restore(restore) => backup::restore(restore, environment, out).map(|()| ExitCode::SUCCESS),
+        Command::Restore(restore) => {
+            wait_for(backup::restore(restore, environment, out)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Completions(completions) => completions::run(&completions, out).map(|()| ExitCode::SUCCESS),
         Command::Migrate(migrate) => wait_for(migrate::run(migrate, environment, out))
             .map(|complete| if complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_FINISHED) }),
@@ -214,6 +226,8 @@ pub fn main(
     match done {
         Ok(code) => code,
         Err(RunError::Told(status)) => ExitCode::from(status),
+        // A server that could not show its admin key must say why it ends.
+        Err(error) if error.is_of_a_closed_pipe() && !serves => ExitCode::from(NOBODY_READS),
         Err(error) => {
             // If nobody reads this, the status still tells.
             let _ = writeln!(errors, "portcullis: {}", sentence(&error));
@@ -221,6 +235,9 @@ pub fn main(
         }
     }
 }
+
+/// The status of a process that SIGPIPE ended, as shells tell it: whoever read has seen enough, and needs no message.
+const NOBODY_READS: u8 = 128 + 13;
 
 /// The status of a copy that a server still wrote behind.
 const NOT_FINISHED: u8 = 3;

@@ -19,20 +19,20 @@ use identity::{Accounts, Identity};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use store::{AdminKey, Backend, Changes, Commit, Digest, Mark, Store, StoreError};
+use store::{AdminKey, Backend, Digest, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::Instrument as _;
 
 pub use self::builder::{Builder, OpenError};
 use crate::admin::Admin;
-use crate::admin::keys::FIRST;
+use crate::admin::keys::{self, FIRST};
 use crate::answer;
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::data::{DataError, DataFolder};
 use crate::ops::metrics::{Gauges, Metrics};
 use crate::ops::{self, Ops};
-use crate::telemetry;
+use crate::telemetry::{self, export};
 
 /// An authorization server with its pages and its administration.
 ///
@@ -117,15 +117,9 @@ impl Portcullis {
         let Some(key) = &self.new_admin_key else { return Ok(Kept::This) };
         let digest = Digest::of(key.expose_secret().as_bytes());
         let record = AdminKey::new(FIRST, digest, self.clock.now());
-        let store: &dyn Store = &*self.store;
-        let first = match store.commit(&Changes::create(Mark::new(self.entropy.draw()), &record)).await? {
-            Commit::Done => Some(record.digest),
-            Commit::Stale => store.find::<AdminKey>(FIRST).await?.map(|found| found.record.digest),
-        };
-        if first.is_some() {
-            self.admin.settled();
-        }
-        Ok(if first.is_none_or(|first| first == digest) { Kept::This } else { Kept::Another })
+        let first = keys::keep_first(&*self.store, &record, &*self.entropy).await?;
+        self.admin.settled();
+        Ok(if first == digest { Kept::This } else { Kept::Another })
     }
 
     /// The administration, for the operator who opened the store: no key is asked for. The path begins with the issuer's.
@@ -300,13 +294,17 @@ impl Serve for Portcullis {
         let (method, path) =
             (shortened(request.method().as_str(), 20), shortened(request.uri().path(), LOGGED_PATH));
         // Whoever traces requests across servers finds this one by theirs.
-        let trace = telemetry::trace_of(request.headers());
+        let endpoint = self.endpoint(request.uri().path());
+        let exported = export::request(&id, request.method(), endpoint, request.headers());
+        let own_trace = export::trace(&exported);
+        let trace = own_trace.as_deref().or_else(|| telemetry::trace_of(request.headers()));
         let span = tracing::info_span!("request", id, %method, path, trace);
+        let answered = exported.clone();
         async move {
             let (began, head) = (Instant::now(), *request.method() == Method::HEAD);
-            let endpoint = self.endpoint(request.uri().path());
             let mut response = self.guarded(request, peer).await;
             self.metrics.answered(endpoint, response.status(), began.elapsed());
+            export::answered(&answered, response.status());
             let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
             if head {
@@ -318,6 +316,7 @@ impl Serve for Portcullis {
             response
         }
         .instrument(span)
+        .instrument(exported)
         .await
     }
 }

@@ -1,7 +1,10 @@
 //! The data folder: the database, the master key, and the lock that keeps a second process out.
 
+#[cfg_attr(not(unix), path = "data/elsewhere.rs")]
+mod own;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Seek as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use ambient::Entropy;
@@ -9,14 +12,24 @@ use oauth_types::Issuer;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use self::own::Folder;
 use crate::config::MasterKey;
 
 /// A data folder that this process has to itself, as long as it keeps this value.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    // Unlocked by the operating system when it is closed, however this process ends.
+    // Unlocked by the operating system when they are closed, however this process ends. Whoever removes the lock file, or puts
+    // another in its place, still meets the lock of the folder.
     lock: File,
+    _folder: Folder,
+}
+
+/// A data folder that no server has as long as this value is kept, in which nothing is changed.
+#[derive(Debug)]
+pub(crate) struct QuietFolder {
+    path: PathBuf,
+    _locks: (Option<File>, Folder),
 }
 
 /// What the lock file says.
@@ -28,6 +41,16 @@ struct Note {
     /// Where the one that has it now is asked, if it is a server.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
+}
+
+/// What the server says that has a data folder, or had it last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Told {
+    /// Its issuer.
+    pub issuer: Option<Issuer>,
+    /// Where it is, as it says itself; without a server it may be anything. Nothing where others could have written it.
+    pub url: Option<String>,
 }
 
 /// Why a data folder cannot be used.
@@ -48,6 +71,31 @@ pub enum DataError {
         .0.display()
     )]
     InUse(PathBuf),
+    /// A file in it is a link, has another name as well, or is no file at all: it would lead elsewhere.
+    #[error(
+        "{} is not a plain file with one name, so it leads elsewhere. If you made it so, put the file itself there; else \
+         somebody may want this program to write elsewhere", .0.display()
+    )]
+    NotPlain(PathBuf),
+    /// It belongs to somebody else, who could lead this process anywhere by it.
+    #[error(
+        "{} belongs to user {owner}, and this is run by user {user}. Run it as that one, for example by sudo -u '#{owner}' \
+         portcullis …; or ask a server that runs by --url", .path.display()
+    )]
+    NotYours {
+        /// The folder, or a file in it.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who runs this.
+        user: u32,
+    },
+    /// Everybody may write it.
+    #[error(
+        "everybody may write to {path}, so what is in it may be anybody's. Take that away, by chmod o-w {path}; or name a folder \
+         that does not exist yet by --data, which is made for its owner alone", path = .0.display()
+    )]
+    Open(PathBuf),
     /// There is a database but no key to it.
     #[error(
         "{} exists, but {} is gone: without the master key the database cannot be read. Put the file back, or set \
@@ -70,23 +118,52 @@ impl DataFolder {
     ///
     /// # Errors
     ///
-    /// [`DataError::InUse`] if another process has it, [`DataError::Io`] if it cannot be made or written.
+    /// [`DataError::InUse`] if another process has it; [`DataError::NotYours`], [`DataError::NotPlain`] or [`DataError::Open`] if
+    /// somebody else could have laid what is in it; [`DataError::Io`] if it cannot be made or written.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        make_folder(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+        make_folder(path).map_err(of(path))?;
+        let folder = Folder::open(path)?;
+        look_at_database(path)?;
         let file = lock_in(path);
-        let io = |source| DataError::Io { path: file.clone(), source };
-        let lock = private().create(true).truncate(false).open(&file).map_err(io)?;
+        let lock = own::to_write(&file)?;
         match lock.try_lock() {
-            Ok(()) => {
-                // What the one before said of where it is holds no more; which issuer the database is of does.
-                let Note { issuer, .. } = Note::read(path);
-                let folder = Self { path: path.to_owned(), lock };
-                folder.write(&Note { issuer, url: None })?;
-                Ok(folder)
-            }
-            Err(TryLockError::WouldBlock) => Err(DataError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => Err(io(source)),
+            Ok(()) if folder.lock(false) => {}
+            Ok(()) | Err(TryLockError::WouldBlock) => return Err(DataError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(of(&file)(source)),
         }
+        let opened = Self { path: path.to_owned(), lock, _folder: folder };
+        // What the one before said of where it is holds no more; which issuer the database is of does.
+        let Note { issuer, .. } = Note::read(&opened.lock);
+        opened.write(&Note { issuer, url: None })?;
+        Ok(opened)
+    }
+
+    /// Keeps servers out of the folder at `path`, and changes nothing in it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](Self::open); a folder that is not there is not made.
+    pub(crate) fn keep_quiet(path: &Path) -> Result<QuietFolder, DataError> {
+        let folder = Folder::open(path)?;
+        look_at_database(path)?;
+        let lock = own::to_read(&lock_in(path))?;
+        match lock.as_ref().map_or(Ok(()), File::try_lock_shared) {
+            Ok(()) if folder.lock(true) => {}
+            Ok(()) | Err(TryLockError::WouldBlock) => return Err(DataError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(of(&lock_in(path))(source)),
+        }
+        Ok(QuietFolder { path: path.to_owned(), _locks: (lock, folder) })
+    }
+
+    /// Looks whether the database of the folder at `path`, which a server may have, can be opened by its path: whether folder and
+    /// file are this user's.
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](Self::open).
+    pub(crate) fn look_at(path: &Path) -> Result<(), DataError> {
+        Folder::open(path)?;
+        look_at_database(path)
     }
 
     /// Says to other programs of this machine where the server is that has the folder, as long as it has.
@@ -98,24 +175,26 @@ impl DataFolder {
         self.write(&Note { issuer: Some(issuer.to_owned()), url: Some(url.to_owned()) })
     }
 
-    /// The issuer of the last server that had the folder at `path`.
-    #[must_use]
-    pub fn last_issuer_in(path: &Path) -> Option<Issuer> {
-        Issuer::parse(&Note::read(path).issuer?).ok()
-    }
-
-    /// Where the server is that has the folder at `path`, as it says itself. Without a server it may be anything:
-    /// [`open`](Self::open) tells.
-    #[must_use]
-    pub fn told_in(path: &Path) -> Option<String> {
-        Note::read(path).url
+    /// What the server says that has the folder at `path`, or had it last.
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](Self::open): what a stranger could have laid there is not read.
+    pub fn told_in(path: &Path) -> Result<Told, DataError> {
+        let (folder, file) = (Folder::open(path)?, lock_in(path));
+        let Some(lock) = own::to_read(&file)? else { return Ok(Told::default()) };
+        let others_write =
+            folder.others_write().map_err(of(path))? || own::others_write(&lock).map_err(of(&file))?;
+        let Note { issuer, url } = Note::read(&lock);
+        let issuer = issuer.and_then(|issuer| Issuer::parse(&issuer).ok());
+        Ok(Told { issuer, url: url.filter(|_| !others_write) })
     }
 
     fn write(&self, note: &Note) -> Result<(), DataError> {
         let text = serde_json::to_string(note).unwrap_or_default();
         let mut lock = &self.lock;
         let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{text}"));
-        written.map_err(|source| DataError::Io { path: lock_in(&self.path), source })
+        written.map_err(of(&lock_in(&self.path)))
     }
 
     /// Where the database is, or will be.
@@ -136,37 +215,77 @@ impl DataFolder {
     ///
     /// [`DataError::KeyGone`] if there is a database without a key, [`DataError::KeyDamaged`] if the file holds none.
     pub fn master_key(&self, entropy: &dyn Entropy) -> Result<MasterKey, DataError> {
-        let path = self.path.join("master.key");
-        let io = |source| DataError::Io { path: path.clone(), source };
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let text = zeroize::Zeroizing::new(text);
-                MasterKey::parse(text.trim_end()).map_err(|_| DataError::KeyDamaged(path.clone()))
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let database = self.database();
-                if database.try_exists().map_err(io)? {
-                    return Err(DataError::KeyGone { database, key: path });
-                }
-                let key = MasterKey::new(entropy.draw());
-                write_whole(&self.path, &path, format!("{}\n", *key.text()).as_bytes()).map_err(io)?;
-                Ok(key)
-            }
-            Err(error) => Err(io(error)),
+        if let Some(key) = master_key_in(&self.path)? {
+            return Ok(key);
         }
+        let path = key_in(&self.path);
+        let key = MasterKey::new(entropy.draw());
+        write_whole(&self.path, &path, format!("{}\n", *key.text()).as_bytes()).map_err(of(&path))?;
+        Ok(key)
+    }
+}
+
+impl QuietFolder {
+    /// The master key of this folder, in which there is a database.
+    ///
+    /// # Errors
+    ///
+    /// As of [`DataFolder::master_key`].
+    pub(crate) fn master_key(&self) -> Result<MasterKey, DataError> {
+        let (database, key) = (DataFolder::database_in(&self.path), key_in(&self.path));
+        master_key_in(&self.path)?.ok_or(DataError::KeyGone { database, key })
     }
 }
 
 impl Note {
     /// A lock that says nothing is as good a lock.
-    fn read(folder: &Path) -> Self {
-        let text = fs::read_to_string(lock_in(folder)).unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or_default()
+    fn read(mut lock: &File) -> Self {
+        let mut text = String::new();
+        let read = lock.rewind().and_then(|()| lock.take(LONGEST_NOTE).read_to_string(&mut text));
+        read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
     }
 }
 
+/// More bytes than any note has.
+const LONGEST_NOTE: u64 = 16 << 10;
+
 fn lock_in(folder: &Path) -> PathBuf {
     folder.join("lock")
+}
+
+fn key_in(folder: &Path) -> PathBuf {
+    folder.join("master.key")
+}
+
+/// SQLite opens its files by their paths, wherever they lead.
+fn look_at_database(folder: &Path) -> Result<(), DataError> {
+    let database = DataFolder::database_in(folder);
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = database.clone().into_os_string();
+        file.push(suffix);
+        own::look_at(Path::new(&file))?;
+    }
+    Ok(())
+}
+
+/// The key that is there; none if there is no database either.
+fn master_key_in(folder: &Path) -> Result<Option<MasterKey>, DataError> {
+    let path = key_in(folder);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let text = zeroize::Zeroizing::new(text);
+            let key = MasterKey::parse(text.trim_end()).map_err(|_| DataError::KeyDamaged(path))?;
+            Ok(Some(key))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let database = DataFolder::database_in(folder);
+            match database.try_exists().map_err(of(&path))? {
+                true => Err(DataError::KeyGone { database, key: path }),
+                false => Ok(None),
+            }
+        }
+        Err(error) => Err(of(&path)(error)),
+    }
 }
 
 /// A file appears under its name with all of its content, or not at all. The lock keeps other writers out.
@@ -209,95 +328,9 @@ fn make_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-#[cfg(test)]
-mod tests {
-    use ambient::SeededEntropy;
-    use tempfile::TempDir;
-
-    use super::*;
-
-    fn seeded() -> SeededEntropy {
-        SeededEntropy::new(1)
-    }
-
-    #[test]
-    fn the_first_run_makes_a_key_and_the_second_finds_it() {
-        let home = TempDir::new().unwrap();
-        let path = home.path().join("a").join("data");
-        let first = DataFolder::open(&path).unwrap().master_key(&seeded()).unwrap();
-        let again = DataFolder::open(&path).unwrap().master_key(&SeededEntropy::new(2)).unwrap();
-        assert_eq!(first.bytes(), again.bytes());
-        assert_ne!(first.bytes(), &[0; 32]);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn folder_and_key_are_for_their_owner_alone() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let home = TempDir::new().unwrap();
-        let path = home.path().join("data");
-        DataFolder::open(&path).unwrap().master_key(&seeded()).unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&path), 0o700);
-        assert_eq!(mode(&path.join("master.key")), 0o600);
-        assert_eq!(mode(&path.join("lock")), 0o600);
-    }
-
-    #[test]
-    fn a_database_without_its_key_is_not_started_over() {
-        let home = TempDir::new().unwrap();
-        let folder = DataFolder::open(home.path()).unwrap();
-        fs::write(folder.database(), "").unwrap();
-        let error = folder.master_key(&seeded()).unwrap_err();
-        assert!(matches!(error, DataError::KeyGone { .. }), "{error}");
-        assert!(error.to_string().contains("master.key is gone"), "{error}");
-        assert!(!home.path().join("master.key").exists());
-    }
-
-    #[test]
-    fn a_damaged_key_is_named_and_not_replaced() {
-        let home = TempDir::new().unwrap();
-        let folder = DataFolder::open(home.path()).unwrap();
-        fs::write(home.path().join("master.key"), "short\n").unwrap();
-        assert!(matches!(folder.master_key(&seeded()), Err(DataError::KeyDamaged(_))));
-        assert_eq!(fs::read_to_string(home.path().join("master.key")).unwrap(), "short\n");
-    }
-
-    #[test]
-    fn a_run_that_died_while_writing_the_key_is_forgotten() {
-        let home = TempDir::new().unwrap();
-        let folder = DataFolder::open(home.path()).unwrap();
-        fs::write(home.path().join("master.new"), "half").unwrap();
-        let key = folder.master_key(&seeded()).unwrap();
-        assert_eq!(folder.master_key(&SeededEntropy::new(2)).unwrap().bytes(), key.bytes());
-    }
-
-    #[test]
-    fn a_folder_serves_one_process_at_a_time() {
-        let home = TempDir::new().unwrap();
-        let first = DataFolder::open(home.path()).unwrap();
-        let error = DataFolder::open(home.path()).unwrap_err();
-        assert!(matches!(error, DataError::InUse(_)), "{error}");
-        assert!(error.to_string().contains("--data"), "{error}");
-        drop(first);
-        DataFolder::open(home.path()).unwrap();
-    }
-
-    #[test]
-    fn who_is_kept_out_learns_where_the_server_is_and_who_comes_later_which_issuer_it_had() {
-        let home = TempDir::new().unwrap();
-        let server = DataFolder::open(home.path()).unwrap();
-        let issuer = || DataFolder::last_issuer_in(home.path());
-        assert_eq!((DataFolder::told_in(home.path()), issuer()), (None, None));
-        server.tell("https://auth.example.com", "http://127.0.0.1:8414").unwrap();
-        assert_eq!(DataFolder::told_in(home.path()).unwrap(), "http://127.0.0.1:8414");
-        drop(server);
-        let later = DataFolder::open(home.path()).unwrap();
-        assert_eq!(issuer().unwrap().as_str(), "https://auth.example.com");
-        assert_eq!(DataFolder::told_in(home.path()), None);
-        fs::write(home.path().join("lock"), "{").unwrap();
-        drop(later);
-        DataFolder::open(home.path()).unwrap();
-        assert_eq!(issuer(), None);
-    }
+fn of(path: &Path) -> impl FnOnce(io::Error) -> DataError {
+    |source| DataError::Io { path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@
 //! | `/health`, `/started`, `/ready`, `/` | [`Ops`] |
 //! | `/metrics` | [`Metrics`] |
 //! | what happened, in the log and the store | [`Audit`] |
+//! | log lines; spans for OpenTelemetry, with the feature `otel` | [`telemetry`] |
 //! | what answers while the store is not open yet | [`Entrance`] |
 //! | the data folder: database, master key, lock | [`DataFolder`] |
 //! | the database as one file, and back | [`backup`] |
@@ -26,7 +27,6 @@ mod audit;
 pub mod backup;
 pub mod check_config;
 pub mod cli;
-mod complaints;
 mod compose;
 pub mod config;
 mod data;
@@ -42,7 +42,7 @@ pub use self::admin::Admin;
 pub use self::audit::Audit;
 pub use self::compose::{Builder, Kept, OpenError, Portcullis};
 pub use self::config::Config;
-pub use self::data::{DataError, DataFolder};
+pub use self::data::{DataError, DataFolder, Told};
 pub use self::greeting::Greeting;
 pub use self::opening::Entrance;
 pub use self::ops::Ops;

@@ -15,7 +15,7 @@ use std::error::Error;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ambient::{Entropy, SystemEntropy};
+use ambient::{Clock as _, Complaints, Entropy, SystemClock, SystemEntropy};
 use async_trait::async_trait;
 use authz_core::before_opening;
 use bytes::Bytes;
@@ -28,7 +28,6 @@ use store::StoreError;
 use tokio::time::sleep;
 
 use crate::answer;
-use crate::complaints::Complaints;
 use crate::compose::{Kept, OpenError, Portcullis};
 use crate::config::{Config, StoreKind};
 use crate::ops::{self, Place};
@@ -94,7 +93,7 @@ impl Entrance {
         that_may_pass: impl Fn(&E) -> Option<&StoreError>,
     ) -> Result<T, E> {
         let entropy: &dyn Entropy = &SystemEntropy;
-        let mut complaints = Complaints::default();
+        let complaints = Complaints::new();
         let mut pause = PAUSES.0;
         loop {
             let error = match attempt().await {
@@ -104,7 +103,7 @@ impl Entrance {
             let Some(passing) = that_may_pass(&error) else { return Err(error) };
             *self.why_closed.lock() = ops::told(passing);
             let reason = sentence(&error);
-            if complaints.are_due() {
+            if complaints.are_due(SystemClock.now()) {
                 tracing::warn!(reason, "waiting for the store; whoever asks meanwhile is told to come back");
             } else {
                 tracing::debug!(reason, "waiting for the store");

@@ -15,6 +15,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ambient::{Clock, Complaints, SystemClock};
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
@@ -37,7 +38,6 @@ use self::room::Guests;
 pub use self::room::Room;
 use self::running::Running;
 pub use self::tls::{Tls, TlsError, TlsFiles};
-use crate::complaints::Complaints;
 
 /// How long running requests may take after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -126,14 +126,14 @@ async fn run(
 ) {
     let (router, mut running) = Running::mount(serve);
     let guests = Guests::of(room);
-    let mut complaints = Complaints::default();
+    let complaints = Complaints::new();
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
         let next = async {
             let place = guests.place().await;
-            (place, accept(|| listener.accept(), &mut complaints).await)
+            (place, accept(|| listener.accept(), &complaints, &SystemClock).await)
         };
         let (place, (stream, from)) = tokio::select! {
             () = &mut stop => break,
@@ -220,7 +220,8 @@ where
 
 async fn accept<C, F: Future<Output = io::Result<C>>>(
     next: impl Fn() -> F,
-    complaints: &mut Complaints,
+    complaints: &Complaints,
+    clock: &dyn Clock,
 ) -> C {
     loop {
         match next().await {
@@ -232,7 +233,7 @@ async fn accept<C, F: Future<Output = io::Result<C>>>(
                 ) => {}
             // Out of file descriptors or memory, most likely: the next try would fail as well.
             Err(error) => {
-                if complaints.are_due() {
+                if complaints.are_due(clock.now()) {
                     tracing::error!(%error, "cannot accept connections");
                 }
                 sleep(Duration::from_secs(1)).await;

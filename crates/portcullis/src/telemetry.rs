@@ -1,12 +1,18 @@
-//! Log lines on stderr, as text or JSON. Nothing secret is in them: no body, no query, no header.
+//! Log lines on stderr, as text or JSON, and spans for a collector. Nothing secret is in them: no body, no query, no header.
+
+#[cfg_attr(not(feature = "otel"), path = "telemetry/unexported.rs")]
+pub(crate) mod export;
 
 use std::io::{self, IsTerminal as _};
 use std::panic;
 
 use http::HeaderMap;
 use thiserror::Error;
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer};
 
+use self::export::Export;
 use crate::config::{Config, LogFormat};
 
 /// Log lines cannot be written.
@@ -19,28 +25,46 @@ pub enum TelemetryError {
     /// This process logs already.
     #[error("this process writes its log elsewhere already")]
     Taken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What the environment says of the collector cannot be used.
+    #[cfg(feature = "otel")]
+    #[error("spans cannot be exported: {0}")]
+    Export(#[from] opentelemetry_otlp::ExporterBuildError),
 }
 
-/// Starts to write the log of this process to stderr; a panic becomes a line of it, without its message.
+/// The log of this process, and the spans that it exports.
+#[must_use]
+pub struct Telemetry(Export);
+
+/// Starts to write the log of this process to stderr; a panic becomes a line of it, without its message. With the feature `otel`
+/// spans go to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names.
 ///
 /// # Errors
 ///
 /// [`TelemetryError::Filter`] if [`Config::log`] was not read by [`Config::load`], [`TelemetryError::Taken`] at a second
 /// call.
-pub fn start(config: &Config) -> Result<(), TelemetryError> {
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&config.log)?).with_writer(io::stderr);
-    match config.log_format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    }
-    .map_err(TelemetryError::Taken)?;
+pub fn start(config: &Config) -> Result<Telemetry, TelemetryError> {
+    let export = export::subscribe(config, EnvFilter::try_new(&config.log)?)?;
     // The message of a panic may quote what was being worked on.
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a bug: something panicked");
     }));
-    Ok(())
+    Ok(Telemetry(export))
+}
+
+impl Telemetry {
+    /// Sends the spans that wait to be exported, for five seconds at the most. Nothing is exported afterwards.
+    pub fn finish(self) {
+        self.0.finish();
+    }
+}
+
+fn lines<S: Subscriber + for<'span> LookupSpan<'span>>(config: &Config) -> Box<dyn Layer<S> + Send + Sync> {
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    match config.log_format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    }
 }
 
 /// The id of the trace that a request belongs to, if its `traceparent` is one (W3C Trace Context section 3.2): 32 lowercase hexadecimal

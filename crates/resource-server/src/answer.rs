@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Invalid;
 use crate::cors::Foreign;
+use crate::step_up::Demanded;
 use crate::tools::Unreadable;
 
 /// What the body of a refusal is.
@@ -124,6 +125,25 @@ impl Answers {
             reason: "scope_missing",
         };
         self.answer(StatusCode::FORBIDDEN, Some(&self.challenge(&said).scope(scope)), &said)
+    }
+
+    /// 401 for a token whose person proved too weakly, or too long ago, who they are (RFC 9470 section 3). `scope` is all that the operation
+    /// needs: a token that meets the rest alone would be refused for it.
+    pub(crate) fn step_up(&self, demanded: &Demanded, scope: &Scope) -> Answer {
+        let said = Said {
+            code: REFUSED,
+            class: "Unauthorized",
+            sentence: "this operation needs a stronger or a newer log-in",
+            error: Some(ErrorCode::InsufficientUserAuthentication),
+            reason: "authentication_insufficient",
+        };
+        let challenge = self.challenge(&said).scope(scope);
+        let challenge = challenge.acr_values(demanded.acr_values().unwrap_or_default());
+        let challenge = match demanded.max_age() {
+            Some(seconds) => challenge.max_age(seconds),
+            None => challenge,
+        };
+        self.answer(StatusCode::UNAUTHORIZED, Some(&challenge), &said)
     }
 
     /// 400 for an `Authorization` that nobody can read.

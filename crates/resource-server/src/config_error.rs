@@ -115,6 +115,15 @@ pub enum ConfigError {
         /// The tool.
         tool: String,
     },
+    /// Of two demands on the log-in of a person no class meets both.
+    #[error(
+        "{of} demands an authentication context class that what is demanded beside it does not take, so nobody could come in. None is more \
+         than another by itself: name the stronger ones, too"
+    )]
+    StepUpImpossible {
+        /// What demands it: a tool's name, or the route.
+        of: String,
+    },
     /// Credentials of one's own would name people as an authorization server does.
     #[error(
         "{issuer:?} would vouch for credentials of one's own, and is an authorization server, too, so its people could not be told from \
@@ -164,6 +173,9 @@ pub enum ValueFault {
     /// A scope that is none of a resource (RS-6).
     #[error("offline_access is the authorization server's own scope, and no server may demand it")]
     OfflineAccess,
+    /// No authentication context class (OpenID Connect Core section 2, `acr`).
+    #[error("it is no list of authentication context classes between spaces")]
+    Acr,
     /// Not an origin (RFC 6454 section 6.2).
     #[error("it is no origin: a scheme, a host and perhaps a port, and nothing behind")]
     Origin,

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | RFC 9728 2, 3 protected resource metadata | [`Metadata`] |
 //! | RFC 6750 2.1, 3; RFC 9728 5.1 the token in the request, the challenge in the answer | [`Protection`] |
+//! | RFC 9470 step up | [`StepUp`] |
 //! | RFC 8414, OpenID Connect Discovery; RFC 7517, RFC 9068 tokens that are signed | the verifier |
 //! | RFC 7662 tokens that are asked about | the verifier |
 //! | MCP authorization 2026-07-28, protected resources | all of it |
@@ -22,6 +23,7 @@ mod origin;
 mod protection;
 mod rejection;
 mod scopes;
+mod step_up;
 mod tools;
 mod verified;
 mod verifier;
@@ -43,6 +45,7 @@ pub use metadata::{LegacyMetadata, Metadata};
 pub use opaque::Introspection;
 pub use protection::{Passed, Protection, ProtectionBuilder, READ_HEADERS};
 pub use rejection::{Fault, Invalid, Rejection, Unavailable};
+pub use step_up::StepUp;
 pub use verified::Verified;
 pub use verifier::{Verifier, VerifierBuilder};
 pub use verify::Verify;

@@ -3,30 +3,32 @@
 mod ahead;
 mod builder;
 mod passed;
+mod presented;
 mod unread;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use ambient::{Clock, SystemClock, Time};
+use ambient::{Clock, Complaints, SystemClock};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
-use oauth_types::{Authorization, MalformedAuthorization, Resource, Scope};
+use oauth_types::{Resource, Scope};
 use secrecy::SecretString;
 
 use crate::answer::{Answer, Answers, HOST_NOT_KNOWN};
 use crate::cors::{Cors, Told};
 use crate::metadata::Documents;
 use crate::scopes::Hierarchy;
-use crate::tools::Tools;
-use crate::{ConfigError, Metadata, Rejection, Unavailable, Verified, Verify};
+use crate::step_up::Demanded;
+use crate::tools::{Needs, Tools};
+use crate::{ConfigError, Metadata, Rejection, StepUp, Unavailable, Verified, Verify};
 
 use ahead::ReadAhead;
 pub use builder::ProtectionBuilder;
 pub use passed::{Passed, READ_HEADERS};
+use presented::{Presented, presented};
 use unread::Unread;
 
 /// What stands before an MCP server: it decides who comes in, and says to everybody else what to do about it.
@@ -55,8 +57,12 @@ struct Gate {
     common: Arc<Common>,
     /// Of everybody, also where nobody must log in.
     route: Scope,
+    /// The same of their log-in.
+    route_step_up: Demanded,
     /// Of whoever shows a token.
     needed: Scope,
+    /// The same of their log-in.
+    step_up: Demanded,
     no_credentials: Answer,
     malformed: Answer,
     insufficient: Answer,
@@ -113,7 +119,33 @@ impl Protection {
     pub fn requiring(&self, scopes: &str) -> Result<Self, ConfigError> {
         let Gate { common, route, needed, .. } = &*self.0;
         let more = builder::demanded(scopes)?;
-        Ok(Self(Arc::new(Gate::new(Arc::clone(common), route.union(&more), needed.union(&more)))))
+        Ok(Self(Arc::new(Gate {
+            route_step_up: self.0.route_step_up.clone(),
+            step_up: self.0.step_up.clone(),
+            ..Gate::new(Arc::clone(common), route.union(&more), needed.union(&more))
+        })))
+    }
+
+    /// The same for a route that demands this of its caller's log-in, too (RFC 9470), of everybody, also in optional mode.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: it demands nothing, or what nobody could meet besides what is demanded anyway.
+    pub fn stepping_up(&self, step_up: &StepUp) -> Result<Self, ConfigError> {
+        let Gate { common, route, needed, .. } = &*self.0;
+        let more = step_up.demanded()?;
+        let all = self.0.step_up.and(&more);
+        if all.is_impossible() {
+            return Err(ConfigError::StepUpImpossible { of: "the route".to_owned() });
+        }
+        if let Some(tool) = common.tools.impossible(&all) {
+            return Err(ConfigError::StepUpImpossible { of: tool.to_owned() });
+        }
+        Ok(Self(Arc::new(Gate {
+            route_step_up: self.0.route_step_up.and(&more),
+            step_up: all,
+            ..Gate::new(Arc::clone(common), route.clone(), needed.clone())
+        })))
     }
 
     /// Who sends a request with this head, or the answer that ends it, which may be the one to a preflight.
@@ -138,8 +170,8 @@ impl Protection {
     /// log, once a minute at most, for anybody can send requests.
     #[must_use]
     pub fn missing(path: &str) -> Response<Bytes> {
-        static SAID: AtomicI64 = AtomicI64::new(i64::MIN);
-        if is_due(&SAID, SystemClock.now()) {
+        static COMPLAINTS: Complaints = Complaints::new();
+        if COMPLAINTS.are_due(SystemClock.now()) {
             tracing::error!(path, "a handler asks who calls, and no `protect` stands before it");
         }
         http_io::internal_error()
@@ -211,14 +243,14 @@ impl Protection {
                 return Ok(Admission::Unread(Unread { protection: self.clone(), token, caller, at, origin }));
             }
         }
-        self.permit(caller.as_deref(), &Scope::empty())?;
+        self.permit(caller.as_deref(), &Needs::default())?;
         Ok(Admission::Admitted(caller))
     }
 
     /// The token that a request shows. `None` for somebody who may be anonymous.
     fn shown(&self, head: &Parts) -> Result<Option<SecretString>, Answer> {
         let common = &*self.0.common;
-        let may_be_nobody = common.optional && self.0.route.is_empty();
+        let may_be_nobody = common.optional && self.0.route.is_empty() && self.0.route_step_up.is_nothing();
         match presented(&head.headers) {
             Presented::Token(token) => Ok(Some(token)),
             // Whoever opens a page sends what it likes, from where they are: inside of a company's network, for instance.
@@ -243,24 +275,38 @@ impl Protection {
     }
 
     /// Whether `caller` may do what needs all of `extra` beyond what this route needs anyway.
-    fn permit(&self, caller: Option<&Verified>, extra: &Scope) -> Result<(), Answer> {
-        let Gate { common, needed, insufficient, .. } = &*self.0;
+    fn permit(&self, caller: Option<&Verified>, extra: &Needs) -> Result<(), Answer> {
+        let Gate { common, needed, step_up, insufficient, .. } = &*self.0;
         let Some(caller) = caller else {
-            let refused = || common.answers.no_credentials(&needed.union(extra));
-            return if extra.is_empty() { Ok(()) } else { Err(refused()) };
+            let refused = || common.answers.no_credentials(&needed.union(&extra.scope));
+            return if extra.is_nothing() { Ok(()) } else { Err(refused()) };
         };
+        if !(step_up.is_nothing() && extra.step_up.is_nothing()) {
+            let demanded = step_up.and(&extra.step_up);
+            if !demanded.is_met_by(caller, || common.clock.now()) {
+                let scope = self.told_besides(caller, &needed.union(&extra.scope));
+                return Err(common.answers.step_up(&demanded, &scope));
+            }
+        }
+        let extra = &extra.scope;
         let enough = |scope: &Scope| common.hierarchy.suffices(&caller.scopes, scope);
         if enough(needed) && enough(extra) {
             return Ok(());
         }
-        Err(if common.granted_too {
-            let granted = builder::without_offline_access(&caller.scopes);
-            common.answers.insufficient(&needed.union(extra).union(&granted))
-        } else if extra.is_subset_of(needed) {
+        Err(if !common.granted_too && extra.is_subset_of(needed) {
             insufficient.clone()
         } else {
-            common.answers.insufficient(&needed.union(extra))
+            common.answers.insufficient(&self.told_besides(caller, &needed.union(extra)))
         })
+    }
+
+    /// What a challenge names beside what is needed: what the token has, if that is wanted.
+    fn told_besides(&self, caller: &Verified, needed: &Scope) -> Scope {
+        if self.0.common.granted_too {
+            needed.union(&builder::without_offline_access(&caller.scopes))
+        } else {
+            needed.clone()
+        }
     }
 
     fn answer(&self, origin: Option<&HeaderValue>, answer: &Answer) -> Admission {
@@ -279,7 +325,8 @@ impl Gate {
         let no_credentials = common.answers.no_credentials(&needed);
         let malformed = common.answers.malformed(&needed);
         let insufficient = common.answers.insufficient(&needed);
-        Self { common, route, needed, no_credentials, malformed, insufficient }
+        let (route_step_up, step_up) = (Demanded::default(), Demanded::default());
+        Self { common, route, route_step_up, needed, step_up, no_credentials, malformed, insufficient }
     }
 }
 
@@ -293,39 +340,6 @@ impl std::fmt::Debug for Protection {
     }
 }
 
-/// What a request shows of its sender. A token in the query or in the body is nothing (RS-10).
-enum Presented {
-    Nothing,
-    /// Credentials of another scheme than Bearer.
-    Other,
-    Malformed,
-    Token(SecretString),
-}
-
-fn presented(headers: &HeaderMap) -> Presented {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Presented::Nothing };
-    // Whoever sends two could have one checked and the other used.
-    if values.next().is_some() {
-        return Presented::Malformed;
-    }
-    match visible(value).map(Authorization::parse) {
-        Some(Ok(Authorization::Bearer(token))) => Presented::Token(token),
-        Some(Ok(Authorization::Basic { .. } | Authorization::Other) | Err(MalformedAuthorization::Basic)) => {
-            Presented::Other
-        }
-        Some(Err(_)) | None => Presented::Malformed,
-    }
-}
-
-/// [`HeaderValue::to_str`], which for a token of hundreds of bytes takes longer, for it ends early.
-fn visible(value: &HeaderValue) -> Option<&str> {
-    let bytes = value.as_bytes();
-    let all =
-        bytes.iter().fold(true, |all, byte| all & ((*byte == b'\t') | ((*byte >= b' ') & (*byte <= b'~'))));
-    str::from_utf8(bytes).ok().filter(|_| all)
-}
-
 /// Whether a server could take the body of such a request for a call of a tool. MCP's own is POST.
 fn may_call(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS | Method::TRACE)
@@ -335,13 +349,6 @@ fn may_call(method: &Method) -> bool {
 /// RFC 8441).
 fn may_leave_http(head: &Parts) -> bool {
     head.method == Method::CONNECT || head.headers.contains_key(header::UPGRADE)
-}
-
-/// Whether a minute has passed since `said`, which is `now` then. A clock that was put back is a minute.
-fn is_due(said: &AtomicI64, now: Time) -> bool {
-    let last = said.load(Ordering::Relaxed);
-    let quiet = (last..last.saturating_add(60)).contains(&now.0);
-    !quiet && said.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
 }
 
 /// [`Unavailable`] without addresses: they are in the log.

@@ -13,6 +13,8 @@ use serde::de::{
 };
 use serde_json::error::Category;
 
+use crate::step_up::Demanded;
+
 /// What each tool needs beyond what everything needs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tools {
@@ -21,6 +23,21 @@ pub(crate) struct Tools {
     open: BTreeSet<String>,
     /// Of those that are not named; empty if nothing.
     others: Scope,
+    /// What some demand of the log-in of their caller's.
+    step_up: BTreeMap<String, Demanded>,
+}
+
+/// What the calls in a body need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    pub(crate) scope: Scope,
+    pub(crate) step_up: Demanded,
+}
+
+impl Needs {
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.scope.is_empty() && self.step_up.is_nothing()
+    }
 }
 
 /// A body that is not JSON-RPC, or that two parsers could read as different calls.
@@ -37,13 +54,27 @@ pub(crate) enum Unreadable {
 
 impl Tools {
     pub(crate) fn is_empty(&self) -> bool {
-        self.named.is_empty() && self.others.is_empty()
+        self.named.is_empty() && self.others.is_empty() && self.step_up.is_empty()
     }
 
     /// Adds `scope` to what `tool` needs.
     pub(crate) fn need(&mut self, tool: String, scope: &Scope) {
         let own = self.named.entry(tool).or_default();
         *own = own.union(scope);
+    }
+
+    /// Adds to what `tool` demands of the log-in of whoever calls it.
+    pub(crate) fn step_up(&mut self, tool: String, demanded: &Demanded) {
+        let own = self.step_up.entry(tool).or_default();
+        *own = own.and(demanded);
+    }
+
+    /// A tool that nobody could call of whom `base` is demanded anyway.
+    pub(crate) fn impossible(&self, base: &Demanded) -> Option<&str> {
+        self.step_up
+            .iter()
+            .find(|(_, demanded)| base.and(demanded).is_impossible())
+            .map(|(tool, _)| tool.as_str())
     }
 
     /// Says that `tool` needs nothing more.
@@ -53,7 +84,8 @@ impl Tools {
 
     /// A tool that is said to need nothing more, and something.
     pub(crate) fn contradiction(&self) -> Option<&str> {
-        self.open.iter().find(|tool| self.named.contains_key(*tool)).map(String::as_str)
+        let needs_more = |tool: &&String| self.named.contains_key(*tool) || self.step_up.contains_key(*tool);
+        self.open.iter().find(needs_more).map(String::as_str)
     }
 
     /// Adds `scope` to what all tools need that are not named.
@@ -61,18 +93,18 @@ impl Tools {
         self.others = self.others.union(scope);
     }
 
-    /// What the message, or the batch of messages, in `body` needs: all scopes of all tools that it calls.
+    /// What the message, or the batch of messages, in `body` needs: all that any of the tools needs that it calls.
     ///
     /// # Errors
     ///
     /// [`Unreadable`]: nobody can say.
-    pub(crate) fn needed_by(&self, body: &[u8]) -> Result<Scope, Unreadable> {
+    pub(crate) fn needed_by(&self, body: &[u8]) -> Result<Needs, Unreadable> {
         let text = str::from_utf8(body).map_err(|_| Unreadable::Json)?;
-        let mut needed = Needed { tools: self, scope: Scope::empty(), is_call: false };
+        let mut needed = Needed { tools: self, needs: Needs::default(), is_call: false };
         let mut json = serde_json::Deserializer::from_str(text);
         let read = Body(&mut needed).deserialize(&mut json).and_then(|()| json.end());
         match read.map_err(|fault| fault.classify()) {
-            Ok(()) => Ok(needed.scope),
+            Ok(()) => Ok(needed.needs),
             Err(Category::Data) if needed.is_call => Err(Unreadable::Call),
             Err(Category::Data) => Err(Unreadable::Message),
             Err(Category::Syntax | Category::Eof | Category::Io) => Err(Unreadable::Json),
@@ -88,7 +120,7 @@ impl Tools {
 /// What the messages need that were read so far.
 struct Needed<'t> {
     tools: &'t Tools,
-    scope: Scope,
+    needs: Needs,
     /// Whether the last one was a `tools/call`.
     is_call: bool,
 }
@@ -107,9 +139,12 @@ impl Needed<'_> {
         };
         self.is_call = false;
         if let Some(scope) = self.tools.of(&tool)
-            && !scope.is_subset_of(&self.scope)
+            && !scope.is_subset_of(&self.needs.scope)
         {
-            self.scope = self.scope.union(scope);
+            self.needs.scope = self.needs.scope.union(scope);
+        }
+        if let Some(demanded) = self.tools.step_up.get(&*tool) {
+            self.needs.step_up = self.needs.step_up.and(demanded);
         }
         Ok(())
     }

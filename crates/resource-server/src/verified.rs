@@ -47,6 +47,19 @@ impl Verified {
         Self { scopes, ..self }
     }
 
+    /// How its person proved who they are (`acr`, RFC 9470 section 6), if the authorization server says it.
+    #[must_use]
+    pub fn acr(&self) -> Option<&str> {
+        self.claims.get("acr")?.as_str()
+    }
+
+    /// When they last did (`auth_time`), if it is said.
+    #[must_use]
+    pub fn auth_time(&self) -> Option<Time> {
+        let time = self.claims.get("auth_time")?;
+        time.as_i64().or_else(|| time.as_f64().map(|seconds| seconds.floor() as i64)).map(Time)
+    }
+
     /// What to look a person up by in one's own table: (`iss`, `sub`). `None` where the token is nobody's.
     #[must_use]
     pub fn person(&self) -> Option<(&str, &str)> {

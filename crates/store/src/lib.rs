@@ -47,7 +47,7 @@ pub use facts::{Facts, Use};
 pub use id::{Digest, Epoch, GrantId, Malformed, Mark, Nonce, ServerId, SessionId, TicketId};
 pub use memory::Memory;
 pub use records::account::{Account, AccountStore, Created, Passkey, Readdressed, SecondFactors, Totp};
-pub use records::admin::{AdminAccess, AdminKey};
+pub use records::admin::{AdminAccess, AdminKey, AdminKeys};
 pub use records::client::{Client, ClientAuth, Provenance, SecretMethod};
 pub use records::consent::{Agreed, Consent};
 pub use records::device::Device;
@@ -60,9 +60,9 @@ pub use records::server::{OriginEntry, OriginIndex, RetiringKey, ScopeEntry, Ser
 pub use records::session::Session;
 pub use records::standing::{PersonId, PersonStanding, Standing, Status};
 pub use records::tenure::{Tenure, TenureState};
-pub use records::ticket::{Purpose, Ticket};
-pub use records::trail::{Entry, Outcome, Trail};
+pub use records::ticket::{NewAccount, Purpose, Ticket};
+pub use records::trail::{Entry, Outcome, Trail, TrailPlace};
 pub use records::{Found, Record};
 pub use row::{Key, Kind, Links, Marks, Row};
 #[cfg(feature = "sqlite")]
-pub use sqlite::Sqlite;
+pub use sqlite::{Sqlite, SqliteLook};

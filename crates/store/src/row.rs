@@ -30,6 +30,8 @@ pub enum Kind {
     Keys,
     /// [`AdminKey`](crate::AdminKey)
     AdminKey,
+    /// [`AdminKeys`](crate::AdminKeys)
+    AdminKeys,
     /// [`Ticket`](crate::Ticket)
     Ticket,
     /// [`Trail`](crate::Trail)
@@ -40,7 +42,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, for those who count or copy everything.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Grant,
         Self::Client,
         Self::Person,
@@ -51,6 +53,7 @@ impl Kind {
         Self::Account,
         Self::Keys,
         Self::AdminKey,
+        Self::AdminKeys,
         Self::Ticket,
         Self::Trail,
         Self::Tenure,
@@ -70,6 +73,7 @@ impl Kind {
             Self::Account => "account",
             Self::Keys => "keys",
             Self::AdminKey => "admin_key",
+            Self::AdminKeys => "admin_keys",
             Self::Ticket => "ticket",
             Self::Trail => "trail",
             Self::Tenure => "tenure",

@@ -258,11 +258,7 @@ pub fn client(party: Party, refresh: bool) -> Client {
 /// Ada, in the browser in which she was asked.
 #[must_use]
 pub fn ada() -> Authentication {
-    Authentication {
-        person: PersonId::parse("usr_ada").unwrap(),
-        session: SessionId::new([1; 16]),
-        auth_time: BEGINNING,
-    }
+    Authentication::new(PersonId::parse("usr_ada").unwrap(), SessionId::new([1; 16]), BEGINNING)
 }
 
 /// Ada, in another browser.

@@ -45,7 +45,7 @@ impl Sessions {
     /// or saw the one before has nothing (session fixation).
     pub(crate) fn begin(&self, headers: &HeaderMap, person: PersonId) -> HeaderValue {
         let session = SessionId::new(self.entropy.draw());
-        let who = Authentication { person, session, auth_time: self.clock.now() };
+        let who = Authentication::new(person, session, self.clock.now());
         let text = self.new_text();
         let mut logged_in = self.logged_in.lock();
         if let Some(before) = self.text(headers) {

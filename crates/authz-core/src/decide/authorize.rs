@@ -4,8 +4,8 @@
 //! alone can build a redirect, and attaches `state` and `iss` to it (I6).
 
 use oauth_types::{
-    AuthorizationRequest, AuthorizationResponse, ClientId, ErrorCode, Form, Issuer, OAuthError, RedirectKind,
-    RedirectUri, Scope,
+    Acr, AuthorizationRequest, AuthorizationResponse, ClientId, ErrorCode, Form, Issuer, OAuthError,
+    RedirectKind, RedirectUri, Scope,
 };
 use pkce::Challenge;
 use store::{
@@ -21,6 +21,8 @@ use crate::{ClientRedirect, Event, Policy, Refusal, Step};
 
 /// The longest `state` that is kept and echoed, in bytes.
 const LONGEST_STATE: usize = 2048;
+/// Whoever comes back from a log-in has logged in within so many seconds.
+const JUST_NOW: i64 = 300;
 /// The longest `login_hint`, `acr_values` or `prompt`, in bytes: all of them go through the log-in and back.
 const LONGEST_HINT: usize = 512;
 
@@ -149,9 +151,28 @@ pub struct Checked {
     pub prompt: Prompt,
     /// At most so many seconds since they last logged in.
     pub max_age: Option<i64>,
+    /// How they must have, any of them.
+    pub acr_values: Vec<Acr>,
 }
 
 impl Checked {
+    /// Whether whoever is logged in must prove anew who they are.
+    #[must_use]
+    pub fn wants_log_in(&self) -> bool {
+        self.prompt.login || self.max_age == Some(0)
+    }
+
+    /// The `max_age` of the same request for whoever comes back from the log-in that it asked for: asked for a log-in anew, that would never
+    /// end; asked for nothing, any session would do.
+    #[must_use]
+    pub fn max_age_afterwards(&self) -> Option<i64> {
+        match self.max_age {
+            Some(seconds @ 1..) if self.wants_log_in() => Some(seconds.min(JUST_NOW)),
+            Some(0) | None if self.wants_log_in() => Some(JUST_NOW),
+            other => other,
+        }
+    }
+
     /// The scopes that were asked for.
     #[must_use]
     pub const fn scope(&self) -> &Scope {
@@ -208,7 +229,9 @@ pub fn check(asked: &AuthorizationRequest, form: &Form) -> Result<Checked, Refus
         Some(Err(_)) => return Err(Refusal::ParameterMalformed),
     };
     let prompt = prompt(asked.prompt.as_deref().unwrap_or_default())?;
-    Ok(Checked { challenge, scope, prompt, max_age })
+    let acr_values = asked.acr_values.as_deref().unwrap_or_default();
+    let acr_values = Acr::parse_all(acr_values).map_err(|_| Refusal::ParameterMalformed)?;
+    Ok(Checked { challenge, scope, prompt, max_age, acr_values })
 }
 
 fn prompt(text: &str) -> Result<Prompt, Refusal> {
@@ -241,6 +264,8 @@ pub fn request(
             named: named.filter(|named| *named != server.resource),
         },
         state: asked.state.clone(),
+        acr_values: checked.acr_values.clone(),
+        max_age: checked.max_age_afterwards(),
     }
 }
 
@@ -276,11 +301,19 @@ pub fn remembered<'a>(request: &Request, present: Present<'a>, prompt: Prompt) -
 
 /// Whether nobody is asked because the operator answers for the client: an administrator vouches for it and has said that it is the
 /// operator's own, and the answer goes to an https address, as in [`remembered`].
+///
+/// A person who has had their say about it, be it a yes or that they took back what it had, is asked: their word counts, not the operator's.
 #[must_use]
-pub fn answered_for(request: &Request, client: &Client, prompt: Prompt, policy: &Policy) -> bool {
+pub fn answered_for(
+    request: &Request,
+    client: &Client,
+    known: Option<&Consent>,
+    prompt: Prompt,
+    policy: &Policy,
+) -> bool {
     let assured = request.redirect_uri.kind() == RedirectKind::Https && !prompt.consent;
     let own = client.first_party && client.provenance == Provenance::Administrator;
-    own && assured && !policy.ask_for_first_party
+    own && assured && known.is_none() && !policy.ask_for_first_party
 }
 
 /// Enters the state machine: a grant is born *coded* if a remembered consent or the operator stands in for asking, else *requested*.
@@ -302,11 +335,13 @@ pub fn enter(
         client_epoch: client.standing.epoch,
         session: who.session,
         auth_time: who.auth_time,
+        acr: who.acr.clone(),
     };
     let until = setting.now.plus(setting.policy.request.as_seconds());
     let born = |stage| Grant { id: drawn.grant, client: client.id.clone(), born: setting.now, stage };
     let known = remembered(&request, present, prompt);
-    if known.is_some() || answered_for(&request, client, prompt, setting.policy) {
+    let waived = answered_for(&request, client, present.known, prompt, setting.policy);
+    if known.is_some() || waived {
         let key = setting.keys.active();
         let Ok(code) = setting.keys.code(key, drawn.grant, 1, &drawn.nonce) else {
             return Step::refuse(Refusal::KeyUnknown);
@@ -325,7 +360,8 @@ pub fn enter(
             key,
             expires: setting.now.plus(setting.policy.code.as_seconds()),
             until,
-            remembered: known.map(store::Record::id),
+            remembered: Some(Consent::id_of(&who.person, &client.id, &server)),
+            waived,
         };
         let grant = born(Stage::Coded(coded));
         return Step::answer(Entered::Code(code)).writing(Changes::create(drawn.mark, &grant)).telling(told);

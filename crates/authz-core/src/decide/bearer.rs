@@ -1,7 +1,7 @@
 //! Using an access token: introspection (RFC 7662) and userinfo (OpenID Connect Core section 5.3).
 
 use ambient::Time;
-use oauth_types::{Audience, IntrospectionResponse, Issuer, UserInfo};
+use oauth_types::{Acr, Audience, IntrospectionResponse, Issuer, UserInfo};
 use store::{
     Access, Facts, Grant, GrantId, Live, PersonId, Server, ServerId, Stage, Status, Subject, UserInfoDetail,
 };
@@ -38,6 +38,14 @@ impl<'a> Valid<'a> {
         match &self.live.party.subject {
             Subject::Person(person) => Some(person),
             Subject::Machine => None,
+        }
+    }
+
+    /// How and when the person proved who they are (RFC 9470 section 6); nothing of a machine.
+    fn proof(&self) -> (Option<Acr>, Option<i64>) {
+        match &self.live.party.subject {
+            Subject::Person(_) => (self.live.party.acr.clone(), Some(self.live.party.auth_time.0)),
+            Subject::Machine => (None, None),
         }
     }
 
@@ -100,6 +108,7 @@ pub fn introspect(valid: Option<Valid<'_>>, server: &Server, issuer: &Issuer) ->
     response.sub = Some(valid.sub());
     response.aud = Some(Audience::One(valid.live.target.resource.to_string()));
     response.iss = Some(issuer.clone());
+    (response.acr, response.auth_time) = valid.proof();
     response
 }
 
@@ -117,6 +126,7 @@ pub fn user_info(valid: Valid<'_>, server: &Server, profile: Option<&Profile>) -
     info.aud = Some(Audience::One(valid.live.target.resource.to_string()));
     info.scope = Some(valid.access.scope.clone());
     info.client_id = Some(valid.grant.client.clone());
+    (info.acr, info.auth_time) = valid.proof();
     if let Some(profile) = profile {
         if tells(valid, server, "profile") {
             info.name.clone_from(&profile.name);

@@ -7,6 +7,7 @@ use store::{
 };
 
 use super::authorize::Redirectable;
+use super::scope::{allowed, without};
 use super::{Drawn, Setting};
 use crate::seam::Authentication;
 use crate::{ClientRedirect, Event, Refusal, Step};
@@ -107,10 +108,12 @@ pub fn approve(
         Err(refusal) => return Step::refuse(refusal),
     };
     let scope = scope.unwrap_or(&asked.request.scope);
-    if let Err(refusal) = may_approve(asked, scope, facts.person, review) {
-        return Step::refuse(refusal);
-    }
+    let server = match may_approve(asked, scope, facts.person, review) {
+        Ok(server) => server,
+        Err(refusal) => return Step::refuse(refusal),
+    };
     let grant = &found.record;
+    let scope = allowed(&asked.request.scope, scope, server);
     let coded = Coded {
         request: Request { scope: scope.clone(), ..asked.request.clone() },
         party: asked.party.clone(),
@@ -120,65 +123,80 @@ pub fn approve(
         expires: setting.now.plus(setting.policy.code.as_seconds()),
         until: asked.until,
         remembered: None,
+        waived: false,
     };
     let consented = Event::Consented {
         grant: grant.id,
         client: grant.client.clone(),
         person: who.person.clone(),
         server: asked.request.target.server,
-        scope: scope.clone(),
+        scope,
         remembered: false,
     };
     let approved = grant.at(Stage::Coded(coded));
     Step::answer(Approved::Now).writing(Changes::replace(drawn.mark, found, &approved)).telling(consented)
 }
 
-fn may_approve(
+/// The server that it is for.
+fn may_approve<'a>(
     asked: &Requested,
     scope: &Scope,
     person: Standing,
-    review: Review<'_>,
-) -> Result<(), Refusal> {
+    review: Review<'a>,
+) -> Result<&'a Server, Refusal> {
     let Requested { request, party, .. } = asked;
     let client = review.client.ok_or(Refusal::RequestOutdated)?;
     let registered = client.redirect_uris.iter().any(|one| request.redirect_uri.matches(one));
     if !client.standing.upholds(party.client_epoch) || !registered {
         return Err(Refusal::RequestOutdated);
     }
-    let same_resource = |server: &Server| {
+    let same_resource = |server: &&Server| {
         server.id == request.target.server
             && server.status == Status::Active
             && server.resource == request.target.resource
     };
-    if !review.server.is_some_and(same_resource) {
-        return Err(Refusal::RequestOutdated);
-    }
+    let server = review.server.filter(same_resource).ok_or(Refusal::RequestOutdated)?;
     if !person.upholds(party.person_epoch) {
         return Err(Refusal::PersonBlocked);
     }
     if !scope.is_subset_of(&request.scope) {
         return Err(Refusal::ConsentExceedsRequest);
     }
-    Ok(())
+    Ok(server)
 }
 
-/// The consent to remember after a yes to `scope` of `request`: what was agreed to before, if it was not taken back, and
-/// this.
+/// What a person has said yes to.
+#[derive(Clone, Copy, Debug)]
+pub struct Yes<'a> {
+    /// To whom.
+    pub client: &'a ClientId,
+    /// What was asked for.
+    pub request: &'a Request,
+    /// To what of it.
+    pub scope: &'a Scope,
+    /// Where.
+    pub server: &'a Server,
+}
+
+/// The consent to remember after a yes: what was agreed to before, if it was not taken back and was not asked about now, and what is
+/// allowed now. What was asked about and not allowed is asked about again.
 #[must_use]
 pub fn remember(
     who: &Authentication,
-    client: &ClientId,
-    request: &Request,
-    scope: &Scope,
+    yes: Yes<'_>,
     known: Option<&Consent>,
     setting: Setting<'_>,
 ) -> Consent {
+    let Yes { client, request, scope, server } = yes;
+    let scope = allowed(&request.scope, scope, server);
     let known = known.filter(|known| known.withdrawn.is_none());
     let mut agreed = known.map(|known| known.agreed.clone()).unwrap_or_default();
     let here = agreed.iter().position(|agreed| agreed.redirect_uri == request.redirect_uri);
     let before = here.map(|here| agreed.remove(here).scope).unwrap_or_default();
+    let denied = request.scope.difference(&scope);
+    let before = without(&before.difference(&request.scope), &denied, server);
     // The newest last; beyond the bound the one that was agreed to longest ago is asked about again.
-    agreed.push(Agreed { redirect_uri: request.redirect_uri.clone(), scope: before.union(scope) });
+    agreed.push(Agreed { redirect_uri: request.redirect_uri.clone(), scope: before.union(&scope) });
     let surplus = agreed.len().saturating_sub(MOST_REMEMBERED);
     agreed.drain(..surplus);
     Consent {

@@ -1,13 +1,17 @@
 //! The documents that clients discover (RFC 8414, RFC 9728). They name what is served and nothing else.
 
-use oauth_types::{AuthorizationServerMetadata, Issuer, ProtectedResourceMetadata};
+use oauth_types::{Acr, AuthorizationServerMetadata, Issuer, ProtectedResourceMetadata};
 use store::Server;
 
 use crate::Policy;
 
-/// The metadata of the authorization server.
+/// The metadata of the authorization server, which can tell people apart by `acr_values`.
 #[must_use]
-pub fn authorization_server(issuer: &Issuer, policy: &Policy) -> AuthorizationServerMetadata {
+pub fn authorization_server(
+    issuer: &Issuer,
+    policy: &Policy,
+    acr_values: &[Acr],
+) -> AuthorizationServerMetadata {
     let list = |items: &[&str]| items.iter().map(ToString::to_string).collect::<Vec<_>>();
     let mut metadata = AuthorizationServerMetadata::new(issuer.clone());
     metadata.authorization_endpoint = Some(issuer.endpoint("/oauth/authorize"));
@@ -27,6 +31,7 @@ pub fn authorization_server(issuer: &Issuer, policy: &Policy) -> AuthorizationSe
     metadata.introspection_endpoint_auth_methods_supported = list(&["client_secret_basic", "Bearer"]);
     metadata.code_challenge_methods_supported = list(&["S256"]);
     metadata.prompt_values_supported = list(&["none", "login", "consent", "select_account"]);
+    metadata.acr_values_supported = acr_values.iter().map(ToString::to_string).collect();
     metadata.subject_types_supported = list(&["public"]);
     metadata.authorization_response_iss_parameter_supported = true;
     metadata

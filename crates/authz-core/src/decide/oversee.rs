@@ -6,11 +6,12 @@ use ambient::Time;
 use oauth_types::Scope;
 use store::{
     Access, Account, Agreed, Client, Coded, Consent, Digest, Epoch, Facts, Grant, Live, Provenance, Request,
-    RetiringKey, SecondFactors, Server, Session, Stage, Standing, Status, Why,
+    RetiringKey, SecondFactors, Server, Session, Stage, Standing, Status, Subject, Why,
 };
 use thiserror::Error;
 
 use super::register::kept_until;
+use super::scope::without;
 use super::target;
 use crate::Policy;
 use crate::policy::LONGEST_GRANT;
@@ -71,16 +72,23 @@ pub enum NotNarrowed {
 pub struct Narrowed {
     /// The grant.
     pub grant: Grant,
+    /// What it has.
+    pub scope: Scope,
     /// What it no longer has.
     pub removed: Scope,
 }
 
-/// The grant with `scope` alone. Its access tokens shrink with it, so it bites on their next use; so does a code that is out.
+/// The grant with `scope` alone, and of that without what implies any scope that it had and loses. Its access tokens shrink with it, so
+/// it bites on their next use; so does a code that is out. A server that is gone implies nothing.
 ///
 /// # Errors
 ///
 /// See [`NotNarrowed`].
-pub fn narrow(grant: &Grant, scope: &Scope) -> Result<Option<Narrowed>, NotNarrowed> {
+pub fn narrow(
+    grant: &Grant,
+    scope: &Scope,
+    server: Option<&Server>,
+) -> Result<Option<Narrowed>, NotNarrowed> {
     let before = match &grant.stage {
         Stage::Coded(coded) => &coded.request.scope,
         Stage::Live(live) => &live.scope,
@@ -89,6 +97,10 @@ pub fn narrow(grant: &Grant, scope: &Scope) -> Result<Option<Narrowed>, NotNarro
     if !scope.is_subset_of(before) {
         return Err(NotNarrowed::Exceeds);
     }
+    let scope = &match server {
+        Some(server) => without(scope, &before.difference(scope), server),
+        None => scope.clone(),
+    };
     if scope.is_empty() {
         return Err(NotNarrowed::Nothing);
     }
@@ -110,17 +122,26 @@ pub fn narrow(grant: &Grant, scope: &Scope) -> Result<Option<Narrowed>, NotNarro
         }
         Stage::Requested(_) | Stage::Ended(_) => return Err(NotNarrowed::Over),
     };
-    Ok(Some(Narrowed { grant: grant.at(stage), removed }))
+    Ok(Some(Narrowed { grant: grant.at(stage), scope: scope.clone(), removed }))
 }
 
-/// A remembered consent without scopes that its person took away, wherever the answer went.
+/// A remembered consent without scopes that its person took away and without what implies them, wherever the answer went.
 #[must_use]
-pub fn forget_scopes(consent: &Consent, removed: &Scope, now: Time) -> Option<Consent> {
+pub fn forget_scopes(
+    consent: &Consent,
+    removed: &Scope,
+    server: Option<&Server>,
+    now: Time,
+) -> Option<Consent> {
     if consent.withdrawn.is_some() {
         return None;
     }
-    let without = |agreed: &Agreed| Agreed { scope: agreed.scope.difference(removed), ..agreed.clone() };
-    let agreed: Vec<_> = consent.agreed.iter().map(without).filter(|one| !one.scope.is_empty()).collect();
+    let left = |scope: &Scope| match server {
+        Some(server) => without(scope, removed, server),
+        None => scope.difference(removed),
+    };
+    let agreed = consent.agreed.iter().map(|one| Agreed { scope: left(&one.scope), ..one.clone() });
+    let agreed: Vec<_> = agreed.filter(|one| !one.scope.is_empty()).collect();
     if agreed == consent.agreed {
         return None;
     }
@@ -133,6 +154,26 @@ pub fn forget_scopes(consent: &Consent, removed: &Scope, now: Time) -> Option<Co
 pub fn withdraw(consent: &Consent, now: Time) -> Option<Consent> {
     let withdrawn = || Consent { agreed: Vec::new(), withdrawn: Some(now), ..consent.clone() };
     consent.withdrawn.is_none().then(withdrawn)
+}
+
+/// That a person took back what they were never asked about, for the operator answered for the client: it is asked about from now on.
+/// `None` for a grant of nobody's, and for one that allows nothing.
+#[must_use]
+pub fn taken_back(grant: &Grant, now: Time) -> Option<Consent> {
+    let target = match &grant.stage {
+        Stage::Coded(coded) => &coded.request.target,
+        Stage::Live(live) => &live.target,
+        Stage::Requested(_) | Stage::Ended(_) => return None,
+    };
+    let Subject::Person(person) = &grant.party()?.subject else { return None };
+    Some(Consent {
+        person: person.clone(),
+        client: grant.client.clone(),
+        server: target.server,
+        agreed: Vec::new(),
+        given: now,
+        withdrawn: Some(now),
+    })
 }
 
 /// A living grant, the device of which its person calls `label`.
@@ -238,6 +279,12 @@ pub fn rotate(server: &Server, key: Digest, until: Time, now: Time) -> Server {
 pub fn end_session(session: &Session) -> Session {
     // Long past, not now: the clock of another process may be behind ours.
     Session { expires: Time(0), device: store::Device::default(), ..session.clone() }
+}
+
+/// An account that is closed to whoever came in so far: what they have in flight is not written any more.
+#[must_use]
+pub fn shut_out(account: &Account, epoch: Epoch) -> Account {
+    Account { epoch: Some(epoch), ..account.clone() }
 }
 
 /// An account that says of its person only that there was one.

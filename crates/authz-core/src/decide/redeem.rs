@@ -95,8 +95,11 @@ fn may_redeem(
         return Err(Refusal::CodeOver);
     }
     let store::Request { scope, redirect_uri, .. } = &coded.request;
-    let stands = |consent: &Found<store::Consent>| consent.record.covers(scope, redirect_uri);
-    if coded.remembered.is_some() && !facts.consent.as_ref().is_some_and(stands) {
+    let stands = match &facts.consent {
+        Some(consent) => consent.record.covers(scope, redirect_uri),
+        None => coded.waived,
+    };
+    if coded.remembered.is_some() && !stands {
         return Err(Refusal::ConsentWithdrawn);
     }
     // OAuth 2.1 section 10.2: clients of OAuth 2.0 send it, later ones do not; if sent it must be the same.

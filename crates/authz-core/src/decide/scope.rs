@@ -1,7 +1,7 @@
 //! Which of the requested scopes a grant can have (RFC 6749 section 3.3).
 
 use oauth_types::Scope;
-use store::Server;
+use store::{ScopeEntry, Server};
 
 use crate::Refusal;
 
@@ -46,10 +46,16 @@ pub fn resolve(sorted: &Sorted, known_elsewhere: &Scope, server: &Server) -> Res
 /// What a token may do at its resource: its scope and all that this implies, however deep.
 #[must_use]
 pub fn with_implied(scope: &Scope, server: &Server) -> Scope {
+    reached(scope, &server.scopes)
+}
+
+/// As [`with_implied`], at a resource that has these scopes.
+#[must_use]
+pub fn reached(scope: &Scope, known: &[ScopeEntry]) -> Scope {
     let mut reached = scope.clone();
     // Each round adds a scope of the catalogue or is the last.
-    for _ in 0..server.scopes.len() {
-        let held = server.scopes.iter().filter(|entry| reached.contains(&entry.name));
+    for _ in 0..known.len() {
+        let held = known.iter().filter(|entry| reached.contains(&entry.name));
         let wider = held.fold(reached.clone(), |wider, entry| {
             if entry.implies.is_empty() { wider } else { wider.union(&entry.implies) }
         });
@@ -59,6 +65,35 @@ pub fn with_implied(scope: &Scope, server: &Server) -> Scope {
         reached = wider;
     }
     reached
+}
+
+/// What is allowed when `kept` is left of `asked`: that, and what was asked for besides and is implied by it.
+#[must_use]
+pub fn allowed(asked: &Scope, kept: &Scope, server: &Server) -> Scope {
+    kept.union(&asked.intersection(&with_implied(kept, server)))
+}
+
+/// What is left of `scope` when `taken` is taken away: without it, and without what implies any of it, or it would be back.
+#[must_use]
+pub fn without(scope: &Scope, taken: &Scope, server: &Server) -> Scope {
+    let reaches = |token: &str| {
+        let reached = Scope::from_tokens([token]).map(|scope| with_implied(&scope, server));
+        !reached.unwrap_or_default().intersection(taken).is_empty()
+    };
+    Scope::from_tokens(scope.iter().filter(|token| !reaches(token))).unwrap_or_default()
+}
+
+/// A scope that may be left out, and the one that cannot be and implies it: a server must not have such, for whoever left the first out would
+/// have it by the second.
+#[must_use]
+pub fn contradiction(known: &[ScopeEntry]) -> Option<(&str, &str)> {
+    let firm = known.iter().filter(|entry| !entry.optional && !entry.implies.is_empty());
+    firm.filter_map(|entry| {
+        let reached = reached(&Scope::from_tokens([entry.name.as_str()]).unwrap_or_default(), known);
+        let optional = known.iter().find(|other| other.optional && reached.contains(&other.name))?;
+        Some((optional.name.as_str(), entry.name.as_str()))
+    })
+    .next()
 }
 
 fn catalogue(server: &Server) -> Scope {

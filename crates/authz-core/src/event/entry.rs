@@ -6,7 +6,8 @@ use ambient::Time;
 use oauth_types::ClientId;
 use store::{Entry, GrantId, Outcome, PersonId, Provenance, ServerId, Status};
 
-use super::{Actor, Context, Event};
+use super::named::short;
+use super::{Actor, Context, Event, NamedClient};
 
 impl Event {
     /// As an entry of the audit trail, of `at`.
@@ -77,9 +78,12 @@ impl Event {
             Self::Refused { endpoint, refusal, client, from } => {
                 let mut told =
                     Told::of("refused", Refused).why(format!("{refusal:?}")).with("endpoint", endpoint);
-                told.entry.client.clone_from(client);
                 told.entry.from = *from;
-                told
+                match client {
+                    Some(NamedClient::Known(client)) => told.client(client),
+                    Some(NamedClient::Unknown(digest)) => told.with("client_digest", &short(digest)),
+                    None => told,
+                }
             }
             Self::Stopped { endpoint, title, from } => {
                 let told = Told::of("stopped", Refused).why(title).with("endpoint", endpoint);
@@ -248,6 +252,18 @@ mod tests {
         let entry = refused.entry(Time(0), &context());
         assert_eq!((entry.outcome, entry.why.as_deref()), (Outcome::Refused, Some("CodeReplayed")));
         assert_eq!(entry.from, "192.0.2.9".parse().ok(), "what the event itself knows comes first");
+        let sent = ClientId::parse(&"~".repeat(2_048)).unwrap();
+        let named = |refusal| Event::Refused {
+            endpoint: "token",
+            refusal,
+            client: Some(NamedClient::of(sent.clone(), refusal)),
+            from: None,
+        };
+        let known = named(Refusal::SecretWrong).entry(Time(0), &Context::default());
+        assert_eq!((known.client.as_ref(), known.detail.get("client_digest")), (Some(&sent), None));
+        let unknown = named(Refusal::ClientUnknown).entry(Time(0), &Context::default());
+        let digest = unknown.detail.get("client_digest").map_or(0, String::len);
+        assert_eq!((unknown.client, digest), (None, 16), "whatever a stranger sends, it is not kept");
         let unknown = AccountEvent::LogInRefused { person: None, why: LogInRefusal::Unknown };
         let entry = Event::from(unknown).entry(Time(0), &Context::default());
         assert_eq!((entry.actor, entry.person, entry.why.as_deref()), (None, None, Some("unknown")));

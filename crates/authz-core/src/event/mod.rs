@@ -4,6 +4,7 @@ mod account;
 mod actor;
 mod context;
 mod entry;
+mod named;
 mod oversight;
 
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ pub use self::account::{AccountEvent, Factor, LogInRefusal, SignUpRefusal};
 pub use self::actor::{Actor, By, KeyName};
 pub use self::context::Context;
 pub(crate) use self::context::UNKNOWN;
+pub use self::named::NamedClient;
 pub use self::oversight::OversightEvent;
 use crate::Refusal;
 
@@ -144,7 +146,7 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
         /// The client that it named.
-        client: Option<ClientId>,
+        client: Option<NamedClient>,
         /// From where.
         from: Option<IpAddr>,
     },

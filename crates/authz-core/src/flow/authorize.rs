@@ -112,22 +112,16 @@ async fn unsound(
 }
 
 fn demands(engine: &Engine, asked: &AuthorizationRequest, checked: &Checked) -> Result<Demands, Refusal> {
-    let login = checked.prompt.login || checked.max_age == Some(0);
-    // Whoever comes back has just logged in: asked for again, that would never end.
     let prompt = checked.prompt.consent.then(|| "consent".to_owned());
-    let again = AuthorizationRequest { prompt, max_age: None, ..asked.clone() };
+    let max_age = checked.max_age_afterwards().map(|seconds| seconds.to_string());
+    let again = AuthorizationRequest { prompt, max_age, ..asked.clone() };
     let again = format!("{}/oauth/authorize?{}", engine.issuer.path(), again.to_query());
     let return_to = ReturnTo::parse(&again, &engine.issuer).map_err(|_| Refusal::RequestTooLong)?;
     Ok(Demands {
         silent: checked.prompt.none,
-        login,
+        login: checked.wants_log_in(),
         max_age: checked.max_age,
-        acr_values: asked
-            .acr_values
-            .iter()
-            .flat_map(|values| values.split(' '))
-            .map(ToOwned::to_owned)
-            .collect(),
+        acr_values: checked.acr_values.clone(),
         login_hint: asked.login_hint.clone(),
         return_to,
     })
@@ -151,14 +145,19 @@ async fn entered(
     let Entrance { asked, redirectable, client, sound } = entrance;
     let consent = Consent::id_of(&who.person, &client.id, &sound.server.id);
     let known = engine.store().find::<Consent>(&consent).await?.map(|found| found.record);
-    let standing = engine.store().find::<PersonStanding>(&who.person).await?;
-    let standing = standing.map(|found| found.record.standing).unwrap_or_default();
+    let standing = match who.standing {
+        Some(standing) => standing,
+        None => {
+            let found = engine.store().find::<PersonStanding>(&who.person).await?;
+            found.map(|found| found.record.standing).unwrap_or_default()
+        }
+    };
     let request = resolved(asked, redirectable, &sound.checked, sound.scope.clone(), &sound.server);
     let keys = engine.keys.current();
     let present = Present { who, standing, known: known.as_ref() };
     let prompt = sound.checked.prompt;
     let unasked = remembered(&request, present, prompt).is_some()
-        || answered_for(&request, client, prompt, &engine.policy);
+        || answered_for(&request, client, present.known, prompt, &engine.policy);
     let stored = unasked || !prompt.none;
     if stored && engine.limiter.may(Limit::Requests, &who.session.to_string()).await.is_err() {
         let limited = Event::Limited { limit: Limit::Requests.as_str(), from: caller.from() };

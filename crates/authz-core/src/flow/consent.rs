@@ -7,7 +7,7 @@ use store::{Changes, Client, Consent, Facts, Found, Grant, GrantId, Server, Stag
 use super::authorize::pending_of;
 use super::run::{Rule, run};
 use super::{Engine, Stopped, Unavailable};
-use crate::decide::consent::{Approved, Review, Shown, approve, deny, remember, shown};
+use crate::decide::consent::{Approved, Review, Shown, Yes, approve, deny, remember, shown};
 use crate::decide::register::kept_until;
 use crate::decide::{Drawn, Setting};
 use crate::event::UNKNOWN;
@@ -57,7 +57,7 @@ pub(crate) async fn approved(
     let rule = Approve { grant, who, scope, reviewed: &reviewed };
     let approved = run(engine, &rule, caller).await??;
     if approved == Approved::Now {
-        remember_consent(engine, &found.record, who, scope, reviewed.known.as_ref()).await?;
+        remember_consent(engine, &found.record, who, scope, &reviewed).await?;
     }
     Ok(ContinuePath::of(grant, &engine.issuer))
 }
@@ -102,16 +102,17 @@ async fn remember_consent(
     grant: &Grant,
     who: &Authentication,
     scope: Option<&Scope>,
-    known: Option<&Found<Consent>>,
+    reviewed: &Reviewed,
 ) -> Result<(), Stopped> {
-    let Stage::Requested(asked) = &grant.stage else {
+    let (Stage::Requested(asked), Some(server)) = (&grant.stage, &reviewed.server) else {
         return Ok(());
     };
+    let known = reviewed.known.as_ref();
     let keys = engine.keys.current();
     let before = known.map(|known| &known.record);
     let scope = scope.unwrap_or(&asked.request.scope);
-    let consent =
-        remember(who, &grant.client, &asked.request, scope, before, engine.setting(&keys, &UNKNOWN));
+    let yes = Yes { client: &grant.client, request: &asked.request, scope, server };
+    let consent = remember(who, yes, before, engine.setting(&keys, &UNKNOWN));
     let mark = engine.draw().mark;
     let changes = match known {
         Some(known) => Changes::replace(mark, known, &consent),

@@ -18,6 +18,7 @@ use store::{GrantId, ServerId};
 use self::endpoint::Endpoint;
 use crate::decide::client::{Credentials, credentials};
 use crate::decide::metadata;
+use crate::event::NamedClient;
 use crate::flow::authorize::Next;
 use crate::flow::token::Unissued;
 use crate::flow::{Engine, Stopped, Unavailable, authorize, register, token, usage};
@@ -88,7 +89,8 @@ async fn answer(
 ) -> Response<Bytes> {
     let answered = match endpoint {
         Endpoint::Metadata => {
-            let metadata = metadata::authorization_server(&engine.issuer, &engine.policy);
+            let acr_values = engine.interaction.acr_values();
+            let metadata = metadata::authorization_server(&engine.issuer, &engine.policy, &acr_values);
             return reply::document(metadata.to_json());
         }
         Endpoint::ProtectedResource(server) => return protected_resource(engine, server).await,
@@ -107,7 +109,8 @@ async fn answer(
     match answered {
         Ok(response) => response,
         Err(Failure::Refused(refusal, client)) => {
-            let client = client.and_then(|credentials| credentials.id);
+            let named = client.and_then(|credentials| credentials.id);
+            let client = named.map(|id| NamedClient::of(id, refusal));
             let (endpoint_name, from) = (endpoint.name(), caller.from());
             let refused = Event::Refused { endpoint: endpoint_name, refusal, client, from };
             engine.events.tell_with(&refused, caller);

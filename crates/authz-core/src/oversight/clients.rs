@@ -1,13 +1,12 @@
 //! Clients.
 
-use ambient::Time;
 use oauth_types::{ClientId, ClientMetadata, OAuthError};
 use store::{
     Changes, Client, Commit, Filter, Found, Grant, Kind, Provenance, ServerId, Stage, Status, StoreError,
 };
 use thiserror::Error;
 
-use super::{ClientView, Listed, Oversight, OversightError, READ_TOGETHER, Rewritten};
+use super::{ClientView, LastUse, Listed, Oversight, OversightError, Rewritten};
 use crate::decide::oversee::{Deleted, set_client, vouch};
 use crate::decide::register::{NewClient, Registered, register};
 use crate::{By, OversightEvent, Unavailable};
@@ -59,26 +58,20 @@ impl Oversight {
         Ok(shown.filter(|client| client.status != Status::Deleted))
     }
 
-    /// When tokens were made for a client last. Reads every grant of it.
+    /// When tokens were made for a client last, as far as `among` of its grants tell: a client may have any number of them.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
-    pub async fn last_use_of(&self, id: &ClientId) -> Result<Option<Time>, StoreError> {
-        let (mut last, mut after) = (None, None::<String>);
-        loop {
-            let filter = Filter::OfClient(id.as_str());
-            let page = self.store.list(Kind::Grant, filter, after.as_deref(), READ_TOGETHER).await?;
-            for row in page.rows.iter().filter(|row| !row.ended) {
-                if let Stage::Live(live) = &Found::<Grant>::decode(row)?.record.stage {
-                    last = last.max(Some(live.rotated));
-                }
-            }
-            after = page.rows.last().map(|row| row.key.id.clone());
-            if !page.more {
-                return Ok(last);
+    pub async fn last_use_of(&self, id: &ClientId, among: u32) -> Result<LastUse, StoreError> {
+        let page = self.store.list(Kind::Grant, Filter::OfClient(id.as_str()), None, among).await?;
+        let mut last = LastUse { at: None, at_least: page.more };
+        for row in page.rows.iter().filter(|row| !row.ended) {
+            if let Stage::Live(live) = &Found::<Grant>::decode(row)?.record.stage {
+                last.at = last.at.max(Some(live.rotated));
             }
         }
+        Ok(last)
     }
 
     /// Registers a client that an administrator vouches for. The answer has its secret, which is nowhere else.

@@ -2,13 +2,13 @@
 
 use oauth_types::{ClientId, Scope};
 use store::{
-    Changes, Consent, Decoded, Filter, Found, Grant, GrantId, Kind, Lasting, PersonId, Row, ServerId, Stage,
-    StoreError, Use, Why,
+    Changes, Commit, Consent, Decoded, Filter, Found, Grant, GrantId, Kind, Lasting, PersonId, Row, Server,
+    ServerId, Stage, StoreError, Use, Why,
 };
 
 use super::views::{GrantView, person};
 use super::{Listed, Oversight, OversightError, Rewritten};
-use crate::decide::oversee::{GrantState, Narrowed, forget_scopes, label, narrow, withdraw};
+use crate::decide::oversee::{GrantState, Narrowed, forget_scopes, label, narrow, taken_back, withdraw};
 use crate::{By, OversightEvent, Unavailable};
 
 /// Which grants are meant: those of all that is named.
@@ -102,8 +102,8 @@ impl Oversight {
         Ok(found.map(|found| GrantView::of(&found.record, &facts, self.clock.now())))
     }
 
-    /// Ends a grant, and forgets the consent that would let its client have another without asking. Answers whether there was something
-    /// to end that the asker reaches.
+    /// Ends a grant, and forgets the consent that would let its client have another without asking. One that the operator answers for
+    /// has to ask from now on, too. Answers whether there was something to end that the asker reaches.
     ///
     /// A refresh that races with it loses: ending writes over whatever is there.
     ///
@@ -112,9 +112,7 @@ impl Oversight {
     /// If the store cannot be read or written. The consent may be forgotten then.
     pub async fn revoke(&self, grant: &GrantId, by: &By) -> Result<bool, Unavailable> {
         let Some(found) = self.reached(grant, by).await? else { return Ok(false) };
-        if let (Some(person), Some(server)) = (person(&found.record), server(&found.record)) {
-            self.withdraw_consent(&Consent::id_of(person, &found.record.client, &server), by).await?;
-        }
+        self.withdraw_for(&found.record, by).await?;
         self.end(&found, by).await?;
         Ok(true)
     }
@@ -145,6 +143,7 @@ impl Oversight {
         for id in self.ids(Kind::Grant, whose.filter(), |row| !row.ended && whose.is_of(row)).await? {
             let Ok(grant) = GrantId::parse(&id) else { continue };
             if let Some(found) = self.reached(&grant, by).await? {
+                self.withdraw_for(&found.record, by).await?;
                 self.end(&found, by).await?;
                 ended += 1;
             }
@@ -152,7 +151,8 @@ impl Oversight {
         Ok(ended)
     }
 
-    /// Leaves a grant `scope` alone: it, its living access tokens and the remembered consent lose what is not in it. Answers what is left.
+    /// Leaves a grant `scope` alone: it, its living access tokens and the remembered consent lose what is not in it, and what implies
+    /// that. Answers what is left.
     ///
     /// # Errors
     ///
@@ -160,21 +160,24 @@ impl Oversight {
     pub async fn narrow(&self, grant: &GrantId, scope: &Scope, by: &By) -> Result<Scope, OversightError> {
         for _ in 0..super::ATTEMPTS {
             let found = self.reached(grant, by).await?.ok_or(OversightError::Unknown)?;
-            let Some(Narrowed { grant: narrowed, removed }) = narrow(&found.record, scope)? else {
+            let server = match server(&found.record) {
+                Some(server) => self.store().find::<Server>(&server).await?.map(|found| found.record),
+                None => None,
+            };
+            let Some(Narrowed { grant: narrowed, scope, removed }) =
+                narrow(&found.record, scope, server.as_ref())?
+            else {
                 return Ok(scope.clone());
             };
             let (client, person) = (&found.record.client, person(&found.record));
             // Consent first: a crash in between leaves a person who is asked once more.
-            if let (Some(person), Some(server)) = (person, server(&found.record)) {
-                let now = self.clock.now();
-                let consent = Consent::id_of(person, client, &server);
-                let shrink = |consent: &Consent| Ok::<_, Unavailable>(forget_scopes(consent, &removed, now));
-                self.rewrite(consent, shrink).await?;
-            }
+            let now = self.clock.now();
+            let shrink = |consent: &Consent| forget_scopes(consent, &removed, server.as_ref(), now);
+            self.rewrite_consent(&found.record, shrink).await?;
             let changes = Changes::replace(self.mark(), &found, &narrowed);
-            if self.store().commit(&changes).await? == store::Commit::Done {
+            if self.store().commit(&changes).await? == Commit::Done {
                 let (client, person, by_whom) = (client.clone(), person.cloned(), by.actor.clone());
-                let (grant, scope) = (*grant, scope.clone());
+                let grant = *grant;
                 let event = OversightEvent::GrantNarrowed {
                     grant,
                     client,
@@ -263,6 +266,39 @@ impl Oversight {
         }
     }
 
+    /// As [`withdraw_consent`](Self::withdraw_consent), of what a grant goes back to.
+    pub(super) async fn withdraw_for(&self, grant: &Grant, by: &By) -> Result<(), Unavailable> {
+        let now = self.clock.now();
+        if let Some(Consent { person, client, server, .. }) =
+            self.rewrite_consent(grant, |consent| withdraw(consent, now)).await?
+        {
+            self.tell(OversightEvent::ConsentWithdrawn { person, client, server, by: by.actor.clone() }, by);
+        }
+        Ok(())
+    }
+
+    /// Changes the consent that a grant goes back to; where nobody was asked, it is noted that it was taken back. Answers what was written.
+    async fn rewrite_consent(
+        &self,
+        grant: &Grant,
+        decide: impl Fn(&Consent) -> Option<Consent> + Send + Sync,
+    ) -> Result<Option<Consent>, Unavailable> {
+        let (Some(person), Some(server)) = (person(grant), server(grant)) else { return Ok(None) };
+        let id = Consent::id_of(person, &grant.client, &server);
+        for _ in 0..super::ATTEMPTS {
+            match self.rewrite(&id, |consent| Ok::<_, Unavailable>(decide(consent))).await? {
+                Rewritten::Done(consent) => return Ok(Some(consent)),
+                Rewritten::Kept(_) => return Ok(None),
+                Rewritten::Absent => {}
+            }
+            let Some(taken_back) = taken_back(grant, self.clock.now()) else { return Ok(None) };
+            if self.store().commit(&Changes::create(self.mark(), &taken_back)).await? == Commit::Done {
+                return Ok(Some(taken_back));
+            }
+        }
+        Err(Unavailable::Busy)
+    }
+
     /// A grant that has not ended and that the asker reaches.
     async fn reached(&self, grant: &GrantId, by: &By) -> Result<Option<Found<Grant>>, StoreError> {
         let found = self.store().find::<Grant>(grant).await?;
@@ -276,7 +312,7 @@ impl Oversight {
         let why = Why::Lasting(Lasting::Revoked);
         let changes = Changes::end(self.mark(), found, why, self.clock.now());
         // Whatever is there by now: it is done, unless the store cannot be reached.
-        let _: store::Commit = self.store().commit(&changes).await?;
+        let _: Commit = self.store().commit(&changes).await?;
         let Grant { id: grant, client, .. } = &found.record;
         let (client, person) = (client.clone(), person(&found.record).cloned());
         let event = OversightEvent::ConnectionRevoked { grant: *grant, client, person, by: by.actor.clone() };

@@ -27,7 +27,7 @@ use thiserror::Error;
 pub use self::clients::PreregisterError;
 pub use self::grants::Whose;
 pub use self::servers::ServerChange;
-pub use self::views::{ClientView, GrantView, PersonView, ServerView};
+pub use self::views::{ClientView, GrantView, LastUse, PersonView, ServerView};
 use crate::decide::oversee::{Deleted, NotNarrowed};
 use crate::{By, Event, Events, OversightEvent, Policy, Registry, Unavailable};
 

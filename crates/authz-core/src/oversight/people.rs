@@ -1,12 +1,12 @@
 //! People: what is held against them, and their accounts.
 
 use store::{
-    Account, Changes, ClaimKind, Commit, Epoch, Filter, Found, Kind, PersonId, PersonStanding, Session,
-    Standing, Status, StoreError,
+    Account, Changes, ClaimKind, Commit, Epoch, Filter, Found, Grant, Kind, PersonId, PersonStanding,
+    Session, Standing, Status, StoreError,
 };
 
 use super::{Listed, Oversight, OversightError, PersonView, Whose};
-use crate::decide::oversee::{anonymise, end_everything, end_session, set_status};
+use crate::decide::oversee::{anonymise, end_everything, end_session, set_status, shut_out};
 use crate::{Actor, By, OversightEvent, Unavailable};
 
 impl Oversight {
@@ -88,10 +88,25 @@ impl Oversight {
         for id in self.ids(Kind::Consent, Filter::OfPerson(person.as_str()), |_| true).await? {
             self.withdraw_consent(&id, by).await?;
         }
+        for id in self.ids(Kind::Grant, Filter::OfPerson(person.as_str()), |row| !row.ended).await? {
+            if let Some(found) = self.store().find::<Grant>(&id).await? {
+                self.withdraw_for(&found.record, by).await?;
+            }
+        }
+        self.shut_out(person).await?;
         let epoch = Epoch::new(self.entropy.draw());
         self.stand(person, |standing| Ok(Some(end_everything(standing, epoch)))).await?;
         let event = OversightEvent::EverythingEnded { person: person.clone(), by: by.actor.clone() };
         self.tell(event, by);
+        Ok(())
+    }
+
+    /// Closes the account of a person, if it is kept here, to whoever came in so far: what a session has in flight about it must not be
+    /// written after the session has ended.
+    async fn shut_out(&self, person: &PersonId) -> Result<(), OversightError> {
+        let epoch = Epoch::new(self.entropy.draw());
+        let shut = |account: &Account| Ok::<_, Unavailable>(Some(shut_out(account, epoch)));
+        self.rewrite(person, shut).await?;
         Ok(())
     }
 
@@ -135,6 +150,7 @@ impl Oversight {
         for _ in 0..super::ATTEMPTS {
             let Some(found) = self.store().find::<Account>(person).await? else { return Ok(()) };
             let Some(nobody) = anonymise(&found.record) else { return Ok(()) };
+            let nobody = shut_out(&nobody, Epoch::new(self.entropy.draw()));
             // The claims first: what they are is in the account alone. Another has other claims, so it is written under its mark.
             let Account { email, factors, .. } = &found.record;
             let passkeys = factors.passkeys.iter().map(|passkey| (ClaimKind::Passkey, &passkey.id));

@@ -65,6 +65,15 @@ pub struct ClientView {
     pub metadata: ClientMetadata,
 }
 
+/// When a client was used last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastUse {
+    /// When tokens were made for it last, of the grants that were looked at and live.
+    pub at: Option<Time>,
+    /// Whether it has more grants than were looked at: it may have been used later.
+    pub at_least: bool,
+}
+
 /// A person with an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonView {

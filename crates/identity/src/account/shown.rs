@@ -22,6 +22,8 @@ pub(super) struct AccountPage<'a> {
     news: Option<&'a str>,
     /// Whether there is a page about second factors.
     has_factors: bool,
+    /// Whether there is mail, without which an address cannot be changed.
+    has_mail: bool,
     connections: Vec<Connection>,
     /// The address of the next connections.
     more: Option<String>,
@@ -39,8 +41,6 @@ pub(super) struct ConnectionPage<'a> {
     news: Option<&'a str>,
     one: Connection,
     identity: &'static str,
-    /// Whether it asks before it comes back: one that the operator answers for need not.
-    asks: bool,
     hosts: Vec<String>,
     resource: Option<&'a str>,
     since: String,
@@ -96,8 +96,18 @@ impl<'a> AccountPage<'a> {
                 .say(&[&own.ago(session.begun.unwrap_or(session.auth_time)), &own.ago(seen(session))]),
         };
         let sessions = sessions.iter().map(shown).collect();
-        let (csrf, has_factors) = (session.csrf, own.vault.is_some());
-        Self { site, csrf, account: "", news: None, has_factors, connections, more, sessions, prove: None }
+        Self {
+            site,
+            csrf: session.csrf,
+            account: "",
+            news: None,
+            has_factors: own.vault.is_some(),
+            has_mail: own.has_mail(),
+            connections,
+            more,
+            sessions,
+            prove: None,
+        }
     }
 
     pub(super) fn about(self, account: &'a str, prove: Option<String>, news: Option<&'a str>) -> Self {
@@ -123,7 +133,6 @@ impl<'a> ConnectionPage<'a> {
             news,
             one: Connection::of(own, view),
             identity: own.identity_of(view.client_known.as_ref()),
-            asks: !view.client_known.as_ref().is_some_and(|client| client.first_party),
             hosts: own.hosts_of(view),
             resource: view.target.as_ref().map(|target| target.resource.as_str()),
             since: own.ago(view.since),

@@ -29,6 +29,7 @@ pub(crate) enum JsonRoute {
     VerifyAgain,
     Forgot,
     Reset,
+    TakeBack,
     Password,
     Email,
     Sessions,
@@ -46,6 +47,7 @@ impl JsonRoute {
             "/auth/verify/send" => Self::VerifyAgain,
             "/auth/forgot" => Self::Forgot,
             "/auth/reset" => Self::Reset,
+            "/auth/take-back" => Self::TakeBack,
             "/auth/password" => Self::Password,
             "/auth/email" => Self::Email,
             "/auth/sessions" => Self::Sessions,
@@ -65,6 +67,7 @@ impl JsonRoute {
             | Self::VerifyAgain
             | Self::Forgot
             | Self::Reset
+            | Self::TakeBack
             | Self::Password
             | Self::Email
             | Self::EndSessions => "POST",
@@ -130,6 +133,7 @@ impl Identity {
             JsonRoute::VerifyAgain => self.json_verify_again(request, &visit).await,
             JsonRoute::Forgot => self.json_forgot(request, &visit).await,
             JsonRoute::Reset => self.json_reset(request, &visit).await,
+            JsonRoute::TakeBack => self.json_take_back(request, &visit).await,
             JsonRoute::Password => self.json_password(request, &visit).await,
             JsonRoute::Email => self.json_email(request, &visit).await,
             JsonRoute::Sessions => self.json_sessions(&visit).await,

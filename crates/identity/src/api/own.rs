@@ -33,6 +33,11 @@ struct Reset {
 }
 
 #[derive(Deserialize)]
+struct TakeBack {
+    ticket: String,
+}
+
+#[derive(Deserialize)]
 struct ChangePassword {
     password: String,
     new_password: String,
@@ -113,6 +118,17 @@ impl Identity {
     ) -> Result<Response<Bytes>, Failed> {
         let Reset { ticket, password, everything } = self.body(request)?;
         self.reset(visit, &ticket, &password, everything).await?;
+        Ok(nothing())
+    }
+
+    /// `POST /auth/take-back`: the `ticket` of a letter that told of a change to what opens an account; 204, and all sessions end.
+    pub(super) async fn json_take_back(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        let TakeBack { ticket } = self.body(request)?;
+        self.take_back(visit, &ticket).await?;
         Ok(nothing())
     }
 

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use store::Account;
 
+use super::pages::Prove;
 use super::sealed::{Ceremony, Vault};
 use super::webauthn::ALGORITHMS;
 use crate::identity::Identity;
@@ -23,6 +24,8 @@ pub(crate) struct Ask {
     pub(crate) failed: &'static str,
     /// What the form does, and the label of the name that it asks for, where it adds a passkey.
     pub(crate) naming: Option<(&'static str, &'static str)>,
+    /// The label of the field in which they prove once more who they are, where they do.
+    pub(crate) prove: Option<&'static str>,
 }
 
 /// How long a browser waits for somebody, in milliseconds.
@@ -67,7 +70,8 @@ impl Identity {
         });
         let t = &self.site.t.factors;
         let ask = self.ask_for("/account/security", &options, text, None);
-        Some(Ask { label: t.passkey_add, naming: Some(("add_passkey", t.passkey_name)), ..ask })
+        let prove = Prove::of(account).label(t);
+        Some(Ask { label: t.passkey_add, naming: Some(("add_passkey", t.passkey_name)), prove, ..ask })
     }
 
     fn ask_for(&self, path: &str, options: &Value, challenge: String, return_to: Option<&ReturnTo>) -> Ask {
@@ -80,6 +84,7 @@ impl Identity {
             label: t.use_passkey,
             failed: t.passkey_failed,
             naming: None,
+            prove: None,
         }
     }
 

@@ -1,27 +1,32 @@
-//! What somebody changes about how they log in. Whoever does it has logged in just before; their owner gets a letter of each.
+//! What somebody changes about how they log in. Whoever does it has logged in just before, and to add something they prove once more who
+//! they are; their owner gets a letter of each.
 
-use authz_core::{AccountEvent, Actor, Factor};
+use ambient::Time;
+use authz_core::{AccountEvent, Actor, Factor, Limit};
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{Account, Passkey, PersonId, Totp};
 
 use super::entering::Answer;
+use super::level::{CODE, Level, SEVERAL};
 use super::sealed::Ceremony;
 use super::texts::FactorTexts;
 use super::totp::{Code, TotpSecret};
 use super::webauthn::{Expected, Registration};
 use super::{ask_for_more, has_app, recovery};
 use crate::identity::Identity;
+use crate::people::{Changed, Openings, Unchanged};
 use crate::refused::Refused;
+use crate::session::LoggedIn;
 use crate::visit::Visit;
 
 /// A change.
 #[derive(Clone, Copy)]
 pub(super) enum Deed<'a> {
     AddApp,
-    ConfirmApp { code: &'a str },
+    ConfirmApp { code: &'a str, proof: &'a str },
     RemoveApp,
-    NewCodes,
-    AddPasskey { answer: Answer<'a>, name: &'a str },
+    NewCodes { proof: &'a str },
+    AddPasskey { answer: Answer<'a>, name: &'a str, proof: &'a str },
     NamePasskey { id: &'a str, name: &'a str },
     RemovePasskey { id: &'a str },
 }
@@ -57,23 +62,47 @@ impl Identity {
     pub(super) async fn do_deed(
         &self,
         visit: &Visit<'_>,
-        person: &PersonId,
+        session: &LoggedIn,
         deed: Deed<'_>,
     ) -> Result<Done, Undone> {
+        self.may(Limit::LogIn, visit, &format!("security {}", session.authentication.person)).await?;
         match deed {
-            Deed::AddApp => self.add_app(person).await,
-            Deed::ConfirmApp { code } => self.confirm_app(visit, person, code).await,
-            Deed::RemoveApp => self.remove_app(visit, person).await,
-            Deed::NewCodes => self.new_codes(visit, person).await,
-            Deed::AddPasskey { answer, name } => self.add_passkey(visit, person, answer, name).await,
-            Deed::NamePasskey { id, name } => self.name_passkey(person, id, name).await,
-            Deed::RemovePasskey { id } => self.remove_passkey(visit, person, id).await,
+            Deed::AddApp => self.add_app(session).await,
+            Deed::ConfirmApp { code, proof } => self.confirm_app(visit, session, code, proof).await,
+            Deed::RemoveApp => self.remove_app(visit, session).await,
+            Deed::NewCodes { proof } => self.new_codes(visit, session, proof).await,
+            Deed::AddPasskey { answer, name, proof } => {
+                self.prove(visit, session, proof).await?;
+                self.add_passkey(visit, session, answer, name).await
+            }
+            Deed::NamePasskey { id, name } => self.name_passkey(session, id, name).await,
+            Deed::RemovePasskey { id } => self.remove_passkey(visit, session, id).await,
+        }
+    }
+
+    /// Whoever finds a browser open, or takes a session, has no password, and no app that shows codes. Somebody without a password has
+    /// just logged in by a passkey.
+    async fn prove(&self, visit: &Visit<'_>, session: &LoggedIn, proof: &str) -> Result<(), Undone> {
+        let account = self.own_account(session).await?;
+        if account.password.is_none() && !has_app(&account.factors) {
+            let by_passkey = Level::of(&session.amr) == Level::Phishproof;
+            return if by_passkey { Ok(()) } else { Err(Undone::Said(|t| t.wrong_proof)) };
+        }
+        let proven = if has_app(&account.factors) && Code::parse(proof).is_some() {
+            self.with_code(visit, session, proof).await
+        } else {
+            self.with_password(visit, session, proof).await
+        };
+        match proven {
+            Ok(_) => Ok(()),
+            Err(Refused::Wrong | Refused::WrongCode) => Err(Undone::Said(|t| t.wrong_proof)),
+            Err(refused) => Err(Undone::Refused(refused)),
         }
     }
 
     /// A secret for an app, which protects nothing until the app has shown that it has it.
-    async fn add_app(&self, person: &PersonId) -> Result<Done, Undone> {
-        let vault = self.vault()?;
+    async fn add_app(&self, session: &LoggedIn) -> Result<Done, Undone> {
+        let (vault, person) = (self.vault()?, &session.authentication.person);
         let secret = TotpSecret::drawn(&*vault.entropy);
         let sealed = vault.seal_totp(person, &secret).ok_or(Refused::Unavailable)?;
         let change = |account: &mut Account| {
@@ -82,12 +111,19 @@ impl Identity {
             }
             Ok(())
         };
-        let account = self.changed(person, change).await?;
+        let account = self.changed(session, change).await?.now;
         Ok(Done { account, news: None, codes: None })
     }
 
-    async fn confirm_app(&self, visit: &Visit<'_>, person: &PersonId, code: &str) -> Result<Done, Undone> {
-        let vault = self.vault()?;
+    async fn confirm_app(
+        &self,
+        visit: &Visit<'_>,
+        session: &LoggedIn,
+        code: &str,
+        proof: &str,
+    ) -> Result<Done, Undone> {
+        self.prove(visit, session, proof).await?;
+        let (vault, person) = (self.vault()?, &session.authentication.person);
         let now = vault.clock.now();
         let codes = recovery::drawn(&*vault.entropy);
         let change = |account: &mut Account| {
@@ -102,43 +138,56 @@ impl Identity {
             taken.ok_or(Undone::Said(|t| t.wrong_code))?;
             Ok(first_codes(account, first, &codes))
         };
-        let (account, with_codes) = self.changed_with(person, change).await?;
-        self.added(visit, &account, Factor::Totp);
-        Ok(Done { account, news: Some(|t| t.added), codes: with_codes.then(|| shown(&codes)) })
+        let changed = self.changed(session, change).await?;
+        self.added(visit, session, &changed, (Factor::Totp, now), &[CODE, SEVERAL]).await?;
+        let with_codes = changed.outcome;
+        Ok(Done { account: changed.now, news: Some(|t| t.added), codes: with_codes.then(|| shown(&codes)) })
     }
 
-    async fn remove_app(&self, visit: &Visit<'_>, person: &PersonId) -> Result<Done, Undone> {
+    async fn remove_app(&self, visit: &Visit<'_>, session: &LoggedIn) -> Result<Done, Undone> {
         let change = |account: &mut Account| {
             let had = has_app(&account.factors);
             account.factors.totp = None;
             tidy(account);
             Ok(had)
         };
-        let (account, had) = self.changed_with(person, change).await?;
+        let Changed { now: account, outcome: had, .. } = self.changed(session, change).await?;
         if had {
             self.removed(visit, &account, Factor::Totp);
         }
         Ok(Done { account, news: had.then_some(|t| t.removed), codes: None })
     }
 
-    async fn new_codes(&self, visit: &Visit<'_>, person: &PersonId) -> Result<Done, Undone> {
-        let codes = recovery::drawn(&*self.vault()?.entropy);
+    async fn new_codes(&self, visit: &Visit<'_>, session: &LoggedIn, proof: &str) -> Result<Done, Undone> {
+        self.prove(visit, session, proof).await?;
+        let vault = self.vault()?;
+        let (now, codes) = (vault.clock.now(), recovery::drawn(&*vault.entropy));
         let change = |account: &mut Account| Ok(first_codes(account, ask_for_more(&account.factors), &codes));
-        let (account, made) = self.changed_with(person, change).await?;
+        let changed = self.changed(session, change).await?;
+        let made = changed.outcome;
         if made {
-            self.added(visit, &account, Factor::Recovery);
+            self.added(visit, session, &changed, (Factor::Recovery, now), &[]).await?;
         }
-        Ok(Done { account, news: made.then_some(|t| t.renewed), codes: made.then(|| shown(&codes)) })
+        Ok(Done {
+            account: changed.now,
+            news: made.then_some(|t| t.renewed),
+            codes: made.then(|| shown(&codes)),
+        })
     }
 
     async fn add_passkey(
         &self,
         visit: &Visit<'_>,
-        person: &PersonId,
+        session: &LoggedIn,
         Answer { credential, challenge }: Answer<'_>,
         name: &str,
     ) -> Result<Done, Undone> {
         let (vault, rp) = self.passkeys().ok_or(Undone::Said(|t| t.wrong_passkey))?;
+        let person = &session.authentication.person;
+        // Before anything is kept of it.
+        if self.own_account(session).await?.factors.passkeys.len() >= MOST {
+            return Err(Undone::Said(|t| t.too_many));
+        }
         let asked = vault.take(challenge, Ceremony::Add).await?;
         let asked = asked.filter(|asked| asked.person.as_ref() == Some(person));
         let asked = asked.ok_or(Undone::Said(|t| t.wrong_passkey))?;
@@ -147,13 +196,13 @@ impl Identity {
         let answer = serde_json::from_str::<Registration>(credential);
         let checked = answer.ok().and_then(|answer| answer.check(&expected).ok());
         let (id, shown_to_be) = checked.ok_or(Undone::Said(|t| t.wrong_passkey))?;
-        if !vault.claim_passkey(&id, person).await? {
-            return Err(Undone::Said(|t| t.known_passkey));
-        }
         let credential = serde_json::to_value(&shown_to_be.credential).map_err(|_| Refused::Unavailable)?;
         let (now, codes) = (vault.clock.now(), recovery::drawn(&*vault.entropy));
         let name = named(name).unwrap_or_else(|| self.site.t.factors.passkey.to_owned());
         let new = Passkey { id, credential, name, made: now, used: None };
+        if !vault.claim_passkey(&new.id, person).await? {
+            return Err(Undone::Said(|t| t.known_passkey));
+        }
         let change = |account: &mut Account| {
             let first = !ask_for_more(&account.factors);
             let passkeys = &mut account.factors.passkeys;
@@ -166,12 +215,30 @@ impl Identity {
             passkeys.push(new.clone());
             Ok(first_codes(account, first, &codes))
         };
-        let (account, with_codes) = self.changed_with(person, change).await?;
-        self.added(visit, &account, Factor::Passkey);
-        Ok(Done { account, news: Some(|t| t.added), codes: with_codes.then(|| shown(&codes)) })
+        let changed = match self.changed(session, change).await {
+            Ok(changed) => changed,
+            Err(undone) => {
+                self.unclaim(person, &new.id).await?;
+                return Err(undone);
+            }
+        };
+        // To make a key is not to be asked for it: no app that asks for one is content with that.
+        self.added(visit, session, &changed, (Factor::Passkey, now), &[SEVERAL]).await?;
+        let with_codes = changed.outcome;
+        Ok(Done { account: changed.now, news: Some(|t| t.added), codes: with_codes.then(|| shown(&codes)) })
     }
 
-    async fn name_passkey(&self, person: &PersonId, id: &str, name: &str) -> Result<Done, Undone> {
+    /// Gives the id of a passkey free that was claimed for nothing.
+    async fn unclaim(&self, person: &PersonId, id: &str) -> Result<(), Refused> {
+        let account = self.accounts.account(person).await?;
+        let has_it = |account: Account| account.factors.passkeys.iter().any(|passkey| passkey.id == id);
+        if !account.is_some_and(has_it) {
+            self.vault()?.release_passkey(id, person).await?;
+        }
+        Ok(())
+    }
+
+    async fn name_passkey(&self, session: &LoggedIn, id: &str, name: &str) -> Result<Done, Undone> {
         let name = named(name);
         let change = |account: &mut Account| {
             let known = account.factors.passkeys.iter_mut().find(|passkey| passkey.id == id);
@@ -180,11 +247,11 @@ impl Identity {
             }
             Ok(())
         };
-        let account = self.changed(person, change).await?;
+        let account = self.changed(session, change).await?.now;
         Ok(Done { account, news: Some(|t| t.renamed), codes: None })
     }
 
-    async fn remove_passkey(&self, visit: &Visit<'_>, person: &PersonId, id: &str) -> Result<Done, Undone> {
+    async fn remove_passkey(&self, visit: &Visit<'_>, session: &LoggedIn, id: &str) -> Result<Done, Undone> {
         let change = |account: &mut Account| {
             let before = account.factors.passkeys.len();
             account.factors.passkeys.retain(|passkey| passkey.id != id);
@@ -195,42 +262,54 @@ impl Identity {
             tidy(account);
             Ok(removed)
         };
-        let (account, removed) = self.changed_with(person, change).await?;
+        let Changed { before, now: account, outcome: removed } = self.changed(session, change).await?;
         if removed {
-            self.vault()?.release_passkey(id, person).await?;
+            self.after_shutting_out(&visit.by(&account.person), &before, &account).await?;
             self.removed(visit, &account, Factor::Passkey);
         }
         Ok(Done { account, news: removed.then_some(|t| t.removed), codes: None })
     }
 
-    async fn changed(
+    async fn changed<T: Send>(
         &self,
-        person: &PersonId,
-        change: impl Fn(&mut Account) -> Result<(), Undone> + Send + Sync,
-    ) -> Result<Account, Undone> {
-        Ok(self.changed_with(person, change).await?.0)
-    }
-
-    async fn changed_with<T: Send>(
-        &self,
-        person: &PersonId,
+        session: &LoggedIn,
         change: impl Fn(&mut Account) -> Result<T, Undone> + Send + Sync,
-    ) -> Result<(Account, T), Undone> {
-        self.accounts.try_change(person, change).await?.ok_or(Refused::LoggedOut)?
+    ) -> Result<Changed<T>, Undone> {
+        let person = &session.authentication.person;
+        let changed = self.accounts.change_openings(person, session.openings, change).await?;
+        changed.map_err(|unchanged| match unchanged {
+            Unchanged::Refused(undone) => undone,
+            Unchanged::ShutOut | Unchanged::EmailTaken => Undone::Refused(Refused::LoggedOut),
+        })
     }
 
-    fn added(&self, visit: &Visit<'_>, account: &Account, factor: Factor) {
-        self.tell(visit, AccountEvent::SecondFactorAdded { person: account.person.clone(), factor });
+    /// The first factor has shut out whoever came in without: but not the session that has just shown it.
+    async fn added<T>(
+        &self,
+        visit: &Visit<'_>,
+        session: &LoggedIn,
+        changed: &Changed<T>,
+        (factor, since): (Factor, Time),
+        by: &[&str],
+    ) -> Result<(), Refused> {
+        let Changed { before, now: account, .. } = changed;
+        let person = account.person.clone();
+        self.tell(visit, AccountEvent::SecondFactorAdded { person: person.clone(), factor });
         if let Some(desk) = self.desk(visit) {
-            desk.factors_changed(account);
+            desk.factors_changed(account, since);
         }
+        if Openings::of(before) != Openings::of(account) {
+            self.go_on(session, account, by).await?;
+            self.after_shutting_out(&visit.by(&person), before, account).await?;
+        }
+        Ok(())
     }
 
     fn removed(&self, visit: &Visit<'_>, account: &Account, factor: Factor) {
         let (person, by) = (account.person.clone(), Actor::Person(account.person.clone()));
         self.tell(visit, AccountEvent::SecondFactorRemoved { person, factor, by });
         if let Some(desk) = self.desk(visit) {
-            desk.factors_changed(account);
+            desk.factors_changed(account, self.pages.sessions.now());
         }
     }
 }

@@ -5,13 +5,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use store::{Account, Passkey, PersonId};
 
-use super::level::{CODE, Level, PASSWORD, POSSESSION, SEVERAL};
+use super::level::{CODE, Level, PASSWORD, POSSESSION, SEVERAL, with};
 use super::recovery;
 use super::sealed::{Ceremony, Vault};
 use super::totp::Code;
 use super::webauthn::{Assertion, Credential, Expected};
-use crate::entry::{Entered, password_tries};
+use crate::entry::Entered;
 use crate::identity::Identity;
+use crate::people::{Openings, Unchanged};
 use crate::refused::Refused;
 use crate::session::Proof;
 use crate::visit::Visit;
@@ -37,6 +38,7 @@ pub(crate) struct Answer<'a> {
 pub(crate) struct Waiting {
     pub(crate) account: Account,
     amr: Vec<String>,
+    openings: Openings,
 }
 
 impl Identity {
@@ -69,29 +71,28 @@ impl Identity {
             && let Some(account) = self.accounts.account(&step.person).await?
             && step.is_of(&account)
         {
-            return Ok(Waiting { account, amr: vec![PASSWORD.to_owned()] });
+            return Ok(Waiting { account, amr: vec![PASSWORD.to_owned()], openings: step.openings });
         }
         let session = self.pages.logged_in(visit.headers).await?.ok_or(Refused::StartAgain)?;
         let account = self.accounts.account(&session.authentication.person).await?;
-        Ok(Waiting { account: account.ok_or(Refused::StartAgain)?, amr: session.amr })
+        let account = account.ok_or(Refused::StartAgain)?;
+        Ok(Waiting { account, amr: session.amr, openings: session.openings })
     }
 
     /// Takes the second step.
     pub(crate) async fn second(&self, visit: &Visit<'_>, given: Given<'_>) -> Result<Entered, Refused> {
-        let Waiting { account, amr } = self.waiting(visit).await?;
+        let Waiting { account, amr, openings } = self.waiting(visit).await?;
         let person = account.person.clone();
         self.may(Limit::LogIn, visit, &visit.address_key()).await?;
-        // By account alone: only who knows the password gets here, and six digits are few.
-        let tries = format!("second {person}");
-        self.may(Limit::LogInAccount, visit, &tries).await?;
         let (taken, factor) = match given {
             Given::Code(typed) => {
+                self.count_code(visit, &person).await?;
                 let factor = if Code::parse(typed).is_some() { Factor::Totp } else { Factor::Recovery };
-                (self.take_code(&person, typed).await?, factor)
+                (self.take_code(&person, openings, typed).await?, factor)
             }
             Given::Passkey(answer) => {
-                let taken = self.take_passkey(Some(&person), answer, Ceremony::Second).await?;
-                (taken.ok().map(|(account, _)| account), Factor::Passkey)
+                let taken = self.take_passkey(Some((&person, openings)), answer, Ceremony::Second).await?;
+                (taken.ok(), Factor::Passkey)
             }
         };
         let Some(account) = taken else {
@@ -106,12 +107,12 @@ impl Identity {
             Factor::Totp | Factor::Recovery | _ => CODE,
         };
         let entered = self.enter_by(visit, account, with(amr, &[method, SEVERAL]), factor).await?;
-        self.limiter.forget(Limit::LogInAccount, &tries).await;
-        self.limiter.forget(Limit::LogInAccount, &password_tries(&entered.account.email, visit)).await;
+        self.forget_code_tries(visit, &entered.account.person).await;
+        self.forget_password_tries(visit, &entered.account.email).await;
         if factor == Factor::Recovery
             && let Some(desk) = self.desk(visit)
         {
-            desk.factors_changed(&entered.account);
+            desk.factors_changed(&entered.account, entered.begun.authentication.auth_time);
         }
         Ok(entered)
     }
@@ -124,7 +125,7 @@ impl Identity {
     ) -> Result<Entered, Refused> {
         self.may(Limit::LogIn, visit, &visit.address_key()).await?;
         match self.take_passkey(None, answer, Ceremony::Alone).await? {
-            Ok((account, ())) => {
+            Ok(account) => {
                 let amr = with(Vec::new(), &[POSSESSION, SEVERAL]);
                 self.enter_by(visit, account, amr, Factor::Passkey).await
             }
@@ -150,7 +151,8 @@ impl Identity {
         let person = account.person.clone();
         self.tell(visit, AccountEvent::SecondFactorUsed { person: person.clone(), factor });
         let acr = Some(Level::of(&amr).as_str().to_owned());
-        let proof = Proof { person: person.clone(), amr, acr, device: visit.device() };
+        let account_epoch = account.epoch;
+        let proof = Proof { person: person.clone(), amr, acr, device: visit.device(), account_epoch };
         let Some(begun) = self.begin(visit, &proof).await? else {
             let why = LogInRefusal::Blocked;
             self.tell(visit, AccountEvent::LogInRefused { person: Some(person), why });
@@ -159,20 +161,19 @@ impl Identity {
                 Factor::Totp | Factor::Recovery | _ => Refused::Wrong,
             });
         };
-        // A password that was changed meanwhile has ended the sessions before this one began.
-        if !self.accounts.has_the_password_of(&account).await? {
-            self.pages.sessions.end(&begun.authentication.session).await?;
-            return Err(Refused::StartAgain);
-        }
         Ok(self.entered(visit, account, begun))
     }
 
     /// Takes a code, once: of two who show the same one, the store lets one write.
-    async fn take_code(&self, person: &PersonId, typed: &str) -> Result<Option<Account>, Refused> {
+    pub(crate) async fn take_code(
+        &self,
+        person: &PersonId,
+        openings: Openings,
+        typed: &str,
+    ) -> Result<Option<Account>, Refused> {
         let vault = self.vault()?;
         let now = vault.clock.now();
-        let taken = self.accounts.try_change(person, |account| -> Result<(), ()> {
-            let factors = &mut account.factors;
+        let taken = self.accounts.use_factor(person, Some(openings), |factors| {
             let Some(code) = Code::parse(typed) else {
                 let digest = recovery::digest_of(person, typed);
                 let at = factors.recovery.iter().position(|kept| kept.is(&digest)).ok_or(())?;
@@ -184,16 +185,17 @@ impl Identity {
             totp.last_step = secret.step_of(code, now, totp.last_step).ok_or(())?;
             Ok(())
         });
-        Ok(taken.await?.and_then(Result::ok).map(|(account, ())| account))
+        Ok(taken.await?.ok().map(|taken| taken.now))
     }
 
     /// Takes the answer of a passkey: of `person`, or of whom it says. Refused: of whom it was, as far as that is known.
     async fn take_passkey(
         &self,
-        person: Option<&PersonId>,
+        waiting: Option<(&PersonId, Openings)>,
         Answer { credential, challenge }: Answer<'_>,
         ceremony: Ceremony,
-    ) -> Result<Result<(Account, ()), Option<PersonId>>, Refused> {
+    ) -> Result<Result<Account, Option<PersonId>>, Refused> {
+        let person = waiting.map(|(person, _)| person);
         let Ok(answer) = serde_json::from_str::<Assertion>(credential) else {
             return Ok(Err(person.cloned()));
         };
@@ -217,8 +219,9 @@ impl Identity {
             verified: ceremony == Ceremony::Alone,
         };
         let now = vault.clock.now();
-        let taken = self.accounts.try_change(&person, |account| -> Result<(), ()> {
-            let passkey = account.factors.passkeys.iter_mut().find(|passkey| passkey.id == answer.id);
+        let openings = waiting.map(|(_, openings)| openings);
+        let taken = self.accounts.use_factor(&person, openings, |factors| {
+            let passkey = factors.passkeys.iter_mut().find(|passkey| passkey.id == answer.id);
             let passkey: &mut Passkey = passkey.ok_or(())?;
             let known: Credential = serde_json::from_value(passkey.credential.clone()).map_err(|_| ())?;
             let shown = answer.check(&expected, &known).map_err(|error| {
@@ -229,10 +232,10 @@ impl Identity {
             Ok(())
         });
         Ok(match taken.await? {
-            Some(Ok(taken)) => Ok(taken),
-            Some(Err(())) => Err(Some(person.clone())),
+            Ok(taken) => Ok(taken.now),
+            Err(Unchanged::Refused(())) => Err(Some(person.clone())),
             // Whoever made this up has nobody's account.
-            None => Err(None),
+            Err(Unchanged::ShutOut | Unchanged::EmailTaken) => Err(None),
         })
     }
 }
@@ -241,13 +244,4 @@ impl Identity {
 fn owner(handle: &str) -> Option<PersonId> {
     let bytes = URL_SAFE_NO_PAD.decode(handle).ok()?;
     PersonId::parse(str::from_utf8(&bytes).ok()?).ok()
-}
-
-fn with(mut amr: Vec<String>, more: &[&str]) -> Vec<String> {
-    for method in more {
-        if !amr.iter().any(|known| known == method) {
-            amr.push((*method).to_owned());
-        }
-    }
-    amr
 }

@@ -1,6 +1,8 @@
 //! How strongly somebody has proved who they are: what `acr_values` asks for (OpenID Connect Core section 3.1.2.1, RFC 9470) and `amr`
 //! says (RFC 8176).
 
+use oauth_types::Acr;
+
 /// How strongly. The later ones are as good as the earlier ones, and better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -22,6 +24,16 @@ impl Level {
         }
     }
 
+    /// The same, for whoever asks.
+    pub(crate) fn acr(self) -> Option<Acr> {
+        Acr::parse(self.as_str()).ok()
+    }
+
+    /// All of them, as `acr` has them.
+    pub(crate) fn all() -> Vec<Acr> {
+        [Self::One, Self::Two, Self::Phishproof].into_iter().filter_map(Self::acr).collect()
+    }
+
     /// The level of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::One, Self::Two, Self::Phishproof].into_iter().find(|level| level.as_str() == name)
@@ -38,9 +50,19 @@ impl Level {
     }
 
     /// What is asked for at least: any one of `acr_values` will do, and those that mean nothing here are left out (section 5.5.1.1).
-    pub(crate) fn asked(acr_values: &[String]) -> Option<Self> {
-        acr_values.iter().filter_map(|value| Self::named(value)).min()
+    pub(crate) fn asked<T: AsRef<str>>(acr_values: &[T]) -> Option<Self> {
+        acr_values.iter().filter_map(|value| Self::named(value.as_ref())).min()
     }
+}
+
+/// These methods and those, each once.
+pub(crate) fn with(mut amr: Vec<String>, more: &[&str]) -> Vec<String> {
+    for method in more {
+        if !amr.iter().any(|known| known == method) {
+            amr.push((*method).to_owned());
+        }
+    }
+    amr
 }
 
 /// A password.

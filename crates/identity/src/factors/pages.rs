@@ -5,8 +5,10 @@ use authz_core::ReturnTo;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use secrecy::SecretString;
+use store::Account;
 
 use super::asking::Ask;
+use super::has_app;
 use super::qr::Picture;
 use super::texts::FactorTexts;
 use crate::csrf::CsrfToken;
@@ -46,9 +48,38 @@ pub(super) struct SecurityPage<'a> {
     pub(super) app: Option<NewApp>,
     pub(super) has_app: bool,
     pub(super) has_factor: bool,
+    pub(super) prove: Prove,
     pub(super) passkeys: Vec<Listed>,
     pub(super) ask: Option<Ask>,
     pub(super) left: String,
+}
+
+/// By what somebody proves once more who they are, to add something.
+#[derive(Clone, Copy)]
+pub(super) enum Prove {
+    Password,
+    PasswordOrCode,
+    /// They have just logged in by a passkey, and there is nothing else to ask for.
+    Nothing,
+}
+
+impl Prove {
+    pub(super) fn of(account: &Account) -> Self {
+        match (has_app(&account.factors), account.password.is_some()) {
+            (true, _) => Self::PasswordOrCode,
+            (false, true) => Self::Password,
+            (false, false) => Self::Nothing,
+        }
+    }
+
+    /// The label of the field, if there is one.
+    pub(super) const fn label(self, t: &FactorTexts) -> Option<&'static str> {
+        match self {
+            Self::Password => Some(t.prove_password),
+            Self::PasswordOrCode => Some(t.prove_either),
+            Self::Nothing => None,
+        }
+    }
 }
 
 /// What an app is to know.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use store::{Account, Backend, Claim, ClaimKind, Claimed, Digest, PersonId, StoreError};
 
 use super::totp::TotpSecret;
+use crate::people::Openings;
 
 /// Keeps the secrets of second factors.
 pub(crate) struct Vault {
@@ -30,8 +31,8 @@ pub(crate) struct Vault {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct FirstStep {
     pub(crate) person: PersonId,
-    /// Of the password as the account kept it: with another one, this is worth nothing any more.
-    password: Digest,
+    /// What the password opened: with another one, or for whoever was shut out, this is worth nothing any more.
+    pub(crate) openings: Openings,
     at: Time,
 }
 
@@ -74,7 +75,7 @@ impl Vault {
     pub(crate) fn first_step(&self, account: &Account) -> Option<String> {
         let step = FirstStep {
             person: account.person.clone(),
-            password: password_of(account),
+            openings: Openings::of(account),
             at: self.clock.now(),
         };
         self.sealed(&step, FIRST_STEP)
@@ -158,9 +159,9 @@ impl Vault {
 }
 
 impl FirstStep {
-    /// Whether it was made with the password that the account has.
+    /// Whether nobody was shut out of the account since it was made.
     pub(crate) fn is_of(&self, account: &Account) -> bool {
-        self.person == account.person && self.password.is(&password_of(account))
+        self.person == account.person && self.openings == Openings::of(account)
     }
 }
 
@@ -175,10 +176,6 @@ const CHALLENGE: &[u8] = b"challenge of a passkey";
 
 fn totp_of(person: &PersonId) -> Vec<u8> {
     format!("totp of {person}").into_bytes()
-}
-
-fn password_of(account: &Account) -> Digest {
-    Digest::of(account.password.as_deref().unwrap_or_default().as_bytes())
 }
 
 fn untold(error: seal::SealError) {

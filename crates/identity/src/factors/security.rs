@@ -11,7 +11,7 @@ use store::Account;
 
 use super::deeds::{Deed, Done, Undone};
 use super::forms::answer_in;
-use super::pages::{Listed, NewApp, SecurityPage, with_script};
+use super::pages::{Listed, NewApp, Prove, SecurityPage, with_script};
 use super::{ask_for_more, has_app};
 use crate::forms::retry_later;
 use crate::identity::{Identity, Unserved};
@@ -68,7 +68,7 @@ impl Identity {
         }
         let Some(deed) = deed(&form) else { return Ok(self.malformed()) };
         let person = &session.authentication.person;
-        match self.do_deed(&Visit::of(request, peer), person, deed).await {
+        match self.do_deed(&Visit::of(request, peer), &session, deed).await {
             Ok(Done { account, news, codes }) => {
                 let besides = Besides { alert: None, news: news.map(|news| news(t)), codes };
                 Ok(self.security_page(&session, &account, besides))
@@ -113,6 +113,7 @@ impl Identity {
             app: self.new_app(account),
             has_app: has_app(factors),
             has_factor: ask_for_more(factors),
+            prove: Prove::of(account),
             passkeys: passkeys.collect(),
             ask,
             left: t.codes_left.say(&[factors.recovery.len().to_string()]),
@@ -133,12 +134,13 @@ impl Identity {
 fn deed(form: &Form) -> Option<Deed<'_>> {
     let one = |name: &str| form.one(name).ok().flatten();
     let (id, name) = (one("id"), one("name").unwrap_or_default());
+    let proof = one("password").unwrap_or_default();
     Some(match one("do")? {
         "add_app" => Deed::AddApp,
-        "confirm_app" => Deed::ConfirmApp { code: one("code")? },
+        "confirm_app" => Deed::ConfirmApp { code: one("code")?, proof },
         "remove_app" => Deed::RemoveApp,
-        "new_codes" => Deed::NewCodes,
-        "add_passkey" => Deed::AddPasskey { answer: answer_in(form)?, name },
+        "new_codes" => Deed::NewCodes { proof },
+        "add_passkey" => Deed::AddPasskey { answer: answer_in(form)?, name, proof },
         "name_passkey" => Deed::NamePasskey { id: id?, name },
         "remove_passkey" => Deed::RemovePasskey { id: id? },
         _ => return None,

@@ -251,13 +251,27 @@ pub(crate) mod soft {
         pub(crate) flags: u8,
         pub(crate) count: u32,
         pub(crate) user: String,
+        /// At most so many letters as a byte can count.
+        pub(crate) id: String,
     }
 
     impl Authenticator {
         pub(crate) fn new(rp: &str, origin: &str) -> Self {
             let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
             let flags = PRESENT | VERIFIED;
-            Self { key, rp: rp.to_owned(), origin: origin.to_owned(), flags, count: 0, user: String::new() }
+            Self {
+                key,
+                rp: rp.to_owned(),
+                origin: origin.to_owned(),
+                flags,
+                count: 0,
+                user: String::new(),
+                id: "key1".to_owned(),
+            }
+        }
+
+        pub(crate) fn credential_id(&self) -> String {
+            URL_SAFE_NO_PAD.encode(&self.id)
         }
 
         fn spki(&self) -> Vec<u8> {
@@ -280,11 +294,11 @@ pub(crate) mod soft {
         pub(crate) fn create(&self, challenge: &str) -> Value {
             let mut data = self.data(ATTESTED);
             data.extend_from_slice(&[0; 16]);
-            data.extend_from_slice(&[0, 4]);
-            data.extend_from_slice(b"key1");
+            data.extend_from_slice(&[0, u8::try_from(self.id.len()).unwrap()]);
+            data.extend_from_slice(self.id.as_bytes());
             data.extend_from_slice(&[0xa0]);
             json!({
-                "id": URL_SAFE_NO_PAD.encode("key1"),
+                "id": self.credential_id(),
                 "client_data": URL_SAFE_NO_PAD.encode(self.client("webauthn.create", challenge)),
                 "authenticator_data": URL_SAFE_NO_PAD.encode(data),
                 "public_key": URL_SAFE_NO_PAD.encode(self.spki()),
@@ -298,7 +312,7 @@ pub(crate) mod soft {
             let signed = [&data, Digest::of(client.as_bytes()).as_bytes().as_slice()].concat();
             let signature = self.key.sign(&SystemRandom::new(), &signed).unwrap();
             json!({
-                "id": URL_SAFE_NO_PAD.encode("key1"),
+                "id": self.credential_id(),
                 "client_data": URL_SAFE_NO_PAD.encode(client),
                 "authenticator_data": URL_SAFE_NO_PAD.encode(data),
                 "signature": URL_SAFE_NO_PAD.encode(signature),
@@ -347,7 +361,7 @@ mod tests {
     fn a_passkey_is_added_and_answers() {
         let mut key = authenticator();
         let (id, shown) = registered(key.create(&challenge())).unwrap();
-        assert_eq!(id, URL_SAFE_NO_PAD.encode("key1"));
+        assert_eq!(id, "a2V5MQ");
         assert!(shown.verified && !shown.credential.backed_up);
         key.count = 1;
         let now = asserted(key.get(&challenge()), &shown.credential).unwrap();

@@ -5,19 +5,21 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use authz_core::{AccountEvent, Context, Event, Events, Limit, Limiter, address_key};
+use ambient::Time;
+use authz_core::{AccountEvent, Context, Event, Events, Limit, Limiter};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
-use store::{Account, Device, Digest, PersonId, Purpose, SessionId, StoreError, TicketId};
+use store::{Account, Digest, PersonId, Purpose, SessionId, StoreError};
 
 use super::letter::About;
-use super::post::{Outgoing, Post};
-use crate::device::described;
+use super::post::{Outgoing, Post, Queue, Teller};
+use crate::device::{described, place};
 use crate::email::Email;
+use crate::join::Newcomer;
 use crate::language::Language;
-use crate::people::{Accounts, Hashed, Name};
+use crate::people::{Accounts, Reachable};
 use crate::session::Sessions;
-use crate::tickets::{TO_RESET, TO_VERIFY, Tickets};
+use crate::tickets::{TO_RESET, TO_TAKE_BACK, TO_VERIFY, Tickets};
 
 /// Writes letters for one request.
 #[derive(Clone)]
@@ -34,65 +36,99 @@ pub(crate) struct Desk {
     pub(crate) context: Context,
 }
 
-/// Somebody who wants an account.
-#[derive(Debug)]
-pub(crate) struct Newcomer {
-    pub(crate) name: Name,
-    pub(crate) email: Email,
-    pub(crate) password: Hashed,
-    pub(crate) invitation: Option<TicketId>,
+/// What a letter is counted by. Each kind has so many of its own: none that a stranger can cause keeps an owner from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    SignUp,
+    Verify,
+    ChangeEmail,
+    Reset,
+    PasswordChanged,
+    FactorsChanged,
+    EmailChanged,
+    NewDevice,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignUp => "sign_up",
+            Self::Verify => "verify",
+            Self::ChangeEmail => "change_email",
+            Self::Reset => "reset",
+            Self::PasswordChanged => "password_changed",
+            Self::FactorsChanged => "factors_changed",
+            Self::EmailChanged => "email_changed",
+            Self::NewDevice => "new_device",
+        }
+    }
 }
 
 /// What is wanted in the end: a letter, or none.
 type Written = Result<Option<Outgoing>, StoreError>;
 
 impl Desk {
-    /// Makes the account and mails the link that confirms it; if the address is taken, tells its owner instead.
+    /// Mails the link that makes the account; if the address is taken, tells its owner instead, once a day.
     pub(crate) fn introduce(self, newcomer: Newcomer) {
-        self.clone().later(async move {
-            let Newcomer { name, email, password, invitation } = newcomer;
-            match self.accounts.add(&name, &email, Some(&password), false).await? {
-                Some(account) => {
-                    let person = account.person.clone();
-                    self.tell(AccountEvent::SignedUp { person, invitation });
-                    self.verification(&account.person, &email, false).await
-                }
-                None => {
-                    let (log_in, forgot) = (self.issuer.endpoint("/login"), self.issuer.endpoint("/forgot"));
-                    let about = About::Already { log_in: &log_in, forgot: &forgot };
-                    Ok(self.limited(&email).await.then(|| self.outgoing(&about, &email, None)))
-                }
+        self.clone().later(Queue::Anybodys, None, async move {
+            let email = &newcomer.email;
+            if self.accounts.by_email(email).await?.is_some() {
+                let (log_in, forgot) = (self.issuer.endpoint("/login"), self.issuer.endpoint("/forgot"));
+                let about = About::Already { log_in: &log_in, forgot: &forgot };
+                let may = self.may(Limit::Already, &of_address(email)).await;
+                return Ok(may.then(|| self.outgoing(&about, email, None)));
             }
+            if !self.may_write(Kind::SignUp, &of_address(email)).await {
+                return Ok(None);
+            }
+            let issued = self.tickets.issue(Purpose::SignUp(newcomer.kept()), TO_VERIFY).await?;
+            let about = About::SignUp { link: self.link("/verify", &issued.text) };
+            Ok(Some(self.outgoing(&about, email, None)))
         });
     }
 
     /// Mails the link that confirms the address of an account once more.
     pub(crate) fn verify(self, person: PersonId, email: Email) {
-        self.clone().later(async move { self.verification(&person, &email, false).await });
+        self.clone().later(Queue::Anybodys, Some(person.clone()), async move {
+            if !self.may_write(Kind::Verify, &of_address(&email)).await {
+                return Ok(None);
+            }
+            let link = self.verification(&person, &email).await?;
+            Ok(Some(self.outgoing(&About::Verify { link }, &email, Some(person))))
+        });
     }
 
-    /// Mails the link that gives an account another address, to that address; nothing if somebody has it.
+    /// Mails the link that gives an account another address, to that address; nothing if somebody has it. However many addresses they
+    /// name, a person has so many written to, and an address is written to so many times.
     pub(crate) fn change_email(self, person: PersonId, email: Email) {
-        self.clone().later(async move {
-            match self.accounts.by_email(&email).await? {
-                Some(_) => Ok(None),
-                None => self.verification(&person, &email, true).await,
+        self.clone().later(Queue::Anybodys, Some(person.clone()), async move {
+            if self.accounts.by_email(&email).await?.is_some()
+                || !self.may_write(Kind::ChangeEmail, person.as_str()).await
+                || !self.may_write(Kind::ChangeEmail, &of_address(&email)).await
+            {
+                return Ok(None);
             }
+            let link = self.verification(&person, &email).await?;
+            Ok(Some(self.outgoing(&About::ChangeEmail { link }, &email, Some(person))))
         });
     }
 
     /// Mails the link to set a new password, if somebody has the address.
     pub(crate) fn reset(self, email: Email) {
-        self.clone().later(async move {
+        self.clone().later(Queue::Owners, None, async move {
             let account = self.accounts.by_email(&email).await?;
-            let person = account.map(|account| account.person);
-            self.tell(AccountEvent::PasswordResetAsked { person: person.clone() });
-            let Some(person) = person else { return Ok(None) };
-            if !self.sessions.may_begin(&person).await? || !self.limited(&email).await {
+            let person = account.as_ref().map(|account| account.person.clone());
+            self.tell(AccountEvent::PasswordResetAsked { person });
+            let Some(account) = account else { return Ok(None) };
+            let person = account.person.clone();
+            if !self.sessions.may_begin(&person).await?
+                || !self.may_write(Kind::Reset, &of_address(&email)).await
+            {
                 return Ok(None);
             }
-            let issued =
-                self.tickets.issue(Purpose::ResetPassword { person: person.clone() }, TO_RESET).await?;
+            let Reachable { email: address, resets } = Reachable::of(&account);
+            let purpose = Purpose::ResetPassword { person: person.clone(), email: Some(address), resets };
+            let issued = self.tickets.issue(purpose, TO_RESET).await?;
             let about = About::Reset { link: self.link("/reset", &issued.text) };
             Ok(Some(self.outgoing(&about, &email, Some(person))))
         });
@@ -100,53 +136,54 @@ impl Desk {
 
     /// Tells the owner of an account that it has a new password.
     pub(crate) fn password_changed(self, account: &Account) {
-        let (device, forgot) =
-            (described(self.context.device(), self.language), self.issuer.endpoint("/forgot"));
-        let Ok(email) = Email::parse(&account.email) else { return };
-        let about = About::PasswordChanged { device, forgot: &forgot };
-        let outgoing = self.outgoing(&about, &email, Some(account.person.clone()));
-        self.later(async move { Ok(Some(outgoing)) });
+        let (device, forgot) = (self.device(), self.issuer.endpoint("/forgot"));
+        self.tell_owner(Kind::PasswordChanged, account, &About::PasswordChanged { device, forgot: &forgot });
     }
 
-    /// Tells the owner of an account that something else opens it now, or that a recovery code did.
-    pub(crate) fn factors_changed(self, account: &Account) {
-        let (device, forgot) =
-            (described(self.context.device(), self.language), self.issuer.endpoint("/forgot"));
-        let Ok(email) = Email::parse(&account.email) else { return };
-        let about = About::FactorsChanged { device, forgot: &forgot };
-        let outgoing = self.outgoing(&about, &email, Some(account.person.clone()));
-        self.later(async move { Ok(Some(outgoing)) });
+    /// Tells the owner of an account that something else opens it since then, or that a recovery code did, with the link that takes it
+    /// back.
+    pub(crate) fn factors_changed(self, account: &Account, since: Time) {
+        let Some(email) = owner_of(account) else { return };
+        let person = account.person.clone();
+        self.clone().later(Queue::Owners, Some(person.clone()), async move {
+            if !self.may_write(Kind::FactorsChanged, person.as_str()).await {
+                return Ok(None);
+            }
+            let address = email.as_str().to_owned();
+            let purpose = Purpose::TakeBack { person: person.clone(), email: address, since };
+            let issued = self.tickets.issue(purpose, TO_TAKE_BACK).await?;
+            let (device, link) = (self.device(), self.link("/take-back", &issued.text));
+            Ok(Some(self.outgoing(&About::FactorsChanged { device, link }, &email, Some(person))))
+        });
     }
 
     /// Tells whoever reads the address before that the account has another.
     pub(crate) fn email_changed(self, before: &Account, now: &Account) {
-        let (Ok(to), Ok(email)) = (Email::parse(&before.email), Email::parse(&now.email)) else { return };
-        let outgoing = self.outgoing(&About::EmailChanged { email: &email }, &to, Some(now.person.clone()));
-        self.later(async move { Ok(Some(outgoing)) });
+        let Ok(email) = Email::parse(&now.email) else { return };
+        self.tell_owner(Kind::EmailChanged, before, &About::EmailChanged { email: &email });
     }
 
-    /// Tells the owner of an account of a log-in with a browser that they have not used lately, if it is one. To an address that is
-    /// not known to be theirs nothing is told, and to whoever has just signed up neither.
+    /// Tells the owner of an account of a log-in with a browser that they have not used lately, if it is one; whoever has just signed
+    /// up is told nothing.
     pub(crate) fn logged_in(self, account: Account, session: SessionId, is_new: bool) {
-        self.clone().later(async move {
+        let person = account.person.clone();
+        self.clone().later(Queue::Owners, Some(person.clone()), async move {
             let device = self.context.device().clone();
-            let known = self.sessions.knows_device(&account.person, &place(&device)).await?;
-            let (true, Ok(email)) =
-                (!known && !is_new && account.email_verified, Email::parse(&account.email))
-            else {
+            let known = self.sessions.knows_device(&person, &place(&device)).await?;
+            let Some(email) = owner_of(&account).filter(|_| !known && !is_new) else { return Ok(None) };
+            self.tell(AccountEvent::NewDevice { person: person.clone(), session });
+            if !self.may_write(Kind::NewDevice, person.as_str()).await {
                 return Ok(None);
-            };
-            self.tell(AccountEvent::NewDevice { person: account.person.clone(), session });
+            }
             let (device, forgot) = (described(&device, self.language), self.issuer.endpoint("/forgot"));
-            let about = About::NewDevice { device, forgot: &forgot };
-            Ok(Some(self.outgoing(&about, &email, Some(account.person))))
+            Ok(Some(self.outgoing(&About::NewDevice { device, forgot: &forgot }, &email, Some(person))))
         });
     }
 
     /// Mails an invitation that was made.
     pub(crate) fn invite(self, email: Email, link: SecretString) {
         let outgoing = self.outgoing(&About::Invitation { link }, &email, None);
-        self.later(async move { Ok(Some(outgoing)) });
+        self.later(Queue::Anybodys, None, async move { Ok(Some(outgoing)) });
     }
 
     /// The address of the page that takes an invitation.
@@ -154,26 +191,40 @@ impl Desk {
         link(issuer, "/invitation", text)
     }
 
-    async fn verification(&self, person: &PersonId, email: &Email, change: bool) -> Written {
-        if !self.limited(email).await {
-            return Ok(None);
-        }
-        let purpose = Purpose::VerifyEmail { person: person.clone(), email: email.as_str().to_owned() };
-        let issued = self.tickets.issue(purpose, TO_VERIFY).await?;
-        let link = self.link("/verify", &issued.text);
-        let about = if change { About::ChangeEmail { link } } else { About::Verify { link } };
-        Ok(Some(self.outgoing(&about, email, Some(person.clone()))))
+    /// Tells the owner of an account something about it.
+    fn tell_owner(self, kind: Kind, account: &Account, about: &About<'_>) {
+        let Some(email) = owner_of(account) else { return };
+        let person = account.person.clone();
+        let outgoing = self.outgoing(about, &email, Some(person.clone()));
+        self.clone().later(Queue::Owners, Some(person.clone()), async move {
+            Ok(self.may_write(kind, person.as_str()).await.then_some(outgoing))
+        });
     }
 
-    /// Whether one more letter may go to this address. Nobody is told that none goes: whoever asks is a stranger.
-    async fn limited(&self, email: &Email) -> bool {
-        let key = Digest::of(email.as_str().as_bytes()).to_string();
-        let may = self.limiter.may(Limit::Letter, &key).await;
+    /// A link that confirms an address.
+    async fn verification(&self, person: &PersonId, email: &Email) -> Result<SecretString, StoreError> {
+        let purpose = Purpose::VerifyEmail { person: person.clone(), email: email.as_str().to_owned() };
+        Ok(self.link("/verify", &self.tickets.issue(purpose, TO_VERIFY).await?.text))
+    }
+
+    /// Whether one more letter of this kind may go to an address, or be caused by a person. Nobody is told that none goes: whoever asks
+    /// is a stranger.
+    async fn may_write(&self, kind: Kind, whose: &str) -> bool {
+        self.may(Limit::Letter, &format!("{} {whose}", kind.as_str())).await
+    }
+
+    async fn may(&self, limit: Limit, key: &str) -> bool {
+        let may = self.limiter.may(limit, key).await;
         if may.is_err() {
-            let limited = Event::Limited { limit: Limit::Letter.as_str(), from: self.context.from() };
+            let limited = Event::Limited { limit: limit.as_str(), from: self.context.from() };
             self.events.tell_with(&limited, &self.context);
         }
         may.is_ok()
+    }
+
+    /// What the request was sent by, in words.
+    fn device(&self) -> String {
+        described(self.context.device(), self.language)
     }
 
     fn link(&self, path: &str, text: &SecretString) -> SecretString {
@@ -181,17 +232,21 @@ impl Desk {
     }
 
     fn outgoing(&self, about: &About<'_>, to: &Email, person: Option<PersonId>) -> Outgoing {
-        let letter = about.letter(self.language, &self.site, to);
-        Outgoing { letter, person, context: self.context.clone() }
+        Outgoing { letter: about.letter(self.language, &self.site, to), person }
     }
 
     fn tell(&self, event: AccountEvent) {
         self.events.tell_with(&event.into(), &self.context);
     }
 
-    fn later(self, errand: impl Future<Output = Written> + Send + 'static) {
-        let events = Arc::clone(&self.events);
-        self.post.later(events, async move {
+    fn later(
+        self,
+        queue: Queue,
+        person: Option<PersonId>,
+        errand: impl Future<Output = Written> + Send + 'static,
+    ) {
+        let teller = Teller { events: Arc::clone(&self.events), context: self.context.clone(), person };
+        self.post.later(queue, teller, async move {
             errand.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "a letter could not be written");
                 None
@@ -200,15 +255,20 @@ impl Desk {
     }
 }
 
+/// Who is told about an account: its owner, at the address that they have shown to be theirs. At any other there may be somebody who
+/// never heard of it.
+fn owner_of(account: &Account) -> Option<Email> {
+    account.email_verified.then(|| Email::parse(&account.email).ok()).flatten()
+}
+
+/// What letters to an address are counted by.
+fn of_address(email: &Email) -> String {
+    Digest::of(email.as_str().as_bytes()).to_string()
+}
+
 /// The ticket is in the query: paths are logged.
 fn link(issuer: &Issuer, path: &str, text: &SecretString) -> SecretString {
     format!("{}?ticket={}", issuer.endpoint(path), text.expose_secret()).into()
-}
-
-/// Browsers are told apart by name and system: their versions change by the week.
-fn place(device: &Device) -> String {
-    let program = described(&Device { address: None, ..device.clone() }, Language::English);
-    format!("{program} {}", address_key(device.address))
 }
 
 impl fmt::Debug for Desk {

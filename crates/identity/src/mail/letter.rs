@@ -10,7 +10,9 @@ use crate::language::Language;
 /// none of these can be made to carry advertisements or lures.
 #[derive(Debug)]
 pub(crate) enum About<'a> {
-    /// Somebody signed up with this address.
+    /// Somebody signed up with this address; the link makes the account.
+    SignUp { link: SecretString },
+    /// Somebody has an account with this address, which is not confirmed.
     Verify { link: SecretString },
     /// Somebody signed up with this address, and there is an account.
     Already { log_in: &'a str, forgot: &'a str },
@@ -19,7 +21,7 @@ pub(crate) enum About<'a> {
     /// There is a new password.
     PasswordChanged { device: String, forgot: &'a str },
     /// What it is opened by has changed, or a recovery code was used.
-    FactorsChanged { device: String, forgot: &'a str },
+    FactorsChanged { device: String, link: SecretString },
     /// Somebody logged in from somewhere new.
     NewDevice { device: String, forgot: &'a str },
     /// Somebody wants this address for their account.
@@ -35,14 +37,16 @@ impl About<'_> {
     pub(crate) fn letter(&self, language: Language, site: &str, to: &Email) -> Letter {
         let common = [("site", site), ("email", to.as_str())];
         let own: &[(&str, &str)] = match self {
-            Self::Verify { link }
+            Self::SignUp { link }
+            | Self::Verify { link }
             | Self::Reset { link }
             | Self::ChangeEmail { link }
             | Self::Invitation { link } => &[("link", link.expose_secret())],
             Self::Already { log_in, forgot } => &[("log_in", log_in), ("forgot", forgot)],
-            Self::PasswordChanged { device, forgot }
-            | Self::FactorsChanged { device, forgot }
-            | Self::NewDevice { device, forgot } => &[("device", device), ("forgot", forgot)],
+            Self::PasswordChanged { device, forgot } | Self::NewDevice { device, forgot } => {
+                &[("device", device), ("forgot", forgot)]
+            }
+            Self::FactorsChanged { device, link } => &[("device", device), ("link", link.expose_secret())],
             Self::EmailChanged { email } => &[("email", email.as_str())],
         };
         let value = |name: &str| {
@@ -64,6 +68,7 @@ impl About<'_> {
             };
         }
         match self {
+            Self::SignUp { .. } => letters!("sign_up"),
             Self::Verify { .. } => letters!("verify"),
             Self::Already { .. } => letters!("already"),
             Self::Reset { .. } => letters!("reset"),
@@ -100,11 +105,12 @@ mod tests {
         let device = || "Firefox on Linux".to_owned();
         let (log_in, forgot) = ("https://as.example/login", "https://as.example/forgot");
         let all = [
+            About::SignUp { link: link() },
             About::Verify { link: link() },
             About::Already { log_in, forgot },
             About::Reset { link: link() },
             About::PasswordChanged { device: device(), forgot },
-            About::FactorsChanged { device: device(), forgot },
+            About::FactorsChanged { device: device(), link: link() },
             About::NewDevice { device: device(), forgot },
             About::ChangeEmail { link: link() },
             About::EmailChanged { email: &other },
@@ -133,7 +139,7 @@ mod tests {
     fn a_letter_with_a_link_has_it_alone_in_a_line() {
         let links =
             every_letter().iter().map(|letter| letter.text.matches("\n\nhttps://").count()).sum::<usize>();
-        assert_eq!(links, 2 * (1 + 2 + 1 + 1 + 1 + 1 + 1 + 1));
+        assert_eq!(links, 2 * (1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1));
     }
 
     #[test]

@@ -19,9 +19,30 @@ use super::{Letter, Mail, MailError};
 /// What waits is lost when the process ends; whoever misses a letter asks for another.
 pub(crate) struct Post {
     mail: Arc<dyn Mail>,
-    sending: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    anybodys: Lane,
+    owners: Lane,
     counts: Counts,
+}
+
+/// Who asks for a letter. A flood of one kind takes no place, and no turn, of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queue {
+    /// Strangers: sign-ups, and addresses that are to be confirmed.
+    Anybodys,
+    /// What goes to the owner of an account, about it.
+    Owners,
+}
+
+/// A queue, with places of its own.
+struct Lane {
+    sending: Semaphore,
+    waiting: Arc<Semaphore>,
+}
+
+impl Lane {
+    fn new() -> Self {
+        Self { sending: Semaphore::new(AT_ONCE), waiting: Arc::new(Semaphore::new(WAITING)) }
+    }
 }
 
 /// How many letters there were since the process began.
@@ -31,9 +52,9 @@ struct Counts {
     failed: AtomicU64,
 }
 
-/// Letters that are sent at once.
+/// Letters of a queue that are sent at once.
 const AT_ONCE: usize = 4;
-/// Letters and errands that wait. Beyond it a new one is dropped: it is a flood, or the mail server is gone.
+/// Letters and errands that wait in a queue. Beyond it a new one is dropped: it is a flood, or the mail server is gone.
 const WAITING: usize = 1000;
 /// How long a mail server may take for one letter.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,12 +63,7 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(60)];
 
 impl Post {
     pub(crate) fn new(mail: Arc<dyn Mail>) -> Self {
-        Self {
-            mail,
-            sending: Arc::new(Semaphore::new(AT_ONCE)),
-            waiting: Arc::new(Semaphore::new(WAITING)),
-            counts: Counts::default(),
-        }
+        Self { mail, anybodys: Lane::new(), owners: Lane::new(), counts: Counts::default() }
     }
 
     /// Letters that went out, and those that did not, since the process began.
@@ -55,22 +71,24 @@ impl Post {
         (self.counts.sent.load(Ordering::Relaxed), self.counts.failed.load(Ordering::Relaxed))
     }
 
-    /// Does an errand that ends in a letter, or in none, when the request has been answered; tells `events` of a letter that does not
+    /// Does an errand that ends in a letter, or in none, when the request has been answered; tells `teller` of a letter that does not
     /// go out.
     pub(crate) fn later(
         self: &Arc<Self>,
-        events: Arc<dyn Events>,
+        queue: Queue,
+        teller: Teller,
         errand: impl Future<Output = Option<Outgoing>> + Send + 'static,
     ) {
-        let Ok(place) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            self.counts.failed.fetch_add(1, Ordering::Relaxed);
+        let Ok(place) = Arc::clone(&self.lane(queue).waiting).try_acquire_owned() else {
             tracing::error!("too many letters wait; one is dropped");
+            self.failed(&teller);
             return;
         };
         let post = Arc::clone(self);
         tokio::spawn(async move {
-            if let Some(outgoing) = errand.await {
-                post.send(&outgoing, &*events).await;
+            if let Some(Outgoing { letter, person }) = errand.await {
+                let person = person.or_else(|| teller.person.clone());
+                post.send(queue, &letter, &Teller { person, ..teller }).await;
             }
             drop(place);
         });
@@ -79,13 +97,28 @@ impl Post {
     /// Waits until nothing is under way.
     pub(crate) async fn all_done(&self) {
         let all = u32::try_from(WAITING).unwrap_or(u32::MAX);
-        let _all = self.waiting.acquire_many(all).await;
+        for lane in [&self.anybodys, &self.owners] {
+            let _all = lane.waiting.acquire_many(all).await;
+        }
     }
 
-    async fn send(&self, outgoing: &Outgoing, events: &dyn Events) {
+    fn lane(&self, queue: Queue) -> &Lane {
+        match queue {
+            Queue::Anybodys => &self.anybodys,
+            Queue::Owners => &self.owners,
+        }
+    }
+
+    fn failed(&self, Teller { events, context, person }: &Teller) {
+        self.counts.failed.fetch_add(1, Ordering::Relaxed);
+        let event = AccountEvent::MailFailed { person: person.clone() };
+        events.tell_with(&Event::from(event), context);
+    }
+
+    async fn send(&self, queue: Queue, letter: &Letter, teller: &Teller) {
         let mut pauses = PAUSES.iter();
         loop {
-            let error = match self.try_once(&outgoing.letter).await {
+            let error = match self.try_once(queue, letter).await {
                 Ok(()) => {
                     self.counts.sent.fetch_add(1, Ordering::Relaxed);
                     return;
@@ -98,19 +131,17 @@ impl Post {
                     sleep(*pause).await;
                 }
                 (MailError::Unreachable(_) | MailError::Refused(_), _) => {
-                    self.counts.failed.fetch_add(1, Ordering::Relaxed);
                     tracing::error!(%error, "a letter could not be sent");
-                    let event = AccountEvent::MailFailed { person: outgoing.person.clone() };
-                    events.tell_with(&Event::from(event), &outgoing.context);
+                    self.failed(teller);
                     return;
                 }
             }
         }
     }
 
-    async fn try_once(&self, letter: &Letter) -> Result<(), MailError> {
+    async fn try_once(&self, queue: Queue, letter: &Letter) -> Result<(), MailError> {
         // Never closed.
-        let _turn = self.sending.acquire().await;
+        let _turn = self.lane(queue).sending.acquire().await;
         timeout(PATIENCE, self.mail.send(letter))
             .await
             .unwrap_or_else(|elapsed| Err(MailError::Unreachable(Box::new(elapsed))))
@@ -122,7 +153,14 @@ impl Post {
 pub(crate) struct Outgoing {
     pub(crate) letter: Letter,
     pub(crate) person: Option<PersonId>,
+}
+
+/// Who hears of a letter that does not go out, and of whose.
+pub(crate) struct Teller {
+    pub(crate) events: Arc<dyn Events>,
     pub(crate) context: Context,
+    /// Whose account it is about, as far as that is known.
+    pub(crate) person: Option<PersonId>,
 }
 
 impl fmt::Debug for Post {
@@ -171,7 +209,11 @@ mod tests {
     fn outgoing() -> Option<Outgoing> {
         let to = Email::parse("ada@example.com").unwrap();
         let letter = Letter { to, subject: "Hello".to_owned(), text: "A line.\n".to_owned() };
-        Some(Outgoing { letter, person: None, context: Context::default() })
+        Some(Outgoing { letter, person: None })
+    }
+
+    fn teller(events: &Arc<Told>, person: Option<PersonId>) -> Teller {
+        Teller { events: Arc::clone(events) as Arc<dyn Events>, context: Context::default(), person }
     }
 
     #[tokio::test(start_paused = true)]
@@ -180,7 +222,7 @@ mod tests {
             let ((tried, mut tries_seen), (told, mut events)) = (unbounded_channel(), unbounded_channel());
             let moody = Moody { away: Mutex::new(away), tried };
             let post = Arc::new(Post::new(Arc::new(moody)));
-            post.later(Arc::new(Told(told)), async { outgoing() });
+            post.later(Queue::Owners, teller(&Arc::new(Told(told)), None), async { outgoing() });
             for _ in 0..tries {
                 tries_seen.recv().await.unwrap();
             }
@@ -189,23 +231,60 @@ mod tests {
                 assert_eq!(event, Event::from(AccountEvent::MailFailed { person: None }));
             }
             // The task gives its place back when all is done.
-            let _all = post.waiting.acquire_many(u32::try_from(WAITING).unwrap()).await.unwrap();
+            post.all_done().await;
             assert_eq!(post.counts(), counts);
             assert!(tries_seen.try_recv().is_err());
         }
     }
 
+    /// The attack: a flood of sign-ups, so that nobody is told of a new password.
     #[tokio::test]
-    async fn beyond_what_may_wait_letters_are_dropped() {
+    async fn beyond_what_may_wait_letters_are_dropped_with_an_event_and_those_to_owners_go_out_all_the_same()
+    {
         let (tried, mut tries) = unbounded_channel();
-        let (told, _) = unbounded_channel();
+        let (told, mut events) = unbounded_channel();
         let moody = Moody { away: Mutex::new(0), tried };
         let (post, told) = (Arc::new(Post::new(Arc::new(moody))), Arc::new(Told(told)));
-        let all = post.waiting.clone().acquire_many_owned(u32::try_from(WAITING).unwrap()).await.unwrap();
-        post.later(told.clone(), async { outgoing() });
+        let person = PersonId::parse("usr_ada").ok();
+        let places = Arc::clone(&post.anybodys.waiting);
+        let flood = places.acquire_many_owned(u32::try_from(WAITING).unwrap()).await.unwrap();
+        post.later(Queue::Anybodys, teller(&told, person.clone()), async { outgoing() });
         assert_eq!(post.counts(), (0, 1));
-        drop(all);
-        post.later(told, async { outgoing() });
+        assert_eq!(events.recv().await.unwrap(), Event::from(AccountEvent::MailFailed { person }));
+        post.later(Queue::Owners, teller(&told, None), async { outgoing() });
         tries.recv().await.unwrap();
+        drop(flood);
+        post.later(Queue::Anybodys, teller(&told, None), async { outgoing() });
+        tries.recv().await.unwrap();
+    }
+
+    /// A mail server that answers nobody.
+    struct Silent(UnboundedSender<()>);
+
+    #[async_trait]
+    impl Mail for Silent {
+        async fn send(&self, letter: &Letter) -> Result<(), MailError> {
+            if letter.subject == "Hello" {
+                std::future::pending::<()>().await;
+            }
+            let _listening = self.0.send(());
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn letters_to_owners_wait_behind_nobody_elses() {
+        let (sent, mut all_sent) = unbounded_channel();
+        let (told, _) = unbounded_channel();
+        let (post, told) = (Arc::new(Post::new(Arc::new(Silent(sent)))), Arc::new(Told(told)));
+        for _ in 0..2 * AT_ONCE {
+            post.later(Queue::Anybodys, teller(&told, None), async { outgoing() });
+        }
+        let urgent = || {
+            let Outgoing { letter, person } = outgoing()?;
+            Some(Outgoing { letter: Letter { subject: "Changed".to_owned(), ..letter }, person })
+        };
+        post.later(Queue::Owners, teller(&told, None), async move { urgent() });
+        timeout(PATIENCE / 2, all_sent.recv()).await.unwrap().unwrap();
     }
 }

@@ -15,9 +15,10 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::{ExposeSecret as _, SecretString};
 use thiserror::Error;
-use url::Url;
+use url::{Host, Url};
 
 use super::{Letter, Mail, MailError};
+use crate::email::Email;
 
 /// Sends letters through a mail server (RFC 5321; submission, RFC 6409).
 pub struct Smtp {
@@ -142,7 +143,7 @@ impl Smtp {
     }
 
     fn message(&self, letter: &Letter) -> Result<Message, Unsendable> {
-        let to: Address = letter.to.as_str().parse().map_err(|_| Unsendable::Address)?;
+        let to = deliverable(&letter.to).ok_or(Unsendable::Address)?;
         let from = &self.from.0;
         let id = URL_SAFE_NO_PAD.encode(self.entropy.draw::<18>());
         Message::builder()
@@ -159,6 +160,16 @@ impl Smtp {
             .body(letter.text.clone())
             .map_err(|_| Unsendable::Message)
     }
+}
+
+/// The domain as DNS knows it (RFC 5891): only what stands before the `@` needs a server that offers SMTPUTF8 (RFC 6531).
+fn deliverable(email: &Email) -> Option<Address> {
+    let domain = match Host::parse(email.domain()) {
+        Ok(Host::Domain(domain)) => domain,
+        // An address of a machine is written in brackets, and is no name in another script.
+        Ok(Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => email.domain().to_owned(),
+    };
+    Address::new(email.local_part(), domain).ok()
 }
 
 #[async_trait]

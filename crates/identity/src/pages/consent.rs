@@ -2,7 +2,8 @@
 
 use askama::Template;
 use authz_core::Pending;
-use oauth_types::{RedirectKind, RedirectUri, Scope, visible};
+use authz_core::decide::scope::{reached, without};
+use oauth_types::{Acr, RedirectKind, RedirectUri, Scope, visible};
 use store::{Provenance, ScopeEntry, Server, UserInfoDetail};
 
 use super::site::Site;
@@ -42,6 +43,15 @@ pub(crate) struct Permission<'a> {
     pub(crate) scope: Option<&'a str>,
     /// Whether the resource server can do without.
     pub(crate) optional: bool,
+    /// What goes with it.
+    pub(crate) parts: Vec<Part<'a>>,
+}
+
+/// A scope that another implies.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Part<'a> {
+    pub(crate) words: &'a str,
+    scope: &'a str,
 }
 
 /// Where the answer goes.
@@ -61,10 +71,11 @@ impl<'a> ConsentPage<'a> {
         alert: Option<&'a str>,
     ) -> Self {
         let request = &pending.request;
-        let before = allowed_before(pending);
-        let is_old = |permission: &Permission<'_>| permission.scope.is_some_and(|it| before.contains(it));
         let Server { scopes, userinfo, .. } = &pending.server;
-        let all = permissions(&request.scope, scopes, *userinfo, site.t);
+        let before = reached(&allowed_before(pending), scopes);
+        let is_old = |permission: &Permission<'_>| permission.scope.is_some_and(|it| before.contains(it));
+        let mut all = permissions(&request.scope, scopes, *userinfo, site.t);
+        all.retain(|one| !one.scope.is_some_and(|scope| comes_along(scope, &request.scope, scopes)));
         let (already, permissions): (Vec<_>, Vec<_>) = if request.scope.is_subset_of(&before) {
             (Vec::new(), all)
         } else {
@@ -102,14 +113,30 @@ fn allowed_before(pending: &Pending) -> Scope {
     here.fold(Scope::default(), |all, agreed| all.union(&agreed.scope))
 }
 
-/// What is allowed: all that was asked for, but for what the resource server can do without and is not `ticked`.
+/// What is allowed: all that was asked for, but for what the resource server can do without and is not `ticked`, and for what would bring that
+/// back.
 pub(crate) fn allowed<'t>(pending: &Pending, ticked: impl Iterator<Item = &'t str>) -> Scope {
-    let optional = pending.server.scopes.iter().filter(|entry| entry.optional);
-    let optional = Scope::from_tokens(optional.map(|entry| entry.name.as_str())).unwrap_or_default();
+    let (asked, known) = (&pending.request.scope, &pending.server.scopes);
     let ticked: Vec<_> = ticked.collect();
-    let asked = &pending.request.scope;
-    let kept = asked.iter().filter(|token| !optional.contains(token) || ticked.contains(token));
-    Scope::from_tokens(kept).unwrap_or_default()
+    let boxes = known.iter().filter(|entry| entry.optional && !comes_along(&entry.name, asked, known));
+    let unticked = boxes.map(|entry| entry.name.as_str()).filter(|name| !ticked.contains(name));
+    without(asked, &Scope::from_tokens(unticked).unwrap_or_default(), &pending.server)
+}
+
+/// Whether a scope goes with another one that is asked for and cannot be left out: it is shown as a part of that and cannot be left out
+/// either. Of those that imply each other the first is shown.
+fn comes_along(name: &str, asked: &Scope, known: &[ScopeEntry]) -> bool {
+    let Some(at) = known.iter().position(|entry| entry.name == name) else { return false };
+    let firm = |n: usize| known.get(n).is_some_and(|entry| !entry.optional && asked.contains(&entry.name));
+    let comes_with = |n: usize, other: &ScopeEntry| {
+        let is_first = firm(at) && at < n && implies(name, &other.name, known);
+        n != at && firm(n) && implies(&other.name, name, known) && !is_first
+    };
+    known.iter().enumerate().any(|(n, other)| comes_with(n, other))
+}
+
+fn implies(broad: &str, narrow: &str, known: &[ScopeEntry]) -> bool {
+    Scope::from_tokens([broad]).is_ok_and(|broad| reached(&broad, known).contains(narrow))
 }
 
 /// What the client calls itself; where it says nothing that can be seen, its id.
@@ -135,18 +162,20 @@ pub(crate) fn permissions<'a>(
     let listed = known.iter().filter(|entry| scope.contains(&entry.name));
     let mut all = Vec::new();
     if listed.clone().all(|entry| standard(&entry.name, t).is_some()) {
-        all.push(Permission { words: t.on_your_behalf, scope: None, optional: false });
+        all.push(Permission::without_scope(t.on_your_behalf));
     }
     all.extend(listed.map(|entry| {
-        let described = entry.description.as_deref().filter(|words| !words.trim().is_empty());
-        let known = || standard(&entry.name, t).or_else(|| customary(&entry.name, t));
-        Permission { optional: entry.optional, ..permission(&entry.name, described.or_else(known)) }
+        let parts = known.iter().filter(|part| part.name != entry.name);
+        let parts = parts.filter(|part| implies(&entry.name, &part.name, known));
+        let parts = parts.map(|part| Part { words: words(part, t), scope: &part.name }).collect();
+        let told = permission(&entry.name, Some(words(entry, t)));
+        Permission { optional: entry.optional, parts, ..told }
     }));
     let others = scope.iter().filter(|token| known.iter().all(|entry| entry.name != *token));
     all.extend(others.filter(|token| !told(token)).map(|token| permission(token, standard(token, t))));
     match userinfo {
         UserInfoDetail::Full => {
-            all.push(Permission { words: t.name_and_email, scope: None, optional: false });
+            all.push(Permission::without_scope(t.name_and_email));
         }
         UserInfoDetail::Scoped => {}
     }
@@ -154,14 +183,32 @@ pub(crate) fn permissions<'a>(
 }
 
 impl<'a> Permission<'a> {
+    const fn without_scope(words: &'a str) -> Self {
+        Self { words, scope: None, optional: false, parts: Vec::new() }
+    }
+
     /// The scope token, unless it is all that is known.
     pub(crate) fn code(&self) -> Option<&'a str> {
         self.scope.filter(|scope| *scope != self.words)
     }
 }
 
+impl<'a> Part<'a> {
+    /// The scope token, unless it is all that is known.
+    pub(crate) fn code(&self) -> Option<&'a str> {
+        Some(self.scope).filter(|scope| *scope != self.words)
+    }
+}
+
 fn permission<'a>(token: &'a str, words: Option<&'a str>) -> Permission<'a> {
-    Permission { words: words.unwrap_or(token), scope: Some(token), optional: false }
+    Permission { scope: Some(token), ..Permission::without_scope(words.unwrap_or(token)) }
+}
+
+/// What a scope allows, in the words of its resource, or in ours, or by its name.
+fn words<'a>(entry: &'a ScopeEntry, t: &'static Scopes) -> &'a str {
+    let described = entry.description.as_deref().filter(|words| !words.trim().is_empty());
+    let known = || standard(&entry.name, t).or_else(|| customary(&entry.name, t));
+    described.or_else(known).unwrap_or(&entry.name)
 }
 
 /// The scopes that are the server's own (OpenID Connect Core sections 5.4 and 11).
@@ -218,6 +265,12 @@ fn again(site: &Site, pending: &Pending) -> String {
         .append_pair("code_challenge_method", "S256");
     if let Some(state) = &request.state {
         query.append_pair("state", state);
+    }
+    if !request.acr_values.is_empty() {
+        query.append_pair("acr_values", &Acr::join(&request.acr_values));
+    }
+    if let Some(seconds) = request.max_age {
+        query.append_pair("max_age", &seconds.to_string());
     }
     format!("{}?{}", site.path("/oauth/authorize"), query.finish())
 }

@@ -1,5 +1,6 @@
 //! What people see. Every page works without a script, in light and dark, on a phone and on a desk.
 
+pub(crate) mod change;
 pub(crate) mod consent;
 pub(crate) mod entry;
 pub(crate) mod moving_on;
@@ -14,7 +15,7 @@ use async_trait::async_trait;
 use authz_core::{Authentication, Demands, Interaction, Page, Pending, People, ReturnTo, Who};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use oauth_types::{ErrorCode, Issuer};
+use oauth_types::{Acr, ErrorCode, Issuer};
 use store::StoreError;
 
 use self::site::{Look, Referrer, Site, see_other};
@@ -131,6 +132,10 @@ impl Interaction for Pages {
                 Who::Page(see_other(&to))
             }
         })
+    }
+
+    fn acr_values(&self) -> Vec<Acr> {
+        Level::all()
     }
 
     async fn ask(&self, _: &Request<Bytes>, pending: &Pending) -> Response<Bytes> {

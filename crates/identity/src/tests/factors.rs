@@ -3,17 +3,17 @@
 use authz_core::{AccountEvent, Demands, Factor, Interaction, ReturnTo, Who};
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
-use oauth_types::Issuer;
+use oauth_types::{Acr, Issuer};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::factors::{shown, soft::Authenticator};
 
-const SECURITY: &str = "/account/security";
+pub(super) const SECURITY: &str = "/account/security";
 const EMAIL: &str = "ada@example.com";
 
 /// A world whose issuer passkeys can be bound to, and somebody with an account.
-async fn signed_up() -> (World, Browser) {
+pub(super) async fn signed_up() -> (World, Browser) {
     let world = world().await;
     let mut browser = world.browser();
     assert_eq!(browser.sign_up(EMAIL).await.status(), StatusCode::OK);
@@ -27,13 +27,13 @@ fn between(page: &Response<Bytes>, before: &str, after: &str) -> String {
     unescaped(rest.split(after).next().unwrap())
 }
 
-async fn act(browser: &mut Browser, fields: &[(&str, &str)]) -> Response<Bytes> {
+pub(super) async fn act(browser: &mut Browser, fields: &[(&str, &str)]) -> Response<Bytes> {
     let csrf = field(&browser.open(SECURITY).await, "csrf");
     let fields: Vec<_> = [("csrf", &*csrf)].into_iter().chain(fields.iter().copied()).collect();
     browser.post(SECURITY, &fields).await
 }
 
-fn codes_on(page: &Response<Bytes>) -> Vec<String> {
+pub(super) fn codes_on(page: &Response<Bytes>) -> Vec<String> {
     let list = between(page, "<ul class=\"codes\"", "</ul>");
     list.split("<code>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
 }
@@ -44,7 +44,7 @@ pub(super) async fn set_up_app(world: &World, browser: &mut Browser) -> (String,
     assert!(html(&page).contains("<svg class=\"qr\""), "{}", html(&page));
     let secret = between(&page, "<code class=\"secret\" dir=\"ltr\">", "<").replace(' ', "");
     let code = shown(&secret, world.clock.now());
-    let page = act(browser, &[("do", "confirm_app"), ("code", &code)]).await;
+    let page = act(browser, &[("do", "confirm_app"), ("code", &code), ("password", PASSWORD)]).await;
     assert_eq!(page.status(), StatusCode::OK, "{}", html(&page));
     let codes = codes_on(&page);
     assert_eq!(codes.len(), 10);
@@ -58,12 +58,12 @@ pub(super) async fn give(browser: &mut Browser, code: &str) -> Response<Bytes> {
     browser.post("/login/second", &[("csrf", &csrf), ("code", code)]).await
 }
 
-fn is_in(world: &World, browser: &Browser) -> bool {
+pub(super) fn is_in(world: &World, browser: &Browser) -> bool {
     browser.jar.contains_key(SESSION) && !world.pages.issuer.path().is_empty()
 }
 
 /// Adds the key of an authenticator to the account of whoever is logged in.
-async fn add_passkey(browser: &mut Browser, key: &mut Authenticator) -> Response<Bytes> {
+pub(super) async fn add_passkey(browser: &mut Browser, key: &mut Authenticator) -> Response<Bytes> {
     let page = browser.open(SECURITY).await;
     let options: Value = serde_json::from_str(&between(&page, "data-passkey=\"", "\"")).unwrap();
     assert_eq!(options["rp"]["id"], "as.example");
@@ -83,16 +83,17 @@ async fn add_passkey(browser: &mut Browser, key: &mut Authenticator) -> Response
         ("credential", &answer),
         ("do", "add_passkey"),
         ("name", "Blue key"),
+        ("password", PASSWORD),
     ];
     browser.post(SECURITY, &fields).await
 }
 
-fn key() -> Authenticator {
+pub(super) fn key() -> Authenticator {
     Authenticator::new("as.example", "https://as.example")
 }
 
 /// What a script would post from `page` to `to`.
-fn answered(page: &Response<Bytes>, key: &Authenticator) -> Vec<(&'static str, String)> {
+pub(super) fn answered(page: &Response<Bytes>, key: &Authenticator) -> Vec<(&'static str, String)> {
     let options: Value = serde_json::from_str(&between(page, "data-passkey=\"", "\"")).unwrap();
     vec![
         ("csrf", field(page, "csrf")),
@@ -101,7 +102,11 @@ fn answered(page: &Response<Bytes>, key: &Authenticator) -> Vec<(&'static str, S
     ]
 }
 
-async fn send(browser: &mut Browser, path: &str, fields: &[(&'static str, String)]) -> Response<Bytes> {
+pub(super) async fn send(
+    browser: &mut Browser,
+    path: &str,
+    fields: &[(&'static str, String)],
+) -> Response<Bytes> {
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
     browser.post(path, &fields).await
 }
@@ -162,7 +167,7 @@ async fn each_recovery_code_opens_the_account_once() {
         assert_eq!(is_in(&world, &other), taken, "{attempt}");
     }
     assert!(html(&browser.open(SECURITY).await).contains("Unused codes: 8"));
-    let page = act(&mut browser, &[("do", "new_codes")]).await;
+    let page = act(&mut browser, &[("do", "new_codes"), ("password", PASSWORD)]).await;
     let new = codes_on(&page);
     assert!(!html(&browser.open(SECURITY).await).contains(&new[0]), "they are shown once");
     for (code, taken) in [(&codes[2], false), (&new[0], true)] {
@@ -196,7 +201,7 @@ async fn an_app_that_has_shown_no_code_protects_nothing() {
     let (world, mut browser) = signed_up().await;
     let page = act(&mut browser, &[("do", "add_app")]).await;
     let secret = between(&page, "<code class=\"secret\" dir=\"ltr\">", "<").replace(' ', "");
-    let page = act(&mut browser, &[("do", "confirm_app"), ("code", "12345")]).await;
+    let page = act(&mut browser, &[("do", "confirm_app"), ("code", "12345"), ("password", PASSWORD)]).await;
     assert_eq!(page.status(), StatusCode::BAD_REQUEST);
     assert!(html(&page).contains(&secret[..4]), "it is still there to try again");
     let mut other = world.browser();
@@ -371,7 +376,7 @@ async fn a_factor_that_is_removed_is_asked_for_no_more() {
 async fn an_app_that_asks_for_more_gets_a_second_factor() {
     let (world, mut browser) = signed_up().await;
     let to = ReturnTo::parse("/tenant1/x", &Issuer::parse(HTTPS).unwrap()).unwrap();
-    let asking = |acr: &str| Demands { acr_values: vec![acr.to_owned()], ..Demands::new(to.clone()) };
+    let asking = |acr: &str| Demands { acr_values: Acr::parse_all(acr).unwrap(), ..Demands::new(to.clone()) };
     let who = async |browser: &Browser, demands: &Demands| {
         let cookies: Vec<_> = browser.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request =
@@ -395,13 +400,8 @@ async fn an_app_that_asks_for_more_gets_a_second_factor() {
         html(&told).contains("The app asks for more") && html(&told).contains("/tenant1/account/security")
     );
 
-    let (secret, _) = set_up_app(&world, &mut browser).await;
-    assert!(matches!(who(&browser, &asking("mfa")).await, Who::Page(_)), "to have one is not to show it");
-    let csrf = field(&browser.visit(&second).await, "csrf");
-    let code = shown(&secret, world.clock.now());
-    let fields = [("csrf", &*csrf), ("code", &code), ("return_to", "/tenant1/x")];
-    assert_eq!(moves_to(&browser.post("/login/second", &fields).await), "/tenant1/x");
-    assert!(matches!(who(&browser, &asking("mfa")).await, Who::Person(_)));
+    set_up_app(&world, &mut browser).await;
+    assert!(matches!(who(&browser, &asking("mfa")).await, Who::Person(_)), "it has shown a code");
     let stronger = page(who(&browser, &asking("phr")).await);
     assert!(html(&browser.visit(&stronger).await).contains("The app asks for more"), "a code does not do");
 
@@ -409,7 +409,10 @@ async fn an_app_that_asks_for_more_gets_a_second_factor() {
     add_passkey(&mut browser, &mut key).await;
     let asked = browser.visit(&stronger).await;
     assert!(!html(&asked).contains("name=\"code\""), "{}", html(&asked));
-    send(&mut browser, "/login/second", &answered(&asked, &key)).await;
+    assert!(matches!(who(&browser, &asking("phr")).await, Who::Page(_)), "to have one is not to show it");
+    let mut fields = answered(&asked, &key);
+    fields.push(("return_to", "/tenant1/x".to_owned()));
+    assert_eq!(moves_to(&send(&mut browser, "/login/second", &fields).await), "/tenant1/x");
     assert!(matches!(who(&browser, &asking("phr")).await, Who::Person(_)));
 }
 

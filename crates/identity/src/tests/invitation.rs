@@ -3,6 +3,7 @@
 use authz_core::By;
 use http::StatusCode;
 use secrecy::ExposeSecret as _;
+use store::Purpose;
 
 use super::*;
 use crate::{Email, Language};
@@ -68,7 +69,14 @@ async fn an_invitation_that_was_handed_over_proves_no_address() {
     assert!(html(&page).contains("Look into your mail"), "{}", html(&page));
     let letter = world.letter().await;
     assert!(letter.starts_with("ada@example.com\nConfirm"), "{letter}");
+    // A slip in the address costs nothing; the invitation is used by the account.
+    assert_eq!(browser.visit(&link).await.status(), StatusCode::OK);
+    take(&mut browser, &link, "bo@example.com").await;
+    let other = link_in(&world.letter().await);
+    assert!(html(&browser.confirm(&link_in(&letter), PASSWORD).await).contains("is confirmed"));
     assert_eq!(browser.visit(&link).await.status(), StatusCode::GONE);
+    let second = world.browser().confirm(&other, PASSWORD).await;
+    assert_eq!(second.status(), StatusCode::GONE, "one invitation, one account: {}", html(&second));
 
     // Without mail nothing proves it either.
     let world = Plan { policy: invited_only(), ..Plan::default() }.build().await;
@@ -76,6 +84,19 @@ async fn an_invitation_that_was_handed_over_proves_no_address() {
     take(&mut world.browser(), &link, "ada@example.com").await;
     let account = world.accounts.by_email(&Email::parse("ada@example.com").unwrap()).await.unwrap().unwrap();
     assert!(!account.email_verified);
+}
+
+/// The attack: a link that was shown to an administrator, who is not its addressee, and used when letters are sent again.
+#[tokio::test]
+async fn an_invitation_proves_an_address_only_if_it_was_mailed_to_it() {
+    let world = Plan { policy: invited_only(), mail: true, ..Plan::default() }.build().await;
+    let email = Some("ada@example.com".to_owned());
+    let shown = Purpose::Invitation { email, by: "operator".to_owned(), mailed: false };
+    let text = world.tickets().issue(shown, crate::tickets::TO_JOIN).await.unwrap().text;
+    let link = format!("/tenant1/invitation?ticket={}", text.expose_secret());
+    let page = take(&mut world.browser(), &link, "ada@example.com").await;
+    assert!(html(&page).contains("Look into your mail"), "{}", html(&page));
+    assert!(world.letter().await.starts_with("ada@example.com\nConfirm"));
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! A whole server in memory, and a browser at it.
 
 mod account;
+mod change;
 mod consent;
 mod contrast;
 mod entry;
 mod factors;
 mod invitation;
 mod json;
+mod openings;
 mod pages;
 mod recovery;
+mod take_back;
 mod verification;
 
 use std::collections::BTreeMap;
@@ -18,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ambient::{Clock, Entropy, ManualClock, SeededEntropy, Time};
 use async_trait::async_trait;
-use authz_core::{AccountEvent, AuthorizationServer, Counted, Event, Events, Keys, NewServer, Registry};
+use authz_core::{AccountEvent, AuthorizationServer, By, Counted, Event, Events, Keys, NewServer, Registry};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, Serve};
@@ -33,8 +36,9 @@ use store::{
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::tickets::Tickets;
 use crate::{AccountPolicy, Accounts, Cost, Identity, Letter, Mail, MailError, Pages, Sessions, SignUp};
-use crate::{Brand, BrandName, Colour, Logo};
+use crate::{Brand, BrandName, Colour, Email, Logo, Name, New};
 
 pub(super) const HTTPS: &str = "https://as.example/tenant1";
 /// The name of its session cookie.
@@ -227,6 +231,21 @@ impl World {
         self.letters.lock().await.try_recv().is_err()
     }
 
+    pub(super) fn tickets(&self) -> &Tickets {
+        &self.identity.tickets
+    }
+
+    /// Makes an account whose owner has shown nothing, as an administrator can.
+    pub(super) async fn enrol(&self, email: &str) {
+        let new = New {
+            name: Name::parse("Ada").unwrap(),
+            email: Email::parse(email).unwrap(),
+            password: Some(PASSWORD.into()),
+            email_verified: false,
+        };
+        self.identity.enrol(new, &By::operator()).await.unwrap();
+    }
+
     pub(super) fn browser(&self) -> Browser {
         Browser {
             identity: self.identity.clone(),
@@ -336,14 +355,19 @@ impl Browser {
         self.post("/signup", &fields).await
     }
 
+    /// Fills in the page behind the link of a letter that confirms an address.
+    pub(super) async fn confirm(&mut self, link: &str, password: &str) -> Response<Bytes> {
+        let page = self.visit(link).await;
+        assert_eq!(page.status(), StatusCode::OK, "{}", html(&page));
+        let (csrf, ticket) = (field(&page, "csrf"), field(&page, "ticket"));
+        self.post("/verify", &[("csrf", &csrf), ("ticket", &ticket), ("password", password)]).await
+    }
+
     /// Signs up where there is mail, and follows the letter.
     pub(super) async fn sign_up_by_letter(&mut self, world: &World, email: &str) -> Response<Bytes> {
         let page = self.sign_up(email).await;
         assert!(html(&page).contains("Look into your mail"), "{}", html(&page));
-        let page = self.visit(&link_in(&world.letter().await)).await;
-        let (csrf, ticket) = (field(&page, "csrf"), field(&page, "ticket"));
-        let fields = [("csrf", &*csrf), ("ticket", &*ticket), ("password", PASSWORD)];
-        let confirmed = self.post("/verify", &fields).await;
+        let confirmed = self.confirm(&link_in(&world.letter().await), PASSWORD).await;
         assert!(html(&confirmed).contains("is confirmed"), "{}", html(&confirmed));
         confirmed
     }

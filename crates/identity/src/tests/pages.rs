@@ -37,7 +37,8 @@ async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
     let security = browser.open("/account/security").await;
     let app = browser.post("/account/security", &[("csrf", &csrf), ("do", "add_app")]).await;
     let (_, codes) = factors::set_up_app(&world, &mut browser).await;
-    let renewed = browser.post("/account/security", &[("csrf", &csrf), ("do", "new_codes")]).await;
+    let renewing = [("csrf", &*csrf), ("do", "new_codes"), ("password", PASSWORD)];
+    let renewed = browser.post("/account/security", &renewing).await;
     let mut other = world.browser();
     other.log_in(email, PASSWORD).await;
     let second = other.open("/login/second").await;
@@ -87,23 +88,37 @@ async fn mail_pages() -> Vec<(&'static str, Response<Bytes>)> {
     let (csrf, ticket) = (field(&verify, "csrf"), field(&verify, "ticket"));
     let wrong = [("csrf", &*csrf), ("ticket", &*ticket), ("password", EVIL)];
     let verify_again = browser.post("/verify", &wrong).await;
+    world.enrol(email).await;
     browser.log_in(email, PASSWORD).await;
+    let csrf = field(&browser.open("/account").await, "csrf");
+    let mut changes = Vec::new();
+    for path in ["/account/password", "/account/email"] {
+        changes.push(browser.open(path).await);
+        let wrong = [("csrf", &*csrf), ("email", email), ("password", EVIL), ("new_password", EVIL)];
+        changes.push(browser.post(path, &wrong).await);
+    }
+    let changing = [("csrf", &*csrf), ("email", "<script>@example.com"), ("password", PASSWORD)];
+    changes.push(browser.post("/account/email", &changing).await);
+    let _to_the_new_one = world.letter().await;
     let unverified = browser.open("/verify?return_to=/tenant1/login%3F%22%3E%3Cscript%3E").await;
     let hint = form_urlencoded::Serializer::new(String::new()).append_pair("login_hint", email).finish();
     let forgot = browser.open(&format!("/forgot?{hint}")).await;
     let csrf = field(&forgot, "csrf");
     let asked = browser.post("/forgot", &[("csrf", &csrf), ("email", email)]).await;
-    let reset = browser.visit(&link_in(&world.letter().await)).await;
+    let link = link_in(&world.letter().await);
+    let reset = browser.visit(&link).await;
     let ticket = field(&reset, "ticket");
     let fields = [("csrf", &*csrf), ("ticket", &*ticket), ("password", "short")];
     let reset_again = browser.post("/reset", &fields).await;
     let done = browser.post("/reset", &[fields[0], fields[1], ("password", PASSWORD)]).await;
-    let address = crate::Email::parse(email).unwrap();
-    let by = authz_core::By::operator();
-    world.identity.invite(Some(&address), crate::Language::English, &by).await.unwrap();
     let _changed = world.letter().await;
+    let address = Email::parse(email).unwrap();
+    world.identity.invite(Some(&address), crate::Language::English, &By::operator()).await.unwrap();
     let invitation = browser.visit(&link_in(&world.letter().await)).await;
-    vec![
+    let names =
+        ["change_password", "change_password_again", "change_email", "change_email_again", "email_asked"];
+    let mut pages: Vec<_> = names.into_iter().zip(changes).collect();
+    pages.extend([
         ("look_into_mail", signed_up),
         ("verify", verify),
         ("verify_again", verify_again),
@@ -115,7 +130,8 @@ async fn mail_pages() -> Vec<(&'static str, Response<Bytes>)> {
         ("reset_done", done),
         ("link_used", browser.visit(&link).await),
         ("invitation", invitation),
-    ]
+    ]);
+    pages
 }
 
 fn sessions_text() -> String {

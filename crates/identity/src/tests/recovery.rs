@@ -146,8 +146,7 @@ async fn an_address_gets_so_many_letters_and_the_answer_stays_the_same() {
     let world = mailing().await;
     world.browser().sign_up_by_letter(&world, "ada@example.com").await;
     let mut browser = world.browser();
-    // The one that confirmed the address counts.
-    for _ in 0..4 {
+    for _ in 0..5 {
         forget(&mut browser, "ada@example.com").await;
         world.letter().await;
     }
@@ -156,12 +155,70 @@ async fn an_address_gets_so_many_letters_and_the_answer_stays_the_same() {
     assert!(world.no_other_letter().await);
 }
 
+/// The attack: to sign up with the address of an account, so that its owner gets no link to a new password.
+#[tokio::test]
+async fn what_a_stranger_has_mailed_keeps_nobody_from_a_new_password() {
+    let world = mailing().await;
+    world.browser().sign_up_by_letter(&world, "ada@example.com").await;
+    for attempt in 0..6 {
+        world.browser().sign_up("ada@example.com").await;
+        if attempt == 0 {
+            assert!(world.letter().await.contains("You have an account"));
+        }
+        assert!(world.no_other_letter().await, "it is told once a day");
+    }
+    forget(&mut world.browser(), "ada@example.com").await;
+    assert!(world.letter().await.contains("Set a new password"));
+    world.clock.advance(86_400);
+    world.browser().sign_up("ada@example.com").await;
+    assert!(world.letter().await.contains("You have an account"));
+}
+
+/// The attack: an account with the address of somebody else, and much that its owner is told of.
+#[tokio::test]
+async fn nobody_is_told_about_an_account_that_is_not_known_to_be_theirs() {
+    let world = mailing().await;
+    world.enrol("ada@example.com").await;
+    let mut eve = world.browser();
+    eve.log_in("ada@example.com", PASSWORD).await;
+    let sent = serde_json::json!({ "password": PASSWORD, "new_password": NEW }).to_string();
+    assert_eq!(eve.json("/auth/password", &sent).await.status(), StatusCode::NO_CONTENT);
+    world.clock.advance(2 * 3600);
+    eve.peer = Peer(Some([198, 51, 100, 7].into()));
+    world.browser().log_in("ada@example.com", NEW).await;
+    assert!(world.no_other_letter().await);
+}
+
+#[tokio::test]
+async fn an_owner_is_told_of_so_much_within_a_time() {
+    let world = mailing().await;
+    let mut ada = world.browser();
+    ada.sign_up_by_letter(&world, "ada@example.com").await;
+    for (round, new) in [NEW, PASSWORD].into_iter().cycle().take(7).enumerate() {
+        let current = if new == NEW { PASSWORD } else { NEW };
+        let sent = serde_json::json!({ "password": current, "new_password": new }).to_string();
+        assert_eq!(ada.json("/auth/password", &sent).await.status(), StatusCode::NO_CONTENT);
+        if round < 5 {
+            assert!(world.letter().await.contains("was changed"));
+        }
+    }
+    assert!(world.no_other_letter().await);
+    let addresses: Vec<_> = (0..7).map(|number| format!("{number}@new.example")).collect();
+    for email in &addresses {
+        let sent = serde_json::json!({ "password": NEW, "email": email }).to_string();
+        assert_eq!(ada.json("/auth/email", &sent).await.status(), StatusCode::ACCEPTED);
+    }
+    for _ in 0..5 {
+        assert!(world.letter().await.contains("Confirm your new email address"));
+    }
+    assert!(world.no_other_letter().await, "however many addresses somebody names");
+}
+
 #[tokio::test]
 async fn an_account_that_nobody_had_confirmed_goes_to_the_owner_of_the_address_alone() {
     let world = mailing().await;
     let mut eve = world.browser();
-    eve.sign_up("ada@example.com").await;
-    world.letter().await;
+    world.enrol("ada@example.com").await;
     eve.log_in("ada@example.com", PASSWORD).await;
     assert_eq!(eve.open("/auth/sessions").await.status(), StatusCode::OK);
     let mut ada = world.browser();
@@ -228,13 +285,22 @@ async fn a_password_is_changed_by_whoever_knows_it_and_other_browsers_are_logged
 async fn a_ticket_of_another_kind_opens_nothing() {
     let world = mailing().await;
     let mut browser = world.browser();
-    browser.sign_up("ada@example.com").await;
+    browser.sign_up("bo@example.com").await;
+    let join = link_in(&world.letter().await);
+    world.enrol("ada@example.com").await;
+    browser.log_in("ada@example.com", PASSWORD).await;
+    browser.json("/auth/verify/send", "{}").await;
     let verify = link_in(&world.letter().await);
     forget(&mut browser, "ada@example.com").await;
     let reset = link_in(&world.letter().await);
-    for (link, at) in
-        [(&verify, "reset"), (&verify, "invitation"), (&reset, "verify"), (&reset, "invitation")]
-    {
+    for (link, at) in [
+        (&join, "reset"),
+        (&join, "invitation"),
+        (&verify, "reset"),
+        (&verify, "invitation"),
+        (&reset, "verify"),
+        (&reset, "invitation"),
+    ] {
         let ticket = link.split('=').next_back().unwrap();
         let page = browser.open(&format!("/{at}?ticket={ticket}")).await;
         assert_eq!(page.status(), StatusCode::NOT_FOUND, "{link} at {at}");

@@ -1,9 +1,11 @@
 //! Showing that an address is one's own.
 
 use http::StatusCode;
+use secrecy::ExposeSecret as _;
+use store::Purpose;
 
 use super::*;
-use crate::{Domain, Email};
+use crate::Domain;
 
 async fn account_of(world: &World, email: &str) -> Option<store::Account> {
     world.accounts.by_email(&Email::parse(email).unwrap()).await.unwrap()
@@ -28,7 +30,7 @@ async fn whoever_signs_up_confirms_the_address_by_letter_and_password() {
         assert_eq!(shown.status(), StatusCode::OK);
         assert_eq!(header_of(shown.headers(), "referrer-policy"), "strict-origin");
     }
-    assert!(!account_of(&world, "ada@example.com").await.unwrap().email_verified);
+    assert!(account_of(&world, "ada@example.com").await.is_none(), "the letter comes first");
 
     let mut elsewhere = world.browser();
     let page = elsewhere.visit(&link).await;
@@ -72,6 +74,8 @@ async fn a_sign_up_does_not_tell_whether_there_is_an_account() {
         assert_eq!(letter.contains("You have an account"), email.starts_with("ada"), "{letter}");
     }
     assert_eq!(pages[0], pages[1]);
+    // That there is an account is told once a day.
+    world.clock.advance(86_400);
     let mut answers = Vec::new();
     for email in ["ada@example.com", "bo@example.com"] {
         let sent = format!(r#"{{"email":"{email}","password":"{PASSWORD}"}}"#);
@@ -83,6 +87,72 @@ async fn a_sign_up_does_not_tell_whether_there_is_an_account() {
     assert_eq!(answers[0].0, StatusCode::ACCEPTED);
     // The password of the one who was there first still is the password.
     assert_eq!(moves_to(&world.browser().log_in("ada@example.com", PASSWORD).await), "/tenant1/login");
+}
+
+/// The attack: to sign up with an address and a password of one's own, and see whether a log-in follows.
+#[tokio::test]
+async fn a_log_in_after_a_sign_up_does_not_tell_whether_there_is_an_account() {
+    let world = mailing().await;
+    world.browser().sign_up_by_letter(&world, "ada@example.com").await;
+    let guess = "the password of a stranger";
+    let mut seen = Vec::new();
+    for email in ["ada@example.com", "bo@example.com"] {
+        let sent = format!(r#"{{"email":"{email}","password":"{guess}"}}"#);
+        assert_eq!(world.browser().json("/auth/signup", &sent).await.status(), StatusCode::ACCEPTED);
+        world.letter().await;
+        let answer = world.browser().json("/auth/login", &sent).await;
+        let page = world.browser().log_in(email, guess).await;
+        seen.push((answer.status(), answer.body().clone(), page.status(), undrawn(&page).replace(email, "")));
+    }
+    assert_eq!(seen[0].0, StatusCode::UNAUTHORIZED);
+    assert_eq!(seen[0], seen[1]);
+}
+
+/// The attack: to sign up with somebody's address before they do.
+#[tokio::test]
+async fn nobody_has_an_address_before_its_owner_and_each_link_has_a_password_of_its_own() {
+    let world = mailing().await;
+    let sign_up = async |password: &str| {
+        let sent = format!(r#"{{"email":"ada@example.com","password":"{password}"}}"#);
+        assert_eq!(world.browser().json("/auth/signup", &sent).await.status(), StatusCode::ACCEPTED);
+        link_in(&world.letter().await)
+    };
+    let squatted = sign_up("the password of a squatter").await;
+    let first = sign_up("the first that Ada chose").await;
+    let second = sign_up("the second that Ada chose").await;
+    let mut ada = world.browser();
+    assert_eq!(ada.confirm(&squatted, "the second that Ada chose").await.status(), StatusCode::UNAUTHORIZED);
+    assert!(html(&ada.confirm(&second, "the second that Ada chose").await).contains("is confirmed"));
+    let late = world.browser().confirm(&first, "the first that Ada chose").await;
+    assert_eq!(late.status(), StatusCode::CONFLICT, "{}", html(&late));
+    let late = world.browser().confirm(&squatted, "the password of a squatter").await;
+    assert_eq!(late.status(), StatusCode::CONFLICT);
+    for (password, status) in [
+        ("the password of a squatter", StatusCode::UNAUTHORIZED),
+        ("the first that Ada chose", StatusCode::UNAUTHORIZED),
+        ("the second that Ada chose", StatusCode::OK),
+    ] {
+        assert_eq!(world.browser().log_in("ada@example.com", password).await.status(), status, "{password}");
+    }
+}
+
+#[tokio::test]
+async fn of_many_who_use_the_link_of_a_sign_up_at_once_one_makes_the_account() {
+    let world = mailing().await;
+    world.browser().sign_up("ada@example.com").await;
+    let ticket = link_in(&world.letter().await).split('=').next_back().unwrap().to_owned();
+    let mut racing = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (mut browser, ticket) = (world.browser(), ticket.clone());
+        racing.spawn(async move {
+            let sent = format!(r#"{{"ticket":"{ticket}","password":"{PASSWORD}"}}"#);
+            browser.json("/auth/verify", &sent).await.status()
+        });
+    }
+    let answers = racing.join_all().await;
+    assert_eq!(answers.iter().filter(|status| **status == StatusCode::OK).count(), 1, "{answers:?}");
+    let made = world.events.all().into_iter().filter(|event| matches!(event, AccountEvent::SignedUp { .. }));
+    assert_eq!(made.count(), 1);
 }
 
 #[tokio::test]
@@ -101,16 +171,17 @@ async fn nobody_can_be_made_to_confirm_an_account_that_they_did_not_make() {
         let fields = [("csrf", &*csrf), ("ticket", &*ticket), ("password", password)];
         assert_eq!(ada.post("/verify", &fields).await.status(), StatusCode::UNAUTHORIZED);
     }
-    assert!(!account_of(&world, "ada@example.com").await.unwrap().email_verified);
+    assert!(account_of(&world, "ada@example.com").await.is_none());
 }
 
 #[tokio::test]
 async fn consent_waits_for_the_address_and_the_way_leads_on() {
     let world = mailing().await;
+    world.enrol("ada@example.com").await;
     let mut browser = world.browser();
-    browser.sign_up("ada@example.com").await;
-    let letter = world.letter().await;
     assert_eq!(moves_to(&browser.log_in("ada@example.com", PASSWORD).await), "/tenant1/login");
+    browser.json("/auth/verify/send", "{}").await;
+    let letter = world.letter().await;
     let request = world.request("http://127.0.0.1/callback", "files.read", "s");
     let to = location(&browser.visit(&request).await);
     assert!(to.starts_with("/tenant1/verify?return_to=%2Ftenant1%2Foauth%2Fauthorize"), "{to}");
@@ -154,11 +225,13 @@ async fn where_a_domain_opens_the_door_the_address_must_be_shown() {
         assert_eq!(refused.status(), StatusCode::FORBIDDEN);
         assert!(html(&refused).contains("certain organisations"), "{}", html(&refused));
     }
-    browser.sign_up("ada@example.com").await;
-    world.letter().await;
-    browser.log_in("ada@example.com", PASSWORD).await;
+    browser.sign_up_by_letter(&world, "ada@example.com").await;
     let request = world.request("http://127.0.0.1/callback", "files.read", "s");
-    assert!(location(&browser.visit(&request).await).starts_with("/tenant1/verify?"));
+    assert!(location(&browser.visit(&request).await).starts_with("/tenant1/consent/"));
+    world.enrol("bo@example.org").await;
+    let mut bo = world.browser();
+    bo.log_in("bo@example.org", PASSWORD).await;
+    assert!(location(&bo.visit(&request).await).starts_with("/tenant1/verify?"));
 }
 
 #[tokio::test]
@@ -196,6 +269,14 @@ async fn an_address_is_changed_by_a_letter_to_the_new_one() {
     assert!(account_of(&world, "ada@example.com").await.is_none());
     assert!(account_of(&world, "ada@new.example").await.unwrap().email_verified);
     assert_eq!(browser.visit(&reset).await.status(), StatusCode::GONE);
+    let account = account_of(&world, "ada@new.example").await.unwrap();
+    for email in [Some("ada@example.com".to_owned()), None] {
+        let before = Purpose::ResetPassword { person: account.person.clone(), email, resets: account.resets };
+        let late = world.tickets().issue(before, crate::tickets::TO_RESET).await.unwrap().text;
+        let sent = serde_json::json!({ "ticket": late.expose_secret(), "password": "an otter in my kettle" });
+        let refused = world.browser().json("/auth/reset", &sent.to_string()).await;
+        assert!(refused.status().is_client_error(), "written beside the change: {}", refused.status());
+    }
     assert_eq!(moves_to(&world.browser().log_in("ada@new.example", PASSWORD).await), "/tenant1/login");
 }
 

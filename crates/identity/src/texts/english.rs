@@ -1,7 +1,7 @@
 //! English.
 
 use super::{
-    Account, Consent, Entry, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops, Texts, Time,
+    Account, Change, Consent, Entry, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops, Texts, Time,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -74,6 +74,7 @@ pub(super) const TEXTS: Texts = Texts {
         may_besides: "It will also be able to",
         may_already: "What it may do already",
         optional: "optional",
+        includes: "This includes:",
         server: "Server",
         goes_back_to: "Goes back to",
         your_account: "Your account",
@@ -116,7 +117,7 @@ pub(super) const TEXTS: Texts = Texts {
         device: "From",
         may: "It may",
         narrow: "Take away what is not ticked",
-        narrow_hint: "What you take away, the app can only get back by asking you again.",
+        narrow_hint: "What you take away, the app can only get back by asking you again. A permission that includes it goes, too.",
         label: "Name of the device",
         label_hint: "For you alone, to tell one from another.",
         save: "Save",
@@ -149,6 +150,18 @@ pub(super) const TEXTS: Texts = Texts {
             title: "Something must be left",
             advice: "To take everything away, disconnect the app.",
         },
+    },
+    change: Change {
+        password_title: "Change your password",
+        current: "Present password",
+        logged_out_elsewhere: "You will be logged out everywhere else. Connected apps stay connected.",
+        is_logged_out_elsewhere: "You are logged out everywhere else.",
+        email_title: "Change your email address",
+        new_email: "New email address",
+        email_hint: "We send a link to it. Until you open the link, your account keeps the address that it has.",
+        email_sent: Sentence::new(
+            "If nobody else has {0} here, a letter is on its way to it. Open the link in it, and your account has that address.",
+        ),
     },
     stops: Stops {
         code: "Code:",

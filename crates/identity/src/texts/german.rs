@@ -1,7 +1,7 @@
 //! German.
 
 use super::{
-    Account, Consent, Entry, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops, Texts, Time,
+    Account, Change, Consent, Entry, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops, Texts, Time,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -74,6 +74,7 @@ pub(super) const TEXTS: Texts = Texts {
         may_besides: "Sie kann dann außerdem",
         may_already: "Was sie schon darf",
         optional: "freiwillig",
+        includes: "Schließt ein:",
         server: "Server",
         goes_back_to: "Geht zurück an",
         your_account: "Ihr Konto",
@@ -116,7 +117,7 @@ pub(super) const TEXTS: Texts = Texts {
         device: "Von",
         may: "Sie darf",
         narrow: "Nicht Angekreuztes wegnehmen",
-        narrow_hint: "Was Sie wegnehmen, bekommt die App nur wieder, wenn sie Sie noch einmal fragt.",
+        narrow_hint: "Was Sie wegnehmen, bekommt die App nur wieder, wenn sie Sie noch einmal fragt. Auch eine Erlaubnis, die es einschließt, fällt weg.",
         label: "Name des Geräts",
         label_hint: "Nur für Sie, zum Unterscheiden.",
         save: "Sichern",
@@ -149,6 +150,18 @@ pub(super) const TEXTS: Texts = Texts {
             title: "Etwas muss übrig bleiben",
             advice: "Um alles wegzunehmen, trennen Sie die App.",
         },
+    },
+    change: Change {
+        password_title: "Passwort ändern",
+        current: "Jetziges Passwort",
+        logged_out_elsewhere: "Sie werden überall sonst abgemeldet. Verbundene Apps bleiben verbunden.",
+        is_logged_out_elsewhere: "Sie sind überall sonst abgemeldet.",
+        email_title: "E-Mail-Adresse ändern",
+        new_email: "Neue E-Mail-Adresse",
+        email_hint: "Wir schicken einen Link dorthin. Bis Sie ihn öffnen, behält Ihr Konto die Adresse, die es hat.",
+        email_sent: Sentence::new(
+            "Wenn hier niemand sonst {0} hat, ist ein Brief dorthin unterwegs. Öffnen Sie den Link darin, und Ihr Konto hat diese Adresse.",
+        ),
     },
     stops: Stops {
         code: "Kennwort des Fehlers:",

@@ -26,6 +26,7 @@ pub(crate) struct Texts {
     pub(crate) moving_on: MovingOn,
     pub(crate) consent: Consent,
     pub(crate) account: Account,
+    pub(crate) change: Change,
     pub(crate) stops: Stops,
     pub(crate) refused: Refused,
     pub(crate) factors: FactorTexts,
@@ -115,6 +116,8 @@ pub(crate) struct Consent {
     pub(crate) may_besides: &'static str,
     pub(crate) may_already: &'static str,
     pub(crate) optional: &'static str,
+    /// Before what goes with a permission.
+    pub(crate) includes: &'static str,
     pub(crate) server: &'static str,
     pub(crate) goes_back_to: &'static str,
     pub(crate) your_account: &'static str,
@@ -196,6 +199,20 @@ pub(crate) struct Account {
     pub(crate) too_old: Stop,
     pub(crate) gone: Stop,
     pub(crate) nothing_left: Stop,
+}
+
+/// Changing what one logs in with.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) password_title: &'static str,
+    pub(crate) current: &'static str,
+    pub(crate) logged_out_elsewhere: &'static str,
+    pub(crate) is_logged_out_elsewhere: &'static str,
+    pub(crate) email_title: &'static str,
+    pub(crate) new_email: &'static str,
+    pub(crate) email_hint: &'static str,
+    /// An address.
+    pub(crate) email_sent: Sentence<1>,
 }
 
 /// A page for somebody who cannot go on: a heading, and what they can do.

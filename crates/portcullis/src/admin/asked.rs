@@ -3,22 +3,33 @@
 use oauth_types::ClientMetadata;
 use schemars::JsonSchema;
 use secrecy::SecretString;
+use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize};
 use store::{AdminAccess, Status, UserInfoDetail};
 
-use super::registration::AskedScope;
+use super::registration::{AskedScope, LINE};
+
+/// Reads a body, which is an object: of the members in an array nobody could say which is which.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    match body.trim_ascii_start().first() {
+        Some(b'{') => serde_json::from_slice(body),
+        Some(_) | None => Err(de::Error::custom("it is no JSON object")),
+    }
+}
 
 /// What is changed of a server. What is absent stays; its resource_url stays for good, because tokens are bound to it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerChanged {
     /// Its name.
+    #[schemars(length(min = 1, max = 200), regex(pattern = LINE))]
     pub(super) name: Option<String>,
     /// Its scopes, all of them. Grants keep those that they have.
+    #[schemars(length(max = 100))]
     pub(super) scopes: Option<Vec<AskedScope>>,
     /// Whom to write to; null is nobody.
     #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", email, length(max = 254))]
     pub(super) owner_email: Option<Option<String>>,
     /// What userinfo tells.
     pub(super) userinfo: Option<Detail>,
@@ -31,6 +42,7 @@ pub(super) struct ServerChanged {
 #[serde(deny_unknown_fields)]
 pub(super) struct RotationAsked {
     /// How long the keys before are taken, in seconds: a day by default, 0 to 30 days.
+    #[schemars(range(max = 2_592_000))]
     pub(super) grace_seconds: Option<u32>,
 }
 
@@ -65,12 +77,15 @@ pub(super) struct ClientChange {
 #[serde(deny_unknown_fields)]
 pub(super) struct UserAsked {
     /// What they are called.
+    #[schemars(length(min = 1, max = 200), regex(pattern = LINE))]
     pub(super) name: String,
     /// Their address.
+    #[schemars(email, length(max = 254))]
     pub(super) email: String,
-    /// Their password. Without one they set it by a letter, which needs mail.
+    /// Their password: as long as the configuration has it, at least 10 characters, and none of the commonest. Without one they set it
+    /// by a letter, which needs mail.
     #[serde(default, deserialize_with = "secret")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", length(min = 10, max = 1024))]
     pub(super) password: Option<SecretString>,
     /// Whether the address is known to be theirs.
     #[serde(default)]
@@ -90,6 +105,7 @@ pub(super) struct UserChange {
 #[serde(deny_unknown_fields)]
 pub(super) struct InvitationAsked {
     /// For whom. A letter is sent, if there is mail; without an address the answer has a link to hand over.
+    #[schemars(email, length(max = 254))]
     pub(super) email: Option<String>,
     /// The language of the letter: `en` or `de`.
     pub(super) language: Option<Tongue>,
@@ -100,6 +116,7 @@ pub(super) struct InvitationAsked {
 #[serde(deny_unknown_fields)]
 pub(super) struct KeyAsked {
     /// Its name: 1 to 64 letters, digits, `-`, `_` and `.`, never used before.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,64}$"))]
     pub(super) name: String,
     /// What it opens: everything by default.
     #[serde(default)]

@@ -14,6 +14,11 @@ use super::problem::{Invalid, Problem};
 use super::shown::{MadeClient, ShownClient};
 use super::{Admin, Call, Made, gone, path_of, shown};
 
+/// How many grants of a client are looked at for when it was used last: most have one, a hosted one as many as people.
+const LOOKED_AT: u32 = 200;
+/// And of each in a list.
+const LOOKED_AT_IN_A_LIST: u32 = 10;
+
 impl Admin {
     pub(super) async fn make_client(&self, call: &Call<'_>) -> Result<Made, Problem> {
         let ClientAsked { metadata, server_id, first_party } = call.json()?;
@@ -39,7 +44,8 @@ impl Admin {
         let listed = self.oversight.clients(call.cursor(), call.query.limit()?).await?;
         let mut clients = Vec::with_capacity(listed.items.len());
         for client in &listed.items {
-            clients.push(ShownClient::of(client, self.oversight.last_use_of(&client.id).await?));
+            let last_use = self.oversight.last_use_of(&client.id, LOOKED_AT_IN_A_LIST).await?;
+            clients.push(ShownClient::of(client, last_use));
         }
         let page = Clients { clients, next: listed.next };
         Ok(self.page(call, &page, page.next.as_deref()))
@@ -52,7 +58,7 @@ impl Admin {
     pub(super) async fn client_of(&self, id: &str) -> Result<ShownClient, Problem> {
         let id = client_id(id)?;
         let client = self.oversight.client(&id).await?.ok_or(Problem::Unknown("client"))?;
-        Ok(ShownClient::of(&client, self.oversight.last_use_of(&id).await?))
+        Ok(ShownClient::of(&client, self.oversight.last_use_of(&id, LOOKED_AT).await?))
     }
 
     pub(super) async fn change_client(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {

@@ -1,10 +1,14 @@
 //! What happened, as the audit trail has it, the newest first.
+//!
+//! The store lists forwards, so going back is done in spans, each a page of the store at the most: one that has more is read
+//! again in smaller ones. What is looked at for a page of events is bounded, whatever is shown of it.
 
 use ambient::Time;
 use bytes::Bytes;
 use http::Response;
 use oauth_types::ClientId;
-use store::{Entry, Filter, Found, GrantId, Kind, PersonId, ServerId, StoreError, Trail};
+use store::{Entry, Filter, Found, GrantId, Kind, PersonId, ServerId, StoreError, Trail, TrailPlace};
+use tokio::task::yield_now;
 
 use super::lists::Events;
 use super::problem::Problem;
@@ -12,15 +16,16 @@ use super::query::Query;
 use super::shown::ShownEvent;
 use super::{Admin, Call};
 
-/// How many pieces of the trail are read at once.
-const READ_TOGETHER: u32 = 100;
-/// How many pieces are looked at for one page, whatever is shown of them.
-const LOOKED_AT: usize = 2_000;
-/// How long a span of time is read first, in seconds. The trail is read forwards, so going back is done in spans, which grow
-/// while they are nearly empty.
-const FIRST_SPAN: i64 = 60;
-/// How long a piece may span, in seconds, so that its last entries are of a time that its id is not.
-const PIECE: i64 = 60;
+/// How many pieces of the trail are read at once, and how many of them are in memory.
+const READ_TOGETHER: u32 = 50;
+/// How many times pieces are read for one page of events.
+const READ_AT_MOST: usize = 40;
+/// How long a span of time is read first.
+const FIRST_SPAN: u128 = 30 * TrailPlace::SECOND;
+/// How far the clock of the process that wrote a piece may be from ours, in seconds.
+const APART: i64 = 60;
+/// How long after it happened something is looked for that is asked for by time, in seconds: the store may have been away.
+const WRITTEN_LATE: i64 = 3_600;
 
 /// Which events are asked for.
 struct Wanted {
@@ -31,13 +36,29 @@ struct Wanted {
     server: Option<ServerId>,
     since: Option<Time>,
     until: Option<Time>,
+    written_since: Option<Time>,
+}
+
+/// An entry, and which of which piece it is.
+pub(super) struct Kept {
+    pub(super) piece: TrailPlace,
+    pub(super) at: usize,
+    pub(super) entry: Entry,
 }
 
 /// A place in the trail: all before the `at`th entry of a piece.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    piece: String,
+    piece: TrailPlace,
     at: usize,
+}
+
+/// What a span has.
+enum Span {
+    /// All of it, oldest first.
+    Whole(Vec<(TrailPlace, Trail)>),
+    /// More than is read at once; up to here, at least.
+    TooMuch(TrailPlace),
 }
 
 impl Admin {
@@ -48,7 +69,7 @@ impl Admin {
             .read("cursor", "must be `next` of another page", |text| Place::parse(text).ok_or(()))?;
         let (events, next) = self.newest(&wanted, before, call.query.limit()? as usize).await?;
         let events = events.into_iter().map(ShownEvent::from).collect();
-        let page = Events { events, next: next.map(|place| place.to_text()) };
+        let page = Events { events, next: next.map(Place::to_text) };
         Ok(self.page(call, &page, page.next.as_deref()))
     }
 
@@ -57,60 +78,70 @@ impl Admin {
         wanted: &Wanted,
         before: Option<Place>,
         most: usize,
-    ) -> Result<(Vec<Entry>, Option<Place>), StoreError> {
+    ) -> Result<(Vec<Kept>, Option<Place>), StoreError> {
         let Some(oldest) = self.oldest().await? else { return Ok((Vec::new(), None)) };
-        let oldest = wanted.since.map_or(oldest, |since| oldest.max(since.0.saturating_sub(PIECE)));
-        // The clock of the process that wrote a piece may be ahead of ours.
-        let now = self.clock.now().0.saturating_add(PIECE);
-        let mut high = wanted.until.map_or(now, |until| until.0.min(now)).saturating_add(1);
-        if let Some(before) = &before {
-            high = high.min(before.seconds().saturating_add(1));
+        let oldest = oldest.max(wanted.written_after());
+        let mut high = wanted.written_before(self.clock.now());
+        if let Some(before) = before {
+            high = high.min(before.behind());
         }
-        let (mut span, mut looked, mut events) = (FIRST_SPAN, 0, Vec::new());
-        while high > oldest {
-            let low = high.saturating_sub(span).max(0);
-            let pieces = self.pieces(low, high).await?;
-            for Trail { id, entries, .. } in pieces.iter().rev() {
-                for (at, entry) in entries.iter().enumerate().rev() {
-                    let passed = before.as_ref().is_some_and(|before| !before.is_after(id, at));
-                    if passed || !wanted.is(entry) {
-                        continue;
+        let (mut span, mut passed, mut events) = (FIRST_SPAN, false, Vec::new());
+        for read in 0.. {
+            if high <= oldest {
+                break;
+            }
+            // One span is passed in any case, or a page could end where it began.
+            if read >= READ_AT_MOST && passed {
+                return Ok((events, Some(Place { piece: high, at: 0 })));
+            }
+            let low = high.before(span).max(oldest);
+            match self.span(low, high).await? {
+                Span::TooMuch(up_to) => span = (span / 2).min(up_to.since(low)).max(1),
+                Span::Whole(pieces) => {
+                    let sparse = pieces.len() < READ_TOGETHER as usize / 2;
+                    for (piece, trail) in pieces.into_iter().rev() {
+                        for (at, entry) in trail.entries.into_iter().enumerate().rev() {
+                            let shown = before.is_some_and(|before| Place { piece, at } >= before);
+                            if shown || !wanted.is(&entry) {
+                                continue;
+                            }
+                            if events.len() == most {
+                                return Ok((events, Some(Place { piece, at: at + 1 })));
+                            }
+                            events.push(Kept { piece, at, entry });
+                        }
                     }
-                    if events.len() == most {
-                        return Ok((events, Some(Place { piece: id.clone(), at: at + 1 })));
-                    }
-                    events.push(entry.clone());
+                    (high, passed) = (low, true);
+                    span = if sparse { span.saturating_mul(2) } else { span };
                 }
             }
-            looked += pieces.len();
-            high = low;
-            if looked >= LOOKED_AT && high > oldest {
-                return Ok((events, Some(Place { piece: seconds(high), at: 0 })));
-            }
-            let sparse = pieces.len() < READ_TOGETHER as usize / 2;
-            span = if sparse { span.saturating_mul(2) } else { (span / 2).max(1) };
+            yield_now().await;
         }
         Ok((events, None))
     }
 
-    /// When the oldest piece that is kept was written.
-    async fn oldest(&self) -> Result<Option<i64>, StoreError> {
+    /// The oldest piece that is kept.
+    async fn oldest(&self) -> Result<Option<TrailPlace>, StoreError> {
         let first = self.store.list(Kind::Trail, Filter::All, None, 1).await?;
-        Ok(first.rows.first().map(|row| of_id(&row.key.id)))
+        Ok(first.rows.first().map(|row| TrailPlace::of(&row.key.id).unwrap_or(TrailPlace::FIRST)))
     }
 
-    /// The pieces of a span of time, oldest first.
-    async fn pieces(&self, low: i64, high: i64) -> Result<Vec<Trail>, StoreError> {
-        let (mut after, end, mut pieces) = (seconds(low), seconds(high), Vec::new());
-        loop {
-            let page = self.store.list(Kind::Trail, Filter::All, Some(&after), READ_TOGETHER).await?;
-            for row in page.rows.iter().take_while(|row| row.key.id < end) {
-                pieces.push(Found::<Trail>::decode(row)?.record);
+    /// The pieces from `low` on and before `high`, if they are not too many.
+    async fn span(&self, low: TrailPlace, high: TrailPlace) -> Result<Span, StoreError> {
+        let after = (low > TrailPlace::FIRST).then(|| low.before(1).to_string());
+        let page = self.store.list(Kind::Trail, Filter::All, after.as_deref(), READ_TOGETHER).await?;
+        let mut pieces = Vec::new();
+        for row in &page.rows {
+            // A name that is none of ours is nobody's piece.
+            let Some(place) = TrailPlace::of(&row.key.id) else { continue };
+            if place >= high {
+                return Ok(Span::Whole(pieces));
             }
-            match page.rows.last() {
-                Some(last) if page.more && last.key.id < end => after.clone_from(&last.key.id),
-                Some(_) | None => return Ok(pieces),
-            }
+            pieces.push((place, Found::<Trail>::decode(row)?.record));
+        }
+        match pieces.last() {
+            Some((last, _)) if page.more => Ok(Span::TooMuch(*last)),
+            Some(_) | None => Ok(Span::Whole(pieces)),
         }
     }
 }
@@ -126,7 +157,21 @@ impl Wanted {
             server: query.read("server", "must be a server_id", ServerId::parse)?,
             since: query.read("since", seconds, |text| text.parse().map(Time))?,
             until: query.read("until", seconds, |text| text.parse().map(Time))?,
+            written_since: query.read("written_since", seconds, |text| text.parse().map(Time))?,
         })
+    }
+
+    /// No piece before this place is asked for.
+    fn written_after(&self) -> TrailPlace {
+        let since = self.since.map(|since| since.plus(-APART)).max(self.written_since);
+        since.map_or(TrailPlace::FIRST, TrailPlace::first_of)
+    }
+
+    /// No piece from this place on is asked for.
+    fn written_before(&self, now: Time) -> TrailPlace {
+        let now = now.plus(APART);
+        let until = self.until.map_or(now, |until| until.plus(WRITTEN_LATE).min(now));
+        TrailPlace::first_of(until.plus(1))
     }
 
     fn is(&self, entry: &Entry) -> bool {
@@ -143,34 +188,25 @@ impl Wanted {
     }
 }
 
+impl Kept {
+    /// The same for good, and no other entry's.
+    pub(super) fn id(&self) -> String {
+        Place { piece: self.piece, at: self.at }.to_text()
+    }
+}
+
 impl Place {
     fn parse(text: &str) -> Option<Self> {
         let (piece, at) = text.rsplit_once('.')?;
-        let plain = piece.len() >= 20 && piece.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-        let at = at.parse().ok()?;
-        let numbered = piece.get(..20)?.parse::<i64>().is_ok();
-        (plain && numbered).then(|| Self { piece: piece.to_owned(), at })
+        Some(Self { piece: TrailPlace::of(piece)?, at: at.parse().ok()? })
     }
 
-    fn to_text(&self) -> String {
+    fn to_text(self) -> String {
         format!("{}.{}", self.piece, self.at)
     }
 
-    fn seconds(&self) -> i64 {
-        of_id(&self.piece)
+    /// Before this all that is before the place is.
+    fn behind(self) -> TrailPlace {
+        if self.at == 0 { self.piece } else { self.piece.next() }
     }
-
-    /// Whether an entry is of what this place is after.
-    fn is_after(&self, piece: &str, at: usize) -> bool {
-        (piece, at) < (self.piece.as_str(), self.at)
-    }
-}
-
-/// Sorts before the ids of all pieces of this second.
-fn seconds(at: i64) -> String {
-    format!("{:020}", at.max(0))
-}
-
-fn of_id(id: &str) -> i64 {
-    id.get(..20).and_then(|digits| digits.parse().ok()).unwrap_or_default()
 }

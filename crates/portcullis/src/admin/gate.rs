@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ambient::{Clock, Time};
-use authz_core::{Event, Events, Limit, Limiter, address_key};
+use authz_core::{Event, Events, Limit, Limiter, TooMany, address_key};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
@@ -18,35 +18,40 @@ use super::problem::Problem;
 /// How many addresses are kept out at the most. Beyond it those for whom it is over make room, and if none is, all do.
 const MOST_SHUT_OUT: usize = 10_000;
 
+/// All addresses together; none is written like this.
+const ANYWHERE: &str = "anywhere";
+
 pub(super) struct Gate {
     pub(super) keys: AdminKeys,
     pub(super) limiter: Arc<dyn Limiter>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Arc<dyn Events>,
-    // Until when. Beyond the limit the right key does not help either: else the limit would slow nobody.
+    // Until when the wrong keys of an address are neither told of nor counted.
     pub(super) shut_out: Mutex<BTreeMap<String, Time>>,
 }
 
 impl Gate {
-    /// Only wrong keys are counted: no number of right ones shuts anybody out.
+    /// A right key is let in whatever came before it: it cannot be guessed, and whoever is shut out by the guesses of others cannot put
+    /// an end to them.
     pub(super) async fn admit(&self, request: &Request<Bytes>, peer: Peer) -> Result<Holder, Problem> {
         let key = sent_key(request).ok_or(Problem::NoKey)?;
-        let address = address_key(peer.0);
-        if let Some(retry_after) = self.shut_out_for(&address) {
-            return Err(Problem::TooMany { retry_after });
-        }
         if let Some(holder) = self.keys.holder(key).await? {
             return Ok(holder);
         }
+        let address = address_key(peer.0);
+        let limits = [(Limit::Administration, address.as_str()), (Limit::AdministrationAnywhere, ANYWHERE)];
+        if let Some(retry_after) = limits.iter().find_map(|(_, place)| self.shut_out_for(place)) {
+            return Err(Problem::TooMany { retry_after });
+        }
         self.events.tell(&Event::AdministrationRefused { from: peer.0 });
-        match self.limiter.may(Limit::Administration, &address).await {
-            Ok(()) => Err(Problem::WrongKey),
-            Err(too_many) => {
-                self.events.tell(&Event::Limited { limit: Limit::Administration.as_str(), from: peer.0 });
-                self.shut_out(address, too_many.retry_after);
-                Err(Problem::TooMany { retry_after: too_many.retry_after })
+        for (limit, place) in limits {
+            if let Err(TooMany { retry_after }) = self.limiter.may(limit, place).await {
+                self.events.tell(&Event::Limited { limit: limit.as_str(), from: peer.0 });
+                self.shut_out(place.to_owned(), retry_after);
+                return Err(Problem::TooMany { retry_after });
             }
         }
+        Err(Problem::WrongKey)
     }
 
     fn shut_out_for(&self, address: &str) -> Option<i64> {

@@ -1,13 +1,17 @@
 //! The keys of the administration: one that the configuration may bring, and those in the store, of which only digests are kept.
+//!
+//! Those in the store are one record: whoever withdraws the last key that writes but one does so under the mark under which another
+//! would withdraw that one.
 
 use std::sync::Arc;
 
-use ambient::{Clock, Entropy};
+use ambient::{Clock, Entropy, Time};
 use authz_core::{By, Event, Events, KeyName, OversightEvent, TokenKind, TokenText};
 use parking_lot::Mutex;
 use secrecy::SecretString;
 use store::{
-    AdminAccess, AdminKey, Backend, Changes, Commit, Digest, Filter, Found, Kind, Mark, Store, StoreError,
+    AdminAccess, AdminKey, Backend, Changes, Commit, Digest, Filter, Found, Kind, Mark, Record as _, Store,
+    StoreError,
 };
 
 use super::problem::{Invalid, Problem};
@@ -19,7 +23,11 @@ pub(crate) const FIRST: &str = "default";
 const CONFIGURED: &str = "configured";
 /// How old the time of the last use may be, in seconds, before it is written anew.
 const USED_WITHIN: i64 = 60;
-/// How many keys are read at once.
+/// How many keys there are at the most, those that were withdrawn as well: each request to the administration reads them.
+const MOST: usize = 500;
+/// How long the name of a key that was withdrawn is not given again, in seconds: a year, which is longer than the audit trail is kept.
+const NAME_KEPT: i64 = 365 * 86_400;
+/// How many of the records are read at once that keys were before.
 const READ_TOGETHER: u32 = 100;
 /// How often a write is tried again that lost a race.
 const ATTEMPTS: u32 = 8;
@@ -56,15 +64,12 @@ impl AdminKeys {
         if form.is_none_or(|text| text.kind != TokenKind::AdminKey) {
             return Ok(None);
         }
-        let fits = |found: &Found<AdminKey>| self.opens(&found.record) && found.record.digest.is_of(text);
-        // By its name first: a list of a Cluster may have lost an entry, and the key that makes other keys must not be lost with it.
-        let found = match self.store().find::<AdminKey>(FIRST).await?.filter(fits) {
-            Some(first) => Some(first),
-            None => self.all().await?.into_iter().find(fits),
+        let Some(found) = self.found().await? else { return Ok(None) };
+        let Some(key) = found.record.keys.iter().find(|key| self.opens(key) && key.digest.is_of(text)) else {
+            return Ok(None);
         };
-        let Some(found) = found else { return Ok(None) };
-        self.note_use(&found).await;
-        Ok(Some(Holder { key: KeyName::from(&found.record), access: found.record.access }))
+        self.note_use(&found, key).await;
+        Ok(Some(Holder { key: KeyName::from(key), access: key.access }))
     }
 
     /// All of them.
@@ -78,15 +83,14 @@ impl AdminKeys {
             last_used_at: None,
             ended_at: None,
         });
-        let kept = self.all().await?;
-        let kept = kept.iter().map(|found| self.shown(&found.record));
-        Ok(configured.into_iter().chain(kept).collect())
+        let kept = self.found().await?.map(|found| found.record.keys).unwrap_or_default();
+        Ok(configured.into_iter().chain(kept.iter().map(|key| self.shown(key))).collect())
     }
 
     /// One of those that are kept.
     pub(super) async fn show(&self, name: &str) -> Result<Option<ShownKey>, StoreError> {
-        let found = self.store().find::<AdminKey>(name).await?;
-        Ok(found.map(|found| self.shown(&found.record)))
+        let found = self.found().await?;
+        Ok(found.and_then(|found| found.record.named(name).map(|key| self.shown(key))))
     }
 
     /// Makes a key; its text is nowhere else.
@@ -110,15 +114,19 @@ impl AdminKeys {
         }
         let text = TokenText::random(TokenKind::AdminKey, self.entropy.draw(), self.entropy.draw());
         let key = AdminKey { access, ..AdminKey::new(name, text.digest(), self.clock.now()) };
-        match self.store().commit(&Changes::create(self.mark(), &key)).await? {
-            Commit::Done => {
-                let made = OversightEvent::AdminKeyMade { key: (&key).into(), access, by: by.actor.clone() };
-                events.tell_with(&Event::from(made), &by.context);
-                Ok((self.shown(&key), text.expose()))
-            }
+        self.change(|keys| {
             // The audit trail knows keys by their names, so no name is given twice.
-            Commit::Stale => Err(Problem::Conflict("A key has had this name before")),
-        }
+            if keys.iter().any(|other| other.name == name) {
+                return Err(Problem::Conflict("A key has had this name before"));
+            }
+            make_room(keys, self.clock.now())?;
+            keys.push(key.clone());
+            Ok(())
+        })
+        .await?;
+        let made = OversightEvent::AdminKeyMade { key: (&key).into(), access, by: by.actor.clone() };
+        events.tell_with(&Event::from(made), &by.context);
+        Ok((self.shown(&key), text.expose()))
     }
 
     /// Withdraws a key.
@@ -126,30 +134,44 @@ impl AdminKeys {
         if name == CONFIGURED && self.configured.is_some() {
             return Err(Problem::Conflict("This key ends when it is taken out of the configuration"));
         }
-        for _ in 0..ATTEMPTS {
-            let found = self.store().find::<AdminKey>(name).await?;
-            let Some(found) = found.filter(|found| found.record.ended.is_none()) else {
-                return Err(Problem::Unknown("key"));
-            };
-            if self.is_last(name).await? {
+        let end = |keys: &mut Vec<AdminKey>| {
+            let writes = |key: &AdminKey| self.opens(key) && key.access == AdminAccess::Write;
+            let others_write =
+                self.configured.is_some() || keys.iter().any(|key| key.name != name && writes(key));
+            let meant = keys.iter_mut().find(|key| key.name == name && key.ended.is_none());
+            let key = meant.ok_or(Problem::Unknown("key"))?;
+            if !others_write {
                 return Err(Problem::Conflict(
                     "This is the last key that may change anything; make another one first",
                 ));
             }
-            let ended = AdminKey { ended: Some(self.clock.now()), ..found.record.clone() };
-            if self.store().commit(&Changes::replace(self.mark(), &found, &ended)).await? == Commit::Done {
-                let event = OversightEvent::AdminKeyEnded { key: (&ended).into(), by: by.actor.clone() };
-                events.tell_with(&Event::from(event), &by.context);
-                return Ok(());
+            key.ended = Some(self.clock.now());
+            Ok(KeyName::from(&*key))
+        };
+        let key = self.change(end).await?;
+        let event = OversightEvent::AdminKeyEnded { key, by: by.actor.clone() };
+        events.tell_with(&Event::from(event), &by.context);
+        Ok(())
+    }
+
+    /// Decides about the keys as they are and writes what was decided, again and again until nobody else has written in between.
+    async fn change<T>(
+        &self,
+        decide: impl Fn(&mut Vec<AdminKey>) -> Result<T, Problem> + Send,
+    ) -> Result<T, Problem> {
+        for _ in 0..ATTEMPTS {
+            let found = self.found().await?;
+            let mut changed = found.as_ref().map(|found| found.record.clone()).unwrap_or_default();
+            let decided = decide(&mut changed.keys)?;
+            let changes = match &found {
+                Some(found) => Changes::replace(self.mark(), found, &changed),
+                None => Changes::create(self.mark(), &changed),
+            };
+            if self.store().commit(&changes).await? == Commit::Done {
+                return Ok(decided);
             }
         }
         Err(authz_core::Unavailable::Busy.into())
-    }
-
-    /// Whether nobody could change anything without this key.
-    async fn is_last(&self, name: &str) -> Result<bool, StoreError> {
-        let writes = |key: &AdminKey| self.opens(key) && key.access == AdminAccess::Write && key.name != name;
-        Ok(self.configured.is_none() && !self.all().await?.iter().any(|found| writes(&found.record)))
     }
 
     /// Whether a key opens anything. An operator's own key replaces the one that was made for them.
@@ -157,31 +179,25 @@ impl AdminKeys {
         key.ended.is_none() && !(self.configured.is_some() && key.name == FIRST)
     }
 
-    /// At most once a minute; a rival has written the same, and a store that is away is told of by what comes next.
-    async fn note_use(&self, found: &Found<AdminKey>) {
+    /// At most once a minute; a rival has written the same or soon will, and a store that is away is told of by what comes next.
+    async fn note_use(&self, found: &Found<store::AdminKeys>, key: &AdminKey) {
         let now = self.clock.now();
-        if found.record.used.is_some_and(|used| now.since(used) < USED_WITHIN) {
+        if key.used.is_some_and(|used| now.since(used) < USED_WITHIN) {
             return;
         }
-        let used = AdminKey { used: Some(now), ..found.record.clone() };
-        if let Err(error) = self.store().commit(&Changes::replace(self.mark(), found, &used)).await {
+        let mut changed = found.record.clone();
+        for own in changed.keys.iter_mut().filter(|own| own.name == key.name) {
+            own.used = Some(now);
+        }
+        if let Err(error) = self.store().commit(&Changes::replace(self.mark(), found, &changed)).await {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, "when an admin key was used last cannot be written now");
         }
     }
 
-    async fn all(&self) -> Result<Vec<Found<AdminKey>>, StoreError> {
-        let (mut all, mut after) = (Vec::new(), None::<String>);
-        loop {
-            let page = self.store.list(Kind::AdminKey, Filter::All, after.as_deref(), READ_TOGETHER).await?;
-            for row in &page.rows {
-                all.push(Found::decode(row)?);
-            }
-            after = page.rows.last().map(|row| row.key.id.clone());
-            if !page.more {
-                return Ok(all);
-            }
-        }
+    /// All that are kept, by one read.
+    async fn found(&self) -> Result<Option<Found<store::AdminKeys>>, StoreError> {
+        self.store().find(store::AdminKeys::ID).await
     }
 
     fn shown(&self, key: &AdminKey) -> ShownKey {
@@ -203,4 +219,104 @@ impl AdminKeys {
     fn mark(&self) -> Mark {
         Mark::new(self.entropy.draw())
     }
+}
+
+/// Forgets those that were withdrawn long ago, if there are so many.
+fn make_room(keys: &mut Vec<AdminKey>, now: Time) -> Result<(), Problem> {
+    if keys.len() >= MOST {
+        keys.retain(|key| key.ended.is_none_or(|ended| now.since(ended) < NAME_KEPT));
+    }
+    match keys.len() < MOST {
+        true => Ok(()),
+        false => {
+            Err(Problem::Conflict("There are 500 keys, with those of the last year that were withdrawn"))
+        }
+    }
+}
+
+/// Whether the store has a key that was made on a first run, withdrawn or not.
+pub(crate) async fn has_first(store: &dyn Store) -> Result<bool, StoreError> {
+    let found = store.find::<store::AdminKeys>(store::AdminKeys::ID).await?;
+    Ok(found.is_some_and(|found| found.record.named(FIRST).is_some()))
+}
+
+/// Keeps a key that was made on a first run. Answers the digest of the one that is kept: another process may have been faster.
+pub(crate) async fn keep_first(
+    store: &dyn Store,
+    key: &AdminKey,
+    entropy: &dyn Entropy,
+) -> Result<Digest, StoreError> {
+    for _ in 0..ATTEMPTS {
+        let found = store.find::<store::AdminKeys>(store::AdminKeys::ID).await?;
+        if let Some(first) = found.as_ref().and_then(|found| found.record.named(FIRST)) {
+            return Ok(first.digest);
+        }
+        let mut keys = found.as_ref().map(|found| found.record.clone()).unwrap_or_default();
+        keys.keys.push(key.clone());
+        let mark = Mark::new(entropy.draw());
+        let changes = match &found {
+            Some(found) => Changes::replace(mark, found, &keys),
+            None => Changes::create(mark, &keys),
+        };
+        if store.commit(&changes).await? == Commit::Done {
+            return Ok(key.digest);
+        }
+    }
+    Err(StoreError::unavailable("others keep writing the admin keys"))
+}
+
+/// Withdraws all keys of a store and keeps this one, under its name or, if that was given before, one with a number. Answers how many
+/// were withdrawn.
+pub(crate) async fn replace_all(
+    store: &dyn Store,
+    key: AdminKey,
+    entropy: &dyn Entropy,
+) -> Result<usize, StoreError> {
+    for _ in 0..ATTEMPTS {
+        let found = store.find::<store::AdminKeys>(store::AdminKeys::ID).await?;
+        let mut all = found.as_ref().map(|found| found.record.clone()).unwrap_or_default();
+        let mut withdrawn = 0;
+        for own in all.keys.iter_mut().filter(|own| own.ended.is_none()) {
+            own.ended = Some(key.made);
+            withdrawn += 1;
+        }
+        let numbered = (2..).map(|number: u32| format!("{}-{number}", key.name));
+        let mut names = std::iter::once(key.name.clone()).chain(numbered);
+        let name = names.find(|name| all.named(name).is_none()).unwrap_or_default();
+        all.keys.push(AdminKey { name, ..key.clone() });
+        let mark = Mark::new(entropy.draw());
+        let changes = match &found {
+            Some(found) => Changes::replace(mark, found, &all),
+            None => Changes::create(mark, &all),
+        };
+        if store.commit(&changes).await? == Commit::Done {
+            return Ok(withdrawn);
+        }
+    }
+    Err(StoreError::unavailable("others keep writing the admin keys"))
+}
+
+/// Brings together the keys of a store that has each as a record of its own.
+pub(crate) async fn bring_together(store: &dyn Backend, entropy: &dyn Entropy) -> Result<(), StoreError> {
+    let there = store.read(&store::Key::new(store::AdminKeys::KIND, store::AdminKeys::ID)).await?;
+    if there.is_some() {
+        return Ok(());
+    }
+    let (mut keys, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = store.list(Kind::AdminKey, Filter::All, after.as_deref(), READ_TOGETHER).await?;
+        for row in &page.rows {
+            keys.push(Found::<AdminKey>::decode(row)?.record);
+        }
+        after = page.rows.last().map(|row| row.key.id.clone());
+        if !page.more {
+            break;
+        }
+    }
+    if !keys.is_empty() {
+        let changes = Changes::create(Mark::new(entropy.draw()), &store::AdminKeys { keys });
+        // Of processes that start together one brings them.
+        let (Commit::Done | Commit::Stale) = store.commit(&changes).await?;
+    }
+    Ok(())
 }

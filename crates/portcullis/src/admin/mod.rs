@@ -35,7 +35,9 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy};
 use async_trait::async_trait;
-use authz_core::{Actor, By, Context, Event, Events, Limiter, Oversight, OversightEvent, Traced, Unlimited};
+use authz_core::{
+    Actor, By, Context, Event, Events, Limit, Limiter, Oversight, OversightEvent, TooMany, Traced, Unlimited,
+};
 use bytes::Bytes;
 use http::header::{LINK, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -72,6 +74,7 @@ pub struct Admin {
     events: Arc<dyn Events>,
     identity: Option<Arc<Identity>>,
     gate: Gate,
+    uses: Arc<dyn Limiter>,
     once: Once,
 }
 
@@ -123,7 +126,17 @@ impl Admin {
             shut_out: Mutex::default(),
         };
         let once = Once { store: store.clone(), clock: clock.clone(), entropy };
-        Self { issuer, store, oversight, clock, events: Arc::new(Traced), identity: None, gate, once }
+        Self {
+            issuer,
+            store,
+            oversight,
+            clock,
+            events: Arc::new(Traced),
+            identity: None,
+            gate,
+            uses: Arc::new(Unlimited),
+            once,
+        }
     }
 
     /// Takes a key of the operator's own as well, by its digest. The one that was made on the first run is not taken then.
@@ -150,6 +163,13 @@ impl Admin {
     #[must_use]
     pub fn limiter(mut self, limiter: Arc<dyn Limiter>) -> Self {
         self.gate.limiter = limiter;
+        self
+    }
+
+    /// Limits requests with a right key, by its name; without it they are not.
+    #[must_use]
+    pub fn limits_uses(mut self, limiter: Arc<dyn Limiter>) -> Self {
+        self.uses = limiter;
         self
     }
 
@@ -183,6 +203,11 @@ impl Admin {
     async fn answer(&self, request: &Request<Bytes>, peer: Peer) -> Result<Response<Bytes>, Problem> {
         // Before anything of the request is looked at: a stranger learns nothing and costs nothing.
         let Holder { key, access } = self.gate.admit(request, peer).await?;
+        if let Err(TooMany { retry_after }) = self.uses.may(Limit::AdministrationUse, key.as_str()).await {
+            let limited = Event::Limited { limit: Limit::AdministrationUse.as_str(), from: peer.0 };
+            self.events.tell(&limited);
+            return Err(Problem::TooOften { retry_after });
+        }
         let by = By::administrator(key, Context::of(request, peer));
         self.answer_to(request, by, access).await
     }
@@ -343,7 +368,7 @@ impl Call<'_> {
     /// The body, which says itself that it is JSON.
     fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         self.is_json()?;
-        serde_json::from_slice(self.body).map_err(|error| Invalid::Body(error).into())
+        asked::read(self.body).map_err(|error| Invalid::Body(error).into())
     }
 
     fn is_json(&self) -> Result<(), Problem> {

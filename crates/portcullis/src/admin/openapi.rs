@@ -1,11 +1,13 @@
 //! The OpenAPI document, made of the table that requests are routed by and of the types that they are read into.
 
+use std::collections::BTreeSet;
+
 use oauth_types::Issuer;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use store::AdminAccess;
 
-use super::routes::{Operation, ROUTES, Route};
+use super::routes::{Creation, Operation, ROUTES, Route};
 
 /// The document (OpenAPI 3.1.0).
 pub(super) fn document(issuer: &Issuer) -> Value {
@@ -34,11 +36,14 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         if let Some(schema) = route.answer {
             done["content"] = json!({ "application/json": { "schema": schema(&mut generator) } });
         }
-        let mut responses = json!({
-            "default": { "description": "Why it was not done (RFC 9457).", "content": { "application/problem+json": {
-                "schema": { "$ref": "#/components/schemas/Problem" } } } },
-        });
+        if let Operation::Create(creation) = route.operation {
+            done["links"] = links(route.path, id_member(creation));
+        }
+        let mut responses = json!({});
         responses[route.status.to_string()] = done;
+        for status in refusals(route) {
+            responses[status.to_string()] = json!({ "$ref": format!("#/components/responses/{status}") });
+        }
         if let Operation::Create(_) = route.operation {
             responses["200"] = json!({
                 "description": "A request with this Idempotency-Key came before: what it made, without its secret.",
@@ -56,25 +61,90 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         "info": {
             "title": "Portcullis administration",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Times are seconds since 1970. Lists come in pages: `next` and the header `Link` lead to the next one.",
+            "description": DESCRIPTION,
         },
         "servers": [{ "url": issuer.endpoint("") }],
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": responses_of_refusal(),
             "securitySchemes": { "admin_key": { "type": "http", "scheme": "bearer" } },
         },
     })
 }
 
+const DESCRIPTION: &str = "Times are seconds since 1970. Lists come in pages: `next` and the header `Link` lead to the next one. \
+    What is too large or too slow is refused before it comes here, and that answer has no document of this form.";
+
+/// Why something is not done, by the status that says so.
+const REFUSED: [(u16, &str); 9] = [
+    (400, "The request is wrong; `detail` names what."),
+    (401, "There is no admin key, or it opens nothing."),
+    (403, "The key may read, and this changes something."),
+    (404, "There is no such thing."),
+    (409, "It cannot be done as things are."),
+    (415, "The body is not JSON by its Content-Type."),
+    (422, "This Idempotency-Key came with another body before."),
+    (429, "Too much was asked; `Retry-After` says when to come back."),
+    (503, "The store cannot do this now; `Retry-After` says when to come back."),
+];
+
+fn refusals(route: &Route) -> BTreeSet<u16> {
+    let mut statuses = BTreeSet::from([400, 401, 429, 431, 503]);
+    statuses.extend((route.access == AdminAccess::Write).then_some(403));
+    statuses.extend(route.id_name().map(|_| 404));
+    statuses.extend(route.body.map(|_| 415));
+    if let Operation::Create(_) = route.operation {
+        // What an earlier request made may be gone.
+        statuses.extend([404, 409, 422]);
+    }
+    statuses.extend(route.refused);
+    statuses
+}
+
+/// What can be asked about a thing that was just made.
+fn links(made_at: &str, id_member: &str) -> Value {
+    let about_it = ROUTES.iter().filter_map(|route| {
+        let below = route.path.strip_prefix(made_at)?.starts_with("/{");
+        let id = route.id_name().filter(|_| below)?;
+        let parameters = json!({ id: format!("$response.body#/{id_member}") });
+        let name = operation_id(route.operation);
+        Some((name.clone(), json!({ "operationId": name, "parameters": parameters })))
+    });
+    about_it.collect::<Map<_, _>>().into()
+}
+
+/// What an answer calls the id of the thing that was made.
+const fn id_member(creation: Creation) -> &'static str {
+    match creation {
+        Creation::Server => "server_id",
+        Creation::Client => "client_id",
+        Creation::User => "user_id",
+        Creation::Invitation => "invitation_id",
+        Creation::Key => "name",
+    }
+}
+
+fn responses_of_refusal() -> Map<String, Value> {
+    let problem =
+        json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
+    let documents = REFUSED
+        .map(|(status, why)| (status.to_string(), json!({ "description": why, "content": problem.clone() })));
+    // Before it comes here.
+    let too_long = json!({ "description": "The head of the request is longer than 32 KiB." });
+    documents.into_iter().chain([("431".to_owned(), too_long)]).collect()
+}
+
 fn parameters(route: &Route) -> Vec<Value> {
-    let text = json!({ "type": "string" });
+    let text = json!({ "type": "string", "minLength": 1, "maxLength": 2048 });
     let in_path =
         route.id_name().map(|name| json!({ "name": name, "in": "path", "required": true, "schema": text }));
     let in_query = route.query.iter().map(|parameter| {
         let schema = match parameter.name {
             "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 100 }),
             "since" | "until" => json!({ "type": "integer" }),
+            "state" => json!({ "const": "connected" }),
+            "email" => json!({ "type": "string", "format": "email", "maxLength": 254 }),
             _ => text.clone(),
         };
         json!({ "name": parameter.name, "in": "query", "description": parameter.says, "schema": schema })

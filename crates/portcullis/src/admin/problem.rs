@@ -26,6 +26,11 @@ pub(super) enum Problem {
         /// Seconds.
         retry_after: i64,
     },
+    /// This key was used too often.
+    TooOften {
+        /// Seconds.
+        retry_after: i64,
+    },
     /// Nothing here.
     NoSuchPath,
     /// Another method is meant; these are possible.
@@ -75,6 +80,13 @@ pub(super) enum Invalid {
         /// The one that is missing.
         missing: String,
     },
+    /// A scope may be left out, and another one that may not includes it.
+    ImpliedOptional {
+        /// The one that may be left out.
+        optional: String,
+        /// The one that includes it.
+        by: String,
+    },
     /// What a client says of itself is wrong.
     Metadata(OAuthError),
     /// A password cannot be one.
@@ -113,7 +125,7 @@ impl Problem {
                 let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
                 response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             }
-            Self::TooMany { retry_after } => {
+            Self::TooMany { retry_after } | Self::TooOften { retry_after } => {
                 response.headers_mut().insert(RETRY_AFTER, (*retry_after).into());
             }
             Self::ReadsOnly => {
@@ -146,7 +158,9 @@ impl Problem {
     const fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NoKey | Self::WrongKey => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+            Self::TooMany { .. } | Self::TooOften { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests")
+            }
             Self::NoSuchPath | Self::Unknown(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
             Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request"),
@@ -222,7 +236,10 @@ impl fmt::Display for Problem {
             Self::WrongKey => f.write_str("This is no admin key, or one that was withdrawn."),
             Self::ReadsOnly => f.write_str("This admin key may read, and not change anything."),
             Self::TooMany { retry_after } => {
-                write!(f, "Too many wrong keys came from your address. Try again in {retry_after} seconds.")
+                write!(f, "Too many wrong keys came. Try again in {retry_after} seconds.")
+            }
+            Self::TooOften { retry_after } => {
+                write!(f, "This admin key was used too often. Try again in {retry_after} seconds.")
             }
             Self::NoSuchPath => f.write_str("There is nothing at this path."),
             Self::WrongMethod(methods) => write!(f, "This path takes {methods}."),
@@ -258,6 +275,9 @@ impl fmt::Display for Invalid {
             ),
             Self::Implied { scope, missing } => {
                 write!(f, "scopes: {scope:?} implies {missing:?}, which is not one of the scopes.")
+            }
+            Self::ImpliedOptional { optional, by } => {
+                write!(f, "scopes: {optional:?} is optional, and {by:?}, which is not, implies it.")
             }
             Self::Metadata(error) => {
                 let described = error.error_description.as_deref().unwrap_or("it cannot be used");

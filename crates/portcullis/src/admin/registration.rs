@@ -1,5 +1,6 @@
 //! The body that registers an MCP server.
 
+use authz_core::decide::scope::contradiction;
 use authz_core::{NewServer, ServerChange};
 use oauth_types::{Issuer, Resource, Scope};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -7,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use store::ScopeEntry;
 
-use super::asked::{Detail, ServerChanged};
+use super::asked::{self, Detail, ServerChanged};
 use super::problem::Invalid;
 
 /// The most scopes of one server.
@@ -21,7 +22,7 @@ const LONGEST_EMAIL: usize = 254;
 
 /// Reads the body of `POST /api/servers`.
 pub(super) fn parse(body: &[u8]) -> Result<NewServer, Invalid> {
-    let asked: Asked = serde_json::from_slice(body).map_err(Invalid::Body)?;
+    let asked: Asked = asked::read(body).map_err(Invalid::Body)?;
     check(Some(&asked.name), asked.owner_email.as_deref())?;
     let resource = Resource::parse(&asked.resource_url).map_err(Invalid::Resource)?;
     // An origin that may stand as an issuer is https, or http on this machine.
@@ -63,17 +64,26 @@ fn check(name: Option<&str>, owner_email: Option<&str>) -> Result<(), Invalid> {
     }
 }
 
+/// A text in one line, with something to see in it.
+pub(super) const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$";
+/// A scope token (RFC 6749 section 3.3).
+const SCOPE_TOKEN: &str = r"^[\x21\x23-\x5b\x5d-\x7e]+$";
+
 /// An MCP server that is to be registered.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     /// Its name: 1 to 200 characters.
+    #[schemars(length(min = 1, max = 200), regex(pattern = LINE))]
     name: String,
     /// Its resource identifier: https, or http on this machine.
+    #[schemars(url, example = "https://notes.example.com/mcp")]
     resource_url: String,
     /// Its scopes: `mcp:tools` alone by default.
+    #[schemars(length(max = 100))]
     scopes: Option<Vec<AskedScope>>,
     /// Whom to write to.
+    #[schemars(email, length(max = 254))]
     owner_email: Option<String>,
     /// What userinfo tells.
     #[serde(default)]
@@ -100,8 +110,10 @@ pub(super) struct AskedScope {
 #[serde(deny_unknown_fields)]
 struct ScopeObject {
     /// One scope token.
+    #[schemars(length(max = 200), regex(pattern = SCOPE_TOKEN))]
     name: String,
     /// What it allows, in plain words, for the consent page: 1 to 500 characters.
+    #[schemars(length(min = 1, max = 500), regex(pattern = LINE))]
     description: Option<String>,
     /// Whether a client that names no scope gets it.
     #[serde(default)]
@@ -121,7 +133,8 @@ impl JsonSchema for AskedScope {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let object = generator.subschema_for::<ScopeObject>();
-        json_schema!({ "anyOf": [{ "type": "string" }, object] })
+        let name = json_schema!({ "type": "string", "maxLength": 200, "pattern": SCOPE_TOKEN });
+        json_schema!({ "anyOf": [name, object] })
     }
 }
 
@@ -192,7 +205,12 @@ fn scopes(asked: Vec<AskedScope>) -> Result<Vec<ScopeEntry>, Invalid> {
             implies: Scope::from_tokens(scope.implies.iter().map(String::as_str)).unwrap_or_default(),
         });
     }
-    Ok(entries)
+    match contradiction(&entries) {
+        Some((optional, by)) => {
+            Err(Invalid::ImpliedOptional { optional: optional.to_owned(), by: by.to_owned() })
+        }
+        None => Ok(entries),
+    }
 }
 
 fn is_scope(name: &str) -> bool {
@@ -253,6 +271,7 @@ mod tests {
         let cases = [
             ("".to_owned(), "The body cannot be read"),
             ("[]".to_owned(), "The body cannot be read"),
+            (r#"["Files","https://a.example",null,null,"full",null]"#.to_owned(), "it is no JSON object"),
             (r#"{"name":"Files"}"#.to_owned(), "resource_url"),
             (r#"{"resource_url":"https://a.example"}"#.to_owned(), "name"),
             (r#"{"name":" ","resource_url":"https://a.example"}"#.to_owned(), "name must be 1 to 200"),
@@ -273,6 +292,10 @@ mod tests {
             (with(r#","scopes":["a","a"]"#), "\"a\", which is there twice"),
             (with(r#","scopes":[{"name":"a","scope":"b"}]"#), "`scope`"),
             (with(r#","scopes":[{"name":"a","implies":["b"]}]"#), "implies \"b\""),
+            (
+                with(r#","scopes":[{"name":"a","implies":["b"]},{"name":"b","optional":true}]"#),
+                "\"b\" is optional, and \"a\", which is not, implies it",
+            ),
             (with(r#","scopes":[{"name":"a","description":""}]"#), "describe a scope"),
             (with(&format!(r#","scopes":[{}]"#, many.join(","))), "at most 100"),
         ];

@@ -33,6 +33,8 @@ pub(super) struct Route {
     pub(super) body: Option<SchemaOf>,
     /// The status of success.
     pub(super) status: u16,
+    /// The statuses of [`Problem`](super::problem::Problem) that are only this route's, beside those of all like it.
+    pub(super) refused: &'static [u16],
     /// What it answers.
     pub(super) answer: Option<SchemaOf>,
 }
@@ -115,7 +117,14 @@ const EMAIL: Parameter = Parameter { name: "email", says: "Only the user with th
 const NAME: Parameter = Parameter { name: "name", says: "Only events of this name." };
 const GRANT: Parameter = Parameter { name: "grant", says: "Only events about this grant." };
 const SINCE: Parameter = Parameter { name: "since", says: "Not before this time, in seconds since 1970." };
-const UNTIL: Parameter = Parameter { name: "until", says: "Not after this time, in seconds since 1970." };
+const WRITTEN_SINCE: Parameter = Parameter {
+    name: "written_since",
+    says: "Only what was written to the trail at this time or later, in seconds since 1970.",
+};
+const UNTIL: Parameter = Parameter {
+    name: "until",
+    says: "Not after this time, in seconds since 1970. What was written more than an hour late is found without it.",
+};
 
 use Operation as Op;
 
@@ -168,7 +177,8 @@ pub(super) static ROUTES: [Route; 29] = [
         "Vouches for a client, answers for it, or blocks it; in this order, each in a write of its own.",
     )
     .takes::<ClientChange>()
-    .answers::<ShownClient>(),
+    .answers::<ShownClient>()
+    .refuses(&[409]),
     write(
         Op::DeleteClient,
         "DELETE",
@@ -202,7 +212,8 @@ pub(super) static ROUTES: [Route; 29] = [
         "/api/consents",
         "Forgets a consent: the client asks again. Its grants go on.",
     )
-    .query(&[USER, CLIENT, SERVER]),
+    .query(&[USER, CLIENT, SERVER])
+    .refuses(&[404]),
     made(Creation::User, "/api/users", "Makes an account.").takes::<UserAsked>().answers::<ShownUser>(),
     read(Op::ListUsers, "/api/users", "Lists the users.").query(&[EMAIL, CURSOR, LIMIT]).answers::<Users>(),
     read(Op::ShowUser, "/api/users/{user}", "Shows a user.").answers::<ShownUser>(),
@@ -227,9 +238,9 @@ pub(super) static ROUTES: [Route; 29] = [
         .takes::<KeyAsked>()
         .answers::<MadeKey>(),
     read(Op::ListKeys, "/api/keys", "Lists the keys of the administration.").answers::<Keys>(),
-    write(Op::EndKey, "DELETE", "/api/keys/{key}", "Withdraws a key of the administration."),
+    write(Op::EndKey, "DELETE", "/api/keys/{key}", "Withdraws a key of the administration.").refuses(&[409]),
     read(Op::ListEvents, "/api/events", "Lists what happened, the newest first.")
-        .query(&[NAME, USER, CLIENT, GRANT, SERVER, SINCE, UNTIL, CURSOR, LIMIT])
+        .query(&[NAME, USER, CLIENT, GRANT, SERVER, SINCE, UNTIL, WRITTEN_SINCE, CURSOR, LIMIT])
         .answers::<Events>(),
     read(Op::Describe, "/api/openapi.json", "This document."),
 ];
@@ -293,6 +304,10 @@ impl Route {
         Self { query, ..self }
     }
 
+    const fn refuses(self, refused: &'static [u16]) -> Self {
+        Self { refused, ..self }
+    }
+
     const fn takes<T: JsonSchema>(self) -> Self {
         Self { body: Some(schema::<T>), ..self }
     }
@@ -309,15 +324,48 @@ fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 
 const fn read(operation: Operation, path: &'static str, says: &'static str) -> Route {
     let access = AdminAccess::Read;
-    Route { operation, method: "GET", path, access, says, query: &[], body: None, status: 200, answer: None }
+    Route {
+        operation,
+        method: "GET",
+        path,
+        access,
+        says,
+        query: &[],
+        body: None,
+        status: 200,
+        answer: None,
+        refused: &[],
+    }
 }
 
 const fn write(operation: Operation, method: &'static str, path: &'static str, says: &'static str) -> Route {
     let access = AdminAccess::Write;
-    Route { operation, method, path, access, says, query: &[], body: None, status: 204, answer: None }
+    Route {
+        operation,
+        method,
+        path,
+        access,
+        says,
+        query: &[],
+        body: None,
+        status: 204,
+        answer: None,
+        refused: &[],
+    }
 }
 
 const fn made(creation: Creation, path: &'static str, says: &'static str) -> Route {
     let (operation, access) = (Operation::Create(creation), AdminAccess::Write);
-    Route { operation, method: "POST", path, access, says, query: &[], body: None, status: 201, answer: None }
+    Route {
+        operation,
+        method: "POST",
+        path,
+        access,
+        says,
+        query: &[],
+        body: None,
+        status: 201,
+        answer: None,
+        refused: &[],
+    }
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use authz_core::{ClientView, GrantState, GrantView, PersonView, ServerView};
+use authz_core::{ClientView, GrantState, GrantView, LastUse, PersonView, ServerView};
 use oauth_types::Issuer;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{Consent, Entry, Lasting, Outcome, Provenance, ScopeEntry, Status, Why};
+use store::{Consent, Lasting, Outcome, Provenance, ScopeEntry, Status, Why};
 
 use super::asked::{Access, Detail};
+use super::events::Kept;
 
 /// A server.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -79,6 +80,8 @@ pub(super) struct ShownClient {
     kept_until: Option<i64>,
     /// When tokens were made for it last, of grants that live.
     last_used_at: Option<i64>,
+    /// Whether it has more grants than were looked at for that, so that it may have been used later.
+    last_used_at_least: bool,
     status: Acting,
 }
 
@@ -191,7 +194,12 @@ pub(super) struct MadeKey {
 /// Something that happened.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ShownEvent {
+    /// The same for good, and no other event's.
+    event_id: String,
+    /// When it happened.
     at: i64,
+    /// When it was written to the trail: a little later, or much later if the store was away.
+    written_at: i64,
     /// What, such as `refresh_replayed`.
     name: String,
     /// `done`, `refused` or `failed`.
@@ -261,7 +269,7 @@ impl ShownScope {
 }
 
 impl ShownClient {
-    pub(super) fn of(client: &ClientView, last_used: Option<ambient::Time>) -> Self {
+    pub(super) fn of(client: &ClientView, last_use: LastUse) -> Self {
         Self {
             client_id: client.id.to_string(),
             client_name: client.metadata.client_name.clone(),
@@ -272,7 +280,8 @@ impl ShownClient {
             server_id: client.server.map(|server| server.to_string()),
             registered_at: client.registered.0,
             kept_until: client.kept_until.map(|until| until.0),
-            last_used_at: last_used.map(|at| at.0),
+            last_used_at: last_use.at.map(|at| at.0),
+            last_used_at_least: last_use.at_least,
             status: client.status.into(),
         }
     }
@@ -349,10 +358,14 @@ impl From<PersonView> for ShownUser {
     }
 }
 
-impl From<Entry> for ShownEvent {
-    fn from(entry: Entry) -> Self {
+impl From<Kept> for ShownEvent {
+    fn from(kept: Kept) -> Self {
+        let (event_id, written_at) = (kept.id(), kept.piece.at().0);
+        let Kept { entry, .. } = kept;
         Self {
+            event_id,
             at: entry.at.0,
+            written_at,
             name: entry.name,
             outcome: match entry.outcome {
                 Outcome::Done => "done",

@@ -3,25 +3,28 @@
 //! | what | where |
 //! |---|---|
 //! | who is told of events, at once | [`Audit`] |
-//! | what waits to be written, and how much of strangers | `queue` |
+//! | what waits to be written | `queue` |
+//! | how much is kept of what anybody can cause | `purse` |
+//! | many equal uses of an admin key as one | `folded` |
 //!
 //! Events come after the commit that made them true, and are written in pieces beside it: a crash loses the last second of the
 //! trail and nothing else. What cannot be kept is counted, and told in the trail itself.
 
+mod folded;
+mod purse;
 mod queue;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambient::{Clock, Entropy, Time};
+use ambient::{Clock, Complaints, Entropy, Time};
 use authz_core::{Context, Event, Events, Lifetime};
 use parking_lot::Mutex;
-use store::{Backend, Changes, Commit, Entry, Mark, Outcome, StoreError, Trail};
+use store::{Backend, Changes, Commit, Entry, Key, Kind, Mark, Outcome, StoreError, Trail};
 use tokio::sync::{Mutex as Turn, Notify};
 use tokio::time::{sleep, timeout};
 
-use self::queue::Queue;
-use crate::complaints::Complaints;
+use self::queue::{Queue, Whose};
 
 /// How long an entry waits for others to be written with.
 const GATHERED_FOR: Duration = Duration::from_secs(1);
@@ -29,6 +32,8 @@ const GATHERED_FOR: Duration = Duration::from_secs(1);
 const TOGETHER: usize = 100;
 /// How long the trail may take to be written when a process ends.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// For how long a piece that may have been written keeps its id, in seconds. Whoever follows the trail looks so far back.
+const WRITTEN_WITHIN: i64 = 10;
 
 /// Listens to events: writes each to the log at once, and keeps it for the trail.
 ///
@@ -38,6 +43,7 @@ pub struct Audit {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     kept_for: Lifetime,
+    strangers_kept_for: Lifetime,
     queue: Mutex<Queue>,
     came: Notify,
     // Held while a piece is written: pieces follow each other.
@@ -47,13 +53,20 @@ pub struct Audit {
 /// What is being written, and how often it was said that it cannot be.
 #[derive(Default)]
 struct Writing {
-    // One that may have been written is written again as it is: the store knows it by its mark.
-    piece: Option<(Changes, usize)>,
+    piece: Option<Piece>,
     complaints: Complaints,
 }
 
+/// A piece that is being written, and may have been.
+struct Piece {
+    whose: Whose,
+    trail: Trail,
+    numbered: Time,
+    changes: Changes,
+}
+
 impl Audit {
-    /// Keeps the trail in `store`, each entry for 90 days.
+    /// Keeps the trail in `store`, each entry for 90 days, what strangers do for 7.
     #[must_use]
     pub fn new(store: Arc<dyn Backend>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         Self {
@@ -61,6 +74,7 @@ impl Audit {
             clock,
             entropy,
             kept_for: Lifetime::days(90),
+            strangers_kept_for: Lifetime::days(7),
             queue: Mutex::default(),
             came: Notify::new(),
             writing: Turn::default(),
@@ -73,14 +87,20 @@ impl Audit {
         Self { kept_for, ..self }
     }
 
+    /// Keeps what somebody did who is not known by it for so long, if that is shorter: anybody can cause such entries.
+    #[must_use]
+    pub fn strangers_kept_for(self, strangers_kept_for: Lifetime) -> Self {
+        Self { strangers_kept_for, ..self }
+    }
+
     /// How many entries wait to be written.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue.lock().len()
     }
 
-    /// How many entries were not kept since the process began: they came faster than they could be written, or were refusals of
-    /// strangers beyond what is kept of those. They are in the log.
+    /// How many entries were not kept since the process began: they came faster than they could be written, or were of strangers
+    /// beyond what is kept of those. They are in the log.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.queue.lock().lost()
@@ -89,12 +109,12 @@ impl Audit {
     /// Writes what comes, within about a second, for as long as it is polled. While the store is away it waits.
     pub async fn keep_writing(&self) {
         loop {
-            if self.waiting() == 0 {
+            if self.queue.lock().is_empty() {
                 self.came.notified().await;
             }
             sleep(GATHERED_FOR).await;
             // What is left is written in a second.
-            let _ = self.write().await;
+            let _ = self.write_what_waits(false).await;
         }
     }
 
@@ -114,35 +134,64 @@ impl Audit {
     ///
     /// If the store cannot be written. What is left is left for the next time.
     pub async fn write(&self) -> Result<(), StoreError> {
+        self.write_what_waits(true).await
+    }
+
+    async fn write_what_waits(&self, all: bool) -> Result<(), StoreError> {
         let mut writing = self.writing.lock().await;
         loop {
-            if writing.piece.is_none() {
-                writing.piece = self.next_piece();
-            }
-            let Some((changes, entries)) = &writing.piece else { return Ok(()) };
-            match self.store.commit(changes).await {
-                Ok(Commit::Done) => self.queue.lock().written(*entries),
-                // Another piece has this id: the same entries get another.
-                Ok(Commit::Stale) => {}
+            match self.write_one(&mut writing, all).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
                 Err(error) => {
-                    if writing.complaints.are_due() {
+                    if writing.complaints.are_due(self.clock.now()) {
                         let error: &dyn std::error::Error = &error;
                         tracing::warn!(error, "the audit trail cannot be written now; it waits");
                     }
                     return Err(error);
                 }
             }
-            writing.piece = None;
         }
     }
 
-    fn next_piece(&self) -> Option<(Changes, usize)> {
-        let entries = self.queue.lock().first(TOGETHER);
-        let at = entries.first()?.at;
-        let kept_until = entries.last()?.at.plus(self.kept_for.as_seconds());
-        let count = entries.len();
-        let trail = Trail { id: Trail::id_at(at, self.entropy.draw()), entries, kept_until };
-        Some((Changes::create(Mark::new(self.entropy.draw()), &trail), count))
+    /// One piece; whether there was any.
+    async fn write_one(&self, writing: &mut Writing, all: bool) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let fresh = |piece: &Piece| (0..WRITTEN_WITHIN).contains(&now.since(piece.numbered));
+        if let Some(piece) = writing.piece.as_ref().filter(|piece| !fresh(piece)) {
+            // Readers are past its id by now: what was not written gets the id of when it is.
+            let key = Key::new(Kind::Trail, &piece.trail.id);
+            if self.store.read(&key).await?.is_some() {
+                self.queue.lock().written(piece.whose, piece.trail.entries.len(), now);
+            }
+            writing.piece = None;
+        }
+        if writing.piece.is_none() {
+            writing.piece = self.next_piece(now, all);
+        }
+        let Some(piece) = &writing.piece else { return Ok(false) };
+        match self.store.commit(&piece.changes).await? {
+            Commit::Done => self.queue.lock().written(piece.whose, piece.trail.entries.len(), now),
+            // Another piece has this id: the same entries get another.
+            Commit::Stale => {}
+        }
+        writing.piece = None;
+        Ok(true)
+    }
+
+    fn next_piece(&self, now: Time, all: bool) -> Option<Piece> {
+        let mut queue = self.queue.lock();
+        queue.settle(now);
+        let (whose, entries) = queue.first(TOGETHER, now, all)?;
+        drop(queue);
+        let kept_for = match whose {
+            Whose::Known => self.kept_for,
+            Whose::Strangers => self.kept_for.min(self.strangers_kept_for),
+        };
+        let id = Trail::id_at(now, self.entropy.draw());
+        let trail = Trail { id, entries, kept_until: now.plus(kept_for.as_seconds()) };
+        let changes = Changes::create(Mark::new(self.entropy.draw()), &trail);
+        Some(Piece { whose, trail, numbered: now, changes })
     }
 }
 

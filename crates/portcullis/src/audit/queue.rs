@@ -1,37 +1,52 @@
 //! What waits to be written to the trail.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use ambient::Time;
-use authz_core::address_key;
-use store::{Entry, Outcome};
+use store::Entry;
 
 use super::about_itself;
+use super::folded::Folded;
+use super::purse::{Purses, is_of_a_stranger};
 
 /// How many entries wait at the most, for a store that is away: some megabytes.
 const MOST: usize = 10_000;
-/// How long the entries of one piece may be apart, in seconds: readers find a piece by the time of its first.
-const APART: i64 = 30;
-/// How many refusals of strangers are kept in a minute, in all and of one address. Anybody can be refused as often as they like, and
-/// what is kept for months is not theirs to fill.
-const OF_STRANGERS: (u32, u32) = (120, 20);
+/// How many of them strangers have, beside those.
+const MOST_OF_STRANGERS: usize = 2_000;
+/// How often a piece of strangers is written at the most, in seconds: they can cause an entry at any time, and a piece has a
+/// price of its own.
+const GATHERED_OF_STRANGERS: i64 = 10;
+
+/// Whose entries a piece has. They are kept for different times, so no piece has both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Of people, clients' grants and admin keys, and of the trail itself.
+    Known,
+    /// Of anybody.
+    Strangers,
+}
 
 #[derive(Default)]
 pub(super) struct Queue {
-    entries: VecDeque<Entry>,
+    known: VecDeque<Entry>,
+    strangers: VecDeque<Entry>,
+    // When the last piece of strangers was written.
+    wrote_of_strangers: Option<Time>,
+    purses: Purses,
+    folded: Folded,
     lost: u64,
     // Of those, how many no entry tells of yet.
     untold: u64,
-    // What was taken of strangers in this minute.
-    minute: i64,
-    strangers: u32,
-    by_address: BTreeMap<String, u32>,
-    omitted: u64,
 }
 
 impl Queue {
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.known.len() + self.strangers.len()
+    }
+
+    /// Whether anything waits, or will be told at the end of the minute.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0 && self.untold == 0 && !self.purses.has_omitted() && !self.folded.has_more()
     }
 
     pub(super) const fn lost(&self) -> u64 {
@@ -40,69 +55,71 @@ impl Queue {
 
     /// Takes an entry, if there is room for it. What was not taken is told when there is room again.
     pub(super) fn push(&mut self, entry: Entry) {
-        let minute = entry.at.0.div_euclid(60);
-        if minute != self.minute {
-            self.minute = minute;
-            self.strangers = 0;
-            self.by_address.clear();
-            if self.omitted > 0 && self.entries.len() < MOST {
-                let omitted = std::mem::take(&mut self.omitted);
-                self.entries.push_back(about_itself(entry.at, "refusals_omitted", omitted));
-            }
-        }
-        if is_of_a_stranger(&entry) && !self.has_room_for_a_stranger(&entry) {
-            self.omitted += 1;
-            self.lost += 1;
+        self.settle(entry.at);
+        if self.folded.takes(&entry) {
             return;
         }
-        if self.entries.len() + 1 >= MOST {
-            if self.untold == 0 {
-                tracing::error!(
-                    "the audit trail has more waiting than it holds; what comes now is in the log alone"
-                );
-            }
-            self.untold += 1;
+        if self.purses.pay(&entry) {
+            self.add(entry);
+        } else {
             self.lost += 1;
-            return;
         }
-        if self.untold > 0 {
-            let untold = std::mem::take(&mut self.untold);
-            tracing::error!(entries = untold, "entries of the audit trail were lost");
-            self.entries.push_back(about_itself(entry.at, "events_lost", untold));
-        }
-        self.entries.push_back(entry);
     }
 
-    /// The oldest, which can stand in one piece.
-    pub(super) fn first(&self, most: usize) -> Vec<Entry> {
-        let Some(begins) = self.entries.front().map(|entry| entry.at) else { return Vec::new() };
-        // A clock that was set back begins another piece, too.
-        let near = |at: Time| (0..APART).contains(&at.since(begins));
-        self.entries.iter().take(most).take_while(|entry| near(entry.at)).cloned().collect()
+    /// Puts what is told of a minute that is over with the rest.
+    pub(super) fn settle(&mut self, now: Time) {
+        if self.untold > 0 && self.known.len() + 1 < MOST {
+            let untold = std::mem::take(&mut self.untold);
+            tracing::error!(entries = untold, "entries of the audit trail were lost");
+            self.known.push_back(about_itself(now, "events_lost", untold));
+        }
+        for again in self.folded.over(now) {
+            self.add(again);
+        }
+        for omitted in self.purses.omitted(now) {
+            self.add(omitted);
+        }
+    }
+
+    /// The oldest of those that are written now; of strangers not before their time, but with `all`.
+    pub(super) fn first(&self, most: usize, now: Time, all: bool) -> Option<(Whose, Vec<Entry>)> {
+        let first = |line: &VecDeque<Entry>| line.iter().take(most).cloned().collect();
+        if !self.known.is_empty() {
+            return Some((Whose::Known, first(&self.known)));
+        }
+        let pause = 0..GATHERED_OF_STRANGERS;
+        let due = self.wrote_of_strangers.is_none_or(|wrote| !pause.contains(&now.since(wrote)));
+        let now = all || due || self.strangers.len() >= most;
+        (now && !self.strangers.is_empty()).then(|| (Whose::Strangers, first(&self.strangers)))
     }
 
     /// So many of the oldest are written.
-    pub(super) fn written(&mut self, entries: usize) {
-        self.entries.drain(..entries.min(self.entries.len()));
+    pub(super) fn written(&mut self, whose: Whose, entries: usize, now: Time) {
+        let line = match whose {
+            Whose::Known => &mut self.known,
+            Whose::Strangers => {
+                self.wrote_of_strangers = Some(now);
+                &mut self.strangers
+            }
+        };
+        line.drain(..entries.min(line.len()));
     }
 
-    fn has_room_for_a_stranger(&mut self, entry: &Entry) -> bool {
-        let (in_all, of_one) = OF_STRANGERS;
-        if self.strangers >= in_all {
-            return false;
+    fn add(&mut self, entry: Entry) {
+        let (line, most) = match is_of_a_stranger(&entry) {
+            true => (&mut self.strangers, MOST_OF_STRANGERS),
+            false => (&mut self.known, MOST),
+        };
+        if line.len() + 1 < most {
+            line.push_back(entry);
+            return;
         }
-        let seen = self.by_address.entry(address_key(entry.from)).or_default();
-        if *seen >= of_one {
-            return false;
+        if self.untold == 0 {
+            tracing::error!(
+                "the audit trail has more waiting than it holds; what comes now is in the log alone"
+            );
         }
-        *seen += 1;
-        self.strangers += 1;
-        true
+        self.untold += 1;
+        self.lost += 1;
     }
-}
-
-/// Whether it tells of a request that was refused before anybody was known by it.
-const fn is_of_a_stranger(entry: &Entry) -> bool {
-    let Entry { outcome, actor, grant, person, .. } = entry;
-    matches!(outcome, Outcome::Refused) && actor.is_none() && grant.is_none() && person.is_none()
 }

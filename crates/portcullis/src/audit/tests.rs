@@ -1,9 +1,9 @@
 use ambient::{ManualClock, SeededEntropy};
 use async_trait::async_trait;
-use authz_core::{AccountEvent, LogInRefusal, Refusal};
+use authz_core::{AccountEvent, KeyName, LogInRefusal, OversightEvent, Refusal};
 use store::{
-    Claim, ClaimKind, Claimed, Filter, Found, GrantId, Inspect, Key, Kind, Look, Memory, Page, PersonId, Row,
-    Seen, Store,
+    AdminKey, Claim, ClaimKind, Claimed, Digest, Filter, Found, GrantId, Inspect, Key, Kind, Look, Memory,
+    Page, PersonId, Row, Seen, Store, TrailPlace,
 };
 
 use super::*;
@@ -136,20 +136,17 @@ async fn with_a_retention_of_nothing_events_are_in_the_log_alone() {
     assert!(log.contains("refreshed") && log.contains("done"), "{log}");
 }
 
-/// Nobody who reads finds an entry by the time of a piece that began long before.
 #[tokio::test]
-async fn pieces_are_short_in_entries_and_in_time_and_keep_their_order() {
+async fn pieces_are_short_and_keep_their_order() {
     let scene = scene();
     for number in 0..250 {
         scene.audit.tell(&refreshed(number));
     }
-    scene.clock.advance(APART_AT_LEAST);
-    scene.audit.tell(&refreshed(250));
     scene.audit.write().await.unwrap();
     let pieces = scene.pieces().await;
     let mut lengths: Vec<usize> = pieces.iter().map(|piece| piece.entries.len()).collect();
     lengths.sort_unstable();
-    assert_eq!(lengths, [1, 50, 100, 100]);
+    assert_eq!(lengths, [50, 100, 100]);
     for piece in pieces {
         let numbers: Vec<u32> =
             piece.entries.iter().map(|entry| entry.detail["number"].parse().unwrap()).collect();
@@ -158,7 +155,32 @@ async fn pieces_are_short_in_entries_and_in_time_and_keep_their_order() {
     assert_eq!(scene.audit.waiting(), 0);
 }
 
-const APART_AT_LEAST: i64 = 30;
+/// Whoever follows the trail does not look where they were before.
+#[tokio::test]
+async fn what_waited_for_the_store_has_the_place_of_when_it_was_written() {
+    for answers_arrive in [true, false] {
+        let scene = scene();
+        *scene.store.wrote.lock() = u32::from(!answers_arrive);
+        *scene.store.away.lock() = true;
+        scene.audit.tell(&refreshed(1));
+        assert!(scene.audit.write().await.is_err());
+        scene.clock.advance(3_600);
+        *scene.store.away.lock() = false;
+        scene.audit.tell(&refreshed(2));
+        scene.audit.write().await.unwrap();
+        let pieces = scene.pieces().await;
+        let places: Vec<(Time, Time)> = pieces
+            .iter()
+            .map(|piece| (TrailPlace::of(&piece.id).unwrap().at(), piece.entries[0].at))
+            .collect();
+        let expected = match answers_arrive {
+            true => vec![(Time(4_600), Time(1_000))],
+            // It was there all along, and only its answer was not.
+            false => vec![(Time(1_000), Time(1_000)), (Time(4_600), Time(4_600))],
+        };
+        assert_eq!((places, scene.entries().await.len()), (expected, 2));
+    }
+}
 
 #[tokio::test]
 async fn a_store_that_is_away_loses_nothing_and_doubles_nothing() {
@@ -203,8 +225,15 @@ async fn strangers_cannot_fill_the_trail() {
     for _ in 0..1_000 {
         scene.audit.tell(&refused([192, 0, 2, 1]));
     }
-    for host in 0..=255 {
-        scene.audit.tell(&refused([198, 51, 100, host]));
+    for network in 0..=255 {
+        scene.audit.tell(&refused([198, 51, network, 1]));
+        scene.audit.tell(&refused([198, 51, network, 2]));
+    }
+    // What says of an attack has room of its own, and so has what is done, and not refused.
+    scene.audit.tell(&Event::AdministrationRefused { from: Some([192, 0, 2, 1].into()) });
+    for n in 0..1_000 {
+        let client = format!("cid_{n}").parse().unwrap();
+        scene.audit.tell(&Event::ClientRegistered { client, from: Some([198, 18, 0, 1].into()) });
     }
     scene.audit.tell(&refreshed(1));
     scene.clock.advance(60);
@@ -212,8 +241,110 @@ async fn strangers_cannot_fill_the_trail() {
     scene.audit.write().await.unwrap();
     let names = scene.names().await;
     let count = |name: &str| names.iter().filter(|own| *own == name).count();
-    assert_eq!((count("refused"), count("refreshed"), count("refusals_omitted")), (121, 1, 1), "{names:?}");
-    assert_eq!(scene.audit.lost(), 1_256 - 120);
+    assert_eq!((count("refused"), count("administration_refused"), count("client_registered")), (121, 1, 20));
+    assert_eq!((count("refreshed"), count("entries_omitted")), (1, 2), "{names:?}");
+    let omitted: Vec<(String, String)> = scene
+        .entries()
+        .await
+        .into_iter()
+        .filter(|entry| entry.name == "entries_omitted")
+        .map(|entry| (entry.detail["name"].clone(), entry.detail["number"].clone()))
+        .collect();
+    let expected = [("client_registered", "980"), ("refused", "1392")];
+    assert_eq!(omitted, expected.map(|(name, number)| (name.to_owned(), number.to_owned())));
+    assert_eq!(scene.audit.lost(), 980 + 1_392);
+}
+
+/// The attack: to go on for days.
+#[tokio::test]
+async fn strangers_have_so_much_of_a_day_and_no_more() {
+    let scene = scene();
+    let (mut entries, mut bytes) = (0, 0);
+    let agent = "a".repeat(180);
+    let request = http::Request::builder().header("user-agent", agent).body(()).unwrap();
+    for minute in 0..1_440_u32 {
+        scene.clock.advance(60);
+        for network in 0..20 {
+            let [_, _, c, d] = (minute * 20 + network).to_be_bytes();
+            let context = Context::of(&request, http_io::Peer(None));
+            scene.audit.tell_with(&refused([10, c, d, 1]), &context);
+        }
+        let mut queue = scene.audit.queue.lock();
+        while let Some((whose, waiting)) = queue.first(1_000, scene.clock.now(), true) {
+            for entry in waiting.iter().filter(|entry| entry.name == "refused") {
+                entries += 1;
+                bytes += serde_json::to_vec(entry).unwrap().len();
+            }
+            let now = scene.clock.now();
+            queue.written(whose, waiting.len(), now);
+        }
+    }
+    assert!((1_000..=120 + 8_640).contains(&entries), "{entries}");
+    assert!((500 * 1_024..=(64 + 1_024) * 1_024).contains(&bytes), "{bytes}");
+    assert_eq!(scene.audit.lost(), 20 * 1_440 - entries);
+}
+
+#[tokio::test]
+async fn what_strangers_do_is_kept_for_days_and_the_rest_for_months() {
+    let Scene { audit, store, clock } = scene();
+    let audit = audit.strangers_kept_for(Lifetime::days(2));
+    audit.tell(&refused([192, 0, 2, 1]));
+    audit.tell(&AccountEvent::PasswordResetAsked { person: None }.into());
+    audit.tell(&refreshed(1));
+    audit.write().await.unwrap();
+    clock.advance(2 * 86_400 + 1);
+    assert_eq!(store.sweep(clock.now(), 10).await.unwrap(), 1);
+    let scene = Scene { audit, store, clock };
+    assert_eq!(scene.names().await, ["refreshed"]);
+}
+
+/// A flood does not make a piece of each second.
+#[tokio::test]
+async fn what_strangers_do_is_gathered_for_longer() {
+    let scene = scene();
+    for _ in 0..20 {
+        scene.clock.advance(1);
+        scene.audit.tell(&refused([192, 0, 2, 1]));
+        scene.audit.tell(&refreshed(1));
+        scene.audit.write_what_waits(false).await.unwrap();
+    }
+    scene.audit.write().await.unwrap();
+    let pieces = scene.pieces().await;
+    let of_strangers = pieces.iter().filter(|piece| piece.entries[0].name == "refused").count();
+    assert_eq!((of_strangers, pieces.len()), (3, 23));
+}
+
+/// The attack: a key that may only read, which is refused without end.
+#[tokio::test]
+async fn equal_uses_of_a_key_are_one_entry_a_minute_and_their_number() {
+    let scene = scene();
+    let acted = |key: &str, from: [u8; 4]| {
+        let key = KeyName::from(&AdminKey::new(key, Digest::of(b""), Time(0)));
+        let outcome = Outcome::Refused;
+        let event =
+            OversightEvent::AdministrationActed { key, method: "DELETE", route: "/api/keys/{key}", outcome };
+        let context = Context::of(&http::Request::new(()), http_io::Peer(Some(from.into())));
+        scene.audit.tell_with(&event.into(), &context);
+    };
+    for _ in 0..1_000 {
+        acted("reads", [192, 0, 2, 1]);
+        acted("other", [192, 0, 2, 1]);
+    }
+    acted("other", [192, 0, 2, 2]);
+    scene.audit.write().await.unwrap();
+    assert_eq!(scene.entries().await.len(), 2, "each key once");
+    scene.clock.advance(60);
+    scene.audit.write().await.unwrap();
+    let mut again: Vec<(Option<String>, bool)> = Vec::new();
+    for entry in scene.entries().await {
+        if let Some(times) = entry.detail.get("times") {
+            again.push((entry.actor.map(|actor| format!("{actor} {times}")), entry.from.is_some()));
+        }
+    }
+    again.sort();
+    let expected = [("administrator:other 1000", false), ("administrator:reads 999", true)];
+    assert_eq!(again, expected.map(|(text, from)| (Some(text.to_owned()), from)));
+    assert_eq!(scene.audit.lost(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -118,8 +118,6 @@ pub(super) async fn run<C: Subcommand + Asks>(
     };
     way.close().await;
     match done {
-        // Who reads has seen enough.
-        Err(AdminError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => match error.document().filter(|_| reach.json) {
             Some(document) => {
                 writeln!(errors, "{document}")?;

@@ -2,9 +2,13 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use ambient::{SystemClock, SystemEntropy};
+use secrecy::ExposeSecret as _;
 
 use super::{Environment, RunError};
-use crate::backup::{self, BackupError, Restored};
+use crate::backup::{self, Anew, BackupError, Restored, Restoring};
 use crate::config::{Config, Settings, StoreKind};
 
 /// Write the database into a file, while a server runs or not
@@ -21,7 +25,14 @@ pub(super) struct Backup {
 /// Put a backup into a data folder that no server has
 ///
 /// What has happened since the backup was taken is undone, but for this: tokens that were renewed since are taken as the newest,
-/// so nobody is logged out. The master key of that database must be in the folder, or set.
+/// so nobody is logged out.
+///
+/// So what was ended since then holds again: sessions that were logged out, grants that were revoked or that ended because a token was
+/// stolen (the thief's token, too), admin keys that were withdrawn, links and invitations that were used. What was changed is as before:
+/// passwords, recovery codes that were used, second factors, blocked users, the keys of MCP servers. With --end-everything nobody gets in
+/// by what holds again, but by a password or a recovery code of that time: ask people to change those.
+///
+/// The master key of that database must be in the folder, or set.
 #[derive(Debug, clap::Args)]
 pub(super) struct Restore {
     /// The backup
@@ -31,6 +42,10 @@ pub(super) struct Restore {
     /// Put a database that is in the folder aside; without it nothing is done then
     #[arg(long)]
     replace: bool,
+    /// End all sessions, grants, consents, mailed links, invitations and admin keys that the backup brings back, and make one new admin
+    /// key, which is printed
+    #[arg(long)]
+    end_everything: bool,
 }
 
 /// Which data folder.
@@ -81,13 +96,26 @@ pub(super) fn back_up(
     Ok(())
 }
 
-pub(super) fn restore(
-    Restore { file, folder, replace }: Restore,
+pub(super) async fn restore(
+    Restore { file, folder, replace, end_everything }: Restore,
     environment: &Environment<'_>,
     out: &mut dyn Write,
 ) -> Result<(), RunError> {
     let config = folder.config(environment)?;
-    let Restored { aside, has_key } = backup::restore(&file, &config.data, replace)?;
+    let restoring = Restoring::begin(&file, &config.data, replace)?;
+    if end_everything {
+        let Anew { people, links, keys, admin_key, .. } =
+            restoring.end_everything(Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
+        // Shown before it holds: a key that nobody saw would be the only one.
+        writeln!(
+            out,
+            "Ended: all sessions and grants of {people} people, {links} links and invitations, {keys} admin keys.\n\n\
+             The admin key, shown this once:\n\n    export ADMIN_KEY={}\n",
+            admin_key.expose_secret()
+        )?;
+        out.flush()?;
+    }
+    let Restored { aside, has_key } = restoring.finish()?;
     writeln!(out, "{} has everything of {}.", config.data.display(), file.display())?;
     if let Some(aside) = aside {
         writeln!(out, "The database that was there is {} now.", aside.display())?;

@@ -16,7 +16,7 @@ use crate::config::{Config, ConfigError, Settings, StoreKind, UnknownVariable};
 use crate::greeting::Greeting;
 use crate::health;
 use crate::opening::Entrance;
-use crate::serve::{self as network, Reload, Room, Tls};
+use crate::serve::{self as network, Reload, Room, Tls, TlsFiles};
 use crate::telemetry;
 
 /// Run the authorization server
@@ -40,7 +40,7 @@ pub(super) struct Serve {
 
 const SECRETS: &str = "\
 Secrets are no flags, because other users of a machine can read those:
-  PORTCULLIS_ADMIN_KEY   the key that opens /api: 16 characters or more
+  PORTCULLIS_ADMIN_KEY   the key that opens /api, of 128 bits or more; openssl rand -base64 24 makes one
   PORTCULLIS_STORE       the URL of a Redis, if it holds a password
   PORTCULLIS_MASTER_KEY  base64url of 32 random bytes; openssl rand -base64 32 | tr '+/' '-_' makes one
 
@@ -69,7 +69,7 @@ pub(super) fn run(
     let again = || Config::of(&gathered()?, environment.look_up);
     let settings = gathered()?;
     let config = Config::of(&settings, environment.look_up)?;
-    telemetry::start(&config)?;
+    let telemetry = telemetry::start(&config)?;
     for variable in unknown {
         tracing::warn!("{variable}");
     }
@@ -77,7 +77,9 @@ pub(super) fn run(
         let _ = writeln!(errors, "portcullis: {warning}");
         tracing::warn!("{warning}");
     }
-    Runtime::new()?.block_on(run_server(config, &again, out))
+    let served = Runtime::new()?.block_on(run_server(config, &again, out));
+    telemetry.finish();
+    served
 }
 
 /// What is wise to change, though it can be served.
@@ -85,6 +87,7 @@ pub(super) fn warnings(settings: &Settings, config: &Config) -> impl Iterator<It
     let warnings = [
         config.sees_one_address_only().then(|| ONE_ADDRESS.to_owned()),
         config.shows_a_password().then(|| PASSWORD_SHOWN.to_owned()),
+        config.tls.as_ref().and_then(TlsFiles::warning),
         data_unused(settings, config),
     ];
     warnings.into_iter().flatten()

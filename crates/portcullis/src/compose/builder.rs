@@ -14,14 +14,13 @@ use seal::SealError;
 use secrecy::{ExposeSecret as _, SecretString};
 use store::copy::{self, ServeError};
 use store::{
-    AccountStore, AdminKey, Backend, Counters, Digest, Filter, Kind, Mark, Memory, MemoryCounters, Redis,
-    Sqlite, Store, StoreError,
+    AccountStore, Backend, Counters, Digest, Filter, Kind, Mark, Memory, Redis, Sqlite, Store, StoreError,
 };
 use thiserror::Error;
 
 use super::{Ears, Portcullis};
 use crate::admin::Admin;
-use crate::admin::keys::FIRST;
+use crate::admin::keys;
 use crate::audit::Audit;
 use crate::config::{Config, MailKind, MasterKey, StoreKind};
 use crate::data::{DataError, DataFolder};
@@ -236,6 +235,7 @@ impl Builder {
         // Whoever cannot open the keys does not serve: a copy may still be brought up to date then.
         if !first_run {
             copy::note_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
+            keys::bring_together(&**records, &*entropy).await?;
         }
         let own_key = config.admin_key.is_some();
         let (admin_key, new_admin_key) = match config.admin_key {
@@ -245,12 +245,15 @@ impl Builder {
         // With a key that is there already somebody was faster.
         let first_run = first_run && (own_key || new_admin_key.is_some());
 
-        let counters = counters.unwrap_or_else(|| Arc::new(MemoryCounters::default()));
-        let counted = Arc::new(Counted::new(counters, clock.clone()));
+        let counted = Arc::new(match counters {
+            Some(counters) => Counted::new(counters, clock.clone()),
+            None => Counted::alone(clock.clone()),
+        });
         counted.change(config.rates.clone());
         let limiter: Arc<dyn Limiter> = if config.limits { counted.clone() } else { Arc::new(Unlimited) };
-        let audit =
-            Audit::new(records.clone(), clock.clone(), entropy.clone()).kept_for(config.audit_retention);
+        let audit = Audit::new(records.clone(), clock.clone(), entropy.clone())
+            .kept_for(config.audit_retention)
+            .strangers_kept_for(config.audit_retention_strangers);
         let audit = Arc::new(audit);
         let events: Arc<dyn Events> = Arc::new(Ears { audit: audit.clone(), metrics: metrics.clone() });
         let policy = config.policy;
@@ -290,6 +293,7 @@ impl Builder {
         let admin = Admin::new(issuer.clone(), records.clone(), oversight, clock.clone(), entropy.clone())
             // In any case: it counts wrong keys alone.
             .limiter(counted.clone())
+            .limits_uses(limiter)
             .events(events)
             .identity(identity.clone());
         let admin = match (admin_key, &new_admin_key) {
@@ -341,7 +345,7 @@ async fn first_admin_key(
     store: &dyn Store,
     entropy: &dyn Entropy,
 ) -> Result<Option<SecretString>, StoreError> {
-    if store.find::<AdminKey>(FIRST).await?.is_some() {
+    if keys::has_first(store).await? {
         return Ok(None);
     }
     let text = TokenText::random(TokenKind::AdminKey, entropy.draw(), entropy.draw());

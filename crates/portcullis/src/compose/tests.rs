@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use ambient::{ManualClock, SeededEntropy, Time};
 use identity::Cost;
 use secrecy::ExposeSecret as _;
-use store::{Changes, Device, Mark, Memory, Session, SessionId};
+use store::{AdminKeys, Changes, Commit, Device, Mark, Memory, Session, SessionId, Store};
 use tempfile::TempDir;
 use testkit::faults::{Passage, Through};
 
@@ -110,10 +110,10 @@ async fn the_first_run_makes_an_admin_key_and_later_runs_keep_it() {
     assert!(administers(&second, &key).await);
     drop(second);
 
-    let own = AdminSecret::parse("sixteen characters").unwrap();
+    let own = AdminSecret::parse("an admin key that is long").unwrap();
     let third = open(Config { admin_key: Some(own), ..config(&home) }, 3).await.unwrap();
     assert!(third.new_admin_key().is_none());
-    assert!(administers(&third, "sixteen characters").await);
+    assert!(administers(&third, "an admin key that is long").await);
     assert!(!administers(&third, &key).await, "the operator's key replaces the one that was made");
 }
 
@@ -150,7 +150,7 @@ async fn of_servers_that_start_together_one_makes_the_admin_key() {
 #[tokio::test]
 async fn the_first_run_is_known_with_a_key_of_the_operator_as_well() {
     let home = TempDir::new().unwrap();
-    let own = || Config { admin_key: AdminSecret::parse("sixteen characters").ok(), ..config(&home) };
+    let own = || Config { admin_key: AdminSecret::parse("an admin key that is long").ok(), ..config(&home) };
     let first = open(own(), 1).await.unwrap();
     assert!(first.is_first_run() && first.new_admin_key().is_none());
     drop(first);
@@ -176,7 +176,8 @@ impl Passage for FailsOnce {
 /// Whatever broke the attempt before.
 #[tokio::test]
 async fn the_first_run_is_the_first_that_succeeds() {
-    let own = || Config { admin_key: AdminSecret::parse("sixteen characters").ok(), ..Config::default() };
+    let own =
+        || Config { admin_key: AdminSecret::parse("an admin key that is long").ok(), ..Config::default() };
     let mut broken = 0;
     loop {
         let passage = FailsOnce { calls: AtomicU32::new(0), at: broken };
@@ -197,7 +198,7 @@ async fn the_first_run_is_the_first_that_succeeds() {
 #[tokio::test]
 async fn who_finds_an_admin_key_is_not_the_first() {
     let store = Arc::new(Memory::new());
-    let record = AdminKey::new(FIRST, Digest::of(b"adm_"), Time(1));
+    let record = AdminKeys { keys: vec![AdminKey::new(FIRST, Digest::of(b"adm_"), Time(1))] };
     let made = (&*store as &dyn Store).commit(&Changes::create(Mark::new([1; 16]), &record)).await;
     assert_eq!(made.unwrap(), Commit::Done);
     let portcullis = Portcullis::builder(Config::default()).store(store).open().await.unwrap();
@@ -286,6 +287,7 @@ fn session(id: SessionId, now: Time) -> Session {
         digest: Digest::of(b"ses_"),
         person: store::PersonId::parse("usr_1").unwrap(),
         epoch: None,
+        account_epoch: None,
         auth_time: now,
         amr: vec!["pwd".to_owned()],
         expires: now.plus(60),
@@ -306,14 +308,14 @@ impl Clock for Faulty {
 #[tokio::test]
 async fn a_bug_in_one_request_is_500_without_details_and_the_next_one_is_served() {
     let clock = Arc::new(Faulty::default());
-    let own = AdminSecret::parse("sixteen characters").unwrap();
+    let own = AdminSecret::parse("an admin key that is long").unwrap();
     let config = Config { store: StoreKind::Memory, admin_key: Some(own), ..Config::default() };
     let portcullis =
         Portcullis::builder(config).clock(clock.clone()).password_cost(Cost::least()).open().await.unwrap();
     let register = || {
         let body = Bytes::from_static(br#"{"name":"a","resource_url":"https://a.example"}"#);
         Request::post("/api/servers")
-            .header("authorization", "Bearer sixteen characters")
+            .header("authorization", "Bearer an admin key that is long")
             .header("content-type", "application/json")
             .body(body)
             .unwrap()

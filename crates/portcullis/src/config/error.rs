@@ -126,8 +126,11 @@ pub enum Fault {
     #[error("it is not a number of replicas, from 0 to 16")]
     Replicas,
     /// A key that could be guessed.
-    #[error("the admin key has {0} characters; it must have 16 or more")]
-    ShortKey(usize),
+    #[error(
+        "the admin key could be guessed: what opens everything takes 128 bits, which 32 hexadecimal digits have, or 22 letters and \
+         digits, if they are drawn"
+    )]
+    WeakKey,
     /// A key that no header can carry.
     #[error("the admin key has a control character or a space at an end, which no header can carry")]
     KeyCharacter,

@@ -14,8 +14,17 @@ pub(super) fn rates(settings: &Settings) -> Result<Limits, ConfigError> {
         (Limit::LogInAnywhere, setting("limit_log_in_anywhere", settings.limit_log_in_anywhere.as_ref())),
         (Limit::SignUp, setting("limit_sign_up", settings.limit_sign_up.as_ref())),
         (Limit::Letter, setting("limit_letter", settings.limit_letter.as_ref())),
+        (Limit::Already, setting("limit_already", settings.limit_already.as_ref())),
         (Limit::Requests, setting("limit_requests", settings.limit_requests.as_ref())),
         (Limit::Administration, setting("limit_administration", settings.limit_administration.as_ref())),
+        (
+            Limit::AdministrationAnywhere,
+            setting("limit_administration_anywhere", settings.limit_administration_anywhere.as_ref()),
+        ),
+        (
+            Limit::AdministrationUse,
+            setting("limit_administration_use", settings.limit_administration_use.as_ref()),
+        ),
         (Limit::Token, setting("limit_token", settings.limit_token.as_ref())),
     ];
     let mut limits = Limits::default();

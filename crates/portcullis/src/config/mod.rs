@@ -31,7 +31,7 @@ use store::{RedisOptions, RedisUrl};
 pub use self::error::{ConfigError, Fault};
 pub use self::given::{SettingName, Source};
 pub(crate) use self::place::holds_password;
-pub use self::secret::{AdminSecret, MasterKey, SHORTEST_ADMIN_KEY};
+pub use self::secret::{AdminSecret, LEAST_ADMIN_KEY_BITS, MasterKey};
 pub use self::settings::Settings;
 pub use self::unknown::UnknownVariable;
 use crate::serve::TlsFiles;
@@ -73,6 +73,8 @@ pub struct Config {
     pub metrics_from: Vec<AddressRange>,
     /// How long the audit trail is kept in the store; 0 keeps none.
     pub audit_retention: Lifetime,
+    /// How long of it what strangers do, if that is shorter.
+    pub audit_retention_strangers: Lifetime,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which log lines are written: directives as of `tracing`'s filter.
@@ -137,6 +139,7 @@ impl Default for Config {
             rates: Limits::default(),
             metrics_from: Vec::new(),
             audit_retention: Lifetime::days(90),
+            audit_retention_strangers: Lifetime::days(7),
             log_format: LogFormat::Text,
             log: "info".to_owned(),
         }

@@ -66,6 +66,12 @@ pub(super) fn config(
         audit_retention: setting("audit_retention", settings.audit_retention.as_ref())
             .read(retention)?
             .unwrap_or(default.audit_retention),
+        audit_retention_strangers: setting(
+            "audit_retention_strangers",
+            settings.audit_retention_strangers.as_ref(),
+        )
+        .read(|text| between(text, Lifetime::days(1), LONGEST_KEPT))?
+        .unwrap_or(default.audit_retention_strangers),
         log_format: setting("log_format", settings.log_format.as_ref())
             .choose(&["text", "json"], [LogFormat::Text, LogFormat::Json])?
             .unwrap_or(default.log_format),
@@ -225,10 +231,13 @@ pub(super) fn lifetime(text: &str) -> Result<Lifetime, Fault> {
 }
 
 /// Up to five years, or nothing.
+/// Five years.
+const LONGEST_KEPT: Lifetime = Lifetime::days(1826);
+
 fn retention(text: &str) -> Result<Lifetime, Fault> {
     match lifetime(text)?.as_seconds() {
         0 => Ok(Lifetime::seconds(0)),
-        _ => between(text, Lifetime::days(1), Lifetime::days(1826)),
+        _ => between(text, Lifetime::days(1), LONGEST_KEPT),
     }
 }
 

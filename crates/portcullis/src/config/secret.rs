@@ -1,5 +1,6 @@
 //! The two secrets of an operator.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
@@ -14,19 +15,23 @@ use zeroize::Zeroizing;
 use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName, Source, variable};
 
-/// The fewest characters of an admin key that an operator chooses.
-pub const SHORTEST_ADMIN_KEY: usize = 16;
+/// How many bits an admin key that an operator chooses must have at the least: no number of guesses finds such a one, so nobody who
+/// holds it need be kept out because others guess.
+pub const LEAST_ADMIN_KEY_BITS: u32 = 128;
+/// The fewest different characters of one that was drawn.
+const FEWEST_DIFFERENT: usize = 7;
 
 /// The key that opens the administration, as its digest: the text is forgotten when it has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdminSecret(Digest);
 
 impl AdminSecret {
-    /// Reads a key: 16 characters or more, without control characters and without spaces at its ends.
+    /// Reads a key: of 128 bits or more if each of its characters was drawn, without control characters and without spaces at its
+    /// ends.
     ///
     /// # Errors
     ///
-    /// [`Fault::Empty`], [`Fault::ShortKey`] or [`Fault::KeyCharacter`].
+    /// [`Fault::Empty`], [`Fault::WeakKey`] or [`Fault::KeyCharacter`].
     pub fn parse(text: &str) -> Result<Self, Fault> {
         if text.is_empty() {
             return Err(Fault::Empty);
@@ -34,9 +39,9 @@ impl AdminSecret {
         if text.trim() != text || text.chars().any(char::is_control) {
             return Err(Fault::KeyCharacter);
         }
-        match text.chars().count() {
-            short if short < SHORTEST_ADMIN_KEY => Err(Fault::ShortKey(short)),
-            _ => Ok(Self(Digest::of(text.as_bytes()))),
+        match bits(text) < f64::from(LEAST_ADMIN_KEY_BITS) {
+            true => Err(Fault::WeakKey),
+            false => Ok(Self(Digest::of(text.as_bytes()))),
         }
     }
 
@@ -45,6 +50,27 @@ impl AdminSecret {
     pub const fn digest(&self) -> Digest {
         self.0
     }
+}
+
+/// How many bits a text has at the most: as if each character had been drawn from the smallest alphabet that has them all.
+fn bits(text: &str) -> f64 {
+    let has = |is: fn(&char) -> bool| text.chars().any(|character| is(&character));
+    let other = |character: &char| !character.is_ascii_alphanumeric();
+    let classes: [(bool, u32); 4] = [
+        (has(char::is_ascii_digit), 10),
+        (has(char::is_ascii_lowercase), 26),
+        (has(char::is_ascii_uppercase), 26),
+        (has(other), 33),
+    ];
+    let is_hex = text.chars().all(|character| character.is_ascii_hexdigit());
+    let alphabet = classes.iter().filter(|(has, _)| *has).map(|(_, size)| size).sum::<u32>();
+    let alphabet = if is_hex { alphabet.min(16) } else { alphabet };
+    let different: BTreeSet<char> = text.chars().collect();
+    if different.len() < FEWEST_DIFFERENT {
+        return 0.0;
+    }
+    let length = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    f64::from(length) * f64::from(alphabet).log2()
 }
 
 /// The key that seals what the database must not tell: 32 random bytes.
@@ -155,5 +181,43 @@ pub(super) fn read<T>(
             parse(line.strip_suffix('\r').unwrap_or(line)).map(Some).map_err(wrong)
         }
         (None, None) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    #[test]
+    fn an_admin_key_has_128_bits_or_is_refused() {
+        let drawn = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let bytes: Vec<u8> = (0..54).map(|n: u8| n.wrapping_mul(167).wrapping_add(13)).collect();
+        let hex: String = bytes[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        for taken in [
+            drawn(&bytes[..24]),
+            format!("adm_{}", drawn(&bytes)),
+            hex.clone(),
+            hex.to_uppercase(),
+            "Tr0ub4dorIsNotDrawnAtAll".to_owned(),
+            "seven words of a list that nobody knows".to_owned(),
+        ] {
+            assert!(AdminSecret::parse(&taken).is_ok(), "{taken}");
+        }
+        for refused in [
+            &drawn(&bytes[..12]),
+            &hex[..31],
+            "sixteen characters",
+            "correct horse batter",
+            "changeme",
+            "12345678901234567890123456789012345678",
+            &"a".repeat(200),
+            &"abcabc".repeat(20),
+        ] {
+            let fault = AdminSecret::parse(refused).unwrap_err();
+            assert!(matches!(fault, Fault::WeakKey), "{refused}");
+            assert!(fault.to_string().contains("128 bits"), "{fault}");
+        }
     }
 }

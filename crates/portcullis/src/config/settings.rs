@@ -117,7 +117,7 @@ settings! {
     /// [variable: PORTCULLIS_REDIS_TIMEOUT] [default: 5s]
     #[arg(long, value_name = "TIME", help_heading = "Data and keys")]
     redis_timeout = "10s",
-    /// A file with the key that opens /api: 16 characters or more, in one line. PORTCULLIS_ADMIN_KEY holds the key itself
+    /// A file with the key that opens /api: of 128 bits or more, in one line. PORTCULLIS_ADMIN_KEY holds the key itself
     ///
     /// [variable: PORTCULLIS_ADMIN_KEY_FILE] [default: one is made on the first run and printed once]
     #[arg(long, value_name = "FILE", help_heading = "Data and keys")]
@@ -238,8 +238,8 @@ settings! {
     /// [variable: PORTCULLIS_PRIVATE_USE_SCHEMES] [default: on]
     #[arg(long, value_name = "on|off", help_heading = "Policy")]
     private_use_schemes = "on",
-    /// Whether registrations, log-ins, sign-ups, letters, requests for tokens and those that wait for consent are limited: on or
-    /// off (for tests and benchmarks). Wrong admin keys are limited in any case
+    /// Whether registrations, log-ins, sign-ups, letters, requests for tokens, with an admin key and those that wait for consent are
+    /// limited: on or off (for tests and benchmarks). Wrong admin keys are limited in any case
     ///
     /// [variable: PORTCULLIS_LIMITS] [default: on]
     #[arg(long, value_name = "on|off", help_heading = "Limits")]
@@ -270,11 +270,18 @@ settings! {
     /// [variable: PORTCULLIS_LIMIT_SIGN_UP] [default: 20/10m]
     #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
     limit_sign_up = "20/10m",
-    /// Letters that anybody can ask for, by the address that they go to: how many within which time, from 1 second to 1 day
+    /// Letters of one kind, by the address that they go to or the person that they are about: how many within which time, from 1 second
+    /// to 1 day
     ///
     /// [variable: PORTCULLIS_LIMIT_LETTER] [default: 5/15m]
     #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
     limit_letter = "5/15m",
+    /// Letters that tell somebody who signs up that they have an account already, by the address: how many within which time, from 1
+    /// second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_ALREADY] [default: 1/1d]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_already = "1/1d",
     /// Requests that wait for consent, by session: how many within which time, from 1 second to 1 day
     ///
     /// [variable: PORTCULLIS_LIMIT_REQUESTS] [default: 32/10m]
@@ -285,6 +292,16 @@ settings! {
     /// [variable: PORTCULLIS_LIMIT_ADMINISTRATION] [default: 10/1m]
     #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
     limit_administration = "10/1m",
+    /// Wrong admin keys, from all addresses together: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_ADMINISTRATION_ANYWHERE] [default: 100/1m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_administration_anywhere = "100/1m",
+    /// Requests to the administration, by admin key: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_ADMINISTRATION_USE] [default: 600/1m]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_administration_use = "600/1m",
     /// Requests for tokens, by client and grant: how many within which time, from 1 second to 1 day
     ///
     /// [variable: PORTCULLIS_LIMIT_TOKEN] [default: 240/1m]
@@ -301,6 +318,12 @@ settings! {
     /// [variable: PORTCULLIS_AUDIT_RETENTION] [default: 90d]
     #[arg(long, value_name = "TIME", help_heading = "Logs")]
     audit_retention = "90d",
+    /// How long of it what somebody did is kept who is not known by it, such as refusals and registrations: 1d to 5 years, and never
+    /// longer than the rest. Anybody can cause those
+    ///
+    /// [variable: PORTCULLIS_AUDIT_RETENTION_STRANGERS] [default: 7d]
+    #[arg(long, value_name = "TIME", help_heading = "Logs")]
+    audit_retention_strangers = "7d",
     /// How log lines are written to stderr: text or json
     ///
     /// [variable: PORTCULLIS_LOG_FORMAT] [default: text]

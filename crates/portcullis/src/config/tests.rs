@@ -158,9 +158,9 @@ fn tls_needs_both_files_and_an_issuer_that_says_so() {
 fn the_admin_key_is_refused_without_being_quoted() {
     for (value, fault) in [
         ("", "it is empty"),
-        ("short-secret", "has 12 characters; it must have 16"),
-        ("sixteen characters\n", "line break"),
-        (" sixteen characters", "space at an end"),
+        ("short-secret", "takes 128 bits"),
+        ("an admin key that is long\n", "line break"),
+        (" an admin key that is long", "space at an end"),
         ("sixteen\u{7}characters", "control character"),
     ] {
         let told = with_variables(&[("PORTCULLIS_ADMIN_KEY", value)]).unwrap_err().to_string();
@@ -197,15 +197,15 @@ fn the_master_key_is_32_bytes_in_base64url() {
 fn a_secret_may_stand_in_a_file_with_one_line_but_not_in_two_places() {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("admin.key");
-    fs::write(&file, "sixteen characters\n").unwrap();
+    fs::write(&file, "an admin key that is long\n").unwrap();
     let path = file.to_str().unwrap();
     let config = with_variables(&[("PORTCULLIS_ADMIN_KEY_FILE", path)]).unwrap();
-    assert_eq!(config.admin_key, Some(AdminSecret::parse("sixteen characters").unwrap()));
+    assert_eq!(config.admin_key, Some(AdminSecret::parse("an admin key that is long").unwrap()));
 
-    fs::write(&file, "sixteen characters\n\n").unwrap();
+    fs::write(&file, "an admin key that is long\n\n").unwrap();
     assert!(with_variables(&[("PORTCULLIS_ADMIN_KEY_FILE", path)]).is_err());
 
-    let both = [("PORTCULLIS_ADMIN_KEY_FILE", path), ("PORTCULLIS_ADMIN_KEY", "sixteen characters")];
+    let both = [("PORTCULLIS_ADMIN_KEY_FILE", path), ("PORTCULLIS_ADMIN_KEY", "an admin key that is long")];
     let told = with_variables(&both).unwrap_err().to_string();
     assert_eq!(told, "PORTCULLIS_ADMIN_KEY and PORTCULLIS_ADMIN_KEY_FILE are both set; keep one of them");
 }
@@ -236,7 +236,7 @@ fn a_key_of_the_file_that_does_not_exist_is_named() {
     let file = folder.path().join("portcullis.toml");
     for (content, expected) in [
         ("isuer = \"https://a.example\"", "`isuer`"),
-        ("admin_key = \"sixteen characters\"", "`admin_key`"),
+        ("admin_key = \"an admin key that is long\"", "`admin_key`"),
         ("[log]\nformat = \"json\"", "expected a text"),
         ("issuer = ", "TOML parse error"),
     ] {

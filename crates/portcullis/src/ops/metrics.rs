@@ -155,7 +155,7 @@ fn of_count(count: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use authz_core::{Limit, Refusal};
+    use authz_core::{Limit, NamedClient, Refusal};
     use oauth_types::ClientId;
 
     use super::*;
@@ -196,7 +196,7 @@ mod tests {
         let event = |n: u32| Event::Refused {
             endpoint: "token",
             refusal: Refusal::ClientUnknown,
-            client: ClientId::parse(&format!("cid_{n}")).ok(),
+            client: ClientId::parse(&format!("cid_{n}")).ok().map(NamedClient::Known),
             from: Some([192, 0, 2, 1].into()),
         };
         let lines = |text: &str| text.lines().count();

@@ -9,8 +9,10 @@ use store::{
     Store, StoreError,
 };
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::metrics::Metrics;
+use crate::telemetry::export;
 
 /// A store, and how long it takes.
 pub(crate) struct Timed<S> {
@@ -29,7 +31,7 @@ impl<S: Backend> Timed<S> {
         work: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         let began = Instant::now();
-        let done = work.await;
+        let done = work.instrument(export::stored(operation)).await;
         self.metrics.stored(operation, began.elapsed(), done.is_ok());
         done
     }

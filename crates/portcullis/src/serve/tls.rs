@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use zeroize::Zeroizing;
 
 /// How often it is looked whether the files have changed.
-const LOOKED_AT_EVERY: Duration = Duration::from_secs(30);
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
 
 /// Where a certificate and its key are, each as PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,31 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// What is wise to change, though it can be served: a key that everybody on the machine can read.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let open = is_read_by_all(&self.key);
+        open.then(|| {
+            format!(
+                "everybody on this machine can read {key}, and with it stand in for this server; take that away, by chmod o-r {key}",
+                key = self.key.display()
+            )
+        })
+    }
+}
+
+#[cfg(unix)]
+fn is_read_by_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_read_by_all(_: &Path) -> bool {
+    false
 }
 
 /// Why there is no TLS.
@@ -97,12 +122,12 @@ impl Tls {
         Ok(true)
     }
 
-    /// Looks every half a minute whether the files have changed, for as long as it is polled.
+    /// Looks every ten seconds whether the files have changed, for as long as it is polled.
     pub async fn keep_reading(&self) {
-        let mut half_minutes = interval(LOOKED_AT_EVERY);
-        half_minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = interval(LOOKED_AT_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            half_minutes.tick().await;
+            looks.tick().await;
             match self.read_again() {
                 Ok(true) => tracing::info!("the certificate has changed; new connections get it"),
                 Ok(false) => {}
@@ -233,6 +258,22 @@ mod tests {
         assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
         stop.send(()).unwrap();
         server.await.unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_everybody_can_read_is_warned_of() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = TempDir::new().unwrap();
+        let files = files_in(&folder);
+        assert_eq!(files.warning(), None);
+        fs::write(&files.key, "").unwrap();
+        for (mode, warned) in [(0o600, false), (0o640, false), (0o644, true), (0o604, true)] {
+            fs::set_permissions(&files.key, fs::Permissions::from_mode(mode)).unwrap();
+            let warning = files.warning();
+            assert_eq!(warning.is_some(), warned, "{mode:o}");
+            assert!(warning.is_none_or(|told| told.contains("chmod o-r") && told.contains("key.pem")));
+        }
     }
 
     #[test]

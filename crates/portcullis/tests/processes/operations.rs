@@ -1,10 +1,12 @@
 //! `portcullis backup`, `restore`, `check-config` and `completions`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Stdio;
 
 use testkit::redis_server::RedisServer;
 
-use crate::process::{ADMIN_KEY, MASTER_KEY, Process, run};
+use crate::process::{ADMIN_KEY, MASTER_KEY, Process, command, run};
 
 fn register(name: &str, settings: &[(&str, &str)]) {
     let arguments = format!("server create --name {name} --resource-url https://{name}.example");
@@ -38,6 +40,31 @@ fn a_backup_of_a_running_server_is_restored_when_it_has_stopped() {
     let _server = Process::start(&settings);
     let (_, listed, told) = run("server list", &settings);
     assert!(listed.contains("before.example") && !listed.contains("after.example"), "{listed}{told}");
+}
+
+/// The attack: to come back with what was ended after the backup was taken.
+#[test]
+fn a_backup_is_restored_with_all_that_it_brings_back_ended() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, file) = (home.path().join("data"), home.path().join("a.backup"));
+    let settings = [("PORTCULLIS_DATA", data.to_str().unwrap())];
+    let key_of = |said: &str| {
+        let line = said.lines().find_map(|line| line.trim().strip_prefix("export ADMIN_KEY="));
+        line.unwrap_or_else(|| panic!("no key in {said}")).to_owned()
+    };
+    let old = key_of(&Process::start(&settings).stop());
+    let (status, _, told) = run(&format!("backup {}", file.display()), &settings);
+    assert_eq!((status, told.as_str()), (0, ""));
+    let restore = format!("restore {} --replace --end-everything", file.display());
+    let (status, out, told) = run(&restore, &settings);
+    assert_eq!((status, told.as_str()), (0, ""), "{out}");
+    let new = key_of(&out);
+    let server = Process::start(&settings);
+    for (key, expected) in [(&old, 6), (&new, 0)] {
+        let with_key = [settings.as_slice(), &[("PORTCULLIS_ADMIN_KEY", key)]].concat();
+        assert_eq!(run("key list", &with_key).0, expected);
+    }
+    assert!(!server.stop().contains("ADMIN_KEY="), "no other one is made");
 }
 
 #[test]
@@ -102,7 +129,14 @@ fn check_config_shows_what_serve_would_read_and_changes_nothing() {
     let server = Process::start(&folder);
     checked("", &folder, 0, &["answers at http://127.0.0.1:", "is ready"]);
     server.stop();
+    let files = || {
+        let entries = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect::<BTreeMap<_, _>>()
+    };
+    let before = files();
     checked("", &folder, 0, &["the master key opens it", "--trusted-proxies names none"]);
+    assert!(files() == before, "something was written");
+    checked("", &[folder[0], ("PORTCULLIS_ADMIN_KEY", "a short one")], 2, &["takes 128 bits"]);
     let other = [folder.as_slice(), &[("PORTCULLIS_MASTER_KEY", MASTER_KEY)]].concat();
     checked("", &other, 1, &["the master key is not the one"]);
     std::fs::write(data.join("portcullis.db"), "text".repeat(2_000)).unwrap();
@@ -121,9 +155,49 @@ fn check_config_reaches_for_redis_and_shows_no_password() {
 }
 
 #[test]
+fn check_config_writes_nothing_to_redis() {
+    let redis = RedisServer::start();
+    let settings = [("PORTCULLIS_STORE", &*redis.url()), ("PORTCULLIS_MASTER_KEY", MASTER_KEY)]
+        .map(|(name, value)| (name, value.to_owned()));
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    checked("", &settings, 0, &["no server has used it yet"]);
+    assert_eq!(redis.ask(&["DBSIZE"]), "0");
+    Process::on_redis(&redis.url()).stop();
+    let before = redis.ask(&["INFO", "commandstats"]);
+    checked("", &settings, 0, &["the master key opens it"]);
+    let after = redis.ask(&["INFO", "commandstats"]);
+    let writes = |said: &str| {
+        // Those within scripts as well.
+        let writing =
+            ["set", "del", "zadd", "zrem", "zremrangebyscore", "hset", "expire", "pexpire", "pexpireat"];
+        let of = |line: &&str| {
+            line.strip_prefix("cmdstat_")
+                .and_then(|rest| rest.split_once(':'))
+                .is_some_and(|(name, _)| writing.contains(&name))
+        };
+        let calls = |line: &str| line.split(',').next().unwrap_or_default().to_owned();
+        said.lines().filter(of).map(calls).collect::<Vec<_>>()
+    };
+    assert_eq!(writes(&before), writes(&after));
+}
+
+#[test]
 fn shells_complete_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let (status, out, told) = run(&format!("completions {shell}"), &[]);
         assert!(status == 0 && out.contains("check-config") && out.contains("rotate-key"), "{told}");
+    }
+}
+
+/// Who reads has seen enough: that is no error to tell of.
+#[test]
+fn what_nobody_reads_any_more_ends_silently() {
+    for arguments in ["completions bash", "--help", "check-config"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = command(arguments, &[("PORTCULLIS_STORE", "memory")]);
+        let ended = command.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!((ended.status.code(), told.as_str()), (Some(141), ""), "{arguments}");
     }
 }

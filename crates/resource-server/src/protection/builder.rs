@@ -16,13 +16,15 @@ use crate::cors::Cors;
 use crate::metadata::{AuthorizationServers, Documents, Legacy};
 use crate::origin::{Host, Origin};
 use crate::scopes::Hierarchy;
+use crate::step_up::Demanded;
 use crate::tools::Tools;
-use crate::{ConfigError, LegacyMetadata, Verify};
+use crate::{ConfigError, LegacyMetadata, StepUp, Verify};
 
 /// A protection in the making. Whatever is wrong is said by [`build`](Self::build).
 pub struct ProtectionBuilder {
     verify: Arc<dyn Verify>,
     required: Scope,
+    step_up: Demanded,
     tools: Tools,
     implications: Vec<(Scope, Scope)>,
     optional: bool,
@@ -50,6 +52,7 @@ impl ProtectionBuilder {
         Self {
             verify,
             required: Scope::empty(),
+            step_up: Demanded::default(),
             tools: Tools::default(),
             implications: Vec::new(),
             optional: false,
@@ -88,6 +91,20 @@ impl ProtectionBuilder {
     pub fn require_for_tool(self, tool: &str, scopes: &str) -> Self {
         let both = named(tool).and_then(|tool| Ok((tool, demanded(scopes)?)));
         self.with(both, |this, (tool, scopes)| this.tools.need(tool, &scopes))
+    }
+
+    /// The person behind every token must have proved who they are like this (RFC 9470); again demands both.
+    #[must_use]
+    pub fn require_step_up(self, step_up: &StepUp) -> Self {
+        self.with(step_up.demanded(), |this, demanded| this.step_up = this.step_up.and(&demanded))
+    }
+
+    /// The person who lets `tool` be called must have proved who they are like this, too. Bodies are read for it, as for
+    /// [`require_for_tool`](Self::require_for_tool), beside which it can stand.
+    #[must_use]
+    pub fn require_step_up_for_tool(self, tool: &str, step_up: &StepUp) -> Self {
+        let both = named(tool).and_then(|tool| Ok((tool, step_up.demanded()?)));
+        self.with(both, |this, (tool, demanded)| this.tools.step_up(tool, &demanded))
     }
 
     /// A `tools/call` of `tool` needs nothing beyond what [every token](Self::require) needs: the exception from
@@ -261,6 +278,10 @@ impl ProtectionBuilder {
         if let Some(tool) = self.tools.contradiction() {
             return Err(ConfigError::OpenTool { tool: tool.to_owned() });
         }
+        let impossible = || self.step_up.is_impossible().then_some("every token");
+        if let Some(of) = self.tools.impossible(&self.step_up).or_else(impossible) {
+            return Err(ConfigError::StepUpImpossible { of: of.to_owned() });
+        }
         let verify = Arc::clone(&self.verify);
         let servers = match self.authorization_servers.take() {
             Some(chosen) => AuthorizationServers::only(verify, chosen)?,
@@ -307,7 +328,8 @@ impl ProtectionBuilder {
             answers,
             documents: Arc::new(documents),
         };
-        Protection(Arc::new(Gate::new(Arc::new(common), Scope::empty(), self.required)))
+        let gate = Gate::new(Arc::new(common), Scope::empty(), self.required);
+        Protection(Arc::new(Gate { step_up: self.step_up, ..gate }))
     }
 
     /// Does it, or keeps the first fault for [`build`](Self::build).

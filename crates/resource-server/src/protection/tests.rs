@@ -4,11 +4,13 @@ mod answers;
 mod optional;
 mod origins;
 mod passing;
+mod step_up;
 mod tools;
 
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use ambient::Time;
 use async_trait::async_trait;
 use http::Request;
 use oauth_types::{Challenge, Issuer};

@@ -12,7 +12,7 @@ fn tools() -> Tools {
 }
 
 fn needed(body: &str) -> Result<String, Unreadable> {
-    tools().needed_by(body.as_bytes()).map(|scope| scope.to_string())
+    tools().needed_by(body.as_bytes()).map(|needs| needs.scope.to_string())
 }
 
 const DELETE: &str =
@@ -141,7 +141,7 @@ fn whatever_is_not_named_needs_what_the_others_need() {
         (call(""), "admin"),
         (r#"{"method":"ping"}"#.into(), ""),
     ] {
-        assert_eq!(tools.needed_by(body.as_bytes()).unwrap().to_string(), scope, "{body}");
+        assert_eq!(tools.needed_by(body.as_bytes()).unwrap().scope.to_string(), scope, "{body}");
     }
     let mut others = Tools::default();
     assert!(others.is_empty());

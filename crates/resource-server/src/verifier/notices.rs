@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use ambient::Time;
+use ambient::{Complaints, Time};
 use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::Unavailable;
 
-/// For how many seconds a code is not told again.
-const QUIET: i64 = 60;
 /// What others say is told in this length at most.
 const LONGEST: usize = 300;
 
 /// When which code was told.
 #[derive(Debug, Default)]
-pub(crate) struct Notices(Mutex<BTreeMap<&'static str, Time>>);
+pub(crate) struct Notices(Mutex<BTreeMap<&'static str, Complaints>>);
 
 impl Notices {
     /// Nobody can tell whether tokens are good.
@@ -75,12 +73,7 @@ impl Notices {
     }
 
     fn is_due(&self, code: &'static str, now: Time) -> bool {
-        let mut told = self.0.lock();
-        let quiet = told.get(code).is_some_and(|at| *at <= now && now < at.plus(QUIET));
-        if !quiet {
-            told.insert(code, now);
-        }
-        !quiet
+        self.0.lock().entry(code).or_default().are_due(now)
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Changes, Claim, ClaimKind, Claimed, Commit, Digest, Found, Kind, Mark, PersonId, Record, Store,
+    Changes, Claim, ClaimKind, Claimed, Commit, Digest, Epoch, Found, Kind, Mark, PersonId, Record, Store,
     StoreError,
 };
 
@@ -28,6 +28,13 @@ pub struct Account {
     /// What else they prove who they are by.
     #[serde(default, skip_serializing_if = "SecondFactors::is_empty")]
     pub factors: SecondFactors,
+    /// Drawn anew to shut out whoever came in so far: a session lives, and may change what opens the account, only while the epoch that
+    /// it copied is the current one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// How many times a password was set by a link that was mailed. A link is worth nothing after another one was used.
+    #[serde(default)]
+    pub resets: u32,
     /// When they signed up.
     pub registered: Time,
 }
@@ -250,6 +257,8 @@ mod tests {
             email_verified: false,
             password: None,
             factors: SecondFactors::default(),
+            epoch: None,
+            resets: 0,
             registered: Time(registered),
         }
     }

@@ -1,4 +1,4 @@
-//! A key of an administrator.
+//! The keys of administrators.
 
 use ambient::Time;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,37 @@ impl AdminKey {
     }
 }
 
+/// All keys that open the administration, those that were withdrawn as well.
+///
+/// They are one record: a look-up is one read that no list can mislead, no two have one name, and of those that write the last cannot
+/// be withdrawn by two who each leave it to the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdminKeys {
+    /// They, in the order in which they were made.
+    pub keys: Vec<AdminKey>,
+}
+
+impl AdminKeys {
+    /// The id of the only one.
+    pub const ID: &str = "all";
+
+    /// The key of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&AdminKey> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+impl Record for AdminKeys {
+    const KIND: Kind = Kind::AdminKeys;
+    const SCHEMA: u32 = 1;
+
+    fn id(&self) -> String {
+        Self::ID.to_owned()
+    }
+}
+
+/// As keys were stored before they were [`AdminKeys`]: each a record of its own.
 impl Record for AdminKey {
     const KIND: Kind = Kind::AdminKey;
     const SCHEMA: u32 = 1;

@@ -1,7 +1,7 @@
 //! One authorization, for its whole life.
 
 use ambient::Time;
-use oauth_types::{ClientId, RedirectUri, Resource, Scope};
+use oauth_types::{Acr, ClientId, RedirectUri, Resource, Scope};
 use pkce::Challenge;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,12 @@ pub struct Request {
     /// Echoed byte for byte (RFC 6749 section 4.1.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// `acr_values`, for whoever takes the place of the person who is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr_values: Vec<Acr>,
+    /// `max_age`, in seconds, for the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<i64>,
 }
 
 /// The protected resource that a grant is for (RFC 8707): one grant, one resource.
@@ -104,6 +110,9 @@ pub struct Party {
     pub session: SessionId,
     /// When the person last proved who they are.
     pub auth_time: Time,
+    /// How they did (`acr`), if whoever asked them says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<Acr>,
 }
 
 /// See [`Stage::Requested`].
@@ -134,9 +143,13 @@ pub struct Coded {
     pub expires: Time,
     /// Until when a new code may be fetched.
     pub until: Time,
-    /// The remembered consent that stood in for asking: the id of a [`Consent`](crate::Consent).
+    /// What stood in for asking: the id of a remembered [`Consent`](crate::Consent), or of the one that there is not, if
+    /// [`waived`](Self::waived).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remembered: Option<String>,
+    /// Whether it was the operator who stood in for asking, which counts as long as the person has not said otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waived: bool,
 }
 
 /// See [`Stage::Live`].

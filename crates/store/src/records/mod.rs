@@ -172,7 +172,7 @@ mod tests {
             r#"{"person":"usr_1","name":"Ada","email":"ada@example.com","email_verified":false,"password":"$argon2id$","registered":7}"#,
         );
         assert_eq!(account.password.as_deref(), Some("$argon2id$"));
-        assert!(account.factors.is_empty());
+        assert!(account.factors.is_empty() && account.epoch.is_none());
         let digest = crate::Digest::of(b"x");
         let key: crate::AdminKey = reads(&format!(r#"{{"name":"first","digest":"{digest}","made":7}}"#));
         assert_eq!(key, crate::AdminKey::new("first", digest, Time(7)));
@@ -180,7 +180,9 @@ mod tests {
         let session: crate::Session = reads(&format!(
             r#"{{"id":"{id}","digest":"{digest}","person":"usr_1","auth_time":7,"amr":["pwd"],"expires":9}}"#
         ));
-        assert!(session.device.is_unknown() && session.final_end.is_none());
+        assert!(
+            session.device.is_unknown() && session.final_end.is_none() && session.account_epoch.is_none()
+        );
         let id = crate::ServerId::new([1; 16]);
         let server: crate::Server = reads(&format!(
             r#"{{"id":"{id}","name":"S","resource":"https://mcp.example.com/mcp","scopes":[{{"name":"a"}}],"keys":["{digest}"],"userinfo":"full","status":"active","registered":7}}"#

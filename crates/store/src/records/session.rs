@@ -17,6 +17,9 @@ pub struct Session {
     /// The person's epoch when they logged in: "end everything of mine" ends the session too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
+    /// Their account's epoch when they logged in: what shuts out whoever came in so far ends the session too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_epoch: Option<Epoch>,
     /// When they proved who they are.
     pub auth_time: Time,
     /// By what (RFC 8176), such as `pwd`.

@@ -1,5 +1,7 @@
 //! A link that was mailed, and an invitation.
 
+use std::fmt;
+
 use ambient::Time;
 use serde::{Deserialize, Serialize};
 
@@ -37,10 +39,28 @@ pub enum Purpose {
         /// The address, normalised: the link was sent to it.
         email: String,
     },
+    /// To make the account of somebody who has signed up, once they show that the address is theirs: before, there is none.
+    SignUp(NewAccount),
     /// To set a new password.
     ResetPassword {
         /// Whose.
         person: PersonId,
+        /// The address, normalised, that the link was sent to, and that the account must still have. A ticket without one is worth
+        /// nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        email: Option<String>,
+        /// [`Account::resets`](crate::Account::resets) when it was made.
+        #[serde(default)]
+        resets: u32,
+    },
+    /// To take back what opens an account since a change that its owner did not make.
+    TakeBack {
+        /// Whose.
+        person: PersonId,
+        /// The address, normalised, that the letter went to.
+        email: String,
+        /// When the change was made.
+        since: Time,
     },
     /// To make an account where not everybody may.
     Invitation {
@@ -49,7 +69,43 @@ pub enum Purpose {
         email: Option<String>,
         /// Who invited: the name of an administrator's key.
         by: String,
+        /// Whether it was mailed to that address, and shown to nobody: then its holder reads what arrives there.
+        #[serde(default)]
+        mailed: bool,
     },
+}
+
+/// What somebody typed who signed up.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewAccount {
+    /// The address, normalised: the link was sent to it.
+    pub email: String,
+    /// What they are called.
+    pub name: String,
+    /// The password, hashed, in PHC form: who opens the link must know it. `None` once the link was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// The invitation that it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<TicketId>,
+}
+
+impl Ticket {
+    /// The same, used: it keeps no password.
+    #[must_use]
+    pub fn used_at(&self, now: Time) -> Self {
+        let mut used = Self { used: Some(now), ..self.clone() };
+        if let Purpose::SignUp(new) = &mut used.purpose {
+            new.password = None;
+        }
+        used
+    }
+}
+
+impl fmt::Debug for NewAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewAccount").field("invitation", &self.invitation).finish_non_exhaustive()
+    }
 }
 
 impl Record for Ticket {
@@ -66,11 +122,62 @@ impl Record for Ticket {
 
     fn links(&self) -> Links {
         let person = match &self.purpose {
-            Purpose::VerifyEmail { person, .. } | Purpose::ResetPassword { person } => {
-                Some(person.to_string())
-            }
-            Purpose::Invitation { .. } => None,
+            Purpose::VerifyEmail { person, .. }
+            | Purpose::ResetPassword { person, .. }
+            | Purpose::TakeBack { person, .. } => Some(person.to_string()),
+            Purpose::SignUp(_) | Purpose::Invitation { .. } => None,
         };
         Links { person, ..Links::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_of_an_earlier_version_is_read() {
+        for (purpose, read) in [
+            (
+                r#"{"reset_password":{"person":"usr_ada"}}"#,
+                Purpose::ResetPassword {
+                    person: PersonId::parse("usr_ada").unwrap(),
+                    email: None,
+                    resets: 0,
+                },
+            ),
+            (
+                r#"{"invitation":{"email":"ada@example.com","by":"operator"}}"#,
+                Purpose::Invitation {
+                    email: Some("ada@example.com".to_owned()),
+                    by: "operator".to_owned(),
+                    mailed: false,
+                },
+            ),
+        ] {
+            assert_eq!(serde_json::from_str::<Purpose>(purpose).unwrap(), read);
+        }
+    }
+
+    #[test]
+    fn a_sign_up_that_was_used_keeps_no_password_and_the_log_sees_nothing_of_it() {
+        let new = NewAccount {
+            email: "ada@example.com".to_owned(),
+            name: "Ada".to_owned(),
+            password: Some("$argon2id$".to_owned()),
+            invitation: None,
+        };
+        let ticket = Ticket {
+            id: TicketId::new([1; 16]),
+            digest: Digest::of(b"x"),
+            purpose: Purpose::SignUp(new),
+            made: Time(0),
+            until: Time(86_400),
+            used: None,
+        };
+        assert!(!format!("{ticket:?}").contains("argon2") && !format!("{ticket:?}").contains("example"));
+        let used = ticket.used_at(Time(5));
+        assert_eq!(used.used, Some(Time(5)));
+        assert!(!used.encode().contains("argon2"));
     }
 }

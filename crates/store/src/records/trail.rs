@@ -1,6 +1,7 @@
 //! What happened, for those who must know later.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use ambient::Time;
@@ -14,7 +15,7 @@ use crate::{GrantId, Kind, PersonId, Record, ServerId};
 /// It is written after what it tells of, in pieces, and never in the commit of a grant: a crash may lose the last second.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trail {
-    /// Orders the pieces by time; see [`Trail::id_at`].
+    /// Orders the pieces by when they were written; see [`Trail::id_at`].
     pub id: String,
     /// What happened, oldest first; at least one.
     pub entries: Vec<Entry>,
@@ -70,10 +71,77 @@ pub enum Outcome {
 }
 
 impl Trail {
-    /// The id of a piece whose first entry is of `at`: its seconds, written so that texts sort as times do, and something random.
+    /// The id of a piece that is written at `at`: its seconds, so that ids sort as pieces are written, and something random. What
+    /// waited for the store has the id of when it was written, and so is behind what was seen before.
     #[must_use]
     pub fn id_at(at: Time, drawn: [u8; 8]) -> String {
-        format!("{:020}-{:016x}", at.0.max(0), u64::from_be_bytes(drawn))
+        TrailPlace::new(at, u64::from_be_bytes(drawn)).to_string()
+    }
+}
+
+/// A place in the order of pieces: seconds, and 64 bits of what is random in an id. Not each has a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrailPlace(u128);
+
+impl TrailPlace {
+    /// How many places a second has.
+    pub const SECOND: u128 = 1 << 64;
+    /// Before all pieces.
+    pub const FIRST: Self = Self(0);
+
+    const fn new(at: Time, within: u64) -> Self {
+        let seconds = if at.0 > 0 { at.0.unsigned_abs() } else { 0 };
+        Self(seconds as u128 * Self::SECOND + within as u128)
+    }
+
+    /// The first of a second.
+    #[must_use]
+    pub const fn first_of(at: Time) -> Self {
+        Self::new(at, 0)
+    }
+
+    /// That of a piece.
+    #[must_use]
+    pub fn of(id: &str) -> Option<Self> {
+        let (seconds, within) = id.split_once('-')?;
+        let digits = seconds.len() == 20 && seconds.bytes().all(|byte| byte.is_ascii_digit());
+        let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if !digits || within.len() != 16 || !within.bytes().all(lower) {
+            return None;
+        }
+        let (seconds, within) = (seconds.parse().ok()?, u64::from_str_radix(within, 16).ok()?);
+        Some(Self::new(Time(seconds), within))
+    }
+
+    /// Its second.
+    #[must_use]
+    pub fn at(self) -> Time {
+        Time(i64::try_from(self.0 / Self::SECOND).unwrap_or(i64::MAX))
+    }
+
+    /// So many places before.
+    #[must_use]
+    pub const fn before(self, places: u128) -> Self {
+        Self(self.0.saturating_sub(places))
+    }
+
+    /// The next place.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// How many places there are from `earlier` up to this one.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> u128 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// As the id of a piece.
+impl fmt::Display for TrailPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:020}-{:016x}", self.0 / Self::SECOND, self.0 % Self::SECOND)
     }
 }
 
@@ -99,5 +167,20 @@ mod tests {
         let ids = [9, 10, 1_800_000_000, 99_999_999_999].map(|at| Trail::id_at(Time(at), [0xff; 8]));
         assert!(ids.is_sorted(), "{ids:?}");
         assert_eq!(ids[0].len(), 37);
+        for id in ids {
+            assert_eq!(TrailPlace::of(&id).map(|number| number.to_string()), Some(id));
+        }
+        let (first, second) = (TrailPlace::first_of(Time(9)), TrailPlace::first_of(Time(10)));
+        assert_eq!(
+            (second.before(TrailPlace::SECOND), second.since(first), second.before(1).at()),
+            (first, TrailPlace::SECOND, Time(9))
+        );
+        assert_eq!(TrailPlace::first_of(Time(i64::MIN)), first.before(u128::MAX));
+        assert_eq!(first.before(1).next(), first);
+        for wrong in
+            ["", "1-1", "00000000000000000009-FFFFFFFFFFFFFFFF", "99999999999999999999-0000000000000000"]
+        {
+            assert_eq!(TrailPlace::of(wrong), None, "{wrong}");
+        }
     }
 }

@@ -48,16 +48,8 @@ pub(super) async fn kind(wire: &Wire) -> Result<(), Fault> {
 
 /// Refuses keys of a newer version; says ours where there is none.
 pub(super) async fn layout(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
-    let said_now = match wire.ask(said(keys)).await {
-        Err(Fault::Driver(error))
-            if wire.keeps_order() && error.kind() == ErrorKind::Server(ServerErrorKind::Moved) =>
-        {
-            return Err(Fault::Clustered);
-        }
-        answer => answer?,
-    };
     // A full server can be read, and must not keep a process from starting.
-    if known(said_now)? {
+    if is_said(wire, keys).await? {
         return Ok(());
     }
     let mut say = redis::cmd("SET");
@@ -65,6 +57,25 @@ pub(super) async fn layout(wire: &Wire, keys: &Keys) -> Result<(), Fault> {
     wire.ask(say).await?;
     known(wire.ask(said(keys)).await?)?;
     Ok(())
+}
+
+/// Refuses what cannot be trusted with records, by what it says and without writing.
+pub(super) async fn looked_at(wire: &Wire, keys: &Keys, now: Time) -> Result<(), Fault> {
+    is_said(wire, keys).await?;
+    fit(wire, now).await?;
+    if wire.keeps_order() { Ok(()) } else { serves_all_slots(wire).await }
+}
+
+/// Whether the version of the keys is said; refuses one that is newer.
+async fn is_said(wire: &Wire, keys: &Keys) -> Result<bool, Fault> {
+    match wire.ask(said(keys)).await {
+        Err(Fault::Driver(error))
+            if wire.keeps_order() && error.kind() == ErrorKind::Server(ServerErrorKind::Moved) =>
+        {
+            Err(Fault::Clustered)
+        }
+        answer => known(answer?),
+    }
 }
 
 /// Refuses servers that would not keep a record as long as they are told to.

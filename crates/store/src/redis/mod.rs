@@ -78,6 +78,24 @@ impl Redis {
         }
         Ok(Self { wire: Arc::new(wire), keys: Arc::new(keys), remembered: Remembered::default(), clock })
     }
+
+    /// The same for whoever looks whether it can be used: nothing is written, no probe either. So a server that refuses writes, because
+    /// it is full or a replica, is not found out.
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](Self::open); and whatever keeps it from being trusted with records now.
+    pub async fn look_at(
+        url: &RedisUrl,
+        options: RedisOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let keys = Keys::under(&options.prefix)?;
+        let wire = Wire::open(url, &options, &keys).await?;
+        health::kind(&wire).await?;
+        health::looked_at(&wire, &keys, clock.now()).await?;
+        Ok(Self { wire: Arc::new(wire), keys: Arc::new(keys), remembered: Remembered::default(), clock })
+    }
 }
 
 impl fmt::Debug for Redis {

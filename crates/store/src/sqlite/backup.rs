@@ -40,14 +40,17 @@ impl Sqlite {
     ///
     /// As of [`copy_file`](Self::copy_file).
     pub fn check_file(path: &Path) -> Result<(), StoreError> {
-        let connection = to_read(path)?;
-        let found: String =
-            connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0)).map_err(Fault::Sqlite)?;
-        if found == "ok" { Ok(()) } else { Err(Fault::Broken(found).into()) }
+        Ok(read_through(&to_read(path)?)?)
     }
 }
 
-fn to_read(path: &Path) -> Result<Connection, Fault> {
+/// Reads it from end to end.
+pub(super) fn read_through(connection: &Connection) -> Result<(), Fault> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(Fault::Broken(found)) }
+}
+
+pub(super) fn to_read(path: &Path) -> Result<Connection, Fault> {
     let access = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, access)?;
     connection.busy_timeout(PATIENCE)?;
@@ -75,6 +78,46 @@ mod tests {
         // Stopped as well.
         Sqlite::copy_file(&path, &folder.path().join("another.db")).unwrap();
         Sqlite::open(&copy).unwrap();
+    }
+
+    /// The attack: who can write a backup adds what acts on everything that is written after it was restored.
+    #[test]
+    fn a_database_with_anything_else_in_it_is_neither_copied_nor_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("copy.db");
+        for (number, (sql, told)) in [
+            ("CREATE TRIGGER keep AFTER INSERT ON records BEGIN DELETE FROM claims; END", "trigger"),
+            ("CREATE TABLE more (a)", "table"),
+            ("CREATE VIEW more AS SELECT * FROM records", "view"),
+            ("CREATE UNIQUE INDEX more ON records (id)", "index"),
+            ("DROP TABLE probes; CREATE TABLE probes (one)", "table"),
+            ("DROP INDEX records_client", "another program"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let path = folder.path().join(format!("{number}.db"));
+            drop(Sqlite::open(&path).unwrap());
+            Sqlite::check_file(&path).unwrap();
+            Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+            for refused in [Sqlite::copy_file(&path, &copy), Sqlite::open(&path).map(drop)] {
+                let told_of = std::error::Error::source(&refused.unwrap_err()).unwrap().to_string();
+                assert!(told_of.contains(told), "{sql}: {told_of}");
+            }
+            assert!(!copy.exists());
+        }
+        let path = folder.path().join("named.db");
+        drop(Sqlite::open(&path).unwrap());
+        let hidden = "CREATE TRIGGER keep AFTER INSERT ON records BEGIN DELETE FROM claims; END;
+            PRAGMA writable_schema = ON;
+            UPDATE sqlite_schema SET name = 'sqlite_stat1' WHERE name = 'keep'";
+        Connection::open(&path).unwrap().execute_batch(hidden).unwrap();
+        assert!(Sqlite::copy_file(&path, &copy).is_err() && !copy.exists());
+        // What SQLite makes for itself is no harm.
+        let path = folder.path().join("analyzed.db");
+        drop(Sqlite::open(&path).unwrap());
+        Connection::open(&path).unwrap().execute_batch("ANALYZE").unwrap();
+        Sqlite::copy_file(&path, &copy).unwrap();
     }
 
     #[test]

@@ -20,8 +20,12 @@ pub(super) enum Fault {
     Another,
     #[error("the file belongs to another program")]
     Foreign,
+    #[error("the file has a {kind} that this program did not make: {name}")]
+    Strange { kind: String, name: String },
     #[error("the file system allows no write-ahead log")]
     NoLog,
+    #[error("the database is looked at, and not changed")]
+    Untouched,
     #[error("the writer has stopped")]
     Stopped,
     #[error("the tables are of a newer version")]
@@ -43,8 +47,10 @@ impl Fault {
             | Self::Moved
             | Self::Another
             | Self::Foreign
+            | Self::Strange { .. }
             | Self::NoLog
             | Self::Broken(_)
+            | Self::Untouched
             | Self::Stopped => StoreError::unavailable(Arc::clone(self)),
         }
     }
@@ -62,8 +68,10 @@ impl Fault {
             | Self::Moved
             | Self::Another
             | Self::Foreign
+            | Self::Strange { .. }
             | Self::NoLog
             | Self::Broken(_)
+            | Self::Untouched
             | Self::Stopped
             | Self::Newer { .. } => false,
         }

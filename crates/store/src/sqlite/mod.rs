@@ -8,6 +8,7 @@ mod backup;
 mod connection;
 mod fault;
 mod file;
+mod look;
 mod readers;
 mod rows;
 mod schema;
@@ -24,6 +25,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use self::fault::Fault;
+pub use self::look::SqliteLook;
 use self::readers::Readers;
 use self::work::{Probe, Released, Swept};
 use self::writer::{Job, Writer};

@@ -69,13 +69,54 @@ impl Instance {
 }
 
 /// Refuses, before anything is changed, what is not ours or not yet ours.
+///
+/// The attack: a backup with a trigger or a view of somebody else's, which would act on what this program writes later.
 pub(super) fn refuse_foreign(connection: &Connection) -> Result<(), Fault> {
     let application: u32 = pragma(connection, "application_id")?;
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
-    match (application, tables) {
-        (APPLICATION, _) | (0, 0) => newer(version(connection)?),
-        _ => Err(Fault::Foreign),
+    let found = objects(connection)?;
+    match (application, found.is_empty()) {
+        (APPLICATION, false) => {}
+        (0, true) => return newer(version(connection)?),
+        _ => return Err(Fault::Foreign),
     }
+    let version = version(connection)?;
+    newer(version)?;
+    let own = expected(version)?;
+    match found.iter().find(|object| !own.contains(object)) {
+        Some(Object { kind, name, .. }) => Err(Fault::Strange { kind: kind.clone(), name: name.clone() }),
+        None if found.len() < own.len() => Err(Fault::Foreign),
+        None => Ok(()),
+    }
+}
+
+/// What a database holds, as it was written: a table, an index, a view or a trigger.
+#[derive(PartialEq, Eq)]
+struct Object {
+    kind: String,
+    name: String,
+    table: String,
+    sql: String,
+}
+
+/// All of them but what SQLite makes for itself: the indexes of primary keys, and statistics. A name alone proves nothing, since
+/// whoever writes the file can give any.
+fn objects(connection: &Connection) -> Result<Vec<Object>, Fault> {
+    let all = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema
+        WHERE NOT (type = 'index' AND sql IS NULL) AND NOT (type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4'))";
+    let mut statement = connection.prepare(all)?;
+    let objects = statement.query_map((), |row| {
+        Ok(Object { kind: row.get(0)?, name: row.get(1)?, table: row.get(2)?, sql: row.get(3)? })
+    })?;
+    Ok(objects.collect::<Result<_, _>>()?)
+}
+
+/// What a database of this version holds, made anew in memory.
+fn expected(version: u32) -> Result<Vec<Object>, Fault> {
+    let fresh = Connection::open_in_memory()?;
+    for step in STEPS.iter().take(usize::try_from(version).unwrap_or(usize::MAX)) {
+        fresh.execute_batch(step)?;
+    }
+    objects(&fresh)
 }
 
 /// Whether there is nothing in it yet.

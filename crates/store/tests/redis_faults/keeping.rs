@@ -17,6 +17,7 @@ fn session(n: u8, expires: i64) -> store::Changes {
         id: store::SessionId::new([n; 16]),
         person: store::PersonId::parse("p").unwrap(),
         epoch: None,
+        account_epoch: None,
         digest: store::Digest::of(b"cookie"),
         auth_time: Time(1),
         amr: Vec::new(),

@@ -142,6 +142,7 @@ fn a_parameter_that_is_wrong_is_told_to_the_client() {
         ("state", Some(long.as_str()), Refusal::StateTooLong),
         ("max_age", Some("soon"), Refusal::ParameterMalformed),
         ("max_age", Some("-1"), Refusal::ParameterMalformed),
+        ("acr_values", Some("mfa+%22"), Refusal::ParameterMalformed),
         ("prompt", Some("none+login"), Refusal::ParameterMalformed),
         ("prompt", Some("consent+none"), Refusal::ParameterMalformed),
         ("scope", Some("read&scope=write"), Refusal::ParameterRepeated),
@@ -167,6 +168,37 @@ fn what_a_request_may_also_say() {
     }
     let (asked, form) = parse(&with("max_age", Some("300")));
     assert_eq!(check(&asked, &form).unwrap().max_age, Some(300));
+    let (asked, form) = parse(&with("acr_values", Some("phr+mfa")));
+    assert_eq!(Acr::join(&check(&asked, &form).unwrap().acr_values), "phr mfa");
+}
+
+/// Whoever drives the browser must not lose what the client demands on the way through the log-in, nor log in for ever.
+#[test]
+fn what_a_log_in_was_asked_for_is_asked_for_afterwards_in_a_way_that_it_meets() {
+    for (prompt, max_age, afterwards) in [
+        (None, None, None),
+        (None, Some("600"), Some(600)),
+        (None, Some("0"), Some(300)),
+        (Some("login"), None, Some(300)),
+        (Some("login"), Some("0"), Some(300)),
+        (Some("login"), Some("600"), Some(300)),
+        (Some("select_account"), Some("60"), Some(60)),
+        (Some("consent"), Some("60"), Some(60)),
+    ] {
+        let asked = AuthorizationRequest {
+            prompt: prompt.map(str::to_owned),
+            max_age: max_age.map(str::to_owned),
+            acr_values: Some("mfa".to_owned()),
+            ..asked()
+        };
+        let form = Form::parse(asked.to_query().as_bytes()).unwrap();
+        let checked = check(&asked, &form).unwrap();
+        assert_eq!(checked.max_age_afterwards(), afterwards, "{prompt:?} {max_age:?}");
+        // Whoever takes the place of the person who is asked must meet it, too.
+        let redirectable = receive(&asked, Some(&client()), &issuer()).unwrap();
+        let stored = request(&asked, &redirectable, &checked, scope("read"), &server());
+        assert_eq!((stored.max_age, Acr::join(&stored.acr_values).as_str()), (afterwards, "mfa"));
+    }
 }
 
 fn consent(text: &str, withdrawn: Option<Time>) -> Consent {
@@ -212,15 +244,19 @@ fn a_first_party_client_is_waved_through_only_where_it_may() {
     let foreign = Client { first_party: false, ..own.clone() };
     let strict = Policy { ask_for_first_party: true, ..Policy::default() };
     let lax = Policy::default();
-    for (what, client, uri, prompt, policy, waived) in [
-        ("the operator's own", &own, CALLBACK, Prompt::default(), &lax, true),
-        ("silently", &own, CALLBACK, Prompt { none: true, ..Prompt::default() }, &lax, true),
-        ("vouched for", &foreign, CALLBACK, Prompt::default(), &lax, false),
-        ("nobody vouches", &dubious, CALLBACK, Prompt::default(), &lax, false),
-        ("the policy asks", &own, CALLBACK, Prompt::default(), &strict, false),
-        ("prompt=consent", &own, CALLBACK, asks_again, &lax, false),
-        ("loopback", &own, "http://127.0.0.1/cb", Prompt::default(), &lax, false),
-        ("a private-use scheme", &own, "com.example.app:/cb", Prompt::default(), &lax, false),
+    // A person has had their say: it was taken back, or a part of it was.
+    let (withdrawn, less) = (consent("read write", Some(NOW)), consent("read", None));
+    for (what, client, uri, known, prompt, policy, waived) in [
+        ("the operator's own", &own, CALLBACK, None, Prompt::default(), &lax, true),
+        ("silently", &own, CALLBACK, None, Prompt { none: true, ..Prompt::default() }, &lax, true),
+        ("vouched for", &foreign, CALLBACK, None, Prompt::default(), &lax, false),
+        ("nobody vouches", &dubious, CALLBACK, None, Prompt::default(), &lax, false),
+        ("the policy asks", &own, CALLBACK, None, Prompt::default(), &strict, false),
+        ("prompt=consent", &own, CALLBACK, None, asks_again, &lax, false),
+        ("loopback", &own, "http://127.0.0.1/cb", None, Prompt::default(), &lax, false),
+        ("a private-use scheme", &own, "com.example.app:/cb", None, Prompt::default(), &lax, false),
+        ("disconnected", &own, CALLBACK, Some(&withdrawn), Prompt::default(), &lax, false),
+        ("narrowed", &own, CALLBACK, Some(&less), Prompt::default(), &lax, false),
     ] {
         let room = Room::new();
         let client = Client { redirect_uris: vec![RedirectUri::parse(uri).unwrap()], ..client.clone() };
@@ -230,7 +266,7 @@ fn a_first_party_client_is_waved_through_only_where_it_may() {
         let redirectable = receive(&asked, Some(&client), &issuer()).unwrap();
         let request = request(&asked, &redirectable, &checked, scope("read write"), &server());
         let who = ada();
-        let present = Present { who: &who, standing: Standing::default(), known: None };
+        let present = Present { who: &who, standing: Standing::default(), known };
         let setting = Setting { policy, ..room.setting() };
         let decided = room.weigh(enter(request, &client, present, prompt, setting, &drawn(1)));
         let (let_in, told) = (matches!(decided.outcome, Ok(Entered::Code(_))), decided.events.as_slice());
@@ -313,7 +349,7 @@ fn a_grant_remembers_who_stood_behind_it() {
     let grant = decided.after.unwrap().record;
     let party = grant.party().unwrap();
     assert_eq!((party.person_epoch, party.client_epoch), (standing.epoch, None));
-    assert_eq!((party.session, party.auth_time), (ada().session, NOW));
+    assert_eq!((party.session, party.auth_time, &party.acr), (ada().session, NOW, &ada().acr));
 }
 
 /// What the client wrote is kept beside what was registered; only the latter is ever printed.

@@ -128,6 +128,8 @@ fn introspection_tells_the_server_that_a_token_is_meant_for() {
         sub: Some("usr_ada".to_owned()),
         aud: Some(Audience::One(RESOURCE.to_owned())),
         iss: Some(issuer()),
+        acr: ada().acr,
+        auth_time: Some(NOW.0),
         ..IntrospectionResponse::inactive()
     };
     assert_eq!(told, expected);

@@ -4,7 +4,7 @@ use store::{Consent, Epoch, Why};
 
 use super::*;
 use crate::ClientRedirect;
-use crate::decide::consent::{Approved, Shown, deny, remember, shown};
+use crate::decide::consent::{Approved, Shown, Yes, deny, remember, shown};
 
 /// A request, who answers it, and what is looked at again.
 struct Case {
@@ -261,9 +261,10 @@ fn a_consent_is_remembered_with_what_was_agreed_before_unless_it_was_taken_back(
         (Some(before(None)), "read write", "admin"),
         (Some(before(Some(NOW))), "read", ""),
     ] {
-        let client = client().id;
-        let consent =
-            remember(&ada(), &client, &asked.request, &scope("read"), known.as_ref(), room.setting());
+        let (client, read) = (client().id, scope("read"));
+        let request = store::Request { scope: read.clone(), ..asked.request.clone() };
+        let yes = Yes { client: &client, request: &request, scope: &read, server: &server() };
+        let consent = remember(&ada(), yes, known.as_ref(), room.setting());
         assert_eq!((consent.given, consent.withdrawn), (NOW, None));
         let at = |text| {
             let here = consent.agreed.iter().find(|agreed| agreed.redirect_uri == uri(text));
@@ -281,10 +282,36 @@ fn a_consent_remembers_so_many_addresses_and_no_more() {
     for n in 0..40 {
         let mut request = asked.request.clone();
         request.redirect_uri = uri(&format!("https://app.example/{n}"));
-        let consent =
-            remember(&ada(), &client().id, &request, &scope("read"), known.as_ref(), room.setting());
+        let yes = Yes { client: &client().id, request: &request, scope: &scope("read"), server: &server() };
+        let consent = remember(&ada(), yes, known.as_ref(), room.setting());
         assert!(consent.covers(&scope("read"), &request.redirect_uri));
         assert!(consent.agreed.len() <= 16);
         known = Some(consent);
+    }
+}
+
+/// What a person unticks does not come back without asking: not by what they agreed to before, and not by what implies it.
+#[test]
+fn what_was_asked_about_and_not_allowed_is_remembered_no_longer() {
+    let mut server = server();
+    server.scopes = ["admin", "delete", "extra", "read"].map(entry).to_vec();
+    server.scopes[0].implies = scope("delete");
+    let room = Room::requested();
+    let Stage::Requested(asked) = &room.grant().stage else { panic!("{:?}", room.grant()) };
+    for (before, asked_for, allowed, remembered) in [
+        ("delete read", "delete extra read", "extra read", "extra read"),
+        ("admin read", "delete extra", "extra", "extra read"),
+        ("delete read", "extra", "extra", "delete extra read"),
+        ("read", "admin delete", "admin", "admin delete read"),
+    ] {
+        let said = |asked_for: &str, allowed: &str, known: Option<&Consent>| {
+            let request = store::Request { scope: scope(asked_for), ..asked.request.clone() };
+            let (client, scope) = (client().id, scope(allowed));
+            let yes = Yes { client: &client, request: &request, scope: &scope, server: &server };
+            remember(&ada(), yes, known, room.setting())
+        };
+        let known = said(before, before, None);
+        let consent = said(asked_for, allowed, Some(&known));
+        assert_eq!(consent.agreed[0].scope, scope(remembered), "{asked_for}: {allowed}");
     }
 }

@@ -7,7 +7,10 @@ use crate::decide::metadata::{authorization_server, protected_resource};
 
 fn document(issuer: &str, policy: &Policy) -> Value {
     let issuer = Issuer::parse(issuer).unwrap();
-    serde_json::from_slice(&authorization_server(&issuer, policy).to_json()).unwrap()
+    serde_json::from_slice(
+        &authorization_server(&issuer, policy, &Acr::parse_all("1fa mfa").unwrap()).to_json(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -29,6 +32,7 @@ fn the_whole_document_and_nothing_else() {
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "Bearer"],
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "acr_values_supported": ["1fa", "mfa"],
         "subject_types_supported": ["public"],
         "authorization_response_iss_parameter_supported": true,
     });

@@ -20,8 +20,8 @@ use std::sync::Arc;
 
 use ambient::Time;
 use oauth_types::{
-    AuthorizationRequest, ClientId, ClientMetadata, CodeRequest, Form, Issuer, RedirectUri, RefreshRequest,
-    Resource, Scope,
+    Acr, AuthorizationRequest, ClientId, ClientMetadata, CodeRequest, Form, Issuer, RedirectUri,
+    RefreshRequest, Resource, Scope,
 };
 use secrecy::SecretString;
 use store::{
@@ -68,7 +68,8 @@ fn person() -> PersonId {
 
 /// Ada, in the session in which she is asked.
 fn ada() -> Authentication {
-    Authentication { person: person(), session: SessionId::new([5; 16]), auth_time: NOW }
+    let acr = Acr::parse("mfa").ok();
+    Authentication { acr, ..Authentication::new(person(), SessionId::new([5; 16]), NOW) }
 }
 
 /// A public client with one redirect URI on the web, which registered itself.

@@ -25,18 +25,36 @@ fn a_narrowed_grant_and_its_living_access_tokens_have_what_is_left() {
     if let Stage::Live(live) = room.stage() {
         live.access[0].scope = scope("write");
     }
-    let Narrowed { grant, removed } = narrow(room.grant(), &scope("read")).unwrap().unwrap();
+    let Narrowed { grant, scope: left, removed } =
+        narrow(room.grant(), &scope("read"), Some(&server())).unwrap().unwrap();
+    assert_eq!(left, scope("read"));
     assert_eq!(removed, scope("write"));
     assert_eq!(live(&grant).scope, scope("read"));
     assert_eq!(scopes_of(&live(&grant).access), ["", "read", "read"]);
-    assert_eq!(narrow(&grant, &scope("read")), Ok(None), "done twice it is done once");
+    assert_eq!(narrow(&grant, &scope("read"), Some(&server())), Ok(None), "done twice it is done once");
+}
+
+/// `write` would bring `read` back, for whoever has it may read.
+#[test]
+fn what_implies_a_scope_that_is_taken_away_goes_with_it() {
+    let mut server = server();
+    server.scopes = ["admin", "read", "write"].map(entry).to_vec();
+    server.scopes[0].implies = scope("write");
+    server.scopes[2].implies = scope("read");
+    let room = Room::coded();
+    let left = |kept| narrow(room.grant(), &scope(kept), Some(&server)).map(|left| left.unwrap().scope);
+    assert_eq!(left("read"), Ok(scope("read")));
+    assert_eq!(left("write"), Err(NotNarrowed::Nothing));
+    let known = consent(&[(CALLBACK, "admin read"), (CALLBACK, "read write"), (CALLBACK, "write")]);
+    let left = forget_scopes(&known, &scope("write"), Some(&server), NOW).unwrap().agreed;
+    assert_eq!(left.iter().map(|one| one.scope.as_str()).collect::<Vec<_>>(), ["read", "read"]);
 }
 
 /// The client's next refreshes go on as before, with less.
 #[test]
 fn a_narrowed_grant_is_refreshed_and_a_lost_response_is_still_harmless() {
     let mut room = Room::at_generation(3);
-    let narrowed = narrow(room.grant(), &scope("read")).unwrap().unwrap().grant;
+    let narrowed = narrow(room.grant(), &scope("read"), None).unwrap().unwrap().grant;
     Arc::make_mut(room.facts.grant.as_mut().unwrap()).record = narrowed;
     let refreshed = |room: &Room, number| {
         let genuine = room.genuine(number);
@@ -61,7 +79,7 @@ fn a_narrowed_grant_is_refreshed_and_a_lost_response_is_still_harmless() {
 #[test]
 fn a_code_that_is_out_shrinks_with_its_grant() {
     let mut room = Room::coded();
-    let narrowed = narrow(room.grant(), &scope("read")).unwrap().unwrap().grant;
+    let narrowed = narrow(room.grant(), &scope("read"), None).unwrap().unwrap().grant;
     Arc::make_mut(room.facts.grant.as_mut().unwrap()).record = narrowed;
     let step = redeem(&room.code_request(), proven(&client()), &room.facts, room.setting(), &drawn(3));
     assert_eq!(room.then(step).outcome.unwrap().scope, scope("read"));
@@ -81,7 +99,7 @@ fn a_grant_is_never_widened_by_narrowing_and_never_left_with_nothing() {
         (Room::requested().grant(), "read", NotNarrowed::Over),
         (&ended, "read", NotNarrowed::Over),
     ] {
-        assert_eq!(narrow(grant, &scope(asked)), Err(expected), "{asked}");
+        assert_eq!(narrow(grant, &scope(asked), Some(&server())), Err(expected), "{asked}");
     }
 }
 
@@ -102,10 +120,10 @@ fn consent(agreed: &[(&str, &str)]) -> Consent {
 fn what_was_taken_away_is_not_remembered_for_any_way_back() {
     let other = "https://app.example/other";
     let known = consent(&[(CALLBACK, "read write"), (other, "write")]);
-    let shrunk = forget_scopes(&known, &scope("write"), NOW).unwrap();
+    let shrunk = forget_scopes(&known, &scope("write"), Some(&server()), NOW).unwrap();
     assert_eq!(shrunk, consent(&[(CALLBACK, "read")]));
-    assert_eq!(forget_scopes(&shrunk, &scope("write"), NOW), None);
-    let gone = forget_scopes(&shrunk, &scope("read"), NOW).unwrap();
+    assert_eq!(forget_scopes(&shrunk, &scope("write"), Some(&server()), NOW), None);
+    let gone = forget_scopes(&shrunk, &scope("read"), Some(&server()), NOW).unwrap();
     assert_eq!(gone.withdrawn, Some(NOW));
     assert!(!gone.covers(&scope("read"), &uri(CALLBACK)));
 }
@@ -189,6 +207,8 @@ fn an_anonymous_account_names_nobody() {
         email_verified: true,
         password: Some("$argon2id$".to_owned()),
         factors: SecondFactors { recovery: vec![Digest::of(b"x")], ..SecondFactors::default() },
+        epoch: None,
+        resets: 0,
         registered: NOW,
     };
     let nobody = anonymise(&account).unwrap();

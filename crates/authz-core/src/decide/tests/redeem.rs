@@ -57,6 +57,7 @@ const UNUSED: &[Fault] = &[
     ("everything of the person was ended", end_all_of_person, Refusal::CodeOver, Written::Nothing),
     ("everything of the client was ended", end_all_of_client, Refusal::CodeOver, Written::Nothing),
     ("the remembered consent was withdrawn", withdraw, Refusal::ConsentWithdrawn, Written::Nothing),
+    ("what was waived was taken back", waived_and_taken_back, Refusal::ConsentWithdrawn, Written::Nothing),
     (
         "another redirect_uri",
         |case| case.request.redirect_uri = Some(format!("{CALLBACK}/")),
@@ -119,6 +120,11 @@ fn consent(withdrawn: Option<Time>) -> Found<Consent> {
         withdrawn,
     };
     Found { record: consent, mark: Mark::new([0; 16]) }
+}
+
+fn waived_and_taken_back(case: &mut Case) {
+    case.coded().waived = true;
+    withdraw(case);
 }
 
 fn withdraw(case: &mut Case) {

@@ -12,6 +12,8 @@ fn account(id: &str, email: &str) -> Account {
         email_verified: true,
         password: Some("$argon2id$".to_owned()),
         factors: SecondFactors::default(),
+        epoch: None,
+        resets: 0,
         registered: START,
     }
 }
@@ -27,6 +29,7 @@ async fn log_in(world: &World) -> SessionId {
         digest: Digest::of(b"ses"),
         person: person("usr_ada"),
         epoch: None,
+        account_epoch: None,
         auth_time: START,
         amr: Vec::new(),
         acr: None,
@@ -131,4 +134,19 @@ async fn an_address_that_changes_meanwhile_is_freed_too() {
     for email in ["ada@people.example", "new@people.example"] {
         assert_eq!(world.store.holder(ClaimKind::Email, email).await.unwrap(), None, "{email}");
     }
+}
+
+/// The attack: what a session has in flight about an account, written after everything has ended.
+#[tokio::test]
+async fn an_account_is_closed_to_whoever_came_in_before_everything_ended() {
+    let world = World::new().await;
+    let ada = person("usr_ada");
+    assert_eq!(sign_up(&world, &account("usr_ada", "ada@people.example")).await, Created::Done);
+    let epoch =
+        async || (&*world.store as &dyn Store).find::<Account>(&ada).await.unwrap().unwrap().record.epoch;
+    let first = epoch().await;
+    world.oversight.end_everything(&ada, &By::operator()).await.unwrap();
+    let second = epoch().await;
+    world.oversight.set_person(&ada, Status::Deleted, &By::operator()).await.unwrap();
+    assert!(first != second && second != epoch().await);
 }

@@ -98,6 +98,35 @@ async fn a_code_born_from_a_consent_that_was_withdrawn_is_not_redeemed() {
     assert!(world.redeem("cid_app", &waved_through).await.is_none());
 }
 
+/// Nobody was asked about the operator's own app; whoever disconnects it is asked, and so is whoever takes a part of it away.
+#[tokio::test]
+async fn an_app_of_the_operators_own_asks_after_it_was_disconnected_or_narrowed() {
+    for way in ["revoke", "revoke_all", "end_everything", "narrow"] {
+        let world = World::new().await;
+        let found = (&*world.store as &dyn Store).find::<Client>("cid_app").await.unwrap().unwrap();
+        let own = Client { first_party: true, provenance: Provenance::Administrator, ..found.record.clone() };
+        let changes = Changes::replace(Mark::new([9; 16]), &found, &own);
+        assert_eq!(world.store.commit(&changes).await.unwrap(), Commit::Done);
+        let (grant, _) = world.connect_again("cid_app").await;
+        let in_flight = code(&world.authorize("cid_app").await);
+        assert!(!world.asks("cid_app").await, "{way}");
+
+        let (ada, oversight) = (person("usr_ada"), &world.oversight);
+        match way {
+            "revoke" => assert!(oversight.revoke(&grant, &by_ada()).await.unwrap()),
+            "revoke_all" => {
+                assert_ne!(oversight.revoke_all(Whose::person(&ada), &by_ada()).await.unwrap(), 0)
+            }
+            "end_everything" => oversight.end_everything(&ada, &by_ada()).await.unwrap(),
+            _ => assert!(oversight.narrow(&grant, &scope("read"), &by_ada()).await.is_ok()),
+        }
+        assert!(world.asks("cid_app").await, "{way}");
+        assert!(world.redeem("cid_app", &in_flight).await.is_none(), "{way}");
+        world.connect("cid_app").await;
+        assert!(!world.asks("cid_app").await, "{way}: what she allowed is remembered");
+    }
+}
+
 #[tokio::test]
 async fn one_of_several_installations_is_revoked_and_the_others_go_on() {
     let world = World::new().await;

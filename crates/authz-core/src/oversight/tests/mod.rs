@@ -225,7 +225,7 @@ fn person(text: &str) -> PersonId {
 }
 
 fn ada() -> Authentication {
-    Authentication { person: person("usr_ada"), session: SessionId::new([1; 16]), auth_time: START }
+    Authentication::new(person("usr_ada"), SessionId::new([1; 16]), START)
 }
 
 fn by_ada() -> By {
@@ -241,8 +241,10 @@ struct LoggedIn;
 
 #[async_trait]
 impl Interaction for LoggedIn {
-    async fn who(&self, _: &Request<Bytes>, _: &Demands) -> Result<Who, StoreError> {
-        Ok(Who::Person(ada()))
+    /// Her session was looked at before anything was held against her, if the request says so.
+    async fn who(&self, request: &Request<Bytes>, _: &Demands) -> Result<Who, StoreError> {
+        let before = request.uri().query().is_some_and(|query| query.contains("looked_at=before"));
+        Ok(Who::Person(Authentication { standing: before.then(Standing::default), ..ada() }))
     }
 
     async fn ask(&self, _: &Request<Bytes>, pending: &Pending) -> Response<Bytes> {

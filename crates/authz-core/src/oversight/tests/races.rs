@@ -180,3 +180,19 @@ fn somebody_writes(world: &World, grant: &Grant) {
     .join()
     .unwrap();
 }
+
+/// Her session was looked at, then everything ended, and then the grant was born: it copies the epoch of the session, not the one that
+/// there is by now.
+#[tokio::test]
+async fn a_grant_that_is_born_while_everything_ends_is_over() {
+    for (looked_at, lives) in [("before", false), ("after", true)] {
+        let world = World::new().await;
+        world.connect("cid_app").await;
+        let remembered = code(&world.authorize_and("cid_app", "&looked_at=before").await);
+        assert!(world.redeem("cid_app", &remembered).await.is_some());
+        world.oversight.end_everything(&person("usr_ada"), &by_ada()).await.unwrap();
+        let asked = world.authorize_and("cid_app", &format!("&looked_at={looked_at}")).await;
+        let grant = GrantId::parse(std::str::from_utf8(asked.body()).unwrap()).unwrap();
+        assert_eq!(world.server.approve(grant, &ada(), &scope("read")).await.is_ok(), lives, "{looked_at}");
+    }
+}

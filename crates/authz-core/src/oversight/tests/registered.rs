@@ -69,16 +69,30 @@ async fn a_client_that_an_administrator_registers_is_vouched_for_and_kept() {
 #[tokio::test]
 async fn the_last_use_of_a_client_is_its_last_refresh_anywhere() {
     let world = World::new().await;
-    assert_eq!(world.oversight.last_use_of(&id("cid_app")).await.unwrap(), None);
+    let last_use = async |client| world.oversight.last_use_of(&id(client), 10).await.unwrap();
+    let exactly = |at| LastUse { at, at_least: false };
+    assert_eq!(last_use("cid_app").await, exactly(None));
     let (first, _) = world.connect("cid_app").await;
     world.clock.advance(50);
     let (_, tokens) = world.connect("cid_other").await;
     world.clock.advance(50);
     world.refresh("cid_other", &tokens.refresh).await.unwrap();
-    assert_eq!(world.oversight.last_use_of(&id("cid_app")).await.unwrap(), Some(START));
-    assert_eq!(world.oversight.last_use_of(&id("cid_other")).await.unwrap(), Some(START.plus(100)));
+    assert_eq!(last_use("cid_app").await, exactly(Some(START)));
+    assert_eq!(last_use("cid_other").await, exactly(Some(START.plus(100))));
     world.oversight.revoke(&first, &By::operator()).await.unwrap();
-    assert_eq!(world.oversight.last_use_of(&id("cid_app")).await.unwrap(), None);
+    assert_eq!(last_use("cid_app").await, exactly(None));
+}
+
+/// A hosted client has as many grants as people.
+#[tokio::test]
+async fn the_last_use_of_a_client_is_told_of_so_many_grants_and_no_more() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        world.connect("cid_app").await;
+    }
+    let last_use = async |among| world.oversight.last_use_of(&id("cid_app"), among).await.unwrap();
+    assert_eq!(last_use(3).await, LastUse { at: Some(START), at_least: false });
+    assert_eq!(last_use(2).await, LastUse { at: Some(START), at_least: true });
 }
 
 #[tokio::test]

@@ -1,9 +1,8 @@
 //! Each route, over the composed server.
 
-use std::collections::BTreeMap;
+mod events;
 
 use identity::Cost;
-use store::{Entry, Trail};
 
 use super::*;
 use crate::compose::Kept;
@@ -19,7 +18,13 @@ struct Whole {
 }
 
 async fn whole() -> Whole {
-    let (store, clock) = (Arc::new(Memory::new()), Arc::new(ManualClock::at(Time(NOW))));
+    let store = Arc::new(Memory::new());
+    whole_over(store.clone(), store).await
+}
+
+/// Over `records`, which keeps what it is told in `store`.
+async fn whole_over<S: Backend + 'static>(store: Arc<Memory>, records: Arc<S>) -> Whole {
+    let clock = Arc::new(ManualClock::at(Time(NOW)));
     let config = Config {
         store: StoreKind::Memory,
         admin_key: AdminSecret::parse(KEY).ok(),
@@ -27,7 +32,7 @@ async fn whole() -> Whole {
         ..Config::default()
     };
     let portcullis = Portcullis::builder(config)
-        .store(store.clone())
+        .store(records)
         .clock(clock.clone())
         .entropy(Arc::new(SeededEntropy::new(1)))
         .password_cost(Cost::least())
@@ -438,72 +443,6 @@ async fn every_list_has_pages_and_a_link_to_the_next() {
     }
 }
 
-fn entry(at: i64, name: &str) -> Entry {
-    let (name, outcome, detail) = (name.to_owned(), Outcome::Done, BTreeMap::new());
-    let (actor, from, grant, client, person, server, why) = (None, None, None, None, None, None, None);
-    Entry { at: Time(at), name, outcome, actor, from, grant, client, person, server, why, detail }
-}
-
-#[tokio::test]
-async fn events_come_newest_first_in_pages_and_by_filter() {
-    let whole = whole().await;
-    assert_eq!(whole.ask("GET", "/api/events", None).await, (200, json!({ "events": [], "next": null })));
-    let store: &dyn Store = &*whole.store;
-    let mut expected = Vec::new();
-    for (n, at) in [NOW - 90 * 86_400, NOW - 86_400, NOW - 3, NOW - 3, NOW - 1, NOW].into_iter().enumerate() {
-        let names = [format!("a{n}"), format!("b{n}")];
-        let mut entries: Vec<Entry> = names.iter().map(|name| entry(at, name)).collect();
-        entries[0].person = store::PersonId::parse(&format!("usr_{}", n % 2)).ok();
-        expected.extend(names);
-        let id = Trail::id_at(Time(at), [u8::try_from(n).unwrap(); 8]);
-        let trail = Trail { id, entries, kept_until: Time(NOW + 9) };
-        let written = store.commit(&Changes::create(Mark::new([1; 16]), &trail)).await.unwrap();
-        assert_eq!(written, store::Commit::Done);
-    }
-    expected.reverse();
-    let names = |page: &Value| -> Vec<String> {
-        page["events"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|one| one["name"].as_str().unwrap().to_owned())
-            .collect()
-    };
-    for limit in [1, 2, 3, 5, 12, 100] {
-        let (mut seen, mut cursor) = (Vec::new(), String::new());
-        loop {
-            let (status, page) = whole.ask("GET", &format!("/api/events?limit={limit}{cursor}"), None).await;
-            assert_eq!(status, 200, "{page}");
-            assert!(names(&page).len() <= limit);
-            seen.extend(names(&page));
-            match page["next"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => break,
-            }
-        }
-        assert_eq!(seen, expected, "{limit}");
-    }
-    for (query, expected) in [
-        ("name=b1".to_owned(), vec!["b1"]),
-        ("user=usr_1".to_owned(), vec!["a5", "a3", "a1"]),
-        (format!("since={}", NOW - 1), vec!["b5", "a5", "b4", "a4"]),
-        (format!("until={}", NOW - 86_400), vec!["b1", "a1", "b0", "a0"]),
-        (format!("since={}&until={}", NOW - 86_400, NOW - 2), vec!["b3", "a3", "b2", "a2", "b1", "a1"]),
-    ] {
-        assert_eq!(
-            names(&whole.ask("GET", &format!("/api/events?{query}"), None).await.1),
-            expected,
-            "{query}"
-        );
-    }
-    let extremes = format!("/api/events?since={}&until={}", i64::MIN, i64::MAX);
-    assert_eq!(names(&whole.ask("GET", &extremes, None).await.1).len(), 12);
-    assert_eq!(whole.ask("GET", &format!("/api/events?until={}", i64::MIN), None).await.0, 200);
-    for query in ["since=x", "grant=x", "user=a%20b", "cursor=x", "cursor=1.1"] {
-        assert_eq!(whole.ask("GET", &format!("/api/events?{query}"), None).await.0, 400, "{query}");
-    }
-}
-
 #[tokio::test]
 async fn whatever_a_key_does_is_told_but_the_reading_of_events() {
     let told = Arc::new(Told::default());
@@ -527,6 +466,28 @@ async fn whatever_a_key_does_is_told_but_the_reading_of_events() {
         acted("DELETE", "/api/grants/{grant}", Outcome::Refused),
     ];
     assert_eq!(*told.0.lock(), expected);
+}
+
+/// The attack: a key that may only read, which is used without end.
+#[tokio::test]
+async fn a_key_that_is_used_too_often_waits_and_others_do_not() {
+    let Sut { admin, store } = sut();
+    let clock = Arc::new(ManualClock::at(Time(600)));
+    let sut = Sut { admin: admin.limits_uses(Arc::new(Counted::alone(clock.clone()))), store };
+    let (_, made) = sut.ask(Method::POST, "/api/keys", r#"{"name":"reads","access":"read"}"#).await;
+    let key = made["admin_key"].as_str().unwrap();
+    let end = || Request::delete("/api/keys/zz").header(AUTHORIZATION, format!("Bearer {key}"));
+    for number in 1..=600 {
+        assert_eq!(sut.send(end().body(Bytes::new()).unwrap()).await.0.status(), 403, "{number}");
+    }
+    clock.advance(20);
+    let (response, problem) = sut.send(end().body(Bytes::new()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(response.headers()["retry-after"], "40");
+    assert!(problem["detail"].as_str().unwrap().contains("used too often"), "{problem}");
+    assert_eq!(sut.ask(Method::GET, "/api/keys", "").await.0, 200, "another key");
+    clock.advance(40);
+    assert_eq!(sut.send(end().body(Bytes::new()).unwrap()).await.0.status(), 403);
 }
 
 #[tokio::test]

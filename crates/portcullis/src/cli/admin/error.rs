@@ -24,6 +24,17 @@ pub enum AdminError {
         "there is no database in {}; name the data folder by --data, or a server by --url", .0.display()
     )]
     NoDatabase(PathBuf),
+    /// The server that has the folder says that it is somewhere else than on this machine.
+    #[error(
+        "the server that has {} says that it is asked at {url}, which neither is this machine nor stands in the configuration; if it \
+         is right, say --url {url}", .folder.display()
+    )]
+    Elsewhere {
+        /// The data folder.
+        folder: PathBuf,
+        /// Where, as it says itself.
+        url: String,
+    },
     /// There is a server and no key to it.
     #[error(
         "a server answers at {0}, and its administration needs a key: set PORTCULLIS_ADMIN_KEY, or name a file by --admin-key-file"
@@ -100,6 +111,7 @@ impl AdminError {
             Self::Url
             | Self::Forgetful
             | Self::NoDatabase(_)
+            | Self::Elsewhere { .. }
             | Self::Key
             | Self::File { .. }
             | Self::Body { .. }

@@ -1,11 +1,13 @@
 //! The way to the administration: over HTTP to a server that runs, or into the store of one that does not.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, Uri};
 use http_io::{Client, Fetch as _, Guard, Limits};
+use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -17,6 +19,7 @@ use crate::cli::{Environment, RunError};
 use crate::compose::{OpenError, Portcullis};
 use crate::config::{Config, Settings, StoreKind};
 use crate::data::{DataError, DataFolder};
+use crate::health;
 
 /// More than any page.
 const LIMITS: Limits = Limits { body: 16 << 20, time: Duration::from_secs(60) };
@@ -87,15 +90,19 @@ impl Way {
         if !DataFolder::database_in(&folder).is_file() {
             return Err(AdminError::NoDatabase(folder).into());
         }
+        let (listen, named) = (config.listen, config.issuer.clone());
         // Links to hand over lead to where the last server was.
-        config.issuer = config.issuer.or_else(|| DataFolder::last_issuer_in(&folder));
+        config.issuer = named.clone().or(DataFolder::told_in(&folder).map_err(OpenError::from)?.issuer);
         let until = Instant::now() + PATIENCE;
         loop {
             match Portcullis::open(config.clone()).await {
                 Ok(portcullis) => return Ok(Self::Store(Box::new(portcullis))),
                 Err(OpenError::Data(in_use @ DataError::InUse(_))) => {
-                    if let Some(url) = DataFolder::told_in(&folder) {
-                        return Ok(Self::server(&url, key)?);
+                    if let Some(url) = DataFolder::told_in(&folder).map_err(OpenError::from)?.url {
+                        return match is_of_this_machine(&url) || is_named(&url, named.as_ref(), listen) {
+                            true => Ok(Self::server(&url, key)?),
+                            false => Err(AdminError::Elsewhere { folder, url }.into()),
+                        };
                     }
                     if Instant::now() >= until {
                         return Err(OpenError::Data(in_use).into());
@@ -167,6 +174,19 @@ impl Way {
     }
 }
 
+/// Whether it is asked at this machine, whoever wrote the URL.
+fn is_of_this_machine(url: &str) -> bool {
+    let address = |uri: Uri| uri.host()?.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    url.parse().ok().and_then(address).is_some_and(|address| address.is_loopback())
+}
+
+/// Whether the configuration names it, as the issuer or as where a server listens.
+fn is_named(url: &str, issuer: Option<&Issuer>, listen: SocketAddr) -> bool {
+    let below =
+        |base: &str| url.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    issuer.is_some_and(|issuer| below(issuer.as_str())) || below(&health::base_of(listen))
+}
+
 fn request(base: &str, ask: &Ask) -> Option<Request<Bytes>> {
     let request = Request::builder()
         .method(ask.method.clone())
@@ -177,4 +197,40 @@ fn request(base: &str, ask: &Ask) -> Option<Request<Bytes>> {
         None => request,
     };
     request.body(ask.bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attack: a note in a folder that leads an admin key to whoever wrote it.
+    #[test]
+    fn a_note_leads_the_key_to_this_machine_or_where_the_configuration_says() {
+        for (url, here) in [
+            ("http://127.0.0.1:8414", true),
+            ("http://127.9.0.1:8414/t1", true),
+            ("http://[::1]:8414", true),
+            ("http://10.0.0.7:8414", false),
+            ("https://auth.example.com", false),
+            ("http://127.0.0.1.example.com", false),
+            ("http://127.0.0.1@example.com", false),
+            ("http://localhost:8414", false),
+            ("", false),
+        ] {
+            assert_eq!(is_of_this_machine(url), here, "{url}");
+        }
+        let issuer = Issuer::parse("https://auth.example.com/t1").unwrap();
+        let listen = "10.0.0.7:8414".parse().unwrap();
+        for (url, named) in [
+            ("https://auth.example.com/t1", true),
+            ("http://10.0.0.7:8414/t1", true),
+            ("https://auth.example.com", false),
+            ("https://auth.example.com/t11", false),
+            ("http://10.0.0.7:84141", false),
+            ("http://10.0.0.7:8414@example.com", false),
+        ] {
+            assert_eq!(is_named(url, Some(&issuer), listen), named, "{url}");
+        }
+        assert!(!is_named("https://auth.example.com", None, listen));
+    }
 }

@@ -242,3 +242,8 @@ fn what_cannot_be_demanded_is_refused_when_it_is_configured() {
         assert!(fault.contains(part) && fault.contains("A good one looks like"), "{fault}");
     }
 }
+
+#[test]
+fn a_handler_without_a_protection_before_it_is_the_fault_of_its_author() {
+    assert_eq!(Protection::missing("/x").status(), StatusCode::INTERNAL_SERVER_ERROR);
+}

@@ -180,16 +180,6 @@ async fn an_upgrade_is_refused_where_tools_need_scopes() {
     }
 }
 
-/// Anybody can send requests, and nobody reads a full log.
-#[test]
-fn what_the_author_forgot_is_said_once_a_minute() {
-    let said = AtomicI64::new(i64::MIN);
-    let due = |at| is_due(&said, Time(at));
-    assert!(due(100) && !due(100) && !due(159) && due(160) && !due(219));
-    assert!(due(50), "the clock was put back");
-    assert_eq!(Protection::missing("/x").status(), StatusCode::INTERNAL_SERVER_ERROR);
-}
-
 /// What an author adds later is closed until somebody opens it.
 #[tokio::test]
 async fn tools_that_nobody_named_are_closed_and_those_that_are_open_need_nothing_more() {
