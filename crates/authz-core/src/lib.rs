@@ -50,7 +50,7 @@ pub use oversight::{
     ClientView, GrantView, LastUse, Listed, Oversight, OversightError, PersonView, PreregisterError,
     ServerChange, ServerView, Whose,
 };
-pub use page::Page;
+pub use page::{Page, Stoppage};
 pub use policy::{Lifetime, OutOfBounds, Policy};
 pub use refusal::{Refusal, Wire};
 pub use registry::{NewServer, RegisterError, Registry};

@@ -14,16 +14,39 @@ pub(crate) const PATIENCE: i64 = 5;
 pub struct Page {
     /// Its status.
     pub status: StatusCode,
+    /// Why it is shown, for whoever says it in other words or in another language.
+    pub why: Stoppage,
     /// The registered code, for those who debug a client; none if nothing went wrong.
     pub code: Option<ErrorCode>,
-    /// What went wrong, as a heading.
+    /// What went wrong, as a heading in English.
     pub title: &'static str,
-    /// What the person can do, in a sentence or two.
+    /// What the person can do, in a sentence or two of English.
     pub advice: String,
 }
 
+/// Why a person is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stoppage {
+    /// The request broke a rule.
+    Refused(Refusal),
+    /// It names no client.
+    ClientUnnamed,
+    /// It names one that there is not, or no longer.
+    ClientUnknown,
+    /// The answer would go where the client did not register.
+    RedirectUnregistered,
+    /// Its parameters cannot be read.
+    Unreadable,
+    /// Nothing went wrong: the client has redeemed its code.
+    Connected,
+    /// The world's fault.
+    Unavailable,
+    /// Whoever made the page with [`Page::new`] knows, and has said it in the language that they want.
+    Other,
+}
+
 impl Page {
-    /// A page.
+    /// A page of somebody else's than this server's protocol.
     #[must_use]
     pub fn new(
         status: StatusCode,
@@ -31,13 +54,17 @@ impl Page {
         title: &'static str,
         advice: impl Into<String>,
     ) -> Self {
-        Self { status, code, title, advice: advice.into() }
+        Self { status, why: Stoppage::Other, code, title, advice: advice.into() }
+    }
+
+    fn because(self, why: Stoppage) -> Self {
+        Self { why, ..self }
     }
 
     /// Nothing went wrong: the client has redeemed its code.
     pub(crate) fn connected() -> Self {
         let advice = "The application has what it needs. You can close this page.";
-        Self::new(StatusCode::OK, None, "Already connected", advice)
+        Self::new(StatusCode::OK, None, "Already connected", advice).because(Stoppage::Connected)
     }
 
     /// The world's fault: 503. Whoever shows it says [`Retry-After`](Self::retry_after).
@@ -49,6 +76,7 @@ impl Page {
             "This does not work at the moment",
             "Try again in a few seconds.",
         )
+        .because(Stoppage::Unavailable)
     }
 
     /// After how many seconds it is worth trying again, for the header `Retry-After` (RFC 9110 section 10.2.3); `None` if
@@ -58,15 +86,16 @@ impl Page {
         (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(PATIENCE)
     }
 
-    pub(crate) fn bad(code: ErrorCode, title: &'static str, advice: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, Some(code), title, advice)
+    pub(crate) fn bad(why: Stoppage, code: ErrorCode, title: &'static str, advice: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Some(code), title, advice).because(why)
     }
 }
 
 impl From<Refusal> for Page {
     fn from(refusal: Refusal) -> Self {
         let wire = refusal.wire();
-        Self::new(wire.status, Some(wire.code), "This request cannot go on", wire.description)
+        let page = Self::new(wire.status, Some(wire.code), "This request cannot go on", wire.description);
+        page.because(Stoppage::Refused(refusal))
     }
 }
 

@@ -284,7 +284,7 @@ mod tests {
             Response::default()
         }
 
-        fn show(&self, _: &Page) -> Response<Bytes> {
+        fn show(&self, _: &Request<Bytes>, _: &Page) -> Response<Bytes> {
             Response::default()
         }
     }

@@ -1,17 +1,14 @@
 //! The passwords that anybody would try first.
 
-/// Whether a password is one of the commonest, or is one but for its case, for digits and marks around it, or for digits and
-/// marks that stand for letters (NIST SP 800-63B section 3.1.1.2: a list of commonly used values, and repetitive or sequential
-/// characters).
+use std::sync::LazyLock;
+
+/// Whether a password is one of the commonest, or a few steps from one: but for its case, for digits, marks and sequences around
+/// it, for signs that stand for letters, or said twice; or whether it is no more than sequences, repetitions and a number (NIST SP
+/// 800-63B section 3.1.1.2: a list of commonly used values, and repetitive or sequential characters).
 pub(crate) fn is_common(typed: &str) -> bool {
     let lower = typed.to_lowercase();
-    let bare = lower.trim_matches(|c: char| !c.is_alphabetic());
-    let spelt = spelt_out(&lower);
-    let spelt_bare = spelt.trim_matches(|c: char| !c.is_alphabetic());
-    let trimmed_first = spelt_out(bare);
-    let forms = [&*lower, bare, &*spelt, spelt_bare, &*trimmed_first];
-    forms.into_iter().any(|form| is_listed(form) || is_sequence(form) || is_repetition(form))
-        || lower.chars().all(|c| c.is_ascii_digit()) && lower.len() <= MOST_DIGITS
+    let unshifted: String = lower.chars().map(without_shift).collect();
+    has_listed_core(&lower) || is_pattern(&lower) || is_pattern(&unshifted)
 }
 
 /// Whether a password says no more than an address does: it is the address, or what stands before its `@`, with perhaps digits
@@ -20,16 +17,16 @@ pub(crate) fn is_told_by(typed: &str, email: &str) -> bool {
     let lower = typed.to_lowercase();
     let (local, domain) = email.split_once('@').unwrap_or((email, ""));
     let host = domain.split('.').next().unwrap_or_default();
-    let bare = lower.trim_matches(|c: char| !c.is_alphabetic());
-    let plain = local.trim_matches(|c: char| !c.is_alphabetic());
+    let bare = lower.trim_matches(is_no_letter);
+    let plain = local.trim_matches(is_no_letter);
     [email, local, domain].contains(&&*lower) || (!bare.is_empty() && [plain, host].contains(&bare))
 }
 
-/// One lower-case word a line, sorted: words, names and places of several languages, and what people make of them first.
+/// One a line, in lower case, sorted by bytes; `common_passwords.md` says where they are from.
 const LIST: &str = include_str!("../assets/common_passwords.txt");
 
-/// What runs along a keyboard, an alphabet or a row of numbers.
-const ROWS: [&str; 11] = [
+/// What runs along a keyboard, an alphabet or a row of numbers, round and round.
+const ROWS: [&str; 12] = [
     "0123456789",
     "abcdefghijklmnopqrstuvwxyz",
     "qwertyuiop[]",
@@ -41,33 +38,109 @@ const ROWS: [&str; 11] = [
     "1qaz2wsx3edc4rfv5tgb6yhn7ujm",
     "qazwsxedcrfvtgbyhnujm",
     "qwertyuiopasdfghjklzxcvbnm",
+    "a1b2c3d4e5f6g7h8i9j0",
 ];
 
-/// Numbers of up to so many digits are dates, telephone numbers and the like.
-const MOST_DIGITS: usize = 12;
+/// Characters of a sequence, or of one sign that is repeated.
+const SHORTEST_RUN: usize = 3;
 /// Whoever repeats something that is no longer has chosen no more than that.
 const LONGEST_UNIT: usize = 4;
+/// Numbers of up to so many digits are dates, telephone numbers and the like.
+const MOST_DIGITS: usize = 12;
+/// Initials, or a mark because there had to be one, are no choice either.
+const MOST_LETTERS: usize = 3;
+const MOST_MARKS: usize = 4;
 
-/// The list is read from end to end: half a millisecond at most, once for each password that somebody chooses.
 fn is_listed(word: &str) -> bool {
-    !word.is_empty() && LIST.lines().any(|line| line == word)
+    static WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| LIST.lines().collect());
+    WORDS.binary_search(&word).is_ok()
 }
 
-fn is_sequence(word: &str) -> bool {
-    const SHORTEST: usize = 4;
-    let backwards: String = word.chars().rev().collect();
-    word.chars().count() >= SHORTEST
-        && ROWS.iter().any(|row| {
-            let twice = format!("{row}{row}");
-            twice.contains(word) || twice.contains(&backwards)
-        })
+/// Digits, marks and runs are taken off before signs are read as letters: the `1` of `password1` is none, that of `f1refly` is.
+fn has_listed_core(lower: &str) -> bool {
+    let rest = without_runs(lower);
+    [lower, said_once(lower), &rest].into_iter().any(|form| {
+        let (start, end) = (form.trim_start_matches(is_no_letter), form.trim_end_matches(is_no_letter));
+        let cores = [form, start, end, start.trim_end_matches(is_no_letter)];
+        cores.into_iter().any(|core| is_listed(core) || is_listed(&spelt_out(core)))
+    })
 }
 
-fn is_repetition(word: &str) -> bool {
-    let all: Vec<char> = word.chars().collect();
-    let mut units = 1..=LONGEST_UNIT.min(all.len() / 2);
-    all.len() >= LONGEST_UNIT
-        && units.any(|unit| all.iter().zip(all.iter().skip(unit)).all(|(one, next)| one == next))
+/// What is left without runs is a number, with a few letters before or behind it.
+fn is_pattern(form: &str) -> bool {
+    let rest = without_runs(form);
+    let number = rest.trim_matches(char::is_alphabetic);
+    let count = |is: fn(&char) -> bool| rest.chars().filter(is).count();
+    !number.contains(char::is_alphabetic)
+        && count(|c| c.is_alphabetic()) <= MOST_LETTERS
+        && count(char::is_ascii_digit) <= MOST_DIGITS
+        && count(|c| !c.is_alphanumeric()) <= MOST_MARKS
+}
+
+/// A text without its sequences and repetitions.
+fn without_runs(text: &str) -> String {
+    let mut rest = String::new();
+    let mut left = text;
+    while let Some(first) = left.chars().next() {
+        match run_at_start(left) {
+            0 => {
+                rest.push(first);
+                left = &left[first.len_utf8()..];
+            }
+            bytes => left = &left[bytes..],
+        }
+    }
+    rest
+}
+
+/// How many bytes of the text are one run.
+fn run_at_start(text: &str) -> usize {
+    let ends = || text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let sequence = ends().take_while(|end| is_in_a_row(&text[..*end])).enumerate().last();
+    let repeated = (1..=LONGEST_UNIT).filter_map(|unit| {
+        let same = text.chars().zip(text.chars().skip(unit)).take_while(|(one, next)| one == next).count();
+        // Once more than twice, or a word such as `banana` would be one.
+        (same >= 2 * unit).then(|| ends().nth(same + unit - 1)).flatten()
+    });
+    let sequence = sequence.filter(|(last, _)| last + 1 >= SHORTEST_RUN).map(|(_, end)| end);
+    sequence.into_iter().chain(repeated).max().unwrap_or_default()
+}
+
+fn is_in_a_row(text: &str) -> bool {
+    static BOTH_WAYS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let round = ROWS.map(|row| row.repeat(2));
+        let backwards = round.iter().map(|row| row.chars().rev().collect());
+        backwards.chain(round.iter().cloned()).collect()
+    });
+    BOTH_WAYS.iter().any(|row| row.contains(text))
+}
+
+/// What a text says twice or more often, or the text.
+fn said_once(text: &str) -> &str {
+    let starts = text.char_indices().map(|(at, _)| at).skip(1).take_while(|at| at * 2 <= text.len());
+    let mut units = starts.map(|at| &text[..at]).filter(|unit| text.len() % unit.len() == 0);
+    units.find(|unit| text.replace(unit, "").is_empty()).unwrap_or(text)
+}
+
+fn is_no_letter(c: char) -> bool {
+    !c.is_alphabetic()
+}
+
+/// The digit of a key that was pressed with Shift, in America.
+fn without_shift(c: char) -> char {
+    match c {
+        '!' => '1',
+        '@' => '2',
+        '#' => '3',
+        '$' => '4',
+        '%' => '5',
+        '^' => '6',
+        '&' => '7',
+        '*' => '8',
+        '(' => '9',
+        ')' => '0',
+        other => other,
+    }
 }
 
 /// `p4$$w0rd` is `password`.
@@ -91,11 +164,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_sorted_and_in_lower_case() {
+    fn the_list_is_sorted_and_holds_what_can_be_asked_for() {
         let words: Vec<&str> = LIST.lines().collect();
         assert!(words.is_sorted_by(|one, next| one < next));
-        assert!(words.iter().all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())));
-        assert!(words.len() > 2000, "{}", words.len());
+        for word in &words {
+            let is_word = (4..10).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase());
+            let is_password = (10..=32).contains(&word.len()) && word.is_ascii();
+            assert!((is_word || is_password) && *word == word.to_lowercase(), "{word}");
+        }
+        assert!(words.len() > 10_000, "{}", words.len());
+    }
+
+    #[test]
+    fn what_is_listed_is_common_however_it_is_written() {
+        for word in LIST.lines().step_by(7) {
+            assert!(is_common(&word.to_uppercase()), "{word}");
+            assert!(is_common(&format!("{word}{word}")), "{word}");
+            let trimmed = word.trim_matches(is_no_letter);
+            if is_listed(trimmed) {
+                assert!(is_common(&format!("2024{trimmed}!")), "{word}");
+            }
+        }
     }
 
     #[test]
@@ -121,6 +210,25 @@ mod tests {
             "letmeinnow1",
             "passwordpassword",
             "19850412850",
+            // Of leaks, with ten characters and more.
+            "a123456789",
+            "123456789a",
+            "aa12345678",
+            "q1w2e3r4t5",
+            "q1w2e3r4t5y6",
+            "a1b2c3d4e5",
+            "qwe1234567",
+            "qwer1234asdf",
+            "zaq12wsxcde3",
+            "1qaz@wsx3edc",
+            "!QAZ2wsx#EDC",
+            "123123123a",
+            "1qaz2wsx3edc",
+            "asdf1234qwer",
+            "password123abc",
+            "$ommer2024!",
+            "hahahahaha",
+            "Qwertz123456!",
         ] {
             assert!(is_common(typed), "{typed}");
         }
@@ -136,6 +244,11 @@ mod tests {
             "837465910284756",
             "grünkohl mit pinkel",
             "michael likes cheese",
+            "k3j9x2m4q8",
+            "bananaboats",
+            "sommerdragon",
+            "Prosperity is near",
+            "我喜欢在下雨天喝热茶",
         ] {
             assert!(!is_common(typed), "{typed}");
         }

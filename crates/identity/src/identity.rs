@@ -16,6 +16,7 @@ use store::{GrantId, StoreError};
 
 use crate::account::AccountRoute;
 use crate::api::JsonRoute;
+use crate::brand::Brand;
 use crate::factors::sealed::Vault;
 use crate::language::Language;
 use crate::mail::Mail;
@@ -106,6 +107,11 @@ impl Identity {
         }
     }
 
+    /// Pages and letters look like that from the next one on.
+    pub fn change_brand(&self, brand: Brand) {
+        self.pages.change_brand(brand);
+    }
+
     pub(crate) const fn has_mail(&self) -> bool {
         self.post.is_some()
     }
@@ -124,7 +130,7 @@ impl Identity {
             limiter: Arc::clone(&self.limiter),
             events: Arc::clone(&self.events),
             issuer: self.pages.issuer.clone(),
-            site: self.pages.site.name().to_owned(),
+            site: self.pages.site.in_language(language).name().to_owned(),
             language,
             context,
         })

@@ -184,24 +184,39 @@ impl Passwords {
 
     /// Whether `password` is the one under `hash`.
     ///
-    /// Without a hash, for an address that nobody has, it takes the same time: an answer must not tell who has an account.
+    /// Without a hash, for an address that nobody has, it takes the same time: an answer must not tell who has an account. So does a
+    /// wrong password under a hash that costs less than hashes do now: what is missing of the present cost, in memory times passes,
+    /// is spent after it. Under one that costs more nothing can be taken back: a cost that was lowered tells who has an account from
+    /// before, until they log in.
     ///
     /// # Errors
     ///
     /// [`HashError`].
     pub async fn verify(&self, password: &Password, hash: Option<&str>) -> Result<Verified, HashError> {
+        Ok(self.look(password, hash).await?.0)
+    }
+
+    /// The same, with what was spent besides.
+    async fn look(
+        &self,
+        password: &Password,
+        hash: Option<&str>,
+    ) -> Result<(Verified, Option<Params>), HashError> {
         let hash = match hash {
             Some(hash) => PasswordHash::new(hash).map_err(|_| HashError::Damaged)?,
             None => self.of_nobody()?,
         };
         let place = self.place()?;
         let current = self.is_current(&hash);
+        let missing = Params::try_from(&hash).ok().and_then(|spent| missing(&self.cost.0, &spent));
         let (argon2, password) = (self.argon2(), password.clone());
+        let salt = self.entropy.draw::<SALT>();
         self.in_turn(place, move || {
-            Ok(match argon2.verify_password(password.0.expose_secret().as_bytes(), &hash) {
-                Ok(()) if current => Verified::Right,
-                Ok(()) => Verified::RightUnderAnotherCost,
-                Err(_) => Verified::Wrong,
+            let password = password.0.expose_secret().as_bytes();
+            Ok(match argon2.verify_password(password, &hash) {
+                Ok(()) if current => (Verified::Right, None),
+                Ok(()) => (Verified::RightUnderAnotherCost, None),
+                Err(_) => (Verified::Wrong, missing.and_then(|missing| spent(missing, password, &salt))),
             })
         })
         .await
@@ -256,6 +271,22 @@ impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Passwords").field("cost", &self.cost).finish_non_exhaustive()
     }
+}
+
+/// Spends a cost for nothing.
+fn spent(cost: Params, password: &[u8], salt: &[u8]) -> Option<Params> {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::default(), cost.clone());
+    argon2.hash_password_with_salt(password, salt).ok().map(|_| cost)
+}
+
+/// What is left of a cost when another one was spent; `None` if that is not less, or so little that Argon2 cannot spend it.
+///
+/// Its time goes with memory times passes (RFC 9106 section 3.2).
+fn missing(cost: &Params, spent: &Params) -> Option<Params> {
+    let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+    let left = work(cost).checked_sub(work(spent))?;
+    let memory = u32::try_from(left / u64::from(cost.t_cost())).ok()?;
+    Params::new(memory, cost.t_cost(), cost.p_cost(), None).ok()
 }
 
 /// RFC 9106 section 3.1: 16 bytes are recommended for password hashing.
@@ -348,6 +379,35 @@ mod tests {
         assert!(passwords.is_current(&nobody), "{nobody}");
         let somebody = passwords.hash(&mine).await.unwrap();
         assert_eq!(nobody.to_string().len(), somebody.len());
+    }
+
+    /// The attack: the time of a wrong password tells who has an account, after the cost was raised.
+    #[test]
+    fn after_a_cheaper_hash_as_much_is_spent_as_for_nobody() {
+        let work = |params: &Params| params.m_cost() * params.t_cost();
+        let params = |memory, passes| Params::new(memory, passes, 1, None).unwrap();
+        let present = Params::default();
+        for spent in [params(7_168, 1), params(9_216, 4), params(19_456, 1), params(8, 1)] {
+            let filled = work(&spent) + work(&missing(&present, &spent).unwrap());
+            assert!(work(&present) - filled < present.t_cost(), "{spent:?}");
+        }
+        for spent in [present.clone(), params(47_104, 1), params(19_456, 3), params(38_900, 1)] {
+            assert_eq!(missing(&present, &spent), None, "{spent:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_under_a_cheaper_hash_is_filled_up() {
+        let (mine, other) =
+            (Password::chosen("correct horse").unwrap(), Password::chosen("correct horsf").unwrap());
+        let (old, now) = (passwords(Cost::least()), passwords(Cost::new(64, 2, 1).unwrap()));
+        let hash = old.hash(&mine).await.unwrap();
+        let (verified, spent) = now.look(&other, Some(&hash)).await.unwrap();
+        assert_eq!((verified, spent.map(|spent| spent.m_cost())), (Verified::Wrong, Some(60)));
+        let current = now.hash(&mine).await.unwrap();
+        for (password, hash) in [(&other, Some(&*current)), (&other, None), (&mine, Some(&*hash))] {
+            assert_eq!(now.look(password, hash).await.unwrap().1, None);
+        }
     }
 
     #[tokio::test]

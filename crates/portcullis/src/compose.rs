@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_io::{AddressRange, Peer, Serve, sender};
-use identity::{Accounts, Identity};
+use identity::{Accounts, Brand, Identity};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -214,6 +214,11 @@ impl Portcullis {
     /// Counts by other limits from now on. Switched off, they stay so.
     pub fn change_limits(&self, limits: Limits) {
         self.counted.change(limits);
+    }
+
+    /// Pages and letters look like that from the next one on.
+    pub fn change_brand(&self, brand: Brand) {
+        self.identity.change_brand(brand);
     }
 
     /// What is counted and timed, as `/metrics` tells it.

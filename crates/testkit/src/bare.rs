@@ -300,7 +300,7 @@ impl Interaction for LoggedIn {
         Response::new(pending.grant.to_string().into())
     }
 
-    fn show(&self, page: &Page) -> Response<Bytes> {
+    fn show(&self, _: &Request<Bytes>, page: &Page) -> Response<Bytes> {
         let mut response = Response::new(format!("{}: {}", page.title, page.advice).into());
         *response.status_mut() = page.status;
         response

@@ -65,13 +65,18 @@ impl Interaction for Pages {
         html(StatusCode::OK, &ConsentPage { pending, account: profile.email.unwrap_or_default(), token })
     }
 
-    fn show(&self, page: &Page) -> Response<Bytes> {
-        let mut response = html(page.status, &StopPage { title: page.title, advice: &page.advice });
-        if let Some(seconds) = page.retry_after() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+    fn show(&self, _: &Request<Bytes>, page: &Page) -> Response<Bytes> {
+        stop(page)
     }
+}
+
+/// A page for somebody who cannot go on. Another language than English would say by itself what `Page::why` tells.
+fn stop(page: &Page) -> Response<Bytes> {
+    let mut response = html(page.status, &StopPage { title: page.title, advice: &page.advice });
+    if let Some(seconds) = page.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 impl Pages {
@@ -139,7 +144,7 @@ async fn log_in(
     // What `Demands::return_to` was, or a stranger's: anything but a path of this server would make of this page an open
     // redirect.
     let Ok(return_to) = ReturnTo::parse(&form.return_to, &pages.issuer) else {
-        return response(pages.show(&start_again()));
+        return response(stop(&start_again()));
     };
     let again = |alert| response(pages.ask_to_log_in(&headers, &return_to, Some(alert)));
     if !pages.sessions.gave(&headers, &form.token) {
@@ -179,7 +184,7 @@ async fn consent(
         if let Stopped::Unavailable(error) = &stopped {
             tracing::error!(%error, "an answer cannot be taken");
         }
-        site.pages.show(&stopped.page())
+        stop(&stopped.page())
     }))
 }
 

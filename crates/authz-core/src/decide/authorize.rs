@@ -14,7 +14,7 @@ use store::{
 };
 
 use super::{Drawn, Setting};
-use crate::page::Page;
+use crate::page::{Page, Stoppage};
 use crate::seam::Authentication;
 use crate::text::TokenText;
 use crate::{ClientRedirect, Event, Policy, Refusal, Step};
@@ -83,6 +83,7 @@ pub fn client_id(asked: &AuthorizationRequest, form: &Form) -> Result<ClientId, 
     }
     let missing = || {
         Page::bad(
+            Stoppage::ClientUnnamed,
             ErrorCode::InvalidRequest,
             "The application did not say who it is",
             "Its request has no client_id. Start again from the application.",
@@ -126,6 +127,7 @@ pub fn receive(
 
 fn unknown_client() -> Page {
     Page::bad(
+        Stoppage::ClientUnknown,
         ErrorCode::InvalidClient,
         "This application is not registered here",
         "It uses a registration that this server does not know, or no longer knows. Remove the connection in the \
@@ -135,6 +137,7 @@ fn unknown_client() -> Page {
 
 fn unregistered_redirect() -> Page {
     Page::bad(
+        Stoppage::RedirectUnregistered,
         ErrorCode::InvalidRequest,
         "This application asked for an answer at an address that it did not register",
         "For your safety nothing was sent there. Remove the connection in the application and add it again; its author \

@@ -22,7 +22,7 @@ use crate::event::NamedClient;
 use crate::flow::authorize::Next;
 use crate::flow::token::Unissued;
 use crate::flow::{Engine, Stopped, Unavailable, authorize, register, token, usage};
-use crate::page::PATIENCE;
+use crate::page::{PATIENCE, Stoppage};
 use crate::seam::{Limit, TooMany, Wanted, address_key};
 use crate::text::{TokenKind, TokenText};
 use crate::{AuthorizationServer, Context, Event, Page, Refusal};
@@ -95,10 +95,12 @@ async fn answer(
         }
         Endpoint::ProtectedResource(server) => return protected_resource(engine, server).await,
         Endpoint::Authorize => {
-            return page(engine, endpoint, authorize_form(engine, request, caller).await, caller);
+            let next = authorize_form(engine, request, caller).await;
+            return page(engine, endpoint, next, request, caller);
         }
         Endpoint::Continue(grant) => {
-            return page(engine, endpoint, continued(engine, request, grant, caller).await, caller);
+            let next = continued(engine, request, grant, caller).await;
+            return page(engine, endpoint, next, request, caller);
         }
         Endpoint::Token => tokens(engine, request, caller).await,
         Endpoint::Revoke => revoke(engine, request, caller).await,
@@ -256,7 +258,7 @@ async fn authorize_form(
 ) -> Result<Next, Stopped> {
     let unreadable = || {
         let advice = "Its parameters cannot be read. Start again from the application.";
-        Page::bad(ErrorCode::InvalidRequest, "This request is malformed", advice)
+        Page::bad(Stoppage::Unreadable, ErrorCode::InvalidRequest, "This request is malformed", advice)
     };
     let form = if request.method() == Method::POST {
         if !has_content_type(request.headers(), "application/x-www-form-urlencoded") {
@@ -284,6 +286,7 @@ fn page(
     engine: &Engine,
     endpoint: &Endpoint,
     next: Result<Next, Stopped>,
+    request: &Request<Bytes>,
     caller: &Context,
 ) -> Response<Bytes> {
     match next {
@@ -292,11 +295,11 @@ fn page(
         Err(Stopped::Page(page)) => {
             let (endpoint, title) = (endpoint.name(), page.title);
             engine.events.tell_with(&Event::Stopped { endpoint, title, from: caller.from() }, caller);
-            engine.interaction.show(&page)
+            engine.interaction.show(request, &page)
         }
         Err(Stopped::Unavailable(error)) => {
             tracing::error!(error = &error as &dyn Error, "cannot answer a browser");
-            let mut response = engine.interaction.show(&Page::unavailable());
+            let mut response = engine.interaction.show(request, &Page::unavailable());
             reply::retry_after(&mut response, PATIENCE);
             response
         }

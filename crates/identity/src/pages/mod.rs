@@ -18,11 +18,12 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use oauth_types::{Acr, ErrorCode, Issuer};
 use store::StoreError;
 
-use self::site::{Look, Referrer, Site, see_other};
+use self::site::{Referrer, Site, see_other};
 use crate::brand::Brand;
 use crate::cookie::Cookies;
 use crate::csrf::{CsrfToken, Origin};
 use crate::factors::level::Level;
+use crate::language::Language;
 use crate::session::{LoggedIn, Sessions};
 
 /// Asks people with pages of this server: the shipped [`Interaction`]. [`Identity`](crate::Identity) serves the pages.
@@ -46,9 +47,14 @@ impl Pages {
 
     /// Under the name, the logo and in the colour of an operator.
     #[must_use]
-    pub fn brand(mut self, brand: Brand) -> Self {
-        self.site.look = Arc::new(Look::of(brand));
+    pub fn brand(self, brand: Brand) -> Self {
+        self.change_brand(brand);
         self
+    }
+
+    /// The same while they are served: the next page looks like that.
+    pub fn change_brand(&self, brand: Brand) {
+        self.site.change(brand);
     }
 
     /// Lets nobody connect an app before `people` says that their address is confirmed.
@@ -142,8 +148,8 @@ impl Interaction for Pages {
         see_other(&self.site.path(&format!("/consent/{}", pending.grant)))
     }
 
-    fn show(&self, page: &Page) -> Response<Bytes> {
-        self.site.stop(page)
+    fn show(&self, request: &Request<Bytes>, page: &Page) -> Response<Bytes> {
+        self.site.in_language(Language::of(request.headers())).stop(page)
     }
 }
 
@@ -159,7 +165,8 @@ impl fmt::Debug for Pages {
 impl Site {
     /// The page for somebody who cannot go on.
     pub(crate) fn stop(&self, page: &Page) -> Response<Bytes> {
-        let shown = Stop { site: self, title: page.title, advice: &page.advice, code: page.code };
+        let (title, advice) = self.language.said_of(page);
+        let shown = Stop { site: self, title, advice, code: page.code };
         let mut response = self.page(page.status, Referrer::Nothing, &shown);
         if let Some(seconds) = page.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

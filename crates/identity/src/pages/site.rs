@@ -6,6 +6,7 @@ use askama::Template;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use oauth_types::Issuer;
+use parking_lot::RwLock;
 use store::Digest;
 
 use crate::brand::{Brand, BrandName, Logo};
@@ -20,6 +21,8 @@ pub(crate) struct Site {
     /// The issuer's host: a person can tell whose page it is.
     pub(crate) host: String,
     pub(crate) look: Arc<Look>,
+    /// How they look from the next request on.
+    next: Arc<RwLock<Arc<Look>>>,
     pub(crate) language: Language,
     /// What is said in that language.
     pub(crate) t: &'static Texts,
@@ -83,18 +86,25 @@ impl Site {
     pub(crate) fn of(issuer: &Issuer) -> Self {
         let host = issuer.origin().split("://").last().unwrap_or_default();
         let language = Language::default();
+        let look = Arc::new(Look::of(Brand::default()));
         Self {
             base: issuer.path().to_owned(),
             host: host.to_owned(),
-            look: Arc::new(Look::of(Brand::default())),
+            next: Arc::new(RwLock::new(look.clone())),
+            look,
             language,
             t: language.texts(),
         }
     }
 
-    /// The same for somebody who reads another language.
+    /// The same as it looks now, for somebody who reads another language.
     pub(crate) fn in_language(&self, language: Language) -> Self {
-        Self { language, t: language.texts(), ..self.clone() }
+        Self { language, t: language.texts(), look: self.next.read().clone(), ..self.clone() }
+    }
+
+    /// Looks otherwise from the next request on. A page that is being made looks as it did from top to bottom.
+    pub(crate) fn change(&self, brand: Brand) {
+        *self.next.write() = Arc::new(Look::of(brand));
     }
 
     /// Who the pages are of, in a word.

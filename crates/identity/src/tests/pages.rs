@@ -46,8 +46,10 @@ async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
     let consent_path = consent_path.strip_prefix("/tenant1").unwrap();
     let denied = browser.post(consent_path, &[("csrf", &csrf), ("decision", "deny")]).await;
     let logged_out = browser.post("/logout", &[("csrf", &csrf)]).await;
-    let error =
-        world.pages.show(&Page::new(StatusCode::BAD_REQUEST, Some(ErrorCode::InvalidRequest), "Title", EVIL));
+    let error = world.pages.show(
+        &Request::new(Bytes::new()),
+        &Page::new(StatusCode::BAD_REQUEST, Some(ErrorCode::InvalidRequest), "Title", EVIL),
+    );
     let from_elsewhere = browser.post_with("/login", &fields, &[("origin", "null")]).await;
     let wrong_method = browser.post_with("/assets/portcullis.css", &[], &[]).await;
     let mut pages = mail_pages().await;
@@ -377,4 +379,48 @@ async fn an_operator_has_a_name_a_logo_and_a_colour_and_the_logo_runs_nothing() 
     assert!(policy.starts_with("default-src 'none'") && policy.contains("sandbox"), "{policy}");
     assert!(!policy.contains("script-src"), "{policy}");
     assert!(html(&browser.open("/assets/portcullis.css").await).contains("--on-accent: #000000"));
+}
+
+/// What the protocol says to a person, which the authorization server itself shows.
+#[tokio::test]
+async fn the_errors_of_the_protocol_speak_the_language_of_the_browser() {
+    let world = world().await;
+    for (path, said) in [
+        ("/oauth/authorize", "Die Anwendung hat nicht gesagt, wer sie ist"),
+        ("/oauth/authorize?client_id=nobody", "Diese Anwendung ist hier nicht angemeldet"),
+        (
+            "/oauth/authorize?client_id=client-1&redirect_uri=https://evil.example",
+            "die sie nicht angemeldet hat",
+        ),
+        (
+            "/oauth/authorize?client_id=client-1&redirect_uri=http://127.0.0.1/callback&state=a&state=b",
+            "doppelt",
+        ),
+    ] {
+        for (language, is_german) in
+            [("de-CH,de;q=0.9,en;q=0.5", true), ("en,de;q=0.9", false), ("fr", false)]
+        {
+            let request = Request::builder()
+                .uri(format!("/tenant1{path}"))
+                .header(header::ACCEPT_LANGUAGE, language)
+                .body(Bytes::new());
+            let page = html(&world.server.serve(request.unwrap(), Peer(None)).await);
+            assert_eq!(page.contains(said), is_german, "{language}: {page}");
+            assert_eq!(page.contains("<html lang=\"de\""), is_german, "{language}: {page}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_next_page_looks_as_its_operator_says_now() {
+    let world = world().await;
+    let mut browser = world.browser();
+    assert!(!html(&browser.open("/login").await).contains("Widget Works"));
+    let named = |name| Brand { name: BrandName::parse(name).ok(), ..Brand::default() };
+    for name in ["Widget Works", "Works of Widgets"] {
+        world.pages.change_brand(named(name));
+        assert!(html(&browser.open("/login").await).contains(&format!("<strong>{name}</strong>")));
+        let stop = browser.open("/consent/none").await;
+        assert!(html(&stop).contains(name), "{}", html(&stop));
+    }
 }

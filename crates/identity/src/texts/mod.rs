@@ -3,6 +3,7 @@
 mod english;
 mod german;
 mod sentence;
+mod stopped;
 
 pub(crate) use self::sentence::Sentence;
 use crate::factors::texts::FactorTexts;

@@ -251,7 +251,7 @@ impl Interaction for LoggedIn {
         Response::new(pending.grant.to_string().into())
     }
 
-    fn show(&self, page: &crate::Page) -> Response<Bytes> {
+    fn show(&self, _: &Request<Bytes>, page: &crate::Page) -> Response<Bytes> {
         let mut response = Response::new(page.advice.clone().into());
         *response.status_mut() = page.status;
         response
