@@ -230,6 +230,8 @@ mod tests {
                 named: None,
             },
             state: Some("xyz".to_owned()),
+            acr_values: Vec::new(),
+            max_age: None,
         }
     }
 
@@ -240,6 +242,7 @@ mod tests {
             client_epoch: None,
             session: SessionId::new([1; 16]),
             auth_time: Time(0),
+            acr: None,
         }
     }
 }
