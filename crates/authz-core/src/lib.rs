@@ -47,8 +47,8 @@ pub use keys::{Keys, KeysError};
 pub use limit::{Counted, Limits, NoRate, Rate, Unlimited};
 pub use onward::{ClientRedirect, ContinuePath};
 pub use oversight::{
-    ClientView, GrantView, LastUse, Listed, Oversight, OversightError, PersonView, PreregisterError, ServerChange,
-    ServerView, Whose,
+    ClientView, GrantView, LastUse, Listed, Oversight, OversightError, PersonView, PreregisterError,
+    ServerChange, ServerView, Whose,
 };
 pub use page::{Page, Stoppage};
 pub use policy::{Lifetime, OutOfBounds, Policy};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use async_trait::async_trait;
 use oauth_types::{Issuer, Scope};
-use store::{Backend, GrantId, PersonId, StoreError};
+use store::{Backend, Decoded, GrantId, PersonId, StoreError};
 
 use crate::event::UNKNOWN;
 use crate::flow::{self, Engine, Stopped};
@@ -231,6 +231,7 @@ impl Builder {
             issuer,
             policy,
             store,
+            decoded: Decoded::default(),
             keys,
             clock,
             entropy,

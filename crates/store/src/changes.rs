@@ -112,6 +112,27 @@ impl Changes {
         self.mark
     }
 
+    #[cfg(feature = "redis")]
+    pub(crate) const fn ended(&self) -> bool {
+        self.ended
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// But for what [`row`](Self::row) says of one that is stored.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn sweep(&self) -> Option<Time> {
+        self.sweep
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) const fn links(&self) -> &Links {
+        &self.links
+    }
+
     /// The row to write, once the [`verdict`] is [`Verdict::Write`], over `stored`.
     ///
     /// Under [`Guard::Any`] a rival may have issued tokens since this was decided: the later of both sweep times holds.

@@ -6,7 +6,7 @@ use ambient::Time;
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::{Changes, Commit, Facts, Found, Key, Kind, Record, Row, Use};
+use crate::{Changes, Commit, Decoded, Facts, Found, Key, Kind, Record, Row, Use};
 
 /// The store could not answer: the world's fault, so the caller says 503 and the client tries again.
 ///
@@ -196,7 +196,8 @@ pub enum Claimed {
 /// - **Durable.** Both answers leave only when what decided them would survive a crash: the caller hands out tokens on `Done`
 ///   and revokes on what a `Stale` makes it read.
 /// - **One moment.** [`look`](Self::look) sees its rows as of one moment, or reads the record no later than the others.
-/// - **Fresh.** A read sees every commit that was answered before it began, in any process. No replica that lags.
+/// - **Fresh.** A read sees every commit that was answered before it began, in any process. No replica that lags. A backend that
+///   remembers records asks each time whether their marks are still the same.
 /// - **Opaque.** A backend never looks inside a body, and has no clock: an expired record may or may not be found.
 ///
 /// The price of a lie: a false `Done` hands out a code or a refresh token twice; a false `Stale` costs the caller another
@@ -253,16 +254,16 @@ impl dyn Store + '_ {
     /// # Errors
     ///
     /// If the store cannot be read, or a record is damaged or newer than this program.
-    pub async fn facts(&self, about: Use<'_>) -> Result<Facts, StoreError> {
+    pub async fn facts(&self, about: Use<'_>, decoded: &Decoded) -> Result<Facts, StoreError> {
         let beside = about.beside();
         match (about.grant, beside) {
             (Some(grant), beside) => {
                 let look = Look { record: Key::new(Kind::Grant, grant), beside };
-                Facts::of(about, &self.look(&look).await?)
+                Facts::of(about, &self.look(&look).await?, decoded)
             }
             (None, Some(beside)) => {
                 let beside = self.read(&beside).await?;
-                Facts::of(about, &Seen { beside, ..Seen::default() })
+                Facts::of(about, &Seen { beside, ..Seen::default() }, decoded)
             }
             (None, None) => Ok(Facts::default()),
         }

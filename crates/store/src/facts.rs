@@ -1,10 +1,12 @@
 //! What a request about a token needs to know, as of one moment.
 
+use std::sync::Arc;
+
 use oauth_types::ClientId;
 
 use crate::{
-    Client, Consent, Found, Grant, GrantId, Key, Kind, PersonStanding, Record, Row, Seen, Server, ServerId,
-    Standing, StoreError,
+    Client, Consent, Decoded, Found, Grant, GrantId, Key, Kind, PersonStanding, Record, Row, Seen, Server,
+    ServerId, Standing, StoreError,
 };
 
 /// What a request is about: the grant whose token it carries, and who is asking.
@@ -25,23 +27,23 @@ impl Use<'_> {
     }
 }
 
-/// The records that decide about a use of a token, all of one moment. None of them is ever cached.
+/// The records that decide about a use of a token, all of one moment. Each is read each time.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// The grant.
-    pub grant: Option<Found<Grant>>,
+    pub grant: Option<Arc<Found<Grant>>>,
     /// The client that is asking, or else the grant's own.
-    pub client: Option<Found<Client>>,
+    pub client: Option<Arc<Found<Client>>>,
     /// What is held against the person of the grant.
     pub person: Standing,
     /// The remembered consent that the grant was born from.
     pub consent: Option<Found<Consent>>,
     /// The resource server that is asking, or else the one that the grant is for.
-    pub server: Option<Found<Server>>,
+    pub server: Option<Arc<Found<Server>>>,
 }
 
 impl Facts {
-    pub(crate) fn of(about: Use<'_>, seen: &Seen) -> Result<Self, StoreError> {
+    pub(crate) fn of(about: Use<'_>, seen: &Seen, decoded: &Decoded) -> Result<Self, StoreError> {
         fn decode<R: Record>(row: Option<&Row>) -> Result<Option<Found<R>>, StoreError> {
             row.map(Found::decode).transpose()
         }
@@ -51,11 +53,11 @@ impl Facts {
         let server = if asking { beside } else { seen.server.as_ref() };
         let person = decode::<PersonStanding>(seen.person.as_ref())?;
         Ok(Self {
-            grant: decode(seen.record.as_ref())?,
-            client: decode(client)?,
+            grant: seen.record.as_ref().map(|row| decoded.grant(row)).transpose()?,
+            client: client.map(|row| decoded.client(row)).transpose()?,
             person: person.map(|found| found.record.standing).unwrap_or_default(),
             consent: decode(seen.consent.as_ref())?,
-            server: decode(server)?,
+            server: server.map(|row| decoded.server(row)).transpose()?,
         })
     }
 }

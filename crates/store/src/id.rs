@@ -118,7 +118,9 @@ bytes_as_text! {
 bytes_as_text! {
     /// The version of a record: random, drawn for each commit.
     ///
-    /// A counter could not tell a commit of mine that the driver sent twice from a rival's; a random mark can.
+    /// A counter could not tell a commit of mine that the driver sent twice from a rival's; a random mark can. Commits that say different
+    /// things never share one, so whoever knows a record under its mark knows what it says: a mark that is drawn once for two attempts
+    /// would hide the second one.
     Mark, 16, ""
 }
 bytes_as_text! {

@@ -15,11 +15,13 @@
 //!
 //! `docs/records.md` describes each record and its schema.
 
+mod ages;
 mod changes;
 mod contract;
 #[cfg(feature = "copy")]
 pub mod copy;
 mod counters;
+mod decoded;
 mod facts;
 mod id;
 mod memory;
@@ -40,6 +42,7 @@ pub use contract::{
     OwnedClaim, Page, Seen, Store, StoreError, Unlisted,
 };
 pub use counters::{Counters, MemoryCounters};
+pub use decoded::Decoded;
 pub use facts::{Facts, Use};
 pub use id::{Digest, Epoch, GrantId, Malformed, Mark, Nonce, ServerId, SessionId, TicketId};
 pub use memory::Memory;

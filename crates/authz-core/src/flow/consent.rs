@@ -23,7 +23,7 @@ pub(crate) async fn pending(
     grant: GrantId,
     who: &Authentication,
 ) -> Result<Pending, Stopped> {
-    let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
+    let facts = engine.facts(Use { grant: Some(&grant), ..Use::default() }).await?;
     let keys = engine.keys.current();
     let found = match shown(&facts, who, engine.setting(&keys, &UNKNOWN))? {
         Shown::Request(found) => found,
@@ -47,7 +47,7 @@ pub(crate) async fn approved(
     scope: Option<&Scope>,
     caller: &Context,
 ) -> Result<ContinuePath, Stopped> {
-    let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
+    let facts = engine.facts(Use { grant: Some(&grant), ..Use::default() }).await?;
     let found = facts.grant.ok_or(Refusal::RequestGone)?;
     // Read before the grant is written: a withdrawal in between makes the write below stale, and it stays withdrawn.
     let reviewed = reviewed(engine, &found, who).await?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy};
 use oauth_types::{ClientId, Issuer};
-use store::{Backend, Client, GrantId, Mark, Nonce, Store, StoreError};
+use store::{Backend, Client, Decoded, Facts, GrantId, Mark, Nonce, Store, StoreError, Use};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -24,6 +24,7 @@ pub(crate) struct Engine {
     pub(crate) issuer: Issuer,
     pub(crate) policy: Policy,
     pub(crate) store: Arc<dyn Backend>,
+    pub(crate) decoded: Decoded,
     pub(crate) keys: Keys,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -99,6 +100,11 @@ impl From<Page> for Stopped {
 impl Engine {
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// What a request about a token needs to know.
+    pub(crate) async fn facts(&self, about: Use<'_>) -> Result<Facts, StoreError> {
+        self.store().facts(about, &self.decoded).await
     }
 
     pub(crate) fn setting<'a>(&'a self, keys: &'a Keyring, caller: &'a Context) -> Setting<'a> {

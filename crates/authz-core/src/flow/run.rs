@@ -34,7 +34,7 @@ pub(crate) async fn run<R: Rule>(
     let mut keys = engine.keys.current();
     let mut read_keys = false;
     for _ in 0..ATTEMPTS {
-        let facts = engine.store().facts(rule.load()).await?;
+        let facts = engine.facts(rule.load()).await?;
         let step = rule.decide(&facts, engine.setting(&keys, caller), &engine.draw());
         match step.settle(engine.store(), &*engine.events, caller).await? {
             Settled::Done(Err(Refusal::KeyUnknown)) if read_keys => return Err(Unavailable::KeyUnknown),

@@ -19,8 +19,7 @@ pub(crate) async fn introspection(
     let text = TokenText::parse(token.expose_secret()).ok();
     let grant = text.as_ref().map(|text| GrantId::new(text.id));
     let server = ServerId::new(key.id);
-    let facts =
-        engine.store().facts(Use { grant: grant.as_ref(), client: None, server: Some(&server) }).await?;
+    let facts = engine.facts(Use { grant: grant.as_ref(), client: None, server: Some(&server) }).await?;
     let now = engine.clock.now();
     let server = match authenticate_server(key, facts.server.as_ref().map(|found| &found.record), now) {
         Ok(server) => server,
@@ -46,7 +45,7 @@ pub(crate) async fn userinfo(
         return Ok(Err(Refusal::TokenInvalid));
     };
     let grant = GrantId::new(text.id);
-    let facts = engine.store().facts(Use { grant: Some(&grant), ..Use::default() }).await?;
+    let facts = engine.facts(Use { grant: Some(&grant), ..Use::default() }).await?;
     let Some(valid) = valid(&text, &facts, engine.clock.now()) else {
         return Ok(Err(Refusal::TokenInvalid));
     };

@@ -2,8 +2,8 @@
 
 use oauth_types::{ClientId, Scope};
 use store::{
-    Changes, Commit, Consent, Filter, Found, Grant, GrantId, Kind, Lasting, PersonId, Row, Server, ServerId,
-    Stage, StoreError, Use, Why,
+    Changes, Commit, Consent, Decoded, Filter, Found, Grant, GrantId, Kind, Lasting, PersonId, Row, Server,
+    ServerId, Stage, StoreError, Use, Why,
 };
 
 use super::views::{GrantView, person};
@@ -96,7 +96,8 @@ impl Oversight {
     }
 
     async fn seen(&self, grant: &GrantId) -> Result<Option<GrantView>, StoreError> {
-        let facts = self.store().facts(Use { grant: Some(grant), ..Use::default() }).await?;
+        let about = Use { grant: Some(grant), ..Use::default() };
+        let facts = self.store().facts(about, &Decoded::default()).await?;
         let found = facts.grant.as_ref();
         Ok(found.map(|found| GrantView::of(&found.record, &facts, self.clock.now())))
     }

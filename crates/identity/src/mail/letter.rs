@@ -43,8 +43,9 @@ impl About<'_> {
             | Self::ChangeEmail { link }
             | Self::Invitation { link } => &[("link", link.expose_secret())],
             Self::Already { log_in, forgot } => &[("log_in", log_in), ("forgot", forgot)],
-            Self::PasswordChanged { device, forgot }
-            | Self::NewDevice { device, forgot } => &[("device", device), ("forgot", forgot)],
+            Self::PasswordChanged { device, forgot } | Self::NewDevice { device, forgot } => {
+                &[("device", device), ("forgot", forgot)]
+            }
             Self::FactorsChanged { device, link } => &[("device", device), ("link", link.expose_secret())],
             Self::EmailChanged { email } => &[("email", email.as_str())],
         };

@@ -251,9 +251,9 @@ impl Builder {
         });
         counted.change(config.rates.clone());
         let limiter: Arc<dyn Limiter> = if config.limits { counted.clone() } else { Arc::new(Unlimited) };
-        let audit =
-            Audit::new(records.clone(), clock.clone(), entropy.clone()).kept_for(config.audit_retention)
-                .strangers_kept_for(config.audit_retention_strangers);
+        let audit = Audit::new(records.clone(), clock.clone(), entropy.clone())
+            .kept_for(config.audit_retention)
+            .strangers_kept_for(config.audit_retention_strangers);
         let audit = Arc::new(audit);
         let events: Arc<dyn Events> = Arc::new(Ears { audit: audit.clone(), metrics: metrics.clone() });
         let policy = config.policy;

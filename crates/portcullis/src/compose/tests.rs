@@ -176,7 +176,8 @@ impl Passage for FailsOnce {
 /// Whatever broke the attempt before.
 #[tokio::test]
 async fn the_first_run_is_the_first_that_succeeds() {
-    let own = || Config { admin_key: AdminSecret::parse("an admin key that is long").ok(), ..Config::default() };
+    let own =
+        || Config { admin_key: AdminSecret::parse("an admin key that is long").ok(), ..Config::default() };
     let mut broken = 0;
     loop {
         let passage = FailsOnce { calls: AtomicU32::new(0), at: broken };

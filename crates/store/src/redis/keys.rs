@@ -39,7 +39,7 @@ impl Keys {
     }
 
     pub(super) fn record(&self, key: &Key) -> String {
-        format!("{}:{}:{{{}}}", self.prefix, key.kind.as_str(), key.id)
+        [&*self.prefix, ":", key.kind.as_str(), ":{", &*key.id, "}"].concat()
     }
 
     pub(super) fn list(&self, kind: Kind, of: Filter<'_>) -> ListKeys {

@@ -66,7 +66,7 @@ impl Link {
         let (number, mut connection) = self.connection().await?;
         let heard = connection.req_packed_commands(commands, 0, commands.len()).await;
         let answers: Vec<_> = match heard {
-            Ok(values) => values.into_iter().map(Value::extract_error).collect(),
+            Ok(values) => values.into_iter().map(answer).collect(),
             Err(error) => return Err(self.found(number, error)),
         };
         match answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| breaks(error))) {
@@ -99,6 +99,11 @@ impl Link {
         }
         Fault::Driver(error)
     }
+}
+
+/// No script here answers an error within an array, so none is sought there.
+fn answer(value: Value) -> Result<Value, RedisError> {
+    if matches!(value, Value::ServerError(_)) { value.extract_error() } else { Ok(value) }
 }
 
 impl Drop for Link {

@@ -12,7 +12,7 @@ use super::keys::{Keys, ListKeys};
 use super::rows;
 use super::scripts::{Call, Script, run_all, text};
 use super::wire::Wire;
-use crate::{Filter, Key, Kind, Page, Row};
+use crate::{Filter, Key, Kind, Links, Page, Row};
 
 static ENTER: Script = Script::new(include_str!("lua/enter.lua"));
 static PAGE: Script = Script::new(include_str!("lua/page.lua"));
@@ -36,11 +36,17 @@ pub(super) fn needed(sweep: Option<Time>) -> String {
     moment.map_or_else(|| NEVER.to_owned(), |moment| moment.to_string())
 }
 
-/// Tells all lists that the row belongs on; answers until when all of them keep it.
-pub(super) async fn enter(wire: &Wire, keys: &Keys, row: &Row, needed: &str) -> Result<String, Fault> {
-    let Key { kind, id } = &row.key;
-    let client = row.links.client.as_deref().map(Filter::OfClient);
-    let person = row.links.person.as_deref().map(Filter::OfPerson);
+/// Tells all lists that a record belongs on; answers until when all of them keep it.
+pub(super) async fn enter(
+    wire: &Wire,
+    keys: &Keys,
+    key: &Key,
+    links: &Links,
+    needed: &str,
+) -> Result<String, Fault> {
+    let Key { kind, id } = key;
+    let client = links.client.as_deref().map(Filter::OfClient);
+    let person = links.person.as_deref().map(Filter::OfPerson);
     let lists = [Some(Filter::All), client, person].into_iter().flatten();
     tell(wire, lists.map(|list| keys.list(*kind, list)), id, needed).await
 }

@@ -1,8 +1,8 @@
 //! For many processes: Redis or Valkey, alone, watched by Sentinels, or a Cluster.
 //!
 //! A record is one hash, written by one script that checks its version and writes it in one step; the server's own clock
-//! expires it. Nothing is kept here but what a grant names. What survives a crash or a failover is what the operator made
-//! Redis keep: `docs/records.md` says which setting gives what.
+//! expires it. What a grant names is remembered here, and never believed without asking. What survives a crash or a failover is
+//! what the operator made Redis keep: `docs/records.md` says which setting gives what.
 
 mod claims;
 mod cluster;

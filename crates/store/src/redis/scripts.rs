@@ -1,5 +1,6 @@
 //! Scripts: what happens in one step happens on the server.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
@@ -15,10 +16,31 @@ pub(super) struct Script {
 }
 
 /// A script on keys that share a slot. Each is written so that it may run twice.
-pub(super) struct Call {
+pub(super) struct Call<'a> {
     script: &'static Script,
     keys: Vec<String>,
-    arguments: Vec<Vec<u8>>,
+    arguments: Vec<Cow<'a, [u8]>>,
+}
+
+/// What a script is told.
+pub(super) struct Argument<'a>(Cow<'a, [u8]>);
+
+impl<'a> From<&'a [u8]> for Argument<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self(Cow::Borrowed(bytes))
+    }
+}
+
+impl<'a> From<&'a str> for Argument<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text.as_bytes()))
+    }
+}
+
+impl From<String> for Argument<'_> {
+    fn from(text: String) -> Self {
+        Self(Cow::Owned(text.into_bytes()))
+    }
 }
 
 impl Script {
@@ -31,7 +53,7 @@ impl Script {
         Self { source, digest: OnceLock::new(), decides: true }
     }
 
-    pub(super) fn on<const N: usize>(&'static self, keys: [String; N]) -> Call {
+    pub(super) fn on<'a, const N: usize>(&'static self, keys: [String; N]) -> Call<'a> {
         Call { script: self, keys: Vec::from(keys), arguments: Vec::new() }
     }
 
@@ -40,9 +62,9 @@ impl Script {
     }
 }
 
-impl Call {
-    pub(super) fn arg(mut self, argument: impl Into<Vec<u8>>) -> Self {
-        self.arguments.push(argument.into());
+impl<'a> Call<'a> {
+    pub(super) fn arg(mut self, argument: impl Into<Argument<'a>>) -> Self {
+        self.arguments.push(argument.into().0);
         self
     }
 
@@ -70,7 +92,7 @@ impl Call {
 }
 
 /// The answers, in one round trip if the servers know the scripts.
-pub(super) async fn run_all(wire: &Wire, calls: Vec<Call>) -> Result<Vec<Value>, Fault> {
+pub(super) async fn run_all(wire: &Wire, calls: Vec<Call<'_>>) -> Result<Vec<Value>, Fault> {
     let decide = calls.iter().any(|call| call.script.decides);
     let send = async |commands| if decide { wire.write(commands).await } else { wire.send(commands).await };
     let mut answers = send(calls.iter().map(Call::by_digest).collect()).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Sample, Subject, created, look_at, written};
-use crate::{Guard, Kind, Row};
+use crate::{Guard, Kind, Row, Seen};
 
 fn body_of(row: Option<&Row>) -> Option<&str> {
     row.map(|row| row.body.as_str())
@@ -68,6 +68,39 @@ pub async fn links_are_those_of_the_record_as_seen(store: Subject) {
     written(&store, &Sample::new(Kind::Grant, "g"), Guard::This(second)).await;
     let seen = store.look(&look_at(&grant(""), None)).await.unwrap();
     assert!(seen.person.is_none());
+}
+
+/// Whatever a backend remembers of what it looked at: a block, its end, and a record that came about, bite on the next look.
+pub async fn a_look_sees_every_change_of_what_the_record_names(store: Subject) {
+    let grant = Sample::new(Kind::Grant, "g").client("c").person("p").server("r");
+    created(&store, &grant).await;
+    type Part = fn(&Seen) -> &Option<Row>;
+    let parts: [(Kind, &str, Part); 4] = [
+        (Kind::Client, "c", |seen| &seen.client),
+        (Kind::Person, "p", |seen| &seen.person),
+        (Kind::Server, "r", |seen| &seen.server),
+        (Kind::Client, "d", |seen| &seen.beside),
+    ];
+    for (kind, id, part) in parts {
+        let sample = |body: &str| Sample::new(kind, id).body(body);
+        let look = look_at(&grant, Some(&sample("")));
+        let seen = async || {
+            let mut bodies = Vec::new();
+            for _ in 0..3 {
+                let seen = store.look(&look).await.unwrap();
+                assert_eq!(part(&seen), &seen.beside);
+                bodies.push(seen.beside.map(|row| row.body));
+            }
+            bodies
+        };
+        assert_eq!(seen().await, [const { None }; 3], "{kind:?}");
+        let mut mark = created(&store, &sample("active")).await;
+        for body in ["active", "blocked", "active"] {
+            assert_eq!(seen().await, vec![Some(body.to_owned()); 3].as_slice(), "{kind:?}");
+            let next = if body == "active" { "blocked" } else { "active" };
+            mark = written(&store, &sample(next), Guard::This(mark)).await;
+        }
+    }
 }
 
 /// While somebody changes the grant first and the person after, no look sees the grant of later than the person: a person who

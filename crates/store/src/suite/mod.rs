@@ -46,7 +46,7 @@ macro_rules! store_suite {
     ($fresh:ident, sweeping) => {
         $crate::store_suite!($fresh);
         $crate::store_suite! { @of $fresh;
-            removing: what_is_due_goes_and_is_counted, a_sweep_falls_short_of_its_bound_only_at_the_end,
+            removing: what_is_due_goes_and_is_counted, a_look_sees_what_goes_and_comes_back, a_sweep_falls_short_of_its_bound_only_at_the_end,
                 a_claim_that_is_due_goes, a_record_is_due_when_its_last_write_says,
                 a_thousand_random_steps_and_sweeps_answer_as_memory_does;
         }
@@ -66,7 +66,8 @@ macro_rules! store_suite {
                 of_16_takeovers_one_succeeds, a_claim_of_another_cannot_be_released, odd_keys_are_only_texts,
                 kinds_of_claims_do_not_collide;
             looks: a_look_sees_what_the_record_names, a_look_without_a_record_sees_the_one_beside,
-                links_are_those_of_the_record_as_seen, the_record_is_read_no_later_than_the_others;
+                links_are_those_of_the_record_as_seen, a_look_sees_every_change_of_what_the_record_names,
+                the_record_is_read_no_later_than_the_others;
             listing: pages_show_everything_in_order, filters_show_what_names_somebody, a_listing_follows_changed_links,
                 a_listing_never_misses_what_was_there_throughout;
             sweeping: nothing_goes_before_its_time, what_sweep_counts_is_gone_and_no_more, a_sweep_keeps_to_its_bound,

@@ -3,7 +3,7 @@
 use ambient::{Entropy, SeededEntropy, Time};
 
 use super::compared::{Step, compare};
-use super::{FUTURE, Sample, Subject, created, row, written};
+use super::{FUTURE, Sample, Subject, created, look_at, row, written};
 use crate::{Claim, ClaimKind, Claimed, Filter, Guard, Kind};
 
 /// What was due before now is gone after a sweep, from the listings too, and has been counted.
@@ -21,6 +21,23 @@ pub async fn what_is_due_goes_and_is_counted(store: Subject) {
     }
     assert_eq!(store.sweep(Time(FUTURE + 5), 1000).await.unwrap(), 0, "once");
     assert_eq!(store.sweep(Time(FUTURE + 10), 1000).await.unwrap(), 150);
+}
+
+/// What a record named is not seen any more once it is gone, and is seen as it is if it comes back.
+pub async fn a_look_sees_what_goes_and_comes_back(store: Subject) {
+    let grant = Sample::new(Kind::Grant, "g").client("c");
+    created(&store, &grant).await;
+    for body in ["one", "two", "three"] {
+        created(&store, &Sample::new(Kind::Client, "c").body(body).sweep(FUTURE)).await;
+        for _ in 0..3 {
+            let seen = store.look(&look_at(&grant, None)).await.unwrap();
+            assert_eq!(seen.client.unwrap().body, body);
+        }
+        assert_eq!(store.sweep(Time(FUTURE + 1), 10).await.unwrap(), 1);
+        for _ in 0..2 {
+            assert_eq!(store.look(&look_at(&grant, None)).await.unwrap().client, None);
+        }
+    }
 }
 
 /// As many as there are, or the bound: whoever sweeps until a sweep falls short of it has swept everything.

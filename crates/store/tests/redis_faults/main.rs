@@ -7,6 +7,7 @@ mod crashes;
 mod fake;
 mod keeping;
 mod proxy;
+mod remembering;
 mod replies;
 mod resharding;
 mod silence;

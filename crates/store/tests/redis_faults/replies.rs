@@ -177,7 +177,19 @@ async fn what_a_known_grant_names_is_read_with_it_in_one_round_trip() {
         assert_eq!(proxy.requests() - before, round_trips);
         assert_eq!((seen.client.unwrap().body.as_str(), seen.person), ("client", None));
     }
-    // What was remembered is not believed.
+    // What was remembered is not believed: neither of the client, nor which it is.
+    let later = "fedcba9876543210";
+    server.ask(&["HSET", "portcullis:client:{c}", "marks", later, "body", "blocked"]);
+    server.ask(&["HSET", "portcullis:person:{p}", "marks", later, "ended", "0", "body", "person"]);
+    for round_trips in [2, 1] {
+        let before = proxy.requests();
+        let seen = store.look(&look).await.unwrap();
+        assert_eq!(proxy.requests() - before, round_trips);
+        assert_eq!((seen.client.unwrap().body.as_str(), &*seen.person.unwrap().body), ("blocked", "person"));
+    }
+    server.ask(&["DEL", "portcullis:client:{c}", "portcullis:person:{p}"]);
+    let seen = store.look(&look).await.unwrap();
+    assert_eq!((seen.client, seen.person), (None, None));
     server.ask(&["HSET", key, "client", "d"]);
     server.ask(&["HSET", "portcullis:client:{d}", "marks", marks, "ended", "0", "body", "another"]);
     for round_trips in [2, 1] {

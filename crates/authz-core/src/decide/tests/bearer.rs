@@ -1,5 +1,7 @@
 //! I7, RFC 7662 and OpenID Connect Core section 5.3.
 
+use std::sync::Arc;
+
 use oauth_types::{Audience, IntrospectionResponse};
 use store::{Epoch, Lasting, Why};
 
@@ -10,7 +12,7 @@ use crate::seam::Profile;
 /// A living grant at generation 1, with its own client among the facts.
 fn room() -> Room {
     let (mut room, _) = Room::live();
-    room.facts.client = Some(Found { record: client(), mark: Mark::new([0; 16]) });
+    room.facts.client = Some(Arc::new(Found { record: client(), mark: Mark::new([0; 16]) }));
     room
 }
 
@@ -22,7 +24,7 @@ fn live(room: &mut Room) -> &mut Live {
 }
 
 fn held_against_client(room: &mut Room) -> &mut Standing {
-    &mut room.facts.client.as_mut().unwrap().record.standing
+    &mut Arc::make_mut(room.facts.client.as_mut().unwrap()).record.standing
 }
 
 #[test]

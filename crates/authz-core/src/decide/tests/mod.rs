@@ -16,6 +16,8 @@ mod scope;
 mod target;
 mod wire;
 
+use std::sync::Arc;
+
 use ambient::Time;
 use oauth_types::{
     Acr, AuthorizationRequest, ClientId, ClientMetadata, CodeRequest, Form, Issuer, RedirectUri,
@@ -217,7 +219,7 @@ impl Room {
 
     /// The stage that the grant is at, to be changed behind the rules' back.
     fn stage(&mut self) -> &mut Stage {
-        &mut self.facts.grant.as_mut().unwrap().record.stage
+        &mut Arc::make_mut(self.facts.grant.as_mut().unwrap()).record.stage
     }
 
     fn live_record(&self) -> &Live {
@@ -262,16 +264,16 @@ impl Room {
 
     /// What became of a step; the facts are then as it left them.
     fn then<T>(&mut self, step: Step<T>) -> Decided<T> {
-        let decided = Decided::of(step, self.facts.grant.as_ref());
+        let decided = Decided::of(step, self.facts.grant.as_deref());
         if let Some(after) = &decided.after {
-            self.facts.grant = Some(after.clone());
+            self.facts.grant = Some(Arc::new(after.clone()));
         }
         decided
     }
 
     /// What a step would do, which is not done.
     fn weigh<T>(&self, step: Step<T>) -> Decided<T> {
-        Decided::of(step, self.facts.grant.as_ref())
+        Decided::of(step, self.facts.grant.as_deref())
     }
 }
 

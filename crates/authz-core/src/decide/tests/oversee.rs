@@ -1,5 +1,7 @@
 //! What people do about their own connections, and administrators about everybody's.
 
+use std::sync::Arc;
+
 use store::{Access, Account, Consent, Digest, Epoch, Lasting, RetiringKey, SecondFactors, Why};
 
 use super::*;
@@ -53,7 +55,7 @@ fn what_implies_a_scope_that_is_taken_away_goes_with_it() {
 fn a_narrowed_grant_is_refreshed_and_a_lost_response_is_still_harmless() {
     let mut room = Room::at_generation(3);
     let narrowed = narrow(room.grant(), &scope("read"), None).unwrap().unwrap().grant;
-    room.facts.grant.as_mut().unwrap().record = narrowed;
+    Arc::make_mut(room.facts.grant.as_mut().unwrap()).record = narrowed;
     let refreshed = |room: &Room, number| {
         let genuine = room.genuine(number);
         room.weigh(refresh(
@@ -78,7 +80,7 @@ fn a_narrowed_grant_is_refreshed_and_a_lost_response_is_still_harmless() {
 fn a_code_that_is_out_shrinks_with_its_grant() {
     let mut room = Room::coded();
     let narrowed = narrow(room.grant(), &scope("read"), None).unwrap().unwrap().grant;
-    room.facts.grant.as_mut().unwrap().record = narrowed;
+    Arc::make_mut(room.facts.grant.as_mut().unwrap()).record = narrowed;
     let step = redeem(&room.code_request(), proven(&client()), &room.facts, room.setting(), &drawn(3));
     assert_eq!(room.then(step).outcome.unwrap().scope, scope("read"));
 }
@@ -222,8 +224,8 @@ fn an_anonymous_account_names_nobody() {
 fn a_state_says_what_the_rules_would_say() {
     let connected = |change: fn(&mut Room)| {
         let mut room = Room::at_generation(2);
-        room.facts.client = Some(Found { record: client(), mark: Mark::new([0; 16]) });
-        room.facts.server = Some(Found { record: server(), mark: Mark::new([0; 16]) });
+        room.facts.client = Some(Arc::new(Found { record: client(), mark: Mark::new([0; 16]) }));
+        room.facts.server = Some(Arc::new(Found { record: server(), mark: Mark::new([0; 16]) }));
         change(&mut room);
         state(room.grant(), &room.facts, room.now)
     };
@@ -232,11 +234,12 @@ fn a_state_says_what_the_rules_would_say() {
     assert_eq!(connected(|room| room.facts.person.status = Status::Blocked), GrantState::Barred);
     assert_eq!(connected(|room| room.facts.person.epoch = Some(Epoch::new([1; 16]))), GrantState::Barred);
     assert_eq!(
-        connected(|room| room.facts.client.as_mut().unwrap().record.standing.status = Status::Deleted),
+        connected(|room| Arc::make_mut(room.facts.client.as_mut().unwrap()).record.standing.status =
+            Status::Deleted),
         GrantState::Barred
     );
     assert_eq!(
-        connected(|room| room.facts.server.as_mut().unwrap().record.status = Status::Blocked),
+        connected(|room| Arc::make_mut(room.facts.server.as_mut().unwrap()).record.status = Status::Blocked),
         GrantState::Barred
     );
     for (room, expected) in [(Room::requested(), GrantState::Asked), (Room::coded(), GrantState::Coded)] {

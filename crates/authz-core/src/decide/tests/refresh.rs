@@ -346,7 +346,7 @@ fn a_grant_whose_server_is_gone_is_over() {
     ] {
         let mut case = Case::presenting(5);
         let record = Server { status, ..server() };
-        case.room.facts.server = Some(Found { record, mark: Mark::new([0; 16]) });
+        case.room.facts.server = Some(Arc::new(Found { record, mark: Mark::new([0; 16]) }));
         assert_eq!(answer(&case.weigh()), expected, "{status:?}");
     }
 }
