@@ -15,7 +15,7 @@ use std::error::Error;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ambient::{Clock as _, Complaints, Entropy, SystemClock, SystemEntropy};
+use ambient::{Clock, Complaints, Entropy, SystemClock, SystemEntropy};
 use async_trait::async_trait;
 use authz_core::before_opening;
 use bytes::Bytes;
@@ -64,7 +64,7 @@ impl Entrance {
         match config.store {
             StoreKind::Redis(_) => {
                 let attempt = async || Portcullis::open(config.clone()).await;
-                self.patiently(attempt, OpenError::that_may_pass).await
+                self.patiently(&SystemClock, attempt, OpenError::that_may_pass).await
             }
             StoreKind::Sqlite | StoreKind::Memory => Portcullis::open(config.clone()).await,
         }
@@ -77,7 +77,7 @@ impl Entrance {
     /// If the store refuses, and waiting does not help.
     pub async fn kept_admin_key(&self, portcullis: &Portcullis) -> Result<Kept, StoreError> {
         let attempt = async || portcullis.keep_new_admin_key().await;
-        self.patiently(attempt, |error| Some(error).filter(|error| error.may_pass())).await
+        self.patiently(&SystemClock, attempt, |error| Some(error).filter(|error| error.may_pass())).await
     }
 
     /// Opens the entrance, for good: from now on `portcullis` answers.
@@ -89,6 +89,7 @@ impl Entrance {
     /// Makes attempts until one succeeds, or fails with something else than what `that_may_pass` finds in it.
     async fn patiently<T, E: Error + 'static>(
         &self,
+        clock: &dyn Clock,
         mut attempt: impl AsyncFnMut() -> Result<T, E>,
         that_may_pass: impl Fn(&E) -> Option<&StoreError>,
     ) -> Result<T, E> {
@@ -103,7 +104,7 @@ impl Entrance {
             let Some(passing) = that_may_pass(&error) else { return Err(error) };
             *self.why_closed.lock() = ops::told(passing);
             let reason = sentence(&error);
-            if complaints.are_due(SystemClock.now()) {
+            if complaints.are_due(clock.now()) {
                 tracing::warn!(reason, "waiting for the store; whoever asks meanwhile is told to come back");
             } else {
                 tracing::debug!(reason, "waiting for the store");
@@ -151,6 +152,7 @@ fn shortened(pause: Duration, [drawn]: [u8; 1]) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use ambient::Time;
     use secrecy::ExposeSecret as _;
     use tokio::time::Instant;
 
@@ -170,6 +172,15 @@ mod tests {
         (response.status(), response.headers().contains_key("retry-after"), body)
     }
 
+    /// The clock of a runtime that is paused.
+    struct Paused(Instant);
+
+    impl Clock for Paused {
+        fn now(&self) -> Time {
+            Time(i64::try_from(self.0.elapsed().as_secs()).unwrap())
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_may_pass_is_waited_for_ever_more_slowly_and_told_once_a_minute() {
         let (entrance, began) = (entrance(), Instant::now());
@@ -181,7 +192,7 @@ mod tests {
                 false => Ok(attempts.len()),
             }
         };
-        let (done, log) = logged(entrance.patiently(attempt, |error| Some(error))).await;
+        let (done, log) = logged(entrance.patiently(&Paused(began), attempt, |error| Some(error))).await;
         assert!(done.unwrap() > 100);
         let pauses: Vec<Duration> = attempts.windows(2).map(|two| two[1] - two[0]).collect();
         // The clock of the runtime ticks in milliseconds.
@@ -201,7 +212,9 @@ mod tests {
         let began = Instant::now();
         let attempt =
             async || Err::<(), _>(StoreError::Misconfigured("Password authentication failed".into()));
-        let ended = entrance().patiently(attempt, |error| Some(error).filter(|error| error.may_pass())).await;
+        let (entrance, paused) = (entrance(), Paused(began));
+        let ended =
+            entrance.patiently(&paused, attempt, |error| Some(error).filter(|error| error.may_pass())).await;
         assert!(matches!(ended, Err(StoreError::Misconfigured(_))) && began.elapsed().is_zero());
     }
 
