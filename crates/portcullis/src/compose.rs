@@ -30,6 +30,7 @@ use crate::answer;
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::data::{DataError, DataFolder};
+use crate::ops::census::Census;
 use crate::ops::metrics::{Gauges, Metrics};
 use crate::ops::{self, Ops};
 use crate::telemetry::{self, export};
@@ -44,6 +45,7 @@ pub struct Portcullis {
     ops: Ops,
     audit: Arc<Audit>,
     accounts: Arc<Accounts>,
+    census: Census,
     counted: Arc<Counted>,
     metrics: Arc<Metrics>,
     metrics_from: Vec<AddressRange>,
@@ -177,7 +179,7 @@ impl Portcullis {
         &self.audit
     }
 
-    /// Removes expired records every minute, for as long as it is polled.
+    /// Removes expired records every minute, and counts the grants that live, for as long as it is polled.
     pub async fn keep_sweeping(self: Arc<Self>) {
         let mut minutes = interval(SWEEP_EVERY);
         minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -189,7 +191,12 @@ impl Portcullis {
                 Err(error) => {
                     let error: &dyn std::error::Error = &error;
                     tracing::warn!(error, "expired records cannot be removed now; trying again in a minute");
+                    continue;
                 }
+            }
+            if let Err(error) = self.census.go_on(self.clock.now()).await {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "grants cannot be counted now; trying again in a minute");
             }
         }
     }
@@ -229,6 +236,7 @@ impl Portcullis {
             hashes: self.accounts.hashes_under_way(),
             audit_waiting: self.audit.waiting(),
             audit_lost: self.audit.lost(),
+            grants: self.census.last(),
         })
     }
 

@@ -46,4 +46,5 @@ pub use self::data::{DataError, DataFolder, Told};
 pub use self::greeting::Greeting;
 pub use self::opening::Entrance;
 pub use self::ops::Ops;
+pub use self::ops::census::Living;
 pub use self::ops::metrics::{Gauges, Metrics};

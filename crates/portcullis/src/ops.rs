@@ -1,5 +1,6 @@
 //! For operators and the curious: is it alive, is it ready, what is it.
 
+pub(crate) mod census;
 pub(crate) mod metrics;
 pub(crate) mod timed;
 

@@ -25,6 +25,7 @@ use crate::audit::Audit;
 use crate::config::{Config, MailKind, MasterKey, StoreKind};
 use crate::data::{DataError, DataFolder};
 use crate::ops::Ops;
+use crate::ops::census::Census;
 use crate::ops::metrics::Metrics;
 use crate::ops::timed::Timed;
 
@@ -308,6 +309,7 @@ impl Builder {
             ops: Ops::new(issuer, records.clone()).clock(clock.clone()),
             audit,
             accounts,
+            census: Census::new(records.clone()),
             counted,
             metrics,
             metrics_from: config.metrics_from,

@@ -10,6 +10,7 @@
 //! | `portcullis_letters_total` | `outcome`: `sent` or `failed` |
 //! | `portcullis_password_hashes`, `portcullis_audit_waiting`: now under way | |
 //! | `portcullis_audit_lost_total` | |
+//! | `portcullis_grants_live`, `portcullis_grants_counted_timestamp_seconds` | |
 //! | `portcullis_info` | `version` |
 //!
 //! Every label is one of a few words of ours: nothing that a stranger sends becomes one.
@@ -22,10 +23,24 @@ use http::StatusCode;
 use metrics::{Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use super::census::Living;
 use crate::audit::of_outcome;
 
 /// Of histograms, in seconds: from a read of a file to a request that is cut off.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// What every process counts for itself, and what it means.
+const GRANTS: [(&str, &str); 2] = [
+    (
+        "portcullis_grants_live",
+        "Grants of the whole store whose tokens have not expired, when they were counted last, those of blocked clients, users and \
+         servers included. Every process counts all, 10000 a minute: take the maximum over processes, not the sum.",
+    ),
+    (
+        "portcullis_grants_counted_timestamp_seconds",
+        "When the count of portcullis_grants_live ended, since 1970.",
+    ),
+];
 
 static METADATA: Metadata<'static> = Metadata::new("portcullis", Level::INFO, None);
 
@@ -46,6 +61,8 @@ pub struct Gauges {
     pub audit_waiting: usize,
     /// Entries of the audit trail that were not kept.
     pub audit_lost: u64,
+    /// Grants that lived when they were counted last, if they have been.
+    pub grants: Option<Living>,
 }
 
 impl Metrics {
@@ -56,6 +73,9 @@ impl Metrics {
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         let metrics = Self { recorder, handle };
+        for (name, help) in GRANTS {
+            metrics.recorder.describe_gauge(name.into(), None, help.into());
+        }
         metrics.set("portcullis_info", vec![Label::new("version", env!("CARGO_PKG_VERSION"))], 1.0);
         metrics
     }
@@ -92,7 +112,12 @@ impl Metrics {
     /// All of it, in the text format of Prometheus, version 0.0.4.
     #[must_use]
     pub fn text(&self, gauges: Gauges) -> String {
-        let Gauges { letters: (sent, failed), hashes, audit_waiting, audit_lost } = gauges;
+        let Gauges { letters: (sent, failed), hashes, audit_waiting, audit_lost, grants } = gauges;
+        if let Some(Living { grants, counted }) = grants {
+            let [(living, _), (at, _)] = GRANTS;
+            self.set(living, Vec::new(), of_count(usize::try_from(grants).unwrap_or(usize::MAX)));
+            self.set(at, Vec::new(), of_count(usize::try_from(counted.0).unwrap_or_default()));
+        }
         for (outcome, letters) in [("sent", sent), ("failed", failed)] {
             let labels = vec![Label::from_static_parts("outcome", outcome)];
             self.total("portcullis_letters_total", labels, letters);
@@ -167,7 +192,20 @@ mod tests {
         metrics.answered("token", StatusCode::TOO_MANY_REQUESTS, Duration::from_millis(3));
         metrics.stored("commit", Duration::from_millis(2), false);
         metrics.tell(&Event::Limited { limit: Limit::Token.as_str(), from: None });
-        let text = metrics.text(Gauges { letters: (5, 2), hashes: 3, audit_waiting: 4, audit_lost: 1 });
+        let text = metrics.text(Gauges {
+            letters: (5, 2),
+            hashes: 3,
+            audit_waiting: 4,
+            audit_lost: 1,
+            grants: None,
+        });
+        assert!(!text.contains("portcullis_grants_live"), "nothing is said before the first count");
+        let grants = Some(Living { grants: 7, counted: Time(1_800_000_000) });
+        let later = metrics.text(Gauges { grants, ..Gauges::default() });
+        for line in ["portcullis_grants_live 7", "portcullis_grants_counted_timestamp_seconds 1800000000"] {
+            assert!(later.lines().any(|own| own == line), "{line} is not in\n{later}");
+        }
+        assert!(later.contains("# HELP portcullis_grants_live Grants of the whole store"), "{later}");
         for line in [
             r#"portcullis_requests_total{endpoint="token",status="2xx"} 1"#,
             r#"portcullis_requests_total{endpoint="token",status="4xx"} 1"#,
