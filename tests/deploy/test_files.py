@@ -49,6 +49,22 @@ class Files(unittest.TestCase):
         for service in examples.portcullis_services(file).values():
             self.assertEqual(service["environment"]["PORTCULLIS_TRUSTED_PROXIES"], str(fixed))
 
+    def test_letters_find_a_way_out_and_nobody_another_way_in(self):
+        file = examples.compose()
+        internal = {name for name, network in file["networks"].items() if (network or {}).get("internal")}
+        processes = examples.portcullis_services(file)
+        out = set.intersection(*(set(service["networks"]) for service in processes.values())) - internal
+        self.assertEqual(len(out), 1, "a process cannot reach a mail server")
+        for name, service in file["services"].items():
+            if name not in processes:
+                self.assertFalse(out & set(service["networks"]), f"{name} reaches the processes past the proxy's network")
+        self.assertTrue(set(file["services"]["redis"]["networks"]) <= internal, "Redis reaches the internet")
+        for service in processes.values():
+            self.assertNotIn("ports", service)
+        # What is written there for letters has the names of settings.
+        written = set(re.findall(r"# (PORTCULLIS_[A-Z_]+):", examples.read("compose/compose.yaml")))
+        self.assertEqual(written, {"PORTCULLIS_SMTP_URL_FILE", "PORTCULLIS_MAIL_FROM"})
+
     def test_who_comes_over_ipv6_has_an_address_of_their_own(self):
         file = examples.compose()
         self.assertIs(file["networks"]["outside"]["enable_ipv6"], True)
