@@ -194,6 +194,8 @@ async fn a_wrong_method_is_405_with_allow(run: Run) {
         ("/signup", "GET, HEAD, POST"),
         ("/consent/AAAAAAAAAAAAAAAAAAAAAA", "GET, HEAD, POST"),
         ("/logout", "POST"),
+        ("/account/password", "GET, HEAD, POST"),
+        ("/account/email", "GET, HEAD, POST"),
         ("/assets/portcullis.css", "GET, HEAD"),
         ("/auth/login", "POST"),
         ("/auth/signup", "POST"),
