@@ -1,5 +1,7 @@
 //! Who is logged in with which browser.
 
+mod places;
+mod shut_out;
 #[cfg(test)]
 mod tests;
 
@@ -12,13 +14,13 @@ use oauth_types::Issuer;
 use seal::Seal;
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{
-    Account, Backend, Changes, Claim, ClaimKind, Claimed, Commit, Device, Digest, Epoch, Filter, Found, Key,
-    Kind, Look, Mark, PersonId, PersonStanding, Session, SessionId, Standing, Status, Store, StoreError,
+    Account, Backend, Changes, Commit, Device, Epoch, Found, Key, Kind, Look, Mark, PersonId, PersonStanding,
+    Session, SessionId, Standing, Status, Store, StoreError,
 };
 
 use crate::csrf::CsrfToken;
 use crate::factors::ask_for_more;
-use crate::factors::level::{Level, with};
+use crate::factors::level::Level;
 use crate::factors::sealed::Vault;
 use crate::people::Openings;
 use crate::tickets::Tickets;
@@ -284,113 +286,11 @@ impl Sessions {
         Err(StoreError::unavailable("a session is being written by others all the time"))
     }
 
-    /// Lets a session go on that was let in with `from`, after its account has been closed to whoever came in before; by `shown` besides
-    /// what it has shown so far. One that was let in with anything else stays shut out.
-    pub(crate) async fn carry_over(
-        &self,
-        session: &SessionId,
-        (from, to): (Openings, Openings),
-        shown: &[&str],
-    ) -> Result<(), StoreError> {
-        let store: &dyn Store = &*self.store;
-        for _ in 0..TRIES {
-            let found = store.find::<Session>(session).await?;
-            let Some(found) = found.filter(|found| Openings::of_session(&found.record) == from) else {
-                return Ok(());
-            };
-            let amr = with(found.record.amr.clone(), shown);
-            let acr = match shown {
-                [] => found.record.acr.clone(),
-                _ => Some(Level::of(&amr).as_str().to_owned()),
-            };
-            let carried = Session { account_epoch: to.epoch(), amr, acr, ..found.record.clone() };
-            match self.store.commit(&Changes::replace(self.mark(), &found, &carried)).await? {
-                Commit::Done => return Ok(()),
-                Commit::Stale => {}
-            }
-        }
-        Err(StoreError::unavailable("a session is being written by others all the time"))
-    }
-
-    /// The sessions of a person that go on, in no order that means something.
-    ///
-    /// # Errors
-    ///
-    /// If the store cannot answer.
-    pub async fn of(&self, person: &PersonId) -> Result<Vec<Session>, StoreError> {
-        let account = self.account_of(person).await?;
-        self.living(person, |session| is_let_in(session, account.as_ref())).await
-    }
-
-    /// Ends the sessions that were let in with `openings`, which open the account no more, and answers which they were.
-    pub(crate) async fn end_shut_out(
-        &self,
-        person: &PersonId,
-        openings: Openings,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        let mut ended = Vec::new();
-        for session in self.living(person, |session| Openings::of_session(session) == openings).await? {
-            self.end(&session.id).await?;
-            ended.push(session.id);
-        }
-        Ok(ended)
-    }
-
-    async fn living(
-        &self,
-        person: &PersonId,
-        wanted: impl Fn(&Session) -> bool + Send + Sync,
-    ) -> Result<Vec<Session>, StoreError> {
-        let store: &dyn Store = &*self.store;
-        let standing = store.find::<PersonStanding>(person).await?.map(|found| found.record.standing);
-        let (standing, now) = (standing.unwrap_or_default(), self.clock.now());
-        let (mut living, mut after) = (Vec::new(), None::<String>);
-        loop {
-            let filter = Filter::OfPerson(person.as_str());
-            let page = self.store.list(Kind::Session, filter, after.as_deref(), AT_ONCE).await?;
-            for row in &page.rows {
-                let session = Found::<Session>::decode(row)?.record;
-                if session.expires > now && standing.upholds(session.epoch) && wanted(&session) {
-                    living.push(session);
-                }
-            }
-            match page.rows.last() {
-                Some(last) if page.more => after = Some(last.key.id.clone()),
-                Some(_) | None => return Ok(living),
-            }
-        }
-    }
-
     /// Whether a person may log in at all: not if they are blocked or deleted.
     pub(crate) async fn may_begin(&self, person: &PersonId) -> Result<bool, StoreError> {
         let store: &dyn Store = &*self.store;
         let standing = store.find::<PersonStanding>(person).await?.map(|found| found.record.standing);
         Ok(standing.unwrap_or_default().status == Status::Active)
-    }
-
-    /// Whether a person has logged in from this place within the last 90 days.
-    pub(crate) async fn is_known(&self, person: &str, place: &str) -> Result<bool, StoreError> {
-        let holder = self.store.holder(ClaimKind::Device, &device_key(person, place)).await?;
-        Ok(holder.is_some_and(|(_, since)| self.clock.now().since(since) < DEVICE_KEPT))
-    }
-
-    /// The same; if not, it is known from now on.
-    pub(crate) async fn knows_device(&self, person: &PersonId, place: &str) -> Result<bool, StoreError> {
-        if self.is_known(person.as_str(), place).await? {
-            return Ok(true);
-        }
-        let (key, now) = (device_key(person.as_str(), place), self.clock.now());
-        self.store.release(ClaimKind::Device, &key, person.as_str()).await?;
-        let claim = Claim {
-            kind: ClaimKind::Device,
-            key: &key,
-            owner: person.as_str(),
-            since: now,
-            until: Some(now.plus(DEVICE_KEPT)),
-            instead_of: None,
-        };
-        let _known: Claimed = self.store.claim(&claim).await?;
-        Ok(false)
     }
 
     /// Tickets in the same store.
@@ -447,10 +347,6 @@ impl fmt::Debug for Sessions {
 const TRIES: u8 = 3;
 /// How often the use of a session is written, in seconds.
 const SEEN_EVERY: i64 = 3600;
-/// How long a browser and an address are known after a log-in, in seconds: 90 days.
-const DEVICE_KEPT: i64 = 90 * 86_400;
-/// So many sessions of a person are listed at once.
-const AT_ONCE: u32 = 200;
 
 fn authentication(session: &Session) -> Authentication {
     Authentication {
@@ -467,8 +363,4 @@ fn is_let_in(session: &Session, account: Option<&Account>) -> bool {
     let Some(account) = account else { return session.account_epoch.is_none() };
     let enough = !ask_for_more(&account.factors) || Level::of(&session.amr) >= Level::Two;
     Openings::of_session(session) == Openings::of(account) && enough
-}
-
-fn device_key(person: &str, place: &str) -> String {
-    Digest::of(format!("{person} {place}").as_bytes()).to_string()
 }

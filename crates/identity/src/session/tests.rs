@@ -1,7 +1,7 @@
 //! Sessions.
 
 use ambient::{ManualClock, SeededEntropy};
-use store::{Epoch, Memory, Standing};
+use store::{Epoch, Memory, SecondFactors, Standing, Totp};
 
 use super::*;
 
@@ -154,6 +154,45 @@ async fn the_use_of_a_session_is_written_once_an_hour() {
     clock.advance(1);
     sessions.find(&begun.text).await.unwrap().unwrap();
     assert_ne!(mark().await, first);
+}
+
+/// A session from before the factor, and one from before whoever was in was shut out.
+#[tokio::test]
+async fn whoever_has_not_shown_the_second_factor_of_their_account_is_nobody() {
+    let World { sessions, store, .. } = world();
+    let factors = SecondFactors {
+        totp: Some(Totp { sealed: Vec::new(), confirmed: Some(Time(1)), last_step: 0 }),
+        ..SecondFactors::default()
+    };
+    let account = Account {
+        person: ada(),
+        name: "Ada".to_owned(),
+        email: "ada@example.com".to_owned(),
+        email_verified: true,
+        password: None,
+        factors,
+        epoch: None,
+        resets: 0,
+        registered: Time(0),
+    };
+    let begun = sessions.begin(&proof(ada())).await.unwrap().unwrap();
+    assert!(sessions.find(&begun.text).await.unwrap().is_some());
+    let created = Changes::create(Mark::new([3; 16]), &account);
+    assert_eq!(store.commit(&created).await.unwrap(), Commit::Done);
+    assert!(sessions.find(&begun.text).await.unwrap().is_none());
+    assert!(sessions.of(&ada()).await.unwrap().is_empty());
+
+    let both = Proof { amr: ["pwd", "otp", "mfa"].map(ToOwned::to_owned).to_vec(), ..proof(ada()) };
+    let begun = sessions.begin(&both).await.unwrap().unwrap();
+    assert!(sessions.find(&begun.text).await.unwrap().is_some());
+    let dynamic: &dyn Store = &*store;
+    let found = dynamic.find::<Account>(&ada()).await.unwrap().unwrap();
+    let closed = Account { epoch: Some(Epoch::new([7; 16])), ..account };
+    let changes = Changes::replace(Mark::new([4; 16]), &found, &closed);
+    assert_eq!(store.commit(&changes).await.unwrap(), Commit::Done);
+    assert!(sessions.find(&begun.text).await.unwrap().is_none());
+    let late = sessions.begin(&both).await.unwrap().unwrap();
+    assert!(sessions.find(&late.text).await.unwrap().is_none(), "what was proved before is over as it begins");
 }
 
 #[tokio::test]
