@@ -10,6 +10,7 @@ pub mod faults;
 pub mod fuzz;
 pub mod mail;
 pub mod model;
+pub mod passkey;
 pub mod provider;
 pub mod redis_server;
 pub mod schedule;

@@ -29,7 +29,7 @@ pub(crate) use self::asking::Ask;
 pub(crate) use self::entering::Given;
 pub(crate) use self::pages::with_script;
 #[cfg(test)]
-pub(crate) use self::{totp::shown, webauthn::soft};
+pub(crate) use self::totp::shown;
 use store::SecondFactors;
 
 /// Whether a password alone does not open an account: its owner has an app or a passkey, besides.

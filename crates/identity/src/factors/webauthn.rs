@@ -234,99 +234,11 @@ fn bytes(text: &str) -> Result<Vec<u8>, WebauthnError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| WebauthnError::Malformed)
 }
 
-/// An authenticator of the tests.
-#[cfg(test)]
-pub(crate) mod soft {
-    use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
-    use aws_lc_rs::rand::SystemRandom;
-    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    pub(crate) struct Authenticator {
-        pub(super) key: EcdsaKeyPair,
-        pub(crate) rp: String,
-        pub(crate) origin: String,
-        pub(crate) flags: u8,
-        pub(crate) count: u32,
-        pub(crate) user: String,
-        /// At most so many letters as a byte can count.
-        pub(crate) id: String,
-    }
-
-    impl Authenticator {
-        pub(crate) fn new(rp: &str, origin: &str) -> Self {
-            let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
-            let flags = PRESENT | VERIFIED;
-            Self {
-                key,
-                rp: rp.to_owned(),
-                origin: origin.to_owned(),
-                flags,
-                count: 0,
-                user: String::new(),
-                id: "key1".to_owned(),
-            }
-        }
-
-        pub(crate) fn credential_id(&self) -> String {
-            URL_SAFE_NO_PAD.encode(&self.id)
-        }
-
-        fn spki(&self) -> Vec<u8> {
-            let der: PublicKeyX509Der<'_> = self.key.public_key().as_der().unwrap();
-            der.as_ref().to_vec()
-        }
-
-        fn client(&self, kind: &str, challenge: &str) -> String {
-            let said =
-                json!({ "type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": false });
-            said.to_string()
-        }
-
-        fn data(&self, more: u8) -> Vec<u8> {
-            let rp = Digest::of(self.rp.as_bytes());
-            [rp.as_bytes().as_slice(), &[self.flags | more], &self.count.to_be_bytes()].concat()
-        }
-
-        /// Answers to a challenge, base64url, of a page where passkeys are added.
-        pub(crate) fn create(&self, challenge: &str) -> Value {
-            let mut data = self.data(ATTESTED);
-            data.extend_from_slice(&[0; 16]);
-            data.extend_from_slice(&[0, u8::try_from(self.id.len()).unwrap()]);
-            data.extend_from_slice(self.id.as_bytes());
-            data.extend_from_slice(&[0xa0]);
-            json!({
-                "id": self.credential_id(),
-                "client_data": URL_SAFE_NO_PAD.encode(self.client("webauthn.create", challenge)),
-                "authenticator_data": URL_SAFE_NO_PAD.encode(data),
-                "public_key": URL_SAFE_NO_PAD.encode(self.spki()),
-                "algorithm": -7,
-            })
-        }
-
-        /// Answers to a challenge, base64url, of a page where people log in.
-        pub(crate) fn get(&self, challenge: &str) -> Value {
-            let (client, data) = (self.client("webauthn.get", challenge), self.data(0));
-            let signed = [&data, Digest::of(client.as_bytes()).as_bytes().as_slice()].concat();
-            let signature = self.key.sign(&SystemRandom::new(), &signed).unwrap();
-            json!({
-                "id": self.credential_id(),
-                "client_data": URL_SAFE_NO_PAD.encode(client),
-                "authenticator_data": URL_SAFE_NO_PAD.encode(data),
-                "signature": URL_SAFE_NO_PAD.encode(signature),
-                "user": URL_SAFE_NO_PAD.encode(&self.user),
-            })
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
+    use testkit::passkey::Authenticator;
 
-    use super::soft::Authenticator;
     use super::*;
 
     const CHALLENGE: &[u8] = b"a challenge of 32 bytes, or less";
@@ -341,6 +253,12 @@ mod tests {
 
     fn authenticator() -> Authenticator {
         Authenticator::new("as.example", "https://as.example")
+    }
+
+    fn changed(change: impl FnOnce(&mut Authenticator)) -> Authenticator {
+        let mut authenticator = authenticator();
+        change(&mut authenticator);
+        authenticator
     }
 
     fn registered(said: Value) -> Result<(String, Shown), WebauthnError> {
@@ -376,8 +294,8 @@ mod tests {
         let other = URL_SAFE_NO_PAD.encode("another");
         assert_eq!(registered(authenticator().create(&other)).unwrap_err(), WebauthnError::Elsewhere);
         let known = known(&authenticator());
-        let false_page = Authenticator { origin: "https://as.example.evil".to_owned(), ..authenticator() };
-        let false_rp = Authenticator { rp: "evil.example".to_owned(), ..authenticator() };
+        let false_page = changed(|key| key.origin = "https://as.example.evil".to_owned());
+        let false_rp = changed(|key| key.rp = "evil.example".to_owned());
         for said in [authenticator().get(&other), false_page.get(&challenge()), false_rp.get(&challenge())] {
             assert_eq!(asserted(said, &known), Err(WebauthnError::Elsewhere));
         }
@@ -396,10 +314,10 @@ mod tests {
     #[test]
     fn somebody_must_be_there_and_known_where_that_is_asked() {
         for flags in [0, PRESENT, VERIFIED] {
-            let key = Authenticator { flags, ..authenticator() };
+            let key = changed(|key| key.flags = flags);
             assert_eq!(registered(key.create(&challenge())).unwrap_err(), WebauthnError::NotThere, "{flags}");
         }
-        let key = Authenticator { flags: PRESENT, ..authenticator() };
+        let key = changed(|key| key.flags = PRESENT);
         let registration: Registration = serde_json::from_value(key.create(&challenge())).unwrap();
         let (_, shown) = registration.check(&Expected { verified: false, ..expected() }).unwrap();
         assert!(!shown.verified);
@@ -408,7 +326,7 @@ mod tests {
     /// Section 6.1.1.
     #[test]
     fn a_counter_that_does_not_grow_is_a_copy() {
-        let mut key = Authenticator { count: 5, ..authenticator() };
+        let mut key = changed(|key| key.count = 5);
         let known = known(&key);
         for (count, taken) in [(6, true), (5, false), (4, false), (0, false)] {
             key.count = count;
@@ -422,7 +340,7 @@ mod tests {
 
     #[test]
     fn what_may_be_copied_is_settled_and_what_was_copied_is_followed() {
-        let mut key = Authenticator { flags: PRESENT | VERIFIED | ELIGIBLE, ..authenticator() };
+        let mut key = changed(|key| key.flags = PRESENT | VERIFIED | ELIGIBLE);
         let known = known(&key);
         assert!(known.backup_eligible && !known.backed_up);
         key.flags |= BACKED_UP;

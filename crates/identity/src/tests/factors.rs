@@ -5,9 +5,10 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use oauth_types::{Acr, Issuer};
 use serde_json::{Value, json};
+use testkit::passkey::Authenticator;
 
 use super::*;
-use crate::factors::{shown, soft::Authenticator};
+use crate::factors::shown;
 
 pub(super) const SECURITY: &str = "/account/security";
 const EMAIL: &str = "ada@example.com";

@@ -11,8 +11,9 @@ pub struct Form {
     pub action: String,
     /// How.
     pub method: String,
-    /// Its fields in order.
+    /// Its fields in order, those of boxes that are not ticked left out.
     pub fields: Vec<Field>,
+    unticked: Vec<Field>,
     /// Its buttons in order.
     pub buttons: Vec<Button>,
 }
@@ -51,6 +52,32 @@ impl Form {
     pub fn fill(mut self, label: &str, value: &str) -> Self {
         let field = self.fields.iter_mut().find(|field| field.label == label);
         field.unwrap_or_else(|| panic!("no field {label:?}")).value = value.to_owned();
+        self
+    }
+
+    /// Takes the tick out of the box with this value.
+    ///
+    /// # Panics
+    ///
+    /// If there is none that is ticked.
+    #[must_use]
+    pub fn untick(mut self, value: &str) -> Self {
+        let before = self.fields.len();
+        self.fields.retain(|field| field.kind != "checkbox" || field.value != value);
+        assert!(self.fields.len() < before, "no box {value:?} is ticked");
+        self
+    }
+
+    /// Ticks the box with this label.
+    ///
+    /// # Panics
+    ///
+    /// If there is none that is not ticked.
+    #[must_use]
+    pub fn tick(mut self, label: &str) -> Self {
+        let at = self.unticked.iter().position(|field| field.label == label);
+        let at = at.unwrap_or_else(|| panic!("no box {label:?} is unticked"));
+        self.fields.push(self.unticked.remove(at));
         self
     }
 
@@ -163,11 +190,13 @@ impl Html {
             match (tag.name.as_str(), forms.last_mut().filter(|_| open)) {
                 ("form", _) => {
                     let (action, method) = (tag.or_empty("action"), tag.or_empty("method"));
-                    forms.push(Form { action, method, fields: Vec::new(), buttons: Vec::new() });
+                    let (fields, unticked, buttons) = (Vec::new(), Vec::new(), Vec::new());
+                    forms.push(Form { action, method, fields, unticked, buttons });
                     open = true;
                 }
                 ("/form", _) => open = false,
-                ("input", Some(form)) => form.fields.push(self.field(tag)),
+                // Those of a form elsewhere come below.
+                ("input", Some(form)) if tag.attribute("form").is_none() => self.put(tag, form),
                 ("button", Some(form)) => form.buttons.push(Button {
                     label: tag.text.clone(),
                     sends: tag.attribute("name").map(|name| (name.to_owned(), tag.or_empty("value"))),
@@ -176,7 +205,21 @@ impl Html {
                 _ => {}
             }
         }
+        let named = self.named("form").map(|tag| tag.attribute("id"));
+        for (id, form) in named.zip(&mut forms).filter(|(id, _)| id.is_some()) {
+            for tag in self.named("input").filter(|tag| tag.attribute("form") == id) {
+                self.put(tag, form);
+            }
+        }
         forms
+    }
+
+    fn put(&self, tag: &Tag, form: &mut Form) {
+        let field = self.field(tag);
+        match field.kind == "checkbox" && tag.attribute("checked").is_none() {
+            true => form.unticked.push(field),
+            false => form.fields.push(field),
+        }
     }
 
     fn field(&self, tag: &Tag) -> Field {
