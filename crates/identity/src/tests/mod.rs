@@ -6,11 +6,13 @@ mod consent;
 mod contrast;
 mod entry;
 mod factors;
+mod implied;
 mod invitation;
 mod json;
 mod openings;
 mod pages;
 mod recovery;
+mod stopped;
 mod take_back;
 mod verification;
 
