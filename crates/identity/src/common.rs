@@ -118,7 +118,7 @@ fn is_in_a_row(text: &str) -> bool {
 /// What a text says twice or more often, or the text.
 fn said_once(text: &str) -> &str {
     let starts = text.char_indices().map(|(at, _)| at).skip(1).take_while(|at| at * 2 <= text.len());
-    let mut units = starts.map(|at| &text[..at]).filter(|unit| text.len() % unit.len() == 0);
+    let mut units = starts.map(|at| &text[..at]).filter(|unit| text.len().is_multiple_of(unit.len()));
     units.find(|unit| text.replace(unit, "").is_empty()).unwrap_or(text)
 }
 
