@@ -10,13 +10,13 @@ use identity::Cost;
 use oauth_types::Issuer;
 use portcullis::config::AdminSecret;
 use portcullis::{Config, Portcullis};
-use resource_server::{Protection, Verifier, VerifierBuilder};
+use resource_server::{Protection, StepUp, Verifier, VerifierBuilder};
 use secrecy::SecretString;
 use serde_json::json;
 use store::Memory;
 use testkit::browser::Browser;
-use testkit::client::{Client, RESOURCE, ResourceServer, Tokens};
-use testkit::world::{Params, Switched, World};
+use testkit::client::{Client, RESOURCE, ResourceServer, Tokens, open};
+use testkit::world::{PASSWORD, Params, Switched, World};
 
 use crate::challenge::{challenge, reason, refused};
 use crate::run::{McpServer, Run};
@@ -24,6 +24,7 @@ use crate::run::{McpServer, Run};
 stamp!(
     auth_flow_completion,
     step_up_success_after_escalation,
+    rfc9470_a_newer_log_in_is_demanded_and_opens,
     g04_a_token_for_another_server_is_401,
     g05_a_token_that_was_never_issued_is_401,
     g06_without_its_database_the_authorization_server_is_503_and_no_challenge,
@@ -151,6 +152,32 @@ async fn step_up_success_after_escalation(run: Run) {
     let authorization = format!("Bearer {}", second.access);
     let answer = mcp.get("/write", &[("authorization", &authorization)]).await;
     assert_eq!(answer.status(), 200, "{}", answer.text());
+}
+
+/// RFC 9470: the challenge says what to ask for, and what comes of it is enough, however the token was refreshed before.
+async fn rfc9470_a_newer_log_in_is_demanded_and_opens(run: Run) {
+    let Stage { world, server, client, mut ada } = Stage::new().await;
+    let mcp = {
+        let fetch = InProcess::new(world.serve.clone(), &Uri::from_static(ISSUER)).unwrap();
+        let verifier = Verifier::builder(RESOURCE).fetch(Arc::new(fetch)).clock(world.clock.clone());
+        let verifier = verifier.portcullis(ISSUER, SecretString::from(server.key.as_str())).build().unwrap();
+        let recent = StepUp::acr_values("1fa mfa phr").and_max_age(Duration::from_secs(60));
+        let protection = Protection::builder(verifier).clock(world.clock.clone()).require_step_up(&recent);
+        run.protected(protection.build().unwrap())
+    };
+    let tokens = client.connect(&world, &mut ada).await;
+    assert_eq!(mcp.with(&tokens.access).await.status(), 200);
+    world.clock.advance(100);
+    let refreshed = Tokens::of(&client.refresh(&world, &tokens.refresh).await);
+    let challenge = refused(&mcp.with(&refreshed.access).await, 401, "insufficient_user_authentication");
+    assert_eq!((challenge["acr_values"].as_str(), challenge["max_age"].as_str()), ("1fa mfa phr", "60"));
+    let asking = client.asking().and("max_age", &challenge["max_age"]);
+    let asking = asking.and("acr_values", &challenge["acr_values"]);
+    let page = open(&world, &mut ada, &asking).await.page();
+    let form = page.form("Log in").fill("Email", "ada@example.com").fill("Password", PASSWORD);
+    let (_, callback) = ada.press(&form, "Log in").await.callback();
+    let newer = Tokens::of(&client.redeem(&world, callback.one("code").unwrap()).await);
+    assert_eq!(mcp.with(&newer.access).await.status(), 200);
 }
 
 async fn g04_a_token_for_another_server_is_401(run: Run) {
