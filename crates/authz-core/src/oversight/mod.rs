@@ -119,6 +119,12 @@ impl Oversight {
         Self { registry, ..self }
     }
 
+    /// The same, on another way to the same store.
+    #[must_use]
+    pub fn through(&self, store: Arc<dyn Backend>) -> Self {
+        Self { store, ..self.clone() }
+    }
+
     /// Decides about a record as it is and writes what was decided, again and again until nobody else has written in between.
     async fn rewrite<R: Record, E: From<Unavailable>>(
         &self,

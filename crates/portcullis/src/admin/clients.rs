@@ -67,13 +67,13 @@ impl Admin {
         let wrong = Problem::about("client");
         if let Some(vouched) = vouched {
             let provenance = if vouched { Provenance::Administrator } else { Provenance::Dynamic };
-            self.oversight.vouch(&id, provenance, &call.by).await.map_err(&wrong)?;
+            call.oversight.vouch(&id, provenance, &call.by).await.map_err(&wrong)?;
         }
         if let Some(first_party) = first_party {
-            self.oversight.set_first_party(&id, first_party, &call.by).await.map_err(&wrong)?;
+            call.oversight.set_first_party(&id, first_party, &call.by).await.map_err(&wrong)?;
         }
         if let Some(status) = status {
-            self.oversight.set_client(&id, status.into(), &call.by).await.map_err(&wrong)?;
+            call.oversight.set_client(&id, status.into(), &call.by).await.map_err(&wrong)?;
         }
         self.show_client(call).await
     }
@@ -83,7 +83,7 @@ impl Admin {
         if self.oversight.client(&id).await?.is_none() {
             return Err(Problem::Unknown("client"));
         }
-        let deleted = self.oversight.set_client(&id, Status::Deleted, &call.by).await;
+        let deleted = call.oversight.set_client(&id, Status::Deleted, &call.by).await;
         deleted.map_err(Problem::about("client"))?;
         Ok(gone())
     }

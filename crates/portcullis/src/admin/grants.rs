@@ -57,7 +57,7 @@ impl Admin {
     }
 
     pub(super) async fn revoke_grant(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
-        match self.oversight.revoke(&grant_id(&call.id)?, &call.by).await? {
+        match call.oversight.revoke(&grant_id(&call.id)?, &call.by).await? {
             true => Ok(gone()),
             false => Err(Problem::Unknown("grant")),
         }

@@ -5,6 +5,7 @@
 //! | every route, once: method, path, query, body, answer | `routes` |
 //! | who may: keys, and a limit on guesses | `gate`, `keys` |
 //! | a request that makes something, once for each `Idempotency-Key` | `once` |
+//! | a request that changes what its caller has seen, by `If-Match` | `only_if` |
 //! | what is read and answered | `asked`, `registration`, `shown`, `lists`, `problem` (RFC 9457) |
 //! | `/api/servers`, `/api/clients`, `/api/users`, `/api/grants`, `/api/events` | modules of these names |
 //! | `/api/openapi.json` | `openapi` |
@@ -22,6 +23,7 @@ mod grants;
 pub(crate) mod keys;
 mod lists;
 mod once;
+mod only_if;
 mod openapi;
 mod problem;
 mod query;
@@ -86,6 +88,8 @@ struct Call<'r> {
     headers: &'r HeaderMap,
     body: &'r Bytes,
     by: By,
+    /// What changes things.
+    oversight: Oversight,
 }
 
 /// Something that was made.
@@ -231,8 +235,9 @@ impl Admin {
             }
             let query = Query::parse(request.uri().query().unwrap_or_default(), route)?;
             let (headers, body) = (request.headers(), request.body());
-            let call = Call { route, id, query, headers, body, by: by.clone() };
-            self.act(&call).await
+            let oversight = self.oversight.clone();
+            let call = Call { route, id, query, headers, body, by: by.clone(), oversight };
+            self.act_if_it_matches(call).await
         };
         let answered = answered.await;
         self.tell_of(route, &by, &answered);

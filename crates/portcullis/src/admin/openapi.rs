@@ -36,6 +36,10 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         if let Some(schema) = route.answer {
             done["content"] = json!({ "application/json": { "schema": schema(&mut generator) } });
         }
+        if route.shows_a_tag() {
+            let says = "Stands for what is written of it now: see If-Match. When it was used last is not in it.";
+            done["headers"] = json!({ "ETag": { "description": says, "schema": { "type": "string" } } });
+        }
         if let Operation::Create(creation) = route.operation {
             done["links"] = links(route.path, id_member(creation));
         }
@@ -77,12 +81,13 @@ const DESCRIPTION: &str = "Times are seconds since 1970. Lists come in pages: `n
     What is too large or too slow is refused before it comes here, and that answer has no document of this form.";
 
 /// Why something is not done, by the status that says so.
-const REFUSED: [(u16, &str); 9] = [
+const REFUSED: [(u16, &str); 10] = [
     (400, "The request is wrong; `detail` names what."),
     (401, "There is no admin key, or it opens nothing."),
     (403, "The key may read, and this changes something."),
     (404, "There is no such thing."),
     (409, "It cannot be done as things are."),
+    (412, "It is not what If-Match says any more."),
     (415, "The body is not JSON by its Content-Type."),
     (422, "This Idempotency-Key came with another body before."),
     (429, "Too much was asked; `Retry-After` says when to come back."),
@@ -94,6 +99,7 @@ fn refusals(route: &Route) -> BTreeSet<u16> {
     statuses.extend((route.access == AdminAccess::Write).then_some(403));
     statuses.extend(route.id_name().map(|_| 404));
     statuses.extend(route.body.map(|_| 415));
+    statuses.extend(route.may_be_conditional().then_some(412));
     if let Operation::Create(_) = route.operation {
         // What an earlier request made may be gone.
         statuses.extend([404, 409, 422]);
@@ -156,7 +162,14 @@ fn parameters(route: &Route) -> Vec<Value> {
             "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
         })
     });
-    in_path.into_iter().chain(in_query).chain(in_header).collect()
+    let if_match = route.may_be_conditional().then(|| {
+        json!({
+            "name": "If-Match", "in": "header",
+            "description": "Only if it is still what this ETag stands for; else 412.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 2048 },
+        })
+    });
+    in_path.into_iter().chain(in_query).chain(in_header).chain(if_match).collect()
 }
 
 fn operation_id(operation: Operation) -> String {

@@ -51,6 +51,8 @@ pub(super) enum Problem {
     StillMaking,
     /// Another request came with the same `Idempotency-Key`.
     OtherRequest,
+    /// It is not what `If-Match` says any more.
+    Changed,
     /// The store cannot be reached, or others keep writing.
     Unavailable(Unavailable),
 }
@@ -145,6 +147,7 @@ impl Problem {
             | Self::Unknown(_)
             | Self::Taken(_)
             | Self::Conflict(_)
+            | Self::Changed
             | Self::OtherRequest => {}
         }
         response
@@ -170,6 +173,7 @@ impl Problem {
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::StillMaking => (StatusCode::CONFLICT, "in_progress"),
             Self::OtherRequest => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            Self::Changed => (StatusCode::PRECONDITION_FAILED, "changed"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         }
     }
@@ -254,6 +258,7 @@ impl fmt::Display for Problem {
             Self::OtherRequest => f.write_str(
                 "This Idempotency-Key came with another body before. Each request needs one of its own.",
             ),
+            Self::Changed => f.write_str("This has changed since it was read. Read it again, and then change it."),
             Self::Unavailable(_) => f.write_str("The store cannot do this now. Try again in a few seconds."),
         }
     }

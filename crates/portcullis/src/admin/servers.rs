@@ -58,9 +58,9 @@ impl Admin {
         let asked: ServerChanged = call.json()?;
         let status = asked.status;
         let change = registration::change(asked)?;
-        self.oversight.change_server(&id, &change, &call.by).await.map_err(Problem::about("server"))?;
+        call.oversight.change_server(&id, &change, &call.by).await.map_err(Problem::about("server"))?;
         if let Some(status) = status {
-            self.oversight
+            call.oversight
                 .set_server(&id, status.into(), &call.by)
                 .await
                 .map_err(Problem::about("server"))?;
@@ -80,7 +80,7 @@ impl Admin {
             .into());
         }
         let until = self.clock.now().plus(i64::from(grace));
-        let key = self.oversight.rotate_server_key(&id, Lifetime::seconds(grace), &call.by).await;
+        let key = call.oversight.rotate_server_key(&id, Lifetime::seconds(grace), &call.by).await;
         let key = key.map_err(Problem::about("server"))?;
         Ok(shown(&Rotated {
             server_id: id.to_string(),
@@ -93,7 +93,7 @@ impl Admin {
         let id = server_id(&call.id)?;
         let known = self.oversight.server(&id).await?.is_some();
         // Of one that is deleted as well: what another call left undone is done by this one.
-        let deleted = self.oversight.set_server(&id, Status::Deleted, &call.by).await;
+        let deleted = call.oversight.set_server(&id, Status::Deleted, &call.by).await;
         deleted.map_err(Problem::about("server"))?;
         if known { Ok(gone()) } else { Err(Problem::Unknown("server")) }
     }

@@ -10,6 +10,7 @@ use store::{Changes, Client, ClientAuth, Mark, Memory, MemoryCounters, Provenanc
 use super::*;
 
 mod keys;
+mod only_if;
 mod whole;
 
 const KEY: &str = "an operator's own key!";

@@ -82,14 +82,14 @@ impl Admin {
     pub(super) async fn change_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let person = self.person(call).await?;
         let UserChange { status } = call.json()?;
-        let set = self.oversight.set_person(&person, status.into(), &call.by).await;
+        let set = call.oversight.set_person(&person, status.into(), &call.by).await;
         set.map_err(Problem::about("user"))?;
         self.show_user(call).await
     }
 
     pub(super) async fn end_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let person = self.person(call).await?;
-        self.oversight.end_everything(&person, &call.by).await.map_err(Problem::about("user"))?;
+        call.oversight.end_everything(&person, &call.by).await.map_err(Problem::about("user"))?;
         Ok(gone())
     }
 
@@ -110,7 +110,7 @@ impl Admin {
         if !known && self.oversight.status_of(&person).await? != Status::Deleted {
             return Err(Problem::Unknown("user"));
         }
-        let deleted = self.oversight.set_person(&person, Status::Deleted, &call.by).await;
+        let deleted = call.oversight.set_person(&person, Status::Deleted, &call.by).await;
         deleted.map_err(Problem::about("user"))?;
         if known { Ok(gone()) } else { Err(Problem::Unknown("user")) }
     }
