@@ -32,4 +32,5 @@ mod revoke;
 mod second_factor;
 mod secrets;
 mod sessions;
+mod threats;
 mod token;
