@@ -112,13 +112,10 @@ impl RedirectUri {
         if self == registered {
             return true;
         }
-        if self.kind() != RedirectKind::Loopback || registered.kind() != RedirectKind::Loopback {
-            return false;
-        }
         match (Uri::parse(&self.0), Uri::parse(&registered.0)) {
             (Ok(mine), Ok(theirs)) => {
                 mine.scheme == theirs.scheme
-                    && mine.scheme.eq_ignore_ascii_case("http")
+                    && kind_of(mine.scheme) == RedirectKind::Loopback
                     && self.host() == registered.host()
                     && mine.path == theirs.path
                     && mine.query == theirs.query

@@ -97,6 +97,12 @@ fn a_server_is_known_by_its_current_key_alone() {
         ("no keys", &key, Some(Server { keys: vec![], ..server() }), false),
         ("a replaced one, before its time is over", &key, Some(replaced(NOW.plus(1))), true),
         ("the one that replaced it", &next, Some(replaced(NOW.plus(1))), true),
+        (
+            "one that was taken back into use before its time was over",
+            &key,
+            Some(Server { keys: vec![key.digest()], ..replaced(NOW.plus(1)) }),
+            true,
+        ),
         ("a replaced one, when its time is over", &key, Some(replaced(NOW)), false),
         ("blocked", &key, Some(Server { status: Status::Blocked, ..server() }), false),
         ("deleted", &key, Some(Server { status: Status::Deleted, ..server() }), false),
