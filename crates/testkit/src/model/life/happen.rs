@@ -6,10 +6,10 @@ use store::{
     Changes, Client, Consent, Epoch, Found, Grant, GrantId, Mark, PersonStanding, Server, Stage, Standing,
     Status,
 };
-use testkit::bare::{BEGINNING, Bare, CALLBACK, Party, ada, client, id};
-use testkit::model::story::Operation;
 
+use super::super::story::Operation;
 use super::Life;
+use crate::bare::{BEGINNING, Bare, CALLBACK, Party, ada, client, id};
 
 impl Life {
     pub(super) async fn happen(&mut self, operation: &Operation) {

@@ -1,5 +1,12 @@
 //! The real thing, which lives through what the model says.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "it fails by a panic; whatever else was expected is a failure"
+)]
+
 mod happen;
 
 use std::collections::BTreeMap;
@@ -8,15 +15,41 @@ use std::sync::Arc;
 use authz_core::{ClientRedirect, Event, Lifetime, Page, Policy, Refusal, Stopped};
 use oauth_types::Scope;
 use store::{Backend, Changes, Grant, GrantId, Mark, Stage, Store};
-use testkit::bare::{Bare, CALLBACK, ELSEWHERE, Party, RESOURCE, VERIFIER, ada, ada_elsewhere};
-use testkit::model::story::{Asked, Beginning, Named, Operation, Shown, Verified};
-use testkit::model::{Answer, Expected, Model, Name};
 
 use self::happen::consent;
+use super::story::{Asked, Beginning, Named, Operation, Shown, Verified};
+use super::{Answer, Expected, Model, Name};
+use crate::bare::{BEGINNING, Bare, CALLBACK, ELSEWHERE, Party, RESOURCE, VERIFIER, ada, ada_elsewhere};
+
+/// Has a server and the model live through the same story, over `store`, which the server reaches through what `wrap` makes of
+/// it.
+///
+/// # Panics
+///
+/// If they tell different things, or an invariant does not hold.
+pub async fn live_through(
+    store: Arc<dyn Backend>,
+    wrap: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>,
+    beginning: Beginning,
+    story: &[Operation],
+) {
+    let mut life = Life::begin(store, wrap, beginning).await;
+    let mut model = Model::new(BEGINNING.0, beginning.leeway, beginning.refreshable, beginning.remembered);
+    if let Some(code) = model.first_code() {
+        life.know_first_code(Name::Code(code));
+    }
+    for (step, operation) in story.iter().enumerate() {
+        let before = life.mark().await;
+        let expected = model.apply(operation);
+        let _ = life.bare.events.take();
+        life.live(operation, &expected, &format!("step {step}, {operation:?}")).await;
+        life.hold_invariants(&model, &expected, before, operation, step).await;
+    }
+}
 
 /// The real thing: a server, a grant, and the texts that were handed out, by the names that the model gives them.
-pub(crate) struct Life {
-    pub(crate) bare: Bare,
+struct Life {
+    bare: Bare,
     grant: GrantId,
     kept: Vec<Grant>,
     texts: BTreeMap<Name, String>,
@@ -27,7 +60,7 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    pub(crate) async fn begin(
+    async fn begin(
         store: Arc<dyn Backend>,
         wrap: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>,
         beginning: Beginning,
@@ -48,13 +81,13 @@ impl Life {
         Self { bare, grant, kept, texts, codes, access, refresh, marks: 0 }
     }
 
-    pub(crate) async fn know_first_code(&mut self, name: Name) {
+    fn know_first_code(&mut self, name: Name) {
         let code = self.codes[0].clone();
         self.know(name, &code, "the beginning");
     }
 
     /// One name, one text; one text, one name.
-    pub(crate) fn know(&mut self, name: Name, text: &str, step: &str) {
+    fn know(&mut self, name: Name, text: &str, step: &str) {
         if let Some(known) = self.texts.get(&name) {
             assert_eq!(known, text, "{step}: {name:?} changed its text");
             return;
@@ -71,7 +104,7 @@ impl Life {
         }
     }
 
-    pub(crate) async fn live(&mut self, operation: &Operation, expected: &Expected, step: &str) {
+    async fn live(&mut self, operation: &Operation, expected: &Expected, step: &str) {
         match *operation {
             Operation::Approve { scope, elsewhere } => self.approve(scope, elsewhere, expected, step).await,
             Operation::Deny { elsewhere } => {
@@ -179,7 +212,7 @@ impl Life {
         }
     }
 
-    pub(crate) async fn approve(&self, scope: Asked, elsewhere: bool, expected: &Expected, step: &str) {
+    async fn approve(&self, scope: Asked, elsewhere: bool, expected: &Expected, step: &str) {
         let scope = match scope {
             Asked::All | Asked::Both => "read write",
             Asked::Less => "read",
@@ -197,7 +230,7 @@ impl Life {
         }
     }
 
-    pub(crate) async fn proceed(&mut self, elsewhere: bool, expected: &Expected, step: &str) {
+    async fn proceed(&mut self, elsewhere: bool, expected: &Expected, step: &str) {
         let answer = self.bare.proceed(self.grant, if elsewhere { ELSEWHERE } else { "" }).await;
         match &expected.answer {
             Answer::Code(name) => {
@@ -218,7 +251,7 @@ impl Life {
         }
     }
 
-    pub(crate) fn tokens(&mut self, answer: &testkit::bare::Answer, expected: &Expected, step: &str) {
+    fn tokens(&mut self, answer: &crate::bare::Answer, expected: &Expected, step: &str) {
         let Answer::Tokens { generation, refreshable, scope, expires_in } = &expected.answer else {
             return self.refused(answer, &expected.answer, step);
         };
@@ -232,7 +265,7 @@ impl Life {
     }
 
     /// The reason stays inside: the events know it, the wire has what the table says.
-    pub(crate) fn refused(&self, answer: &testkit::bare::Answer, expected: &Answer, step: &str) {
+    fn refused(&self, answer: &crate::bare::Answer, expected: &Answer, step: &str) {
         let Answer::Refused(expected) = expected else { panic!("{step}: {expected:?} but {answer:?}") };
         let told = self.bare.events.take();
         let refusals: Vec<Refusal> = told.iter().filter_map(refusal).collect();
@@ -248,7 +281,7 @@ impl Life {
         }
     }
 
-    pub(crate) async fn revoke(&self, token: Option<String>, party: Party, expected: &Expected, step: &str) {
+    async fn revoke(&self, token: Option<String>, party: Party, expected: &Expected, step: &str) {
         let Some(token) = token else { return nothing(expected, step) };
         let answer = self.bare.revoke(party, &token).await;
         match &expected.answer {
@@ -257,20 +290,20 @@ impl Life {
         }
     }
 
-    pub(crate) async fn stored(&self) -> Grant {
+    async fn stored(&self) -> Grant {
         self.bare.stored(self.grant).await.unwrap().record
     }
 
-    pub(crate) async fn mark(&self) -> Option<Mark> {
+    async fn mark(&self) -> Option<Mark> {
         self.bare.stored(self.grant).await.map(|found| found.mark)
     }
 
-    pub(crate) fn store(&self) -> &dyn Store {
+    fn store(&self) -> &dyn Store {
         &*self.bare.store
     }
 
     /// What holds after every step, whatever it was.
-    pub(crate) async fn hold_invariants(
+    async fn hold_invariants(
         &self,
         model: &Model,
         expected: &Expected,
@@ -307,7 +340,7 @@ impl Life {
     }
 }
 
-pub(crate) fn taken(answer: Result<(), Stopped>, expected: &Expected, step: &str) {
+fn taken(answer: Result<(), Stopped>, expected: &Expected, step: &str) {
     match (answer, &expected.answer) {
         (Ok(()), Answer::Taken) => {}
         (Err(Stopped::Page(page)), Answer::Refused(refusal)) => {
@@ -317,12 +350,12 @@ pub(crate) fn taken(answer: Result<(), Stopped>, expected: &Expected, step: &str
     }
 }
 
-pub(crate) fn nothing(expected: &Expected, step: &str) {
+fn nothing(expected: &Expected, step: &str) {
     assert_eq!(expected.answer, Answer::Nothing, "{step}: nobody knows such a text");
 }
 
 /// The text that is shown; a forged one differs from it in one character of its secret.
-pub(crate) fn shown(shown: Shown, known: &[String]) -> Option<String> {
+fn shown(shown: Shown, known: &[String]) -> Option<String> {
     if known.is_empty() {
         return None;
     }
@@ -335,12 +368,7 @@ pub(crate) fn shown(shown: Shown, known: &[String]) -> Option<String> {
     }))
 }
 
-pub(crate) fn named<'a>(
-    name: &'a str,
-    named: Named,
-    same: &'a str,
-    wrong: &'a str,
-) -> Option<(&'a str, &'a str)> {
+fn named<'a>(name: &'a str, named: Named, same: &'a str, wrong: &'a str) -> Option<(&'a str, &'a str)> {
     match named {
         Named::Absent => None,
         Named::Same => Some((name, same)),
@@ -348,15 +376,15 @@ pub(crate) fn named<'a>(
     }
 }
 
-pub(crate) fn name_of(event: &Event) -> String {
+fn name_of(event: &Event) -> String {
     format!("{event:?}").chars().take_while(|character| character.is_alphanumeric()).collect()
 }
 
-pub(crate) fn refusal(event: &Event) -> Option<Refusal> {
+fn refusal(event: &Event) -> Option<Refusal> {
     if let Event::Refused { refusal, .. } = event { Some(*refusal) } else { None }
 }
 
-pub(crate) async fn only_grant(bare: &Bare) -> GrantId {
+async fn only_grant(bare: &Bare) -> GrantId {
     let page = bare.store.list(store::Kind::Grant, store::Filter::All, None, 2).await.unwrap();
     GrantId::parse(&page.rows[0].key.id).unwrap()
 }
