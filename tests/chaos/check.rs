@@ -111,16 +111,7 @@ const NEVER: u64 = u64::MAX;
 
 impl<'a> Story<'a> {
     fn of(entries: Vec<&'a Entry>, promise: Promise) -> Self {
-        let given = entries.iter().flat_map(|entry| match &entry.answer {
-            Answer::Code(code) => vec![code.as_str()],
-            Answer::Tokens(access, refresh) => vec![access.as_str(), refresh],
-            Answer::Nothing
-            | Answer::Unavailable
-            | Answer::Refused
-            | Answer::Revoked
-            | Answer::Active(_)
-            | Answer::Odd(_) => Vec::new(),
-        });
+        let given = entries.iter().flat_map(|entry| entry.answer.texts());
         let mut story = Self {
             given: given.collect(),
             entries,
@@ -301,11 +292,7 @@ impl<'a> Story<'a> {
     /// Whether the server had given this text away when a request began.
     fn knew(&self, text: &str, asked: &Entry) -> bool {
         self.entries.iter().any(|entry| {
-            let given = match &entry.answer {
-                Answer::Code(code) => code == text,
-                Answer::Tokens(access, refresh) => access == text || refresh == text,
-                _ => false,
-            };
+            let given = entry.answer.texts().any(|one| one == text);
             given && entry.ended < asked.began
         })
     }
@@ -326,22 +313,17 @@ impl<'a> Story<'a> {
 
     /// The newest generation that left, and its access token.
     fn newest(&self) -> Option<(u32, &'a str)> {
-        let access = self.entries.iter().filter_map(|entry| match &entry.answer {
-            Answer::Tokens(access, _) => Some((number(access), access.as_str())),
-            _ => None,
-        });
-        access.max()
+        let tokens = self.entries.iter().filter_map(|entry| entry.answer.tokens());
+        tokens.map(|(access, _)| (number(access), access)).max()
     }
 
     /// The newest generation that somebody asked the successor of: 0 for the code.
     fn asked(&self) -> Option<u32> {
-        let genuine = self.entries.iter().filter_map(|entry| match &entry.ask {
-            Ask::Redeem(text) | Ask::Refresh(text) if self.given.contains(text.as_str()) => Some(&entry.ask),
-            _ => None,
-        });
-        let asked = genuine.map(|ask| match ask {
-            Ask::Refresh(token) => number(token),
-            _ => 0,
+        let genuine = |text: &&str| self.given.contains(text);
+        let asked = self.entries.iter().filter_map(|entry| match &entry.ask {
+            Ask::Redeem(code) => genuine(&code.as_str()).then_some(0),
+            Ask::Refresh(token) => genuine(&token.as_str()).then(|| number(token)),
+            Ask::Authorize | Ask::Revoke(_) | Ask::Introspect(..) => None,
         });
         asked.max()
     }

@@ -70,6 +70,26 @@ impl Answer {
     pub(crate) const fn is_definite(&self) -> bool {
         !matches!(self, Self::Nothing | Self::Unavailable)
     }
+
+    /// The code that it brought.
+    pub(crate) const fn code(&self) -> Option<&str> {
+        if let Self::Code(code) = self { Some(code.as_str()) } else { None }
+    }
+
+    /// The access token and the refresh token that it brought.
+    pub(crate) const fn tokens(&self) -> Option<(&str, &str)> {
+        if let Self::Tokens(access, refresh) = self {
+            Some((access.as_str(), refresh.as_str()))
+        } else {
+            None
+        }
+    }
+
+    /// The texts that it brought.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let (access, refresh) = self.tokens().unzip();
+        [self.code(), access, refresh].into_iter().flatten()
+    }
 }
 
 /// One request. Its ticks order it against all others: one that ended before another began came before it.
@@ -86,17 +106,7 @@ pub(crate) struct Entry {
 impl Entry {
     /// The grant that it is about, if it got as far as to be about one.
     pub(crate) fn grant(&self) -> Option<GrantId> {
-        let made = match &self.answer {
-            Answer::Code(code) => Some(code.as_str()),
-            Answer::Nothing
-            | Answer::Unavailable
-            | Answer::Tokens(..)
-            | Answer::Refused
-            | Answer::Revoked
-            | Answer::Active(_)
-            | Answer::Odd(_) => None,
-        };
-        let text = TokenText::parse(self.ask.text().or(made)?).ok()?;
+        let text = TokenText::parse(self.ask.text().or_else(|| self.answer.code())?).ok()?;
         Some(GrantId::new(text.id))
     }
 }
@@ -119,15 +129,11 @@ impl fmt::Display for Entry {
             Ask::Revoke(token) => write!(f, "revoke {}", short(token))?,
             Ask::Introspect(token, caller) => write!(f, "introspect {} as {caller:?}", short(token))?,
         }
-        match &self.answer {
-            Answer::Code(code) => write!(f, " → {}", short(code)),
-            Answer::Tokens(access, refresh) => write!(f, " → {}, {}", short(access), short(refresh)),
-            other @ (Answer::Nothing
-            | Answer::Unavailable
-            | Answer::Refused
-            | Answer::Revoked
-            | Answer::Active(_)
-            | Answer::Odd(_)) => write!(f, " → {other:?}"),
+        let texts: Vec<_> = self.answer.texts().map(short).collect();
+        if texts.is_empty() {
+            write!(f, " → {:?}", self.answer)
+        } else {
+            write!(f, " → {}", texts.join(", "))
         }
     }
 }

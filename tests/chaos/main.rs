@@ -7,6 +7,7 @@
 mod caught;
 mod check;
 mod clients;
+mod crowds;
 mod flawed;
 mod log;
 mod over_redis;
@@ -17,5 +18,14 @@ mod site;
 
 /// How often something is killed in each of the long tests.
 fn kills() -> usize {
-    std::env::var("PORTCULLIS_CHAOS_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6)
+    number("PORTCULLIS_CHAOS_KILLS", 6)
+}
+
+/// How many codes, and refresh tokens, a crowd comes for.
+fn times() -> usize {
+    number("PORTCULLIS_CHAOS_TIMES", 40)
+}
+
+fn number(variable: &str, default: usize) -> usize {
+    std::env::var(variable).map_or(default, |number| number.parse().unwrap())
 }
