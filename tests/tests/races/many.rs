@@ -1,4 +1,4 @@
-//! Many at once: four servers over one database, each with a way of its own to it, and the same question again and again.
+//! Many at once: four servers over one database, over Redis each with a way of its own to it, and the same question again and again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl Four {
         (Self::new(ways, leeway).await, Kept::Redis(server))
     }
 
-    /// Threads, and connections of their own to one file.
+    /// Threads of one process.
     async fn over_sqlite(leeway: u32) -> (Self, Kept) {
         let folder = tempfile::tempdir().unwrap();
         let four = Self::new(ways(&folder.path().join("store.db")), leeway).await;
@@ -110,11 +110,10 @@ impl Four {
     }
 }
 
+/// One process has the file: its threads share one store.
 fn ways(file: &Path) -> Vec<Arc<dyn Backend>> {
-    let first: Arc<dyn Backend> = Arc::new(Sqlite::open(file).unwrap());
-    // Two that share a connection to write, and two with one of their own.
-    let second: Arc<dyn Backend> = Arc::new(Sqlite::open(file).unwrap());
-    vec![Arc::clone(&first), Arc::clone(&second), first, second]
+    let store: Arc<dyn Backend> = Arc::new(Sqlite::open(file).unwrap());
+    vec![store; SERVERS]
 }
 
 fn runtime() -> Runtime {
