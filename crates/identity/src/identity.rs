@@ -45,6 +45,7 @@ pub struct Identity {
     pub(crate) site: Site,
     pub(crate) vault: Option<Arc<Vault>>,
     post: Option<Arc<Post>>,
+    at_once: bool,
 }
 
 impl Identity {
@@ -56,7 +57,7 @@ impl Identity {
         let tickets = Arc::new(pages.sessions.tickets());
         let (limiter, events, policy) = (Arc::new(limiter), Arc::new(Traced), AccountPolicy::default());
         let site = pages.site.clone();
-        Self { pages, accounts, server, limiter, events, tickets, policy, site, vault: None, post: None }
+        Self { pages, accounts, server, limiter, events, tickets, policy, site, vault: None, post: None, at_once: false }
     }
 
     /// Other limits on log-ins and sign-ups.
@@ -85,6 +86,17 @@ impl Identity {
         Self { post: Some(Arc::new(Post::new(mail))), ..self }
     }
 
+    /// Waits for the mail server where an administrator is answered: for a process that ends when it has answered, and for nobody whom a
+    /// stranger can ask.
+    #[must_use]
+    pub fn sending_at_once(self) -> Self {
+        Self { at_once: true, ..self }
+    }
+
+    pub(crate) const fn sends_at_once(&self) -> bool {
+        self.at_once
+    }
+
     /// Lets people have second factors: `seal` keeps their secrets. Without it, whoever has one already cannot log in, for it is never
     /// left out. Passkeys are bound to the host of the issuer, which must be a name.
     #[must_use]
@@ -100,8 +112,8 @@ impl Identity {
         self.post.as_ref().map(|post| post.counts()).unwrap_or_default()
     }
 
-    /// Waits until no letter is under way: at the end of a process, for as long as it has. A mail server that is away is tried again
-    /// for a minute.
+    /// Waits until no letter is under way: at the end of a process, for as long as it has. From then on a mail server that is away is
+    /// tried again at once, and not after a while.
     pub async fn letters_done(&self) {
         if let Some(post) = &self.post {
             post.all_done().await;

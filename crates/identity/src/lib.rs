@@ -68,9 +68,9 @@ mod visit;
 
 pub use brand::{Brand, BrandName, Colour, Logo, NotABrandName, NotAColour, NotALogo};
 pub use email::{Email, NotAnEmail};
-pub use enrol::{EnrolError, New};
+pub use enrol::{EnrolError, Enrolled, New};
 pub use identity::Identity;
-pub use invite::Invited;
+pub use invite::{Delivery, InviteError, Invited, OpenInvitation};
 pub use language::Language;
 #[cfg(feature = "smtp")]
 pub use mail::smtp::{NotASender, Sender, Smtp, SmtpUrl, SmtpUrlError};

@@ -295,7 +295,8 @@ impl Identity {
             OversightError::Unknown
             | OversightError::NotNarrowed(NotNarrowed::Over)
             | OversightError::Deleted(_)
-            | OversightError::Unvouched => self.gone(),
+            | OversightError::Unvouched
+            | OversightError::NoSecret => self.gone(),
             OversightError::Unavailable(unavailable) => Undone::Unserved(unavailable.into()),
         }
     }

@@ -15,6 +15,7 @@ use super::letter::About;
 use super::post::{Outgoing, Post, Queue, Teller};
 use crate::device::{described, place};
 use crate::email::Email;
+use crate::invite::Delivery;
 use crate::join::Newcomer;
 use crate::language::Language;
 use crate::people::{Accounts, Reachable};
@@ -126,8 +127,7 @@ impl Desk {
             {
                 return Ok(None);
             }
-            let Reachable { email: address, resets } = Reachable::of(&account);
-            let purpose = Purpose::ResetPassword { person: person.clone(), email: Some(address), resets };
+            let purpose = to_set_password(&account, false);
             let issued = self.tickets.issue(purpose, TO_RESET).await?;
             let about = About::Reset { link: self.link("/reset", &issued.text) };
             Ok(Some(self.outgoing(&about, &email, Some(person))))
@@ -180,15 +180,16 @@ impl Desk {
         });
     }
 
-    /// Mails an invitation that was made.
-    pub(crate) fn invite(self, email: Email, link: SecretString) {
-        let outgoing = self.outgoing(&About::Invitation { link }, &email, None);
-        self.later(Queue::Anybodys, None, async move { Ok(Some(outgoing)) });
-    }
-
-    /// The address of the page that takes an invitation.
-    pub(crate) fn invitation_link(issuer: &Issuer, text: &SecretString) -> SecretString {
-        link(issuer, "/invitation", text)
+    /// Mails what an administrator causes; `at_once`, it is tried now, and once.
+    pub(crate) async fn hand_over(self, email: &Email, about: &About<'_>, at_once: bool) -> Delivery {
+        let outgoing = self.outgoing(about, email, None);
+        if !at_once {
+            self.later(Queue::Anybodys, None, async move { Ok(Some(outgoing)) });
+            return Delivery::Queued;
+        }
+        let Outgoing { letter, person } = outgoing;
+        let teller = Teller { events: Arc::clone(&self.events), context: self.context.clone(), person };
+        if self.post.now(Queue::Anybodys, &letter, &teller).await { Delivery::Sent } else { Delivery::None }
     }
 
     /// Tells the owner of an account something about it.
@@ -261,13 +262,19 @@ fn owner_of(account: &Account) -> Option<Email> {
     account.email_verified.then(|| Email::parse(&account.email).ok()).flatten()
 }
 
+/// What the link to a new password of an account is good for.
+pub(crate) fn to_set_password(account: &Account, shown: bool) -> Purpose {
+    let (person, Reachable { email, resets }) = (account.person.clone(), Reachable::of(account));
+    Purpose::ResetPassword { person, email: Some(email), resets, shown }
+}
+
 /// What letters to an address are counted by.
 fn of_address(email: &Email) -> String {
     Digest::of(email.as_str().as_bytes()).to_string()
 }
 
 /// The ticket is in the query: paths are logged.
-fn link(issuer: &Issuer, path: &str, text: &SecretString) -> SecretString {
+pub(crate) fn link(issuer: &Issuer, path: &str, text: &SecretString) -> SecretString {
     format!("{}?ticket={}", issuer.endpoint(path), text.expose_secret()).into()
 }
 

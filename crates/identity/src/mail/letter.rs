@@ -28,6 +28,8 @@ pub(crate) enum About<'a> {
     ChangeEmail { link: SecretString },
     /// The account has this address now; the letter goes to the one before.
     EmailChanged { email: &'a Email },
+    /// An administrator has made an account; the link sets its first password.
+    FirstPassword { link: SecretString },
     /// Somebody is invited.
     Invitation { link: SecretString },
 }
@@ -41,6 +43,7 @@ impl About<'_> {
             | Self::Verify { link }
             | Self::Reset { link }
             | Self::ChangeEmail { link }
+            | Self::FirstPassword { link }
             | Self::Invitation { link } => &[("link", link.expose_secret())],
             Self::Already { log_in, forgot } => &[("log_in", log_in), ("forgot", forgot)],
             Self::PasswordChanged { device, forgot } | Self::NewDevice { device, forgot } => {
@@ -77,6 +80,7 @@ impl About<'_> {
             Self::NewDevice { .. } => letters!("new_device"),
             Self::ChangeEmail { .. } => letters!("change_email"),
             Self::EmailChanged { .. } => letters!("email_changed"),
+            Self::FirstPassword { .. } => letters!("first_password"),
             Self::Invitation { .. } => letters!("invitation"),
         }
     }
@@ -114,6 +118,7 @@ mod tests {
             About::NewDevice { device: device(), forgot },
             About::ChangeEmail { link: link() },
             About::EmailChanged { email: &other },
+            About::FirstPassword { link: link() },
             About::Invitation { link: link() },
         ];
         let languages = [Language::English, Language::German];
@@ -139,7 +144,7 @@ mod tests {
     fn a_letter_with_a_link_has_it_alone_in_a_line() {
         let links =
             every_letter().iter().map(|letter| letter.text.matches("\n\nhttps://").count()).sum::<usize>();
-        assert_eq!(links, 2 * (1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1));
+        assert_eq!(links, 2 * (1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1 + 1));
     }
 
     #[test]

@@ -128,13 +128,14 @@ impl Accounts {
 
     /// Gives a person another password, by a link that found the account `reachable`, and shuts out whoever came in before.
     ///
-    /// An account whose owner had never shown that the address is theirs may have been made by anybody: then whatever else it is
-    /// opened by goes, too.
+    /// A link that was `mailed` shows that the address is its owner's. An account whose owner had never shown it may have been made by
+    /// anybody: then whatever else it is opened by goes, too.
     pub(crate) async fn reset_password(
         &self,
         person: &PersonId,
         password: &Hashed,
         reachable: &Reachable,
+        mailed: bool,
     ) -> Outcome<(), Infallible> {
         let epoch = self.draw_epoch();
         self.rewrite(person, |account| {
@@ -144,7 +145,7 @@ impl Accounts {
             account.password = Some(password.0.clone());
             account.epoch = Some(epoch);
             account.resets += 1;
-            if !account.email_verified {
+            if mailed && !account.email_verified {
                 account.factors = SecondFactors::default();
                 account.email_verified = true;
             }

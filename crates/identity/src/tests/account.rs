@@ -215,7 +215,7 @@ async fn everything_ends_after_a_fresh_log_in_alone() {
 }
 
 #[tokio::test]
-async fn wa_7_nothing_is_done_without_the_token_of_the_session() {
+async fn wa22_nothing_is_done_without_the_token_of_the_session() {
     let (_world, mut browser, grant) = connected().await;
     let csrf = act(&browser.open("/account").await);
     for path in [

@@ -4,6 +4,7 @@ mod account;
 mod change;
 mod consent;
 mod contrast;
+mod enrol;
 mod entry;
 mod factors;
 mod implied;
@@ -244,6 +245,7 @@ impl World {
             email: Email::parse(email).unwrap(),
             password: Some(PASSWORD.into()),
             email_verified: false,
+            language: crate::Language::English,
         };
         self.identity.enrol(new, &By::operator()).await.unwrap();
     }

@@ -172,7 +172,7 @@ async fn no_page_needs_what_the_policy_forbids() {
 }
 
 #[tokio::test]
-async fn wa_21_every_page_has_the_headers() {
+async fn wa21_every_page_has_the_headers() {
     let plain = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
                   base-uri 'none'";
     for (name, page) in every_page().await {
