@@ -7,7 +7,7 @@ use http_io::Peer;
 use oauth_types::Form;
 
 use crate::forms::{Untaken, retry_later};
-use crate::identity::{Identity, Unserved};
+use crate::identity::{Serving, Unserved};
 use crate::pages::change::{Asked, ChangeEmailPage, ChangePasswordPage, Wrong};
 use crate::pages::moving_on::Destination;
 use crate::pages::recovery::Way;
@@ -19,7 +19,7 @@ use crate::visit::Visit;
 const PASSWORD: &str = "/account/password";
 const EMAIL: &str = "/account/email";
 
-impl Identity {
+impl Serving<'_> {
     pub(crate) async fn show_password(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
         let Some(session) = self.pages.logged_in(request.headers()).await? else {
             return Ok(see_other(&self.pages.log_in_address(&self.site.path(PASSWORD), None)));

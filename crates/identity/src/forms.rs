@@ -8,7 +8,7 @@ use oauth_types::Form;
 
 use crate::entry::{Entered, LogIn};
 use crate::factors::with_script;
-use crate::identity::{Identity, Unserved};
+use crate::identity::{Identity, Serving, Unserved};
 use crate::pages::entry::{Alert, LogInPage};
 use crate::pages::moving_on::{Destination, MovingOn};
 use crate::pages::recovery::{NotePage, Way};
@@ -33,7 +33,7 @@ pub(crate) struct Typed<'f> {
 /// A form that is not taken: its answer.
 pub(crate) type Untaken = Box<Response<Bytes>>;
 
-impl Identity {
+impl Serving<'_> {
     pub(crate) async fn show_log_in(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
         let Ok(query) = query(request) else { return Ok(self.malformed()) };
         let typed = match self.typed(&query, "login_hint") {
@@ -116,11 +116,6 @@ impl Identity {
         response
     }
 
-    pub(crate) fn session_cookie(&self, entered: &Entered) -> HeaderValue {
-        let seconds = self.pages.sessions.total().as_seconds();
-        self.pages.cookies.keep_session(&entered.begun.text, seconds)
-    }
-
     pub(crate) fn move_on(&self, to: &Destination, client: Option<String>) -> Response<Bytes> {
         let page = MovingOn::new(&self.site, to, client);
         self.site.page(StatusCode::OK, Referrer::Nothing, &page)
@@ -175,8 +170,15 @@ impl Identity {
     }
 }
 
-/// Reading forms.
 impl Identity {
+    pub(crate) fn session_cookie(&self, entered: &Entered) -> HeaderValue {
+        let seconds = self.pages.sessions.total().as_seconds();
+        self.pages.cookies.keep_session(&entered.begun.text, seconds)
+    }
+}
+
+/// Reading forms.
+impl Serving<'_> {
     /// The form that came, if it comes from a page of ours and can be read at all.
     pub(crate) fn form(&self, request: &Request<Bytes>) -> Result<Form, Untaken> {
         if !self.pages.origin.is_source_of(request.headers()) {

@@ -1,6 +1,7 @@
 //! The routes.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use ambient::SystemClock;
@@ -41,8 +42,6 @@ pub struct Identity {
     pub(crate) events: Arc<dyn Events>,
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) policy: AccountPolicy,
-    /// In the language of whoever is served.
-    pub(crate) site: Site,
     pub(crate) vault: Option<Arc<Vault>>,
     post: Option<Arc<Post>>,
     at_once: bool,
@@ -56,8 +55,7 @@ impl Identity {
         let limiter = Counted::alone(Arc::new(SystemClock));
         let tickets = Arc::new(pages.sessions.tickets());
         let (limiter, events, policy) = (Arc::new(limiter), Arc::new(Traced), AccountPolicy::default());
-        let site = pages.site.clone();
-        Self { pages, accounts, server, limiter, events, tickets, policy, site, vault: None, post: None, at_once: false }
+        Self { pages, accounts, server, limiter, events, tickets, policy, vault: None, post: None, at_once: false }
     }
 
     /// Other limits on log-ins and sign-ups.
@@ -252,12 +250,26 @@ impl From<Unavailable> for Unserved {
     }
 }
 
+/// The pages and `/auth/*` for one request: in the language of whoever sent it.
+pub(crate) struct Serving<'i> {
+    identity: &'i Identity,
+    pub(crate) site: Site,
+}
+
+impl Deref for Serving<'_> {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        self.identity
+    }
+}
+
 #[async_trait]
 impl Serve for Identity {
     async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let head = request.method() == Method::HEAD;
         let site = self.pages.site.in_language(Language::of(request.headers()));
-        let mut response = Self { site, ..self.clone() }.route(&request, peer).await;
+        let mut response = Serving { identity: self, site }.route(&request, peer).await;
         if head {
             *response.body_mut() = Bytes::new();
         }
@@ -265,7 +277,7 @@ impl Serve for Identity {
     }
 }
 
-impl Identity {
+impl Serving<'_> {
     async fn route(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let path = self.pages.issuer.strip(request.uri().path());
         let Some(route) = path.and_then(Route::of) else {

@@ -13,7 +13,7 @@ use store::{GrantId, SessionId};
 
 use self::shown::{AccountPage, ConnectionPage};
 use crate::forms::query;
-use crate::identity::{Identity, Unserved};
+use crate::identity::{Serving, Unserved};
 use crate::pages::moving_on::Destination;
 use crate::pages::site::{Referrer, see_other};
 use crate::session::LoggedIn;
@@ -88,7 +88,7 @@ impl<E: Into<Unserved>> From<E> for Undone {
     }
 }
 
-impl Identity {
+impl Serving<'_> {
     pub(crate) async fn account(
         &self,
         route: AccountRoute<'_>,
@@ -253,7 +253,7 @@ impl Identity {
     }
 }
 
-impl Identity {
+impl Serving<'_> {
     /// Who is logged in; for anybody else the way to the log-in page.
     async fn own(&self, request: &Request<Bytes>) -> Result<LoggedIn, Undone> {
         let here = request.uri().path_and_query().map_or("", http::uri::PathAndQuery::as_str);

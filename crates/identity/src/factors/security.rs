@@ -14,7 +14,7 @@ use super::forms::answer_in;
 use super::pages::{Listed, NewApp, Prove, SecurityPage, with_script};
 use super::{ask_for_more, has_app};
 use crate::forms::retry_later;
-use crate::identity::{Identity, Unserved};
+use crate::identity::{Serving, Unserved};
 use crate::pages::recovery::Way;
 use crate::pages::site::{Referrer, see_other};
 use crate::session::LoggedIn;
@@ -32,7 +32,7 @@ struct Besides {
     codes: Option<Vec<String>>,
 }
 
-impl Identity {
+impl Serving<'_> {
     pub(crate) async fn show_security(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
         if self.vault.is_none() {
             return Ok(self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_page));
