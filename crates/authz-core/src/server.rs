@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use oauth_types::{Issuer, Scope};
 use store::{Backend, Decoded, GrantId, PersonId, StoreError};
 
+use crate::uses::Uses;
 use crate::event::UNKNOWN;
 use crate::flow::{self, Engine, Stopped};
 use crate::limit::Counted;
@@ -241,6 +242,7 @@ impl Builder {
             resources,
             clients,
             limiter,
+            uses: Uses::default(),
         };
         Ok(AuthorizationServer { engine })
     }
