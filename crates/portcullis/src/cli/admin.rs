@@ -16,6 +16,7 @@ mod event;
 mod follow;
 mod grant;
 mod key;
+mod listed;
 mod server;
 mod table;
 #[cfg(test)]
@@ -56,8 +57,8 @@ pub(super) struct About<C: Subcommand> {
 
 const WHERE: &str = "\
 A server that runs on this machine is found by its data folder; another one by --url. Both are asked with an admin key:
-PORTCULLIS_ADMIN_KEY, or a file that --admin-key-file names. (A key is no flag, because other users of a machine can read
-those.) If no server has the data folder, or the records are in Redis, the store itself is opened, and no key is asked for.
+PORTCULLIS_KEY, or a file that --key-file names; without either, the one that the server itself is given (PORTCULLIS_ADMIN_KEY,
+PORTCULLIS_ADMIN_KEY_FILE). (A key is no flag, because other users of a machine can read those.) If no server has the data folder, or the records are in Redis, the store itself is opened, and no key is asked for.
 
 It ends with status 0 if it was done, 2 if something was written wrong, 3 if nobody is left to say yes, 4 if there is no such
 thing, 5 if it cannot be done as things are, 6 if the key does not open it, and 1 if something else went wrong.";
@@ -72,9 +73,9 @@ pub(super) struct Reach {
     url: Option<String>,
     /// A file with the admin key, in one line
     ///
-    /// [variable: PORTCULLIS_ADMIN_KEY_FILE] [default: none; PORTCULLIS_ADMIN_KEY holds the key itself]
+    /// [variable: PORTCULLIS_KEY_FILE] [default: none; PORTCULLIS_KEY holds the key itself]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Where")]
-    admin_key_file: Option<String>,
+    key_file: Option<String>,
     /// The data folder
     ///
     /// [variable: PORTCULLIS_DATA] [default: ./portcullis-data]

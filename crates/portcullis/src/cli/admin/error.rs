@@ -37,7 +37,7 @@ pub enum AdminError {
     },
     /// There is a server and no key to it.
     #[error(
-        "a server answers at {0}, and its administration needs a key: set PORTCULLIS_ADMIN_KEY, or name a file by --admin-key-file"
+        "a server answers at {0}, and its administration needs a key: set PORTCULLIS_KEY, or name a file by --key-file"
     )]
     NoKey(String),
     /// The key cannot be sent.
