@@ -162,7 +162,7 @@ impl Events for Metrics {
         ];
         self.count("portcullis_events_total", labels);
         if let Event::Refused { endpoint, refusal, .. } = event {
-            let rule = Label::new("rule", format!("{refusal:?}"));
+            let rule = Label::from_static_parts("rule", refusal.as_str());
             self.count(
                 "portcullis_refusals_total",
                 vec![Label::from_static_parts("endpoint", endpoint), rule],
@@ -246,7 +246,7 @@ mod tests {
         let after = metrics.text(Gauges::default());
         assert_eq!(lines(&before), lines(&after));
         assert!(
-            after.contains(r#"portcullis_refusals_total{endpoint="token",rule="ClientUnknown"} 100"#),
+            after.contains(r#"portcullis_refusals_total{endpoint="token",rule="client_unknown"} 100"#),
             "{after}"
         );
         assert!(!after.contains("cid_") && !after.contains("192.0.2"), "{after}");
