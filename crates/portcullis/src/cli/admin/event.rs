@@ -32,6 +32,15 @@ pub(in crate::cli) struct Which {
     /// Only those of this name, such as refresh_replayed
     #[arg(long)]
     name: Option<String>,
+    /// Only what this actor did: person:ID, administrator:KEY or operator
+    #[arg(long)]
+    actor: Option<String>,
+    /// Only what went so: done, refused or failed
+    #[arg(long)]
+    outcome: Option<String>,
+    /// Only what came from this IP address
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<String>,
     /// Only those about the user with this id
     #[arg(long, value_name = "ID")]
     user: Option<String>,
@@ -63,7 +72,8 @@ pub(super) const COLUMNS: &[Column] = &[
 
 impl Which {
     fn of(self, ask: Ask) -> Ask {
-        let ask = ask.by("name", self.name).by("user", self.user).by("client", self.client);
+        let ask = ask.by("name", self.name).by("actor", self.actor).by("outcome", self.outcome);
+        let ask = ask.by("from", self.from).by("user", self.user).by("client", self.client);
         ask.by("grant", self.grant).by("server", self.server).by("since", self.since)
     }
 }
