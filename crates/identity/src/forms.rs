@@ -28,6 +28,8 @@ pub(crate) struct Typed<'f> {
     pub(crate) ticket: Option<&'f str>,
     /// The address that was invited.
     pub(crate) invited: Option<String>,
+    /// Whether they are logged in, and do something that wants a log-in of just now.
+    pub(crate) again: bool,
 }
 
 /// A form that is not taken: its answer.
@@ -162,6 +164,7 @@ impl Serving<'_> {
                 csrf,
                 return_to: typed.return_to.as_ref(),
                 email: typed.email,
+                again: typed.again.then_some(site.t.factors.again),
                 alert,
             };
             site.page(status, Referrer::SameOrigin, &page)
@@ -239,7 +242,14 @@ impl Serving<'_> {
         };
         let return_to = self.return_to(form)?;
         let email = email.filter(|email| email.len() <= LONGEST_SHOWN).unwrap_or_default();
-        Ok(Typed { name: name.unwrap_or_default(), email, return_to, ticket, invited: None })
+        Ok(Typed {
+            name: name.unwrap_or_default(),
+            email,
+            return_to,
+            ticket,
+            invited: None,
+            again: form.one("again").unwrap_or_default().is_some(),
+        })
     }
 
     /// Where to go on.

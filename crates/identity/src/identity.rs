@@ -55,7 +55,18 @@ impl Identity {
         let limiter = Counted::alone(Arc::new(SystemClock));
         let tickets = Arc::new(pages.sessions.tickets());
         let (limiter, events, policy) = (Arc::new(limiter), Arc::new(Traced), AccountPolicy::default());
-        Self { pages, accounts, server, limiter, events, tickets, policy, vault: None, post: None, at_once: false }
+        Self {
+            pages,
+            accounts,
+            server,
+            limiter,
+            events,
+            tickets,
+            policy,
+            vault: None,
+            post: None,
+            at_once: false,
+        }
     }
 
     /// Other limits on log-ins and sign-ups.
@@ -164,13 +175,15 @@ impl Identity {
 
 /// What there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route<'p> {
+pub(crate) enum Route<'p> {
+    Home,
     LogIn,
     Second,
     Passkey,
     Security,
     Password,
     Email,
+    Leave,
     SignUp,
     Consent(&'p str),
     LogOut,
@@ -187,12 +200,14 @@ enum Route<'p> {
 impl<'p> Route<'p> {
     fn of(path: &'p str) -> Option<Self> {
         Some(match path {
+            "/" => Self::Home,
             "/login" => Self::LogIn,
             "/login/second" => Self::Second,
             "/login/passkey" => Self::Passkey,
             "/account/security" => Self::Security,
             "/account/password" => Self::Password,
             "/account/email" => Self::Email,
+            "/account/delete" => Self::Leave,
             "/signup" => Self::SignUp,
             "/logout" => Self::LogOut,
             "/assets/passkey.js" | "/assets/portcullis.css" | "/assets/portcullis.svg" | "/assets/logo" => {
@@ -216,6 +231,7 @@ impl<'p> Route<'p> {
             | Self::Security
             | Self::Password
             | Self::Email
+            | Self::Leave
             | Self::SignUp
             | Self::Consent(_)
             | Self::Invitation
@@ -223,7 +239,7 @@ impl<'p> Route<'p> {
             | Self::Reset
             | Self::TakeBack
             | Self::Verify => "GET, HEAD, POST",
-            Self::Asset(_) => "GET, HEAD",
+            Self::Home | Self::Asset(_) => "GET, HEAD",
             Self::LogOut | Self::Passkey => "POST",
             Self::Account(route) => route.allowed(),
             Self::Json(route) => route.allowed(),
@@ -286,6 +302,7 @@ impl Serving<'_> {
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         let post = *request.method() == Method::POST;
         let answer = match route {
+            Route::Home if get => self.show_home(request).await,
             Route::LogIn if get => self.show_log_in(request).await,
             Route::LogIn if post => Ok(self.take_log_in(request, peer).await),
             Route::Second if get => self.show_second(request, peer).await,
@@ -297,6 +314,8 @@ impl Serving<'_> {
             Route::Password if post => self.take_password(request, peer).await,
             Route::Email if get => self.show_email(request).await,
             Route::Email if post => self.take_email(request, peer).await,
+            Route::Leave if get => self.show_leave(request).await,
+            Route::Leave if post => self.take_leave(request, peer).await,
             Route::SignUp if get => self.show_sign_up(request),
             Route::SignUp if post => Ok(self.take_sign_up(request, peer).await),
             Route::Consent(id) if get || post => match GrantId::parse(id) {
@@ -323,12 +342,14 @@ impl Serving<'_> {
                 self.account(route, request, peer).await
             }
             Route::Json(route) if route.takes(request.method()) => Ok(self.json(route, request, peer).await),
-            Route::LogIn
+            Route::Home
+            | Route::LogIn
             | Route::Second
             | Route::Passkey
             | Route::Security
             | Route::Password
             | Route::Email
+            | Route::Leave
             | Route::SignUp
             | Route::Consent(_)
             | Route::LogOut
@@ -384,8 +405,7 @@ mod tests {
     fn the_routes() {
         assert_eq!(Route::of("/login"), Some(Route::LogIn));
         assert_eq!(Route::of("/consent/abc"), Some(Route::Consent("abc")));
-        for path in ["/", "/login/", "/consent", "/consent/a/b", "/auth", "/assets/", "/oauth/authorize", ""]
-        {
+        for path in ["/login/", "/consent", "/consent/a/b", "/auth", "/assets/", "/oauth/authorize", ""] {
             assert_eq!(Route::of(path), None, "{path}");
         }
     }

@@ -18,7 +18,8 @@
 //! | serving them, and `/auth/*`: [`Identity`] | `identity`, `forms`, `sign_up`, `consent`, `api` |
 //! | who may come in: limits, names for each refusal | `entry`, `refused` |
 //! | what the operator chooses: [`AccountPolicy`] | `policy` |
-//! | one's own connections and sessions: `/account` | `account` |
+//! | one's own connections and sessions: `/account`; what one logs in with; to delete it all | `account`, `change`, `leave` |
+//! | `/` | `home` |
 //! | accounts: [`Accounts`], a [`People`](authz_core::People) | `people` |
 //! | a new password by letter; a confirmed address; invitations | `recover`, `verify`, `invite`, `links`, `tickets` |
 //! | second factors: codes, passkeys; `/account/security` | `factors` |
@@ -43,10 +44,12 @@ mod entry;
 mod factors;
 mod forms;
 mod guesses;
+mod home;
 mod identity;
 mod invite;
 mod join;
 mod language;
+mod leave;
 mod links;
 mod mail;
 mod own;

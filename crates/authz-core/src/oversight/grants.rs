@@ -48,6 +48,9 @@ impl<'a> Whose<'a> {
     }
 }
 
+/// So many parts of a list are read to fill one.
+const PAGES: u8 = 20;
+
 impl Oversight {
     /// At most `at_most` (1 to 100) grants behind the id `after`, whatever has become of them. One that has ended no longer says whose it
     /// was.
@@ -70,7 +73,7 @@ impl Oversight {
         Ok(Listed { items: views, next })
     }
 
-    /// As [`grants`](Self::grants), but those alone whose client has access now.
+    /// As [`grants`](Self::grants), but those alone whose client has access now. Behind very many that have ended a part may be short.
     ///
     /// # Errors
     ///
@@ -81,8 +84,16 @@ impl Oversight {
         after: Option<&str>,
         at_most: u32,
     ) -> Result<Listed<GrantView>, StoreError> {
-        let Listed { mut items, next } = self.grants(whose, after, at_most).await?;
-        items.retain(|grant| grant.state == GrantState::Connected);
+        let (mut items, mut next) = (Vec::new(), after.map(ToOwned::to_owned));
+        for _ in 0..PAGES {
+            let left = at_most.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
+            let page = self.grants(whose, next.as_deref(), left).await?;
+            items.extend(page.items.into_iter().filter(|grant| grant.state == GrantState::Connected));
+            next = page.next;
+            if next.is_none() || items.len() >= usize::try_from(at_most).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
         Ok(Listed { items, next })
     }
 

@@ -16,7 +16,7 @@ use crate::forms::query;
 use crate::identity::{Serving, Unserved};
 use crate::pages::moving_on::Destination;
 use crate::pages::site::{Referrer, see_other};
-use crate::session::LoggedIn;
+use crate::session::{FRESH, LoggedIn};
 use crate::visit::Visit;
 
 /// A page below `/account`.
@@ -71,8 +71,6 @@ impl<'p> AccountRoute<'p> {
     }
 }
 
-/// To end everything, a log-in is at most so many seconds old: whoever finds a browser open cannot.
-const FRESH: i64 = 15 * 60;
 /// How many connections are on one page.
 const ON_A_PAGE: u32 = 50;
 
@@ -127,7 +125,7 @@ impl Serving<'_> {
         let sessions = self.pages.sessions.of(person).await?;
         let account = self.account_of(session).await?;
         let stale = self.pages.sessions.is_older_than(&session.authentication, FRESH);
-        let prove = stale.then(|| self.pages.log_in_address(&self.site.path("/account"), None));
+        let prove = stale.then(|| self.again_address("/account", &account));
         let page = AccountPage::new(self, session, connections, sessions).about(&account, prove, news);
         Ok(self.site.page(StatusCode::OK, Referrer::SameOrigin, &page))
     }
@@ -240,7 +238,7 @@ impl Serving<'_> {
 
     async fn end_it_all(&self, session: &LoggedIn, visit: &Visit<'_>) -> Result<Response<Bytes>, Undone> {
         if self.pages.sessions.is_older_than(&session.authentication, FRESH) {
-            let to = self.pages.log_in_address(&self.site.path("/account"), None);
+            let to = self.fresh_log_in("/account", Some(session)).await?;
             return Ok(self.move_on(&Destination::Here(to), None));
         }
         if let Err(refused) = self.end_everything(visit, &session.authentication.person).await {

@@ -48,6 +48,7 @@ enum Kind {
     FactorsChanged,
     EmailChanged,
     NewDevice,
+    Deleted,
 }
 
 impl Kind {
@@ -61,6 +62,7 @@ impl Kind {
             Self::FactorsChanged => "factors_changed",
             Self::EmailChanged => "email_changed",
             Self::NewDevice => "new_device",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -155,6 +157,12 @@ impl Desk {
             let (device, link) = (self.device(), self.link("/take-back", &issued.text));
             Ok(Some(self.outgoing(&About::FactorsChanged { device, link }, &email, Some(person))))
         });
+    }
+
+    /// Tells whoever had an account that it is no more.
+    pub(crate) fn deleted(self, account: &Account) {
+        let device = self.device();
+        self.tell_owner(Kind::Deleted, account, &About::Deleted { device });
     }
 
     /// Tells whoever reads the address before that the account has another.

@@ -30,6 +30,8 @@ pub(crate) enum About<'a> {
     EmailChanged { email: &'a Email },
     /// An administrator has made an account; the link sets its first password.
     FirstPassword { link: SecretString },
+    /// The account is no more.
+    Deleted { device: String },
     /// Somebody is invited.
     Invitation { link: SecretString },
 }
@@ -50,6 +52,7 @@ impl About<'_> {
                 &[("device", device), ("forgot", forgot)]
             }
             Self::FactorsChanged { device, link } => &[("device", device), ("link", link.expose_secret())],
+            Self::Deleted { device } => &[("device", device)],
             Self::EmailChanged { email } => &[("email", email.as_str())],
         };
         let value = |name: &str| {
@@ -81,6 +84,7 @@ impl About<'_> {
             Self::ChangeEmail { .. } => letters!("change_email"),
             Self::EmailChanged { .. } => letters!("email_changed"),
             Self::FirstPassword { .. } => letters!("first_password"),
+            Self::Deleted { .. } => letters!("deleted"),
             Self::Invitation { .. } => letters!("invitation"),
         }
     }
@@ -119,6 +123,7 @@ mod tests {
             About::ChangeEmail { link: link() },
             About::EmailChanged { email: &other },
             About::FirstPassword { link: link() },
+            About::Deleted { device: device() },
             About::Invitation { link: link() },
         ];
         let languages = [Language::English, Language::German];

@@ -8,7 +8,7 @@ const CALLBACK: &str = "https://app.example/cb";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /// Connects the client for whoever is logged in with this browser: the id of the grant.
-async fn connect(world: &World, browser: &mut Browser, scope: &str) -> String {
+pub(super) async fn connect(world: &World, browser: &mut Browser, scope: &str) -> String {
     let asked = browser.visit(&world.request(CALLBACK, scope, "s")).await;
     let to = location(&asked);
     let code = match to.split("code=").nth(1) {

@@ -10,6 +10,7 @@ mod factors;
 mod implied;
 mod invitation;
 mod json;
+mod leave;
 mod openings;
 mod pages;
 mod recovery;
