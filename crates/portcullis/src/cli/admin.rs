@@ -17,12 +17,14 @@ mod follow;
 mod grant;
 mod key;
 mod listed;
+mod scopes;
 mod server;
 mod table;
 #[cfg(test)]
 mod tests;
 mod user;
 mod way;
+mod when;
 
 use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::PathBuf;
@@ -86,6 +88,9 @@ pub(super) struct Reach {
     /// [variable: PORTCULLIS_CONFIG] [default: none]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Where")]
     config: Option<PathBuf>,
+    /// A text of your own, so that what makes something and is repeated with the same text makes it once: 1 to 255 characters
+    #[arg(long, global = true, value_name = "TEXT", help_heading = "How")]
+    idempotency_key: Option<String>,
     /// Print what the API answers, one document a line; of a list each page is one. A problem is such a document on stderr
     #[arg(long, global = true, help_heading = "How")]
     json: bool,
@@ -107,7 +112,8 @@ pub(super) async fn run<C: Subcommand + Asks>(
     errors: &mut dyn Write,
 ) -> Result<(), RunError> {
     let About { reach, command } = about;
-    let ask = command.ask()?;
+    let mut ask = command.ask()?;
+    ask.idempotency_key = reach.idempotency_key.clone();
     if let Some(question) = ask.question.as_deref().filter(|_| !reach.yes) {
         confirm(question, io::stdin().is_terminal(), &mut io::stdin().lock(), errors)?;
     }
@@ -115,7 +121,10 @@ pub(super) async fn run<C: Subcommand + Asks>(
     let done = match ask.shape {
         Shape::Followed => follow::follow(&way, ask, reach.json, out, errors).await,
         Shape::List(list) => all(&way, ask, list, reach.json, out).await,
-        Shape::One(_) | Shape::Done(_) => one(&way, &ask, reach.json, out).await,
+        Shape::One(_) | Shape::Done(_) => match scopes::applied(&way, ask).await {
+            Ok(ask) => one(&way, &ask, reach.json, out).await,
+            Err(error) => Err(error),
+        },
     };
     way.close().await;
     match done {

@@ -67,6 +67,18 @@ fn everything(settings: &Settings<'_>, home: &Path) {
         document(&format!("server change {server} --name Other --owner-email a@example.com"), settings);
     assert_eq!((&changed["name"], &changed["owner_email"]), (&"Other".into(), &"a@example.com".into()));
     refused(&format!("server change {server}"), settings, 2, "say what to change");
+    let scopes = |changed: &Value| {
+        let scopes = changed["scopes"].as_array().unwrap().iter();
+        scopes.map(|scope| (text(scope, "name"), scope["default"] == true)).collect::<Vec<_>>()
+    };
+    let changed = document(&format!("server change {server} --add-scope notes:admin"), settings);
+    assert_eq!(scopes(&changed), [("notes:read".to_owned(), true), ("notes:admin".to_owned(), false)]);
+    refused(&format!("server change {server} --remove-scope other"), settings, 4, "has no scope \"other\"");
+    refused(&format!("server change {server} --scope all"), settings, 3, "nothing was done: say --yes");
+    let changed = document(&format!("server change {server} --remove-scope notes:admin"), settings);
+    assert_eq!(scopes(&changed), [("notes:read".to_owned(), true)]);
+    let changed = document(&format!("server change {server} --scope all --yes"), settings);
+    assert_eq!(scopes(&changed), [("all".to_owned(), true)]);
     assert_eq!(document(&format!("server block {server}"), settings)["status"], "blocked");
     assert_eq!(document(&format!("server unblock {server}"), settings)["status"], "active");
     let rotated = document(&format!("server rotate-key {server} --grace 60"), settings);
@@ -98,6 +110,16 @@ fn everything(settings: &Settings<'_>, home: &Path) {
 
     assert_eq!(done(&format!("grant list --user {user} --connected"), settings), "No grants.\n");
     assert_eq!(document(&format!("grant revoke --client {client} --yes"), settings)["revoked"], 0);
+    let (status, _, told) = run("grant revoke --json --yes", settings);
+    assert!(status == 2 && told.contains("required"), "{told}");
+    let once = "key create once --idempotency-key deploy-7";
+    assert!(document(once, settings)["admin_key"].is_string());
+    assert_eq!(document(once, settings)["admin_key"], Value::Null, "it was made before");
+    done("key revoke once --yes", settings);
+    refused("event list --limit 0", settings, 2, "limit");
+    assert!(
+        done("event list --all --since 2026-01-01 --until 2100-01-01T00:00:00Z", settings).contains("EVENT")
+    );
     assert_eq!(document(&format!("consent list --user {user}"), settings)["next"], Value::Null);
     refused(
         &format!("consent withdraw --user {user} --client {client} --server {server} --yes"),

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Request, Response, Uri};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_io::{Client, Fetch as _, Guard, Limits};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -26,6 +26,8 @@ use crate::health;
 const LIMITS: Limits = Limits { body: 16 << 20, time: Duration::from_secs(60) };
 /// How long another command may have the data folder, or a server that starts.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What makes something only once.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -83,6 +85,11 @@ impl Way {
 
     /// The body of the answer, if it is a good one.
     pub(super) async fn asked(&self, ask: &Ask) -> Result<Bytes, AdminError> {
+        self.answered(ask).await.map(Response::into_body)
+    }
+
+    /// The answer, if it is a good one.
+    pub(super) async fn answered(&self, ask: &Ask) -> Result<Response<Bytes>, AdminError> {
         let answer = match self {
             Self::Server { url, authorization, client } => {
                 let mut request = request(url, ask).ok_or(AdminError::Url)?;
@@ -99,7 +106,7 @@ impl Way {
                 portcullis.operate(&request).await
             }
         };
-        if answer.status().is_success() { Ok(answer.into_body()) } else { Err(self.problem(&answer)) }
+        if answer.status().is_success() { Ok(answer) } else { Err(self.problem(&answer)) }
     }
 
     /// Ends it: what was done is in the audit trail then, and letters have gone out.
@@ -213,6 +220,14 @@ fn request(base: &str, ask: &Ask) -> Option<Request<Bytes>> {
     let request = match ask.body {
         Some(_) => request.header(CONTENT_TYPE, "application/json"),
         None => request,
+    };
+    let request = match &ask.if_match {
+        Some(tag) => request.header(IF_MATCH, tag),
+        None => request,
+    };
+    let request = match &ask.idempotency_key {
+        Some(key) if ask.method == Method::POST => request.header(IDEMPOTENCY_KEY, key),
+        Some(_) | None => request,
     };
     request.body(ask.bytes()).ok()
 }
