@@ -214,7 +214,8 @@ fn copy(from: &Path, to: &Path, unfinished: &Path) -> Result<(), BackupError> {
         Ok(()) | Err(_) => {}
     }
     // A folder that is not there is no fault of the database.
-    let folder = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let folder =
+        to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     fs::metadata(folder).map_err(of(to))?;
     let copied = Sqlite::copy_file(from, unfinished).map_err(of_store(from)).and_then(|()| {
         match fs::hard_link(unfinished, to) {
@@ -222,9 +223,7 @@ fn copy(from: &Path, to: &Path, unfinished: &Path) -> Result<(), BackupError> {
             Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
                 fs::rename(unfinished, to).map_err(of(to))
             }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                Err(BackupError::Exists(to.to_owned()))
-            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(BackupError::Exists(to.to_owned())),
             Err(error) => Err(of(to)(error)),
             Ok(()) => Ok(()),
         }
