@@ -54,6 +54,8 @@ fn the_commands_reach_all_that_the_routes_do() {
         "client delete c",
         "user create --name Ada --email ada@example.com",
         "user invite",
+        "user invitations",
+        "user uninvite i",
         "user list",
         "user show u",
         "user block u",
