@@ -80,6 +80,17 @@ async fn an_invitation_lets_one_in(run: Run) {
     assert_eq!(invite(&world, Some("nobody")).await.status(), 400);
 }
 
+/// Closed is closed: nobody is invited, and an invitation that is still out opens nothing.
+async fn nobody_is_invited_where_sign_up_is_closed(run: Run) {
+    let world = run.with(|config| config.accounts.sign_up = SignUp::Closed).await;
+    for email in [None, Some("ada@example.com")] {
+        assert_eq!(invite(&world, email).await.refusal(), (409, "conflict".to_owned()));
+    }
+    let page = world.browser().open("/invitation?ticket=tkt_x").await.page();
+    assert!(matches!(page.answer.status(), 403 | 404), "{}", page.answer.text());
+    assert_eq!(sign_up(&mut world.browser(), "ada@example.com").await.status(), 403);
+}
+
 /// An address of the domain opens the door, once its owner has shown that it is theirs; nothing that ends with it does.
 async fn a_domain_opens_the_door_to_its_own(run: Run) {
     let ours = SignUp::Domains(vec![Domain::parse("example.com").unwrap()]);
@@ -109,5 +120,6 @@ stamp! {
     wa19_an_address_is_one_however_it_is_written,
     wa19_a_password_that_many_use_is_refused,
     an_invitation_lets_one_in,
+    nobody_is_invited_where_sign_up_is_closed,
     a_domain_opens_the_door_to_its_own,
 }
