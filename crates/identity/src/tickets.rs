@@ -58,6 +58,8 @@ pub(crate) const TO_JOIN: Lifetime = Lifetime::days(7);
 
 /// So many tickets are read at once.
 const ON_A_PAGE: u32 = 100;
+/// So many times, to fill a page of those that are wanted.
+const PAGES: u8 = 50;
 
 impl Tickets {
     /// Tickets in `store`.
@@ -127,7 +129,7 @@ impl Tickets {
     }
 
     /// The tickets that nobody has used and that are good still, and of which `as_wanted` makes something: a page of them, and what to
-    /// ask for next.
+    /// ask for next. Strangers make tickets, too: behind very many of theirs a page is short.
     pub(crate) async fn open<T: Send>(
         &self,
         after: Option<&str>,
@@ -136,7 +138,7 @@ impl Tickets {
     ) -> Result<Listed<T>, StoreError> {
         let (now, wanted) = (self.clock.now(), usize::try_from(at_most).unwrap_or(usize::MAX));
         let (mut items, mut after) = (Vec::new(), after.map(ToOwned::to_owned));
-        loop {
+        for _ in 0..PAGES {
             let page = self.store.list(Kind::Ticket, Filter::All, after.as_deref(), ON_A_PAGE).await?;
             let rows = page.rows.len();
             for (index, row) in page.rows.iter().enumerate() {
@@ -154,6 +156,7 @@ impl Tickets {
                 Some(_) | None => return Ok(Listed { items, next: None }),
             };
         }
+        Ok(Listed { items, next: after })
     }
 
     async fn void_but_for(

@@ -50,6 +50,10 @@ pub(crate) enum Unchanged<E = Infallible> {
     Refused(E),
 }
 
+/// What was shown is no factor of the account, or was used before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotTaken;
+
 type Outcome<T, E> = Result<Result<Changed<T>, Unchanged<E>>, StoreError>;
 
 /// An account is written when its owner does something, or somebody makes a noise so that they cannot.
@@ -98,8 +102,8 @@ impl Accounts {
         &self,
         person: &PersonId,
         seen: Option<Openings>,
-        take: impl Fn(&mut SecondFactors) -> Result<(), ()> + Send + Sync,
-    ) -> Outcome<(), ()> {
+        take: impl Fn(&mut SecondFactors) -> Result<(), NotTaken> + Send + Sync,
+    ) -> Outcome<(), NotTaken> {
         self.rewrite(person, |account| {
             let account = match seen {
                 Some(seen) => upheld(account, seen)?,
