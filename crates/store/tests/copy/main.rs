@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use ambient::{SystemClock, Time};
 use serde::{Deserialize, Serialize};
-use store::copy::{Copied, CopyError, Copying, Progress, ServeError, may_be_served, note_served, take_back};
+use store::copy::{
+    Copied, CopyError, Copying, Progress, ServeError, may_be_served, note_served, served_by, take_back,
+};
 use store::{
     Changes, Claim, ClaimKind, Claimed, Commit, Filter, Found, Key, KeyList, KeyState, Kind, Links, Mark,
     Memory, Movable, Record, Redis, RedisOptions, SealedKey, Sqlite, Store, Tenure, TenureState,
@@ -438,7 +440,11 @@ async fn a_first_server_keeps_a_copy_out(from: Subject, to: Subject) {
     assert!(matches!(run(&from, &to, false).await, Err(CopyError::Served)));
     let other = Arc::new(Memory::new()) as Subject;
     used(&other, 2).await;
+    assert_eq!(served_by(&*other).await.unwrap(), None);
     note_served(&*other, ISSUER, NOW, &mut mark).await.unwrap();
+    note_served(&*other, "https://new.example.com", Time(NOW.0 + 1), &mut mark).await.unwrap();
+    let tenure = served_by(&*other).await.unwrap().unwrap();
+    assert_eq!((tenure.issuer.as_deref(), tenure.since), (Some("https://new.example.com"), NOW));
     assert!(run(&other, &(Arc::new(Memory::new()) as Subject), false).await.unwrap().complete);
 }
 
