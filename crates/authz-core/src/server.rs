@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use oauth_types::{Issuer, Scope};
 use store::{Backend, Decoded, GrantId, PersonId, StoreError};
 
-use crate::uses::Uses;
 use crate::event::UNKNOWN;
 use crate::flow::{self, Engine, Stopped};
 use crate::limit::Counted;
 use crate::policy::OutOfBounds;
 use crate::registry::Registry;
 use crate::seam::{Authentication, ClientSource, Interaction, Limiter, Pending, People, Profile, Resources};
+use crate::uses::Uses;
 use crate::{ClientRedirect, Context, ContinuePath, Events, Keys, Policy, Traced};
 
 /// An authorization server: a [`Serve`](http_io::Serve) for the protocol, and the answers of people to its questions.

@@ -23,9 +23,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use ambient::{Clock, Entropy};
-use store::{
-    Backend, Changes, Commit, Filter, Found, Kind, Mark, Record, Row, Status, Store, StoreError,
-};
+use store::{Backend, Changes, Commit, Filter, Found, Kind, Mark, Record, Row, Status, Store, StoreError};
 use thiserror::Error;
 
 pub use self::clients::PreregisterError;

@@ -163,10 +163,7 @@ impl Problem {
             status: status.as_u16(),
             detail: self.to_string(),
             error,
-            server_id: match self {
-                Self::Taken(server) => Some(server.to_string()),
-                _ => None,
-            },
+            server_id: if let Self::Taken(server) = self { Some(server.to_string()) } else { None },
         };
         let mut response = answer::of_type(status, "application/problem+json", json!(document).to_string());
         match self {

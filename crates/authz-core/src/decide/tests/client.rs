@@ -6,7 +6,10 @@ use super::*;
 use crate::decide::client::credentials;
 
 fn keeping_a_secret(method: SecretMethod) -> Client {
-    Client { auth: ClientAuth::Secret { method, digest: Digest::of(b"hush"), retiring: Vec::new() }, ..client() }
+    Client {
+        auth: ClientAuth::Secret { method, digest: Digest::of(b"hush"), retiring: Vec::new() },
+        ..client()
+    }
 }
 
 fn came(proof: Proof) -> Credentials {

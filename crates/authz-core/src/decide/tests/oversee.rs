@@ -201,7 +201,8 @@ fn a_replaced_key_keeps_the_time_it_was_given_and_the_list_stays_short() {
 #[test]
 fn a_client_that_keeps_a_secret_gets_another_and_a_public_one_none() {
     let secret = |n: u8| Digest::of(&[n]);
-    let keeping = |digest, retiring| ClientAuth::Secret { method: store::SecretMethod::Post, digest, retiring };
+    let keeping =
+        |digest, retiring| ClientAuth::Secret { method: store::SecretMethod::Post, digest, retiring };
     let client = Client { auth: keeping(secret(0), Vec::new()), ..client() };
     let renewed = renew(&client, secret(1), NOW.plus(10), NOW).unwrap();
     let before = RetiringKey { digest: secret(0), until: NOW.plus(10) };
