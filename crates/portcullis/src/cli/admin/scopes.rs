@@ -59,7 +59,7 @@ mod tests {
             change(&["admin", "read"], &[]).unwrap(),
             [read.clone(), write.clone(), json!({ "name": "admin" })]
         );
-        assert_eq!(change(&[], &["write"]).unwrap(), [read.clone()]);
+        assert_eq!(change(&[], &["write"]).unwrap(), std::slice::from_ref(read));
         assert!(matches!(change(&[], &["other"]), Err(AdminError::NoScope(name)) if name == "other"));
     }
 }
