@@ -1,4 +1,4 @@
-//! The routes.
+//! The service: what it is made of, and which page answers a request.
 
 use std::fmt;
 use std::ops::Deref;
@@ -15,8 +15,6 @@ use http_io::{Peer, Serve};
 use seal::Seal;
 use store::{GrantId, StoreError};
 
-use crate::account::AccountRoute;
-use crate::api::JsonRoute;
 use crate::brand::Brand;
 use crate::factors::sealed::Vault;
 use crate::language::Language;
@@ -27,6 +25,7 @@ use crate::pages::Pages;
 use crate::pages::site::{Site, asset};
 use crate::people::Accounts;
 use crate::policy::AccountPolicy;
+use crate::route::Route;
 use crate::session::LoggedIn;
 use crate::texts::Stop;
 use crate::tickets::Tickets;
@@ -170,80 +169,6 @@ impl Identity {
     #[must_use]
     pub fn owns(&self, path: &str) -> bool {
         self.pages.issuer.strip(path).and_then(Route::of).is_some()
-    }
-}
-
-/// What there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route<'p> {
-    Home,
-    LogIn,
-    Second,
-    Passkey,
-    Security,
-    Password,
-    Email,
-    Leave,
-    SignUp,
-    Consent(&'p str),
-    LogOut,
-    Invitation,
-    Forgot,
-    Reset,
-    TakeBack,
-    Verify,
-    Asset(&'p str),
-    Account(AccountRoute<'p>),
-    Json(JsonRoute),
-}
-
-impl<'p> Route<'p> {
-    fn of(path: &'p str) -> Option<Self> {
-        Some(match path {
-            "/" => Self::Home,
-            "/login" => Self::LogIn,
-            "/login/second" => Self::Second,
-            "/login/passkey" => Self::Passkey,
-            "/account/security" => Self::Security,
-            "/account/password" => Self::Password,
-            "/account/email" => Self::Email,
-            "/account/delete" => Self::Leave,
-            "/signup" => Self::SignUp,
-            "/logout" => Self::LogOut,
-            "/assets/passkey.js" | "/assets/portcullis.css" | "/assets/portcullis.svg" | "/assets/logo" => {
-                Self::Asset(path)
-            }
-            "/invitation" => Self::Invitation,
-            "/forgot" => Self::Forgot,
-            "/reset" => Self::Reset,
-            "/take-back" => Self::TakeBack,
-            "/verify" => Self::Verify,
-            _ if path.starts_with("/account") => Self::Account(AccountRoute::of(path)?),
-            _ if path.starts_with("/auth/") => Self::Json(JsonRoute::of(path)?),
-            _ => Self::Consent(path.strip_prefix("/consent/").filter(|id| !id.contains('/'))?),
-        })
-    }
-
-    const fn allowed(self) -> &'static str {
-        match self {
-            Self::LogIn
-            | Self::Second
-            | Self::Security
-            | Self::Password
-            | Self::Email
-            | Self::Leave
-            | Self::SignUp
-            | Self::Consent(_)
-            | Self::Invitation
-            | Self::Forgot
-            | Self::Reset
-            | Self::TakeBack
-            | Self::Verify => "GET, HEAD, POST",
-            Self::Home | Self::Asset(_) => "GET, HEAD",
-            Self::LogOut | Self::Passkey => "POST",
-            Self::Account(route) => route.allowed(),
-            Self::Json(route) => route.allowed(),
-        }
     }
 }
 
@@ -394,19 +319,5 @@ impl fmt::Debug for Identity {
             .field("pages", &self.pages)
             .field("policy", &self.policy)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_routes() {
-        assert_eq!(Route::of("/login"), Some(Route::LogIn));
-        assert_eq!(Route::of("/consent/abc"), Some(Route::Consent("abc")));
-        for path in ["/login/", "/consent", "/consent/a/b", "/auth", "/assets/", "/oauth/authorize", ""] {
-            assert_eq!(Route::of(path), None, "{path}");
-        }
     }
 }

@@ -104,9 +104,10 @@ impl Serving<'_> {
             }
             Err(refused @ (Refused::Wrong | Refused::WrongCode | Refused::TooMany(_) | Refused::Busy)) => {
                 let account = self.accounts.account(&session.authentication.person).await?.ok_or(Unserved)?;
-                let alert = match refused {
-                    Refused::Wrong => self.site.t.recovery.wrong_password.to_owned(),
-                    ref other => other.words(self.site.t),
+                let alert = if matches!(refused, Refused::Wrong) {
+                    self.site.t.recovery.wrong_password.to_owned()
+                } else {
+                    refused.words(self.site.t)
                 };
                 let page = self.leave_page(refused.status(), &session, &account, Some(alert));
                 Ok(retry_later(page, &refused))

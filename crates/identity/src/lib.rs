@@ -59,6 +59,7 @@ mod people;
 mod policy;
 mod recover;
 mod refused;
+mod route;
 mod session;
 mod sign_up;
 mod take_back;

@@ -183,7 +183,8 @@ impl<'a> Copying<'a> {
                     }
                 }
             }
-            let (mark, record) = ((self.draw)(), Tenure { state: TenureState::Copying, since: self.now, issuer: None });
+            let (mark, record) =
+                ((self.draw)(), Tenure { state: TenureState::Copying, since: self.now, issuer: None });
             let changes = match &found {
                 Some(found) => Changes::replace(mark, found, &record),
                 None => Changes::create(mark, &record),
@@ -202,9 +203,7 @@ impl<'a> Copying<'a> {
         for _ in 0..TRIES {
             let changes = match tenure(self.from).await.map_err(CopyError::From)? {
                 Some(found) if found.record.state == TenureState::Left => return Ok(()),
-                Some(found) => {
-                    Changes::replace((self.draw)(), &found, &left(found.record.issuer.clone()))
-                }
+                Some(found) => Changes::replace((self.draw)(), &found, &left(found.record.issuer.clone())),
                 None => Changes::create((self.draw)(), &left(None)),
             };
             match self.from.commit(&changes).await.map_err(CopyError::From)? {

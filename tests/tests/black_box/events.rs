@@ -36,8 +36,8 @@ async fn each_event_of_a_grant_is_found_by_whose_it_is(run: Run) {
     let both = client.asking().and("scope", "files:read files:write");
     let callback = client.authorize(&world, &mut ada, &both).await;
     let tokens = Tokens::of(&client.redeem(&world, callback.one("code").unwrap()).await);
-    let path = ada.open("/account").await.page().html.attributes("a", "href").into_iter();
-    let path = path.filter(|link| link.starts_with("/account/connections/")).last().unwrap();
+    let mut links = ada.open("/account").await.page().html.attributes("a", "href").into_iter();
+    let path = links.rfind(|link| link.starts_with("/account/connections/")).unwrap();
     let page = ada.open(&path).await.page();
     ada.press(&page.form("Save").fill("Name of the device", "Laptop"), "Save").await.page();
     let narrow = "Take away what is not ticked";

@@ -57,8 +57,7 @@ impl Event {
             Self::GrantRevoked(grant) => Told::of("grant_revoked", Done).grant(grant),
             Self::AccessTokenRevoked(grant) => Told::of("access_token_revoked", Done).grant(grant),
             Self::Refused { endpoint, refusal, client, from } => {
-                let mut told =
-                    Told::of("refused", Refused).why(refusal.as_str()).with("endpoint", endpoint);
+                let mut told = Told::of("refused", Refused).why(refusal.as_str()).with("endpoint", endpoint);
                 told.entry.from = *from;
                 match client {
                     Some(NamedClient::Known(client)) => told.client(client),

@@ -65,7 +65,13 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(60)];
 
 impl Post {
     pub(crate) fn new(mail: Arc<dyn Mail>) -> Self {
-        Self { mail, anybodys: Lane::new(), owners: Lane::new(), counts: Counts::default(), patience: Semaphore::new(0) }
+        Self {
+            mail,
+            anybodys: Lane::new(),
+            owners: Lane::new(),
+            counts: Counts::default(),
+            patience: Semaphore::new(0),
+        }
     }
 
     /// Letters that went out, and those that did not, since the process began.

@@ -6,7 +6,7 @@ use oauth_types::ErrorCode;
 
 use super::*;
 use crate::account::AccountRoute;
-use crate::identity::Route;
+use crate::route::Route;
 
 /// Each page once, with `"><script>` wherever somebody else's text can get in.
 async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {

@@ -1,7 +1,8 @@
 //! German.
 
 use super::{
-    Account, Change, Consent, Entry, Home, Leave, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops, Texts, Time,
+    Account, Change, Consent, Entry, Home, Leave, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops,
+    Texts, Time,
 };
 
 pub(super) const TEXTS: Texts = Texts {
