@@ -58,6 +58,8 @@ struct Counts {
 const AT_ONCE: usize = 4;
 /// Letters and errands that wait in a queue. Beyond it a new one is dropped: it is a flood, or the mail server is gone.
 const WAITING: usize = 1000;
+/// How long an errand waits, so that the answer is out before the work begins that only some addresses are worth.
+const A_MOMENT: Duration = Duration::from_millis(50);
 /// How long a mail server may take for one letter.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long to wait before each next try.
@@ -94,6 +96,7 @@ impl Post {
         };
         let post = Arc::clone(self);
         tokio::spawn(async move {
+            let _closed = timeout(A_MOMENT, post.patience.acquire()).await;
             if let Some(Outgoing { letter, person }) = errand.await {
                 let person = person.or_else(|| teller.person.clone());
                 post.send(queue, &letter, &Teller { person, ..teller }).await;
@@ -238,6 +241,19 @@ mod tests {
 
     fn teller(events: &Arc<Told>, person: Option<PersonId>) -> Teller {
         Teller { events: Arc::clone(events) as Arc<dyn Events>, context: Context::default(), person }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_errand_begins_when_the_answer_is_out() {
+        let ((tried, _), (told, _)) = (unbounded_channel(), unbounded_channel());
+        let post = Arc::new(Post::new(Arc::new(Moody { away: Mutex::new(0), tried })));
+        let (begins, mut begun) = unbounded_channel();
+        let asked = tokio::time::Instant::now();
+        post.later(Queue::Owners, teller(&Arc::new(Told(told)), None), async move {
+            begins.send(tokio::time::Instant::now()).unwrap();
+            None
+        });
+        assert!(begun.recv().await.unwrap() - asked >= A_MOMENT);
     }
 
     #[tokio::test(start_paused = true)]
