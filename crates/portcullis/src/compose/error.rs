@@ -39,10 +39,10 @@ pub enum OpenError {
     /// The master key cannot seal.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// A lifetime that [`Config::load`] would not have let through.
+    /// A lifetime that [`Config::load`](crate::config::Config::load) would not have let through.
     #[error(transparent)]
     Policy(#[from] OutOfBounds),
-    /// A policy for accounts that [`Config::load`] would not have let through.
+    /// A policy for accounts that [`Config::load`](crate::config::Config::load) would not have let through.
     #[error(transparent)]
     Accounts(#[from] PolicyError),
     /// The mail server.
