@@ -122,7 +122,6 @@ pub(super) struct Document {
     error: ErrorName,
     /// Which server has the resource, if it is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
     server_id: Option<String>,
 }
 
