@@ -4,12 +4,28 @@
 //! [`Interaction`](authz_core::Interaction) and [`People`](authz_core::People) and is answered from here. Whoever has people
 //! of their own implements those two and leaves this crate out.
 //!
-//! ```ignore
-//! let sessions = Arc::new(Sessions::new(store.clone(), clock.clone(), entropy.clone()));
-//! let accounts = Arc::new(Accounts::new(store.clone(), Cost::default(), clock, entropy));
-//! let pages = Arc::new(Pages::new(issuer.clone(), sessions));
-//! let server = AuthorizationServer::builder(issuer, store, keys, pages.clone()).people(accounts.clone()).build()?;
-//! let identity = Identity::new(pages, accounts, Arc::new(server)).limiter(limiter);
+//! ```
+//! use std::sync::Arc;
+//!
+//! use authz_core::{AuthorizationServer, Keys};
+//! use identity::{Accounts, Cost, Identity, Pages, Sessions};
+//! use oauth_types::Issuer;
+//! use store::Memory;
+//!
+//! # use ambient::{Clock, Entropy};
+//! fn log_in(
+//!     issuer: Issuer,
+//!     store: Arc<Memory>,
+//!     keys: Keys,
+//!     clock: Arc<dyn Clock>,
+//!     entropy: Arc<dyn Entropy>,
+//! ) -> Result<Identity, Box<dyn std::error::Error>> {
+//!     let sessions = Arc::new(Sessions::new(store.clone(), clock.clone(), entropy.clone()));
+//!     let accounts = Arc::new(Accounts::new(store.clone(), Cost::default(), clock, entropy));
+//!     let pages = Arc::new(Pages::new(issuer.clone(), sessions));
+//!     let server = AuthorizationServer::builder(issuer, store, keys, pages.clone()).people(accounts.clone()).build()?;
+//!     Ok(Identity::new(pages, accounts, Arc::new(server)))
+//! }
 //! ```
 //!
 //! | what | where |
