@@ -63,24 +63,44 @@ class Files(unittest.TestCase):
             self.assertNotIn("ports", service)
         # What is written there for letters has the names of settings.
         written = set(re.findall(r"# (PORTCULLIS_[A-Z_]+):", examples.read("compose/compose.yaml")))
-        self.assertEqual(written, {"PORTCULLIS_SMTP_URL_FILE", "PORTCULLIS_MAIL_FROM"})
+        self.assertEqual(written, {"PORTCULLIS_SIGN_UP", "PORTCULLIS_SMTP_URL_FILE", "PORTCULLIS_MAIL_FROM"})
 
     def test_who_comes_over_ipv6_has_an_address_of_their_own(self):
         file = examples.compose()
         self.assertIs(file["networks"]["outside"]["enable_ipv6"], True)
         self.assertIn("outside", file["services"]["proxy"]["networks"])
         for service in examples.portcullis_services(file).values():
-            self.assertEqual(service["networks"], ["inside"])
+            self.assertNotIn("outside", service["networks"])
 
     def test_in_kubernetes_only_the_ingress_can_say_who_sent_a_request(self):
         policy = examples.kubernetes("NetworkPolicy")["spec"]
         self.assertEqual(policy["policyTypes"], ["Ingress"])
-        [rule] = policy["ingress"]
-        [source] = rule["from"]
-        self.assertEqual(list(source), ["namespaceSelector"])
-        self.assertTrue(source["namespaceSelector"]["matchLabels"])
+        ingress, prometheus = policy["ingress"]
         [container] = examples.kubernetes("Deployment")["spec"]["template"]["spec"]["containers"]
-        self.assertEqual([port["port"] for port in rule["ports"]], [port["name"] for port in container["ports"]])
+        for rule, selectors in ((ingress, ["namespaceSelector"]), (prometheus, ["namespaceSelector", "podSelector"])):
+            [source] = rule["from"]
+            self.assertEqual(list(source), selectors)
+            self.assertTrue(all(selector["matchLabels"] for selector in source.values()))
+            self.assertEqual([port["port"] for port in rule["ports"]], [port["name"] for port in container["ports"]])
+        # A pod that comes in beside the ingress could write the address that is let in, so a key is asked of it.
+        self.assertNotIn("PORTCULLIS_METRICS_FROM", examples.kubernetes("ConfigMap")["data"])
+        self.assertIn("key create prometheus --read-only", examples.read("kubernetes/portcullis.yaml"))
+
+    def test_each_example_says_who_may_sign_up_and_shows_how_letters_go_out(self):
+        settings = {
+            "systemd/portcullis.toml": ["sign_up", "mail_from", "metrics_from"],
+            "systemd/portcullis.service": ["PORTCULLIS_SMTP_URL_FILE"],
+            "compose/compose.yaml": ["PORTCULLIS_SIGN_UP", "PORTCULLIS_SMTP_URL_FILE", "PORTCULLIS_MAIL_FROM"],
+            "kubernetes/portcullis.yaml": ["PORTCULLIS_SIGN_UP", "PORTCULLIS_SMTP_URL_FILE", "PORTCULLIS_MAIL_FROM"],
+        }
+        serve = check(os.environ["PORTCULLIS_BIN"], "serve", "--help")
+        for file, names in settings.items():
+            for name in names:
+                self.assertRegex(examples.read(file), rf"(?m)^ *#? ?(Environment=)?{name}\b ?[=:]", file)
+                self.assertIn(f"PORTCULLIS_{name.upper().removeprefix('PORTCULLIS_')}]", serve)
+
+    def test_systemd_reloads_what_can_be_read_again(self):
+        self.assertEqual(examples.unit("portcullis.service")["ExecReload"], ["/bin/kill -HUP $MAINPID"])
 
     def test_traffic_follows_the_process_and_rollouts_follow_redis(self):
         self.assertIn("health_uri /started\n", examples.read("compose/Caddyfile"))

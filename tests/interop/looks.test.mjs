@@ -170,6 +170,22 @@ const PAGES = {
     },
     'a[href$="/account"]',
   ],
+  "deletion of one's account": [
+    async (visit) => {
+      await visit.logIn();
+      await visit.open("/account/delete");
+    },
+    "input[autocomplete=current-password]",
+  ],
+  "deletion of one's account, refused": [
+    async (visit) => {
+      await visit.logIn();
+      await visit.open("/account/delete");
+      await visit.fill({ password: "not the password at all" });
+      await visit.press('form[action$="/account/delete"] button');
+    },
+    "[role=alert]",
+  ],
   "change of password": [
     async (visit) => {
       await visit.logIn();

@@ -33,11 +33,12 @@ mod seam;
 mod server;
 mod step;
 mod text;
+mod uses;
 
-pub use decide::oversee::{Deleted, GrantState, NotNarrowed};
+pub use decide::oversee::{Deleted, GrantState, NotNarrowed, NotRenewed};
 pub use decide::register::Registered;
 pub use event::{
-    AccountEvent, Actor, By, Context, Event, Events, Factor, KeyName, LogInRefusal, NamedClient,
+    AccountEvent, Actor, By, Context, Event, Events, Factor, KeyName, LogInRefusal, NamedClient, NamedGrant,
     OversightEvent, SignUpRefusal, Traced,
 };
 pub use flow::{Stopped, Unavailable};
@@ -47,8 +48,8 @@ pub use keys::{Keys, KeysError};
 pub use limit::{Counted, Limits, NoRate, Rate, Unlimited};
 pub use onward::{ClientRedirect, ContinuePath};
 pub use oversight::{
-    ClientView, GrantView, LastUse, Listed, Oversight, OversightError, PersonView, PreregisterError,
-    ServerChange, ServerView, Whose,
+    ClientView, GrantView, KeyView, LastUse, Listed, Oversight, OversightError, PersonView, PreregisterError,
+    ServerChange, ServerView, Sought, Whose,
 };
 pub use page::{Page, Stoppage};
 pub use policy::{Lifetime, OutOfBounds, Policy};

@@ -45,6 +45,23 @@ pub enum Stoppage {
     Other,
 }
 
+impl Stoppage {
+    /// Its name in the audit trail, which stays.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.as_str(),
+            Self::ClientUnnamed => "client_unnamed",
+            Self::ClientUnknown => "client_unknown",
+            Self::RedirectUnregistered => "redirect_unregistered",
+            Self::Unreadable => "unreadable",
+            Self::Connected => "connected",
+            Self::Unavailable => "unavailable",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Page {
     /// A page of somebody else's than this server's protocol.
     #[must_use]

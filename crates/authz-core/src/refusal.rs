@@ -191,6 +191,66 @@ pub struct Wire {
 }
 
 impl Refusal {
+    /// Its name in the audit trail and in the metrics, which stays.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientUnknown => "client_unknown",
+            Self::ClientBlocked => "client_blocked",
+            Self::ClientUnnamed => "client_unnamed",
+            Self::TwoAuthentications => "two_authentications",
+            Self::SecretMissing => "secret_missing",
+            Self::SecretWrong => "secret_wrong",
+            Self::MethodMismatch => "method_mismatch",
+            Self::AuthorizationMalformed => "authorization_malformed",
+            Self::ParameterRepeated => "parameter_repeated",
+            Self::ResponseTypeMissing => "response_type_missing",
+            Self::ResponseTypeUnsupported => "response_type_unsupported",
+            Self::ResponseModeUnsupported => "response_mode_unsupported",
+            Self::ChallengeMissing => "challenge_missing",
+            Self::ChallengeMethodUnsupported => "challenge_method_unsupported",
+            Self::ChallengeMalformed => "challenge_malformed",
+            Self::StateTooLong => "state_too_long",
+            Self::RequestTooLong => "request_too_long",
+            Self::ParameterMalformed => "parameter_malformed",
+            Self::ScopeMalformed => "scope_malformed",
+            Self::ScopeUnknown => "scope_unknown",
+            Self::TargetMalformed => "target_malformed",
+            Self::TargetUnknown => "target_unknown",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
+            Self::Denied => "denied",
+            Self::PersonBlocked => "person_blocked",
+            Self::TooManyRequests => "too_many_requests",
+            Self::RequestGone => "request_gone",
+            Self::RequestOfAnother => "request_of_another",
+            Self::RequestOutdated => "request_outdated",
+            Self::ConsentExceedsRequest => "consent_exceeds_request",
+            Self::CodeUnknown => "code_unknown",
+            Self::CodeExpired => "code_expired",
+            Self::CodeOfAnotherClient => "code_of_another_client",
+            Self::RedirectUriMismatch => "redirect_uri_mismatch",
+            Self::TargetMismatch => "target_mismatch",
+            Self::VerifierMissing => "verifier_missing",
+            Self::VerifierMismatch => "verifier_mismatch",
+            Self::CodeReplayed => "code_replayed",
+            Self::CodeOver => "code_over",
+            Self::ConsentWithdrawn => "consent_withdrawn",
+            Self::RefreshForged => "refresh_forged",
+            Self::GrantOver => "grant_over",
+            Self::GrantExpired => "grant_expired",
+            Self::RefreshOfAnotherClient => "refresh_of_another_client",
+            Self::RefreshReplayed => "refresh_replayed",
+            Self::RepeatDiffers => "repeat_differs",
+            Self::TargetGone => "target_gone",
+            Self::ScopeExceedsGrant => "scope_exceeds_grant",
+            Self::TokenInvalid => "token_invalid",
+            Self::TokenMissing => "token_missing",
+            Self::ServerKeyWrong => "server_key_wrong",
+            Self::KeyUnknown => "key_unknown",
+        }
+    }
+
     /// The answer to the peer. Whatever a thief could learn from the difference between two refusals of a code or refresh
     /// token stays here.
     #[must_use]

@@ -196,7 +196,7 @@ pub trait ClientSource: Send + Sync {
 pub enum Limit {
     /// Anonymous registrations, by address.
     Registration,
-    /// Log-ins, by address.
+    /// Whatever looks at a password, a passkey or a ticket, or asks for one by letter, by address: log-ins above all.
     LogIn,
     /// Log-ins, by account and address, whether they succeed or not.
     LogInAccount,
@@ -217,7 +217,7 @@ pub enum Limit {
     AdministrationAnywhere,
     /// Requests with a right admin key, by its name: one that may only read writes to the audit trail all the same.
     AdministrationUse,
-    /// Requests for tokens, by client and grant: what one installation does. Never by address: hosted clients send the requests of
+    /// Requests for tokens, and such that revoke them, by client and grant: what one installation does. Never by address: hosted clients send the requests of
     /// many people from a few.
     Token,
 }

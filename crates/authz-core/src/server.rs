@@ -13,6 +13,7 @@ use crate::limit::Counted;
 use crate::policy::OutOfBounds;
 use crate::registry::Registry;
 use crate::seam::{Authentication, ClientSource, Interaction, Limiter, Pending, People, Profile, Resources};
+use crate::uses::Uses;
 use crate::{ClientRedirect, Context, ContinuePath, Events, Keys, Policy, Traced};
 
 /// An authorization server: a [`Serve`](http_io::Serve) for the protocol, and the answers of people to its questions.
@@ -241,6 +242,7 @@ impl Builder {
             resources,
             clients,
             limiter,
+            uses: Uses::default(),
         };
         Ok(AuthorizationServer { engine })
     }

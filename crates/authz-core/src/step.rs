@@ -47,6 +47,11 @@ impl<T> Step<T> {
         self
     }
 
+    /// With another outcome, if it is not a refusal.
+    pub(crate) fn map<U>(self, outcome: impl FnOnce(T) -> U) -> Step<U> {
+        Step { changes: self.changes, events: self.events, outcome: self.outcome.map(outcome) }
+    }
+
     /// Under which guard it writes, if it does.
     #[cfg(test)]
     pub(crate) fn guard(&self) -> Option<store::Guard> {

@@ -7,7 +7,7 @@ use http_io::Peer;
 use oauth_types::Form;
 
 use crate::forms::{Untaken, retry_later};
-use crate::identity::{Identity, Unserved};
+use crate::identity::{Serving, Unserved};
 use crate::pages::change::{Asked, ChangeEmailPage, ChangePasswordPage, Wrong};
 use crate::pages::moving_on::Destination;
 use crate::pages::recovery::Way;
@@ -19,7 +19,7 @@ use crate::visit::Visit;
 const PASSWORD: &str = "/account/password";
 const EMAIL: &str = "/account/email";
 
-impl Identity {
+impl Serving<'_> {
     pub(crate) async fn show_password(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
         let Some(session) = self.pages.logged_in(request.headers()).await? else {
             return Ok(see_other(&self.pages.log_in_address(&self.site.path(PASSWORD), None)));
@@ -101,7 +101,7 @@ impl Identity {
     }
 
     /// A form of somebody who is logged in; for anybody else its answer.
-    async fn own_form(
+    pub(crate) async fn own_form(
         &self,
         request: &Request<Bytes>,
         here: &str,
@@ -144,7 +144,30 @@ impl Identity {
         Ok(Wrong { words: refused.words(self.site.t), field })
     }
 
-    fn log_in_for(&self, here: &str) -> Untaken {
+    /// The way to a log-in that is needed before `here` is shown: somebody who is logged in is told why, and need not type their address.
+    pub(crate) async fn fresh_log_in(&self, here: &str, own: Option<&LoggedIn>) -> Result<String, Unserved> {
+        Ok(match own {
+            Some(session) => self.again_address(here, &self.account_of(session).await?),
+            None => self.pages.log_in_address(&self.site.path(here), None),
+        })
+    }
+
+    pub(crate) fn again_address(&self, here: &str, account: &str) -> String {
+        format!("{}&again=on", self.pages.log_in_address(&self.site.path(here), Some(account)))
+    }
+
+    /// The answer to a form of somebody whose log-in is too old for it.
+    pub(crate) async fn ask_again(
+        &self,
+        here: &str,
+        own: Option<&LoggedIn>,
+    ) -> Result<Response<Bytes>, Unserved> {
+        let t = &self.site.t.factors;
+        let way = Way { to: self.fresh_log_in(here, own).await?, label: self.site.t.entry.log_in };
+        Ok(self.note(StatusCode::FORBIDDEN, t.again_title, t.again, Some(way)))
+    }
+
+    pub(crate) fn log_in_for(&self, here: &str) -> Untaken {
         let to = self.pages.log_in_address(&self.site.path(here), None);
         Box::new(self.move_on(&Destination::Here(to), None))
     }

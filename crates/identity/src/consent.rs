@@ -6,13 +6,13 @@ use http::{Request, Response, StatusCode};
 use http_io::Peer;
 use store::GrantId;
 
-use crate::identity::{Identity, Unserved};
+use crate::identity::{Serving, Unserved};
 use crate::pages::consent::{ConsentPage, allowed, client_name};
 use crate::pages::moving_on::Destination;
 use crate::pages::site::Referrer;
 use crate::session::LoggedIn;
 
-impl Identity {
+impl Serving<'_> {
     pub(crate) async fn show_consent(
         &self,
         request: &Request<Bytes>,

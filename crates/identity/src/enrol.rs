@@ -4,13 +4,18 @@ use std::fmt;
 
 use authz_core::{AccountEvent, By};
 use secrecy::{ExposeSecret as _, SecretString};
-use store::{PersonId, StoreError};
+use store::{Account, PersonId, StoreError};
 use thiserror::Error;
 
 use crate::email::Email;
 use crate::identity::Identity;
+use crate::invite::Delivery;
+use crate::language::Language;
+use crate::mail::desk::{link, to_set_password};
+use crate::mail::letter::About;
 use crate::password::{HashError, Password, PasswordError};
 use crate::people::{AccountError, Name};
+use crate::tickets::TO_JOIN;
 
 /// An account that is to be made, whatever the policy for sign-ups says.
 pub struct New {
@@ -18,10 +23,23 @@ pub struct New {
     pub name: Name,
     /// Their address.
     pub email: Email,
-    /// Their password; without one they set it by a letter.
+    /// Their password; without one they set it by a link.
     pub password: Option<SecretString>,
     /// Whether the address is known to be theirs.
     pub email_verified: bool,
+    /// The language of the letter with that link.
+    pub language: Language,
+}
+
+/// An account that an administrator has just made.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// Whose it is.
+    pub person: PersonId,
+    /// The link to hand over, with which they set their first password, within seven days; `None` if it is mailed, or if they have one.
+    pub link: Option<SecretString>,
+    /// What has become of the letter.
+    pub letter: Delivery,
 }
 
 /// Why an account was not made.
@@ -42,13 +60,13 @@ pub enum EnrolError {
 }
 
 impl Identity {
-    /// Makes an account.
+    /// Makes an account. Without a password its owner is mailed the link to set one; whoever cannot be written to is handed it.
     ///
     /// # Errors
     ///
     /// [`EnrolError`].
-    pub async fn enrol(&self, new: New, by: &By) -> Result<PersonId, EnrolError> {
-        let New { name, email, password, email_verified } = new;
+    pub async fn enrol(&self, new: New, by: &By) -> Result<Enrolled, EnrolError> {
+        let New { name, email, password, email_verified, language } = new;
         let password = match password {
             None => None,
             Some(typed) => {
@@ -58,10 +76,28 @@ impl Identity {
             }
         };
         let added = self.accounts.add(&name, &email, password.as_ref(), email_verified).await?;
-        let person = added.ok_or(EnrolError::EmailTaken)?.person;
+        let account = added.ok_or(EnrolError::EmailTaken)?;
+        let person = account.person.clone();
         let event = AccountEvent::Enrolled { person: person.clone(), by: by.actor.clone() };
         self.events.tell_with(&event.into(), &by.context);
-        Ok(person)
+        if account.password.is_some() {
+            return Ok(Enrolled { person, link: None, letter: Delivery::None });
+        }
+        if let Some(desk) = self.desk_for(language, by.context.clone()) {
+            let link = self.first_password(&account, false).await?;
+            let letter = desk.hand_over(&email, &About::FirstPassword { link }, self.sends_at_once()).await;
+            if letter != Delivery::None {
+                return Ok(Enrolled { person, link: None, letter });
+            }
+        }
+        // Another one than was mailed in vain: that one shows that its holder reads what arrives at the address.
+        let link = self.first_password(&account, true).await?;
+        Ok(Enrolled { person, link: Some(link), letter: Delivery::None })
+    }
+
+    async fn first_password(&self, account: &Account, shown: bool) -> Result<SecretString, StoreError> {
+        let issued = self.tickets.issue(to_set_password(account, shown), TO_JOIN).await?;
+        Ok(link(&self.pages.issuer, "/reset", &issued.text))
     }
 }
 

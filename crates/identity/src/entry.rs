@@ -156,7 +156,8 @@ impl Identity {
     }
 
     async fn sign_up_quietly(&self, visit: &Visit<'_>, typed: SigningUp<'_>) -> Result<SignedUp, Refused> {
-        if typed.ticket.is_none() && !self.policy.sign_up.has_a_form() {
+        let (door, invited) = (&self.policy.sign_up, typed.ticket.is_some());
+        if !(door.has_a_form() || invited && door.takes_invitations()) {
             return Err(Refused::SignUpClosed);
         }
         self.may(Limit::SignUp, visit, &visit.address_key()).await?;
@@ -206,6 +207,9 @@ impl Identity {
 
     /// The invitation with this text.
     pub(crate) async fn invitation(&self, text: &str) -> Result<Invitation, Refused> {
+        if !self.policy.sign_up.takes_invitations() {
+            return Err(Refused::SignUpClosed);
+        }
         match self.tickets.held(text).await? {
             Held::Lost(lost) => Err(Refused::Link(lost)),
             Held::Good(found) => match &found.record.purpose {

@@ -8,7 +8,7 @@ use oauth_types::Form;
 
 use crate::entry::{Entered, LogIn};
 use crate::factors::with_script;
-use crate::identity::{Identity, Unserved};
+use crate::identity::{Identity, Serving, Unserved};
 use crate::pages::entry::{Alert, LogInPage};
 use crate::pages::moving_on::{Destination, MovingOn};
 use crate::pages::recovery::{NotePage, Way};
@@ -28,12 +28,14 @@ pub(crate) struct Typed<'f> {
     pub(crate) ticket: Option<&'f str>,
     /// The address that was invited.
     pub(crate) invited: Option<String>,
+    /// Whether they are logged in, and do something that wants a log-in of just now.
+    pub(crate) again: bool,
 }
 
 /// A form that is not taken: its answer.
 pub(crate) type Untaken = Box<Response<Bytes>>;
 
-impl Identity {
+impl Serving<'_> {
     pub(crate) async fn show_log_in(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
         let Ok(query) = query(request) else { return Ok(self.malformed()) };
         let typed = match self.typed(&query, "login_hint") {
@@ -116,11 +118,6 @@ impl Identity {
         response
     }
 
-    pub(crate) fn session_cookie(&self, entered: &Entered) -> HeaderValue {
-        let seconds = self.pages.sessions.total().as_seconds();
-        self.pages.cookies.keep_session(&entered.begun.text, seconds)
-    }
-
     pub(crate) fn move_on(&self, to: &Destination, client: Option<String>) -> Response<Bytes> {
         let page = MovingOn::new(&self.site, to, client);
         self.site.page(StatusCode::OK, Referrer::Nothing, &page)
@@ -167,6 +164,7 @@ impl Identity {
                 csrf,
                 return_to: typed.return_to.as_ref(),
                 email: typed.email,
+                again: typed.again.then_some(site.t.factors.again),
                 alert,
             };
             site.page(status, Referrer::SameOrigin, &page)
@@ -175,8 +173,15 @@ impl Identity {
     }
 }
 
-/// Reading forms.
 impl Identity {
+    pub(crate) fn session_cookie(&self, entered: &Entered) -> HeaderValue {
+        let seconds = self.pages.sessions.total().as_seconds();
+        self.pages.cookies.keep_session(&entered.begun.text, seconds)
+    }
+}
+
+/// Reading forms.
+impl Serving<'_> {
     /// The form that came, if it comes from a page of ours and can be read at all.
     pub(crate) fn form(&self, request: &Request<Bytes>) -> Result<Form, Untaken> {
         if !self.pages.origin.is_source_of(request.headers()) {
@@ -237,7 +242,14 @@ impl Identity {
         };
         let return_to = self.return_to(form)?;
         let email = email.filter(|email| email.len() <= LONGEST_SHOWN).unwrap_or_default();
-        Ok(Typed { name: name.unwrap_or_default(), email, return_to, ticket, invited: None })
+        Ok(Typed {
+            name: name.unwrap_or_default(),
+            email,
+            return_to,
+            ticket,
+            invited: None,
+            again: form.one("again").unwrap_or_default().is_some(),
+        })
     }
 
     /// Where to go on.

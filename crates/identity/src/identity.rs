@@ -1,6 +1,7 @@
-//! The routes.
+//! The service: what it is made of, and which page answers a request.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use ambient::SystemClock;
@@ -14,8 +15,6 @@ use http_io::{Peer, Serve};
 use seal::Seal;
 use store::{GrantId, StoreError};
 
-use crate::account::AccountRoute;
-use crate::api::JsonRoute;
 use crate::brand::Brand;
 use crate::factors::sealed::Vault;
 use crate::language::Language;
@@ -26,6 +25,7 @@ use crate::pages::Pages;
 use crate::pages::site::{Site, asset};
 use crate::people::Accounts;
 use crate::policy::AccountPolicy;
+use crate::route::Route;
 use crate::session::LoggedIn;
 use crate::texts::Stop;
 use crate::tickets::Tickets;
@@ -41,10 +41,9 @@ pub struct Identity {
     pub(crate) events: Arc<dyn Events>,
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) policy: AccountPolicy,
-    /// In the language of whoever is served.
-    pub(crate) site: Site,
     pub(crate) vault: Option<Arc<Vault>>,
     post: Option<Arc<Post>>,
+    at_once: bool,
 }
 
 impl Identity {
@@ -55,8 +54,18 @@ impl Identity {
         let limiter = Counted::alone(Arc::new(SystemClock));
         let tickets = Arc::new(pages.sessions.tickets());
         let (limiter, events, policy) = (Arc::new(limiter), Arc::new(Traced), AccountPolicy::default());
-        let site = pages.site.clone();
-        Self { pages, accounts, server, limiter, events, tickets, policy, site, vault: None, post: None }
+        Self {
+            pages,
+            accounts,
+            server,
+            limiter,
+            events,
+            tickets,
+            policy,
+            vault: None,
+            post: None,
+            at_once: false,
+        }
     }
 
     /// Other limits on log-ins and sign-ups.
@@ -85,6 +94,17 @@ impl Identity {
         Self { post: Some(Arc::new(Post::new(mail))), ..self }
     }
 
+    /// Waits for the mail server where an administrator is answered: for a process that ends when it has answered, and for nobody whom a
+    /// stranger can ask.
+    #[must_use]
+    pub fn sending_at_once(self) -> Self {
+        Self { at_once: true, ..self }
+    }
+
+    pub(crate) const fn sends_at_once(&self) -> bool {
+        self.at_once
+    }
+
     /// Lets people have second factors: `seal` keeps their secrets. Without it, whoever has one already cannot log in, for it is never
     /// left out. Passkeys are bound to the host of the issuer, which must be a name.
     #[must_use]
@@ -100,8 +120,8 @@ impl Identity {
         self.post.as_ref().map(|post| post.counts()).unwrap_or_default()
     }
 
-    /// Waits until no letter is under way: at the end of a process, for as long as it has. A mail server that is away is tried again
-    /// for a minute.
+    /// Waits until no letter is under way: at the end of a process, for as long as it has. From then on a mail server that is away is
+    /// tried again at once, and not after a while.
     pub async fn letters_done(&self) {
         if let Some(post) = &self.post {
             post.all_done().await;
@@ -152,75 +172,6 @@ impl Identity {
     }
 }
 
-/// What there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route<'p> {
-    LogIn,
-    Second,
-    Passkey,
-    Security,
-    Password,
-    Email,
-    SignUp,
-    Consent(&'p str),
-    LogOut,
-    Invitation,
-    Forgot,
-    Reset,
-    TakeBack,
-    Verify,
-    Asset(&'p str),
-    Account(AccountRoute<'p>),
-    Json(JsonRoute),
-}
-
-impl<'p> Route<'p> {
-    fn of(path: &'p str) -> Option<Self> {
-        Some(match path {
-            "/login" => Self::LogIn,
-            "/login/second" => Self::Second,
-            "/login/passkey" => Self::Passkey,
-            "/account/security" => Self::Security,
-            "/account/password" => Self::Password,
-            "/account/email" => Self::Email,
-            "/signup" => Self::SignUp,
-            "/logout" => Self::LogOut,
-            "/assets/passkey.js" | "/assets/portcullis.css" | "/assets/portcullis.svg" | "/assets/logo" => {
-                Self::Asset(path)
-            }
-            "/invitation" => Self::Invitation,
-            "/forgot" => Self::Forgot,
-            "/reset" => Self::Reset,
-            "/take-back" => Self::TakeBack,
-            "/verify" => Self::Verify,
-            _ if path.starts_with("/account") => Self::Account(AccountRoute::of(path)?),
-            _ if path.starts_with("/auth/") => Self::Json(JsonRoute::of(path)?),
-            _ => Self::Consent(path.strip_prefix("/consent/").filter(|id| !id.contains('/'))?),
-        })
-    }
-
-    const fn allowed(self) -> &'static str {
-        match self {
-            Self::LogIn
-            | Self::Second
-            | Self::Security
-            | Self::Password
-            | Self::Email
-            | Self::SignUp
-            | Self::Consent(_)
-            | Self::Invitation
-            | Self::Forgot
-            | Self::Reset
-            | Self::TakeBack
-            | Self::Verify => "GET, HEAD, POST",
-            Self::Asset(_) => "GET, HEAD",
-            Self::LogOut | Self::Passkey => "POST",
-            Self::Account(route) => route.allowed(),
-            Self::Json(route) => route.allowed(),
-        }
-    }
-}
-
 /// Why a request got no answer of its own: the store, the keys, or too many rivals. The world's fault, so 503.
 /// Which one is in the log.
 #[derive(Clone, Copy, Debug)]
@@ -240,12 +191,26 @@ impl From<Unavailable> for Unserved {
     }
 }
 
+/// The pages and `/auth/*` for one request: in the language of whoever sent it.
+pub(crate) struct Serving<'i> {
+    identity: &'i Identity,
+    pub(crate) site: Site,
+}
+
+impl Deref for Serving<'_> {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        self.identity
+    }
+}
+
 #[async_trait]
 impl Serve for Identity {
     async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let head = request.method() == Method::HEAD;
         let site = self.pages.site.in_language(Language::of(request.headers()));
-        let mut response = Self { site, ..self.clone() }.route(&request, peer).await;
+        let mut response = Serving { identity: self, site }.route(&request, peer).await;
         if head {
             *response.body_mut() = Bytes::new();
         }
@@ -253,7 +218,7 @@ impl Serve for Identity {
     }
 }
 
-impl Identity {
+impl Serving<'_> {
     async fn route(&self, request: &Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let path = self.pages.issuer.strip(request.uri().path());
         let Some(route) = path.and_then(Route::of) else {
@@ -262,6 +227,7 @@ impl Identity {
         let get = matches!(*request.method(), Method::GET | Method::HEAD);
         let post = *request.method() == Method::POST;
         let answer = match route {
+            Route::Home if get => self.show_home(request).await,
             Route::LogIn if get => self.show_log_in(request).await,
             Route::LogIn if post => Ok(self.take_log_in(request, peer).await),
             Route::Second if get => self.show_second(request, peer).await,
@@ -273,6 +239,8 @@ impl Identity {
             Route::Password if post => self.take_password(request, peer).await,
             Route::Email if get => self.show_email(request).await,
             Route::Email if post => self.take_email(request, peer).await,
+            Route::Leave if get => self.show_leave(request).await,
+            Route::Leave if post => self.take_leave(request, peer).await,
             Route::SignUp if get => self.show_sign_up(request),
             Route::SignUp if post => Ok(self.take_sign_up(request, peer).await),
             Route::Consent(id) if get || post => match GrantId::parse(id) {
@@ -299,12 +267,14 @@ impl Identity {
                 self.account(route, request, peer).await
             }
             Route::Json(route) if route.takes(request.method()) => Ok(self.json(route, request, peer).await),
-            Route::LogIn
+            Route::Home
+            | Route::LogIn
             | Route::Second
             | Route::Passkey
             | Route::Security
             | Route::Password
             | Route::Email
+            | Route::Leave
             | Route::SignUp
             | Route::Consent(_)
             | Route::LogOut
@@ -349,20 +319,5 @@ impl fmt::Debug for Identity {
             .field("pages", &self.pages)
             .field("policy", &self.policy)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_routes() {
-        assert_eq!(Route::of("/login"), Some(Route::LogIn));
-        assert_eq!(Route::of("/consent/abc"), Some(Route::Consent("abc")));
-        for path in ["/", "/login/", "/consent", "/consent/a/b", "/auth", "/assets/", "/oauth/authorize", ""]
-        {
-            assert_eq!(Route::of(path), None, "{path}");
-        }
     }
 }

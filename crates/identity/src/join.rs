@@ -82,7 +82,8 @@ impl Identity {
             self.tell(visit, AccountEvent::LogInRefused { person: None, why: LogInRefusal::Password });
             return Err(Refused::Wrong);
         }
-        if invitation.is_none() && !self.policy.sign_up.takes(email) {
+        let door = &self.policy.sign_up;
+        if !(door.takes(email) || invitation.is_some() && door.takes_invitations()) {
             return Err(Refused::SignUpClosed);
         }
         if self.accounts.by_email(email).await?.is_some() {

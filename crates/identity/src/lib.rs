@@ -4,12 +4,28 @@
 //! [`Interaction`](authz_core::Interaction) and [`People`](authz_core::People) and is answered from here. Whoever has people
 //! of their own implements those two and leaves this crate out.
 //!
-//! ```ignore
-//! let sessions = Arc::new(Sessions::new(store.clone(), clock.clone(), entropy.clone()));
-//! let accounts = Arc::new(Accounts::new(store.clone(), Cost::default(), clock, entropy));
-//! let pages = Arc::new(Pages::new(issuer.clone(), sessions));
-//! let server = AuthorizationServer::builder(issuer, store, keys, pages.clone()).people(accounts.clone()).build()?;
-//! let identity = Identity::new(pages, accounts, Arc::new(server)).limiter(limiter);
+//! ```
+//! use std::sync::Arc;
+//!
+//! use authz_core::{AuthorizationServer, Keys};
+//! use identity::{Accounts, Cost, Identity, Pages, Sessions};
+//! use oauth_types::Issuer;
+//! use store::Memory;
+//!
+//! # use ambient::{Clock, Entropy};
+//! fn log_in(
+//!     issuer: Issuer,
+//!     store: Arc<Memory>,
+//!     keys: Keys,
+//!     clock: Arc<dyn Clock>,
+//!     entropy: Arc<dyn Entropy>,
+//! ) -> Result<Identity, Box<dyn std::error::Error>> {
+//!     let sessions = Arc::new(Sessions::new(store.clone(), clock.clone(), entropy.clone()));
+//!     let accounts = Arc::new(Accounts::new(store.clone(), Cost::default(), clock, entropy));
+//!     let pages = Arc::new(Pages::new(issuer.clone(), sessions));
+//!     let server = AuthorizationServer::builder(issuer, store, keys, pages.clone()).people(accounts.clone()).build()?;
+//!     Ok(Identity::new(pages, accounts, Arc::new(server)))
+//! }
 //! ```
 //!
 //! | what | where |
@@ -18,7 +34,8 @@
 //! | serving them, and `/auth/*`: [`Identity`] | `identity`, `forms`, `sign_up`, `consent`, `api` |
 //! | who may come in: limits, names for each refusal | `entry`, `refused` |
 //! | what the operator chooses: [`AccountPolicy`] | `policy` |
-//! | one's own connections and sessions: `/account` | `account` |
+//! | one's own connections and sessions: `/account`; what one logs in with; to delete it all | `account`, `change`, `leave` |
+//! | `/` | `home` |
 //! | accounts: [`Accounts`], a [`People`](authz_core::People) | `people` |
 //! | a new password by letter; a confirmed address; invitations | `recover`, `verify`, `invite`, `links`, `tickets` |
 //! | second factors: codes, passkeys; `/account/security` | `factors` |
@@ -43,10 +60,12 @@ mod entry;
 mod factors;
 mod forms;
 mod guesses;
+mod home;
 mod identity;
 mod invite;
 mod join;
 mod language;
+mod leave;
 mod links;
 mod mail;
 mod own;
@@ -56,6 +75,7 @@ mod people;
 mod policy;
 mod recover;
 mod refused;
+mod route;
 mod session;
 mod sign_up;
 mod take_back;
@@ -68,9 +88,9 @@ mod visit;
 
 pub use brand::{Brand, BrandName, Colour, Logo, NotABrandName, NotAColour, NotALogo};
 pub use email::{Email, NotAnEmail};
-pub use enrol::{EnrolError, New};
+pub use enrol::{EnrolError, Enrolled, New};
 pub use identity::Identity;
-pub use invite::Invited;
+pub use invite::{Delivery, InviteError, Invited, OpenInvitation};
 pub use language::Language;
 #[cfg(feature = "smtp")]
 pub use mail::smtp::{NotASender, Sender, Smtp, SmtpUrl, SmtpUrlError};

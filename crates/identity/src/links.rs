@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_io::Peer;
 
 use crate::forms::{query, retry_later};
-use crate::identity::{Identity, Unserved};
+use crate::identity::{Serving, Unserved};
 use crate::pages::entry::Alert;
 use crate::pages::moving_on::Destination;
 use crate::pages::recovery::{ForgotPage, ResetPage, UnverifiedPage, VerifyPage, Way};
@@ -19,7 +19,7 @@ use crate::session::LoggedIn;
 use crate::verify::{Confirmation, Whose};
 use crate::visit::Visit;
 
-impl Identity {
+impl Serving<'_> {
     pub(crate) fn show_forgot(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let Ok(query) = query(request) else { return self.malformed() };
         let Ok(hint) = query.one("login_hint") else { return self.malformed() };

@@ -17,7 +17,7 @@ use store::{Account, AccountStore, Commit, Created, Found, Mark, PersonId, Secon
 use thiserror::Error;
 
 pub use self::name::{Name, NotAName};
-pub(crate) use self::openings::{Changed, Openings, Unchanged};
+pub(crate) use self::openings::{Changed, NotTaken, Openings, Unchanged};
 use crate::email::Email;
 use crate::password::{Cost, HashError, Password, Passwords, Verified};
 

@@ -34,9 +34,9 @@ pub enum SignUp {
     /// Anybody.
     #[default]
     Open,
-    /// Nobody: accounts are made by administrators.
+    /// Nobody, with an invitation or without: accounts are made by administrators.
     Closed,
-    /// Whoever holds an invitation. The other policies take invitations, too.
+    /// Whoever holds an invitation, which all but `Closed` take.
     Invited,
     /// Whoever has an address at one of these domains, and shows that it is theirs. Needs mail.
     Domains(Vec<Domain>),
@@ -80,6 +80,15 @@ impl SignUp {
             Self::Open => true,
             Self::Closed | Self::Invited => false,
             Self::Domains(domains) => domains.iter().any(|domain| domain.0 == email.domain()),
+        }
+    }
+
+    /// Whether an invitation makes an account. One that was handed out before the door was closed does not.
+    #[must_use]
+    pub const fn takes_invitations(&self) -> bool {
+        match self {
+            Self::Open | Self::Invited | Self::Domains(_) => true,
+            Self::Closed => false,
         }
     }
 

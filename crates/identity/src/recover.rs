@@ -15,6 +15,8 @@ use crate::visit::Visit;
 pub(crate) struct Reset {
     found: Found<Ticket>,
     reachable: Reachable,
+    /// Whether it was mailed to that address: then whoever holds it reads what arrives there.
+    mailed: bool,
     pub(crate) account: Account,
 }
 
@@ -33,9 +35,9 @@ impl Identity {
             Held::Lost(lost) => return Err(Refused::Link(lost)),
             Held::Good(found) => found,
         };
-        let (person, reachable) = match &found.record.purpose {
-            Purpose::ResetPassword { person, email: Some(email), resets } => {
-                (person, Reachable { email: email.clone(), resets: *resets })
+        let (person, reachable, mailed) = match &found.record.purpose {
+            Purpose::ResetPassword { person, email: Some(email), resets, shown } => {
+                (person, Reachable { email: email.clone(), resets: *resets }, !shown)
             }
             Purpose::ResetPassword { email: None, .. }
             | Purpose::VerifyEmail { .. }
@@ -47,13 +49,13 @@ impl Identity {
         if !reachable.is_of(&account) {
             return Err(Refused::Link(Lost::Late));
         }
-        Ok(Reset { found, reachable, account })
+        Ok(Reset { found, reachable, mailed, account })
     }
 
     /// Sets a new password by a link. All sessions end; with `everything`, all connections, too.
     ///
-    /// The link was sent to the address of the account, so that is known to be its owner's from now on. Of an account of which it
-    /// was not known, everything ends in any case: whoever connected it need not be the owner.
+    /// A link that was mailed to the address of the account shows that it is its owner's. Of an account of which that was not known,
+    /// everything ends in any case: whoever connected it need not be the owner.
     pub(crate) async fn reset(
         &self,
         visit: &Visit<'_>,
@@ -62,21 +64,22 @@ impl Identity {
         everything: bool,
     ) -> Result<Account, Refused> {
         self.may(Limit::LogIn, visit, &visit.address_key()).await?;
-        let Reset { found, reachable, account } = self.reset_of(text).await?;
+        let Reset { found, reachable, mailed, account } = self.reset_of(text).await?;
         let owner = Email::parse(&account.email).map_err(|_| Refused::Link(Lost::Unknown))?;
         let hashed = self.accounts.hash(&self.chosen(password, &owner)?).await?;
         if !self.tickets.spend(&found).await? {
             return Err(Refused::Link(Lost::Used));
         }
-        let set = self.accounts.reset_password(&account.person, &hashed, &reachable).await?;
+        let set = self.accounts.reset_password(&account.person, &hashed, &reachable, mailed).await?;
         let Ok(Changed { before, now, .. }) = set else { return Err(Refused::Link(Lost::Late)) };
         let person = now.person.clone();
         self.tell(visit, AccountEvent::PasswordReset { person: person.clone() });
-        if !before.email_verified {
+        let confirmed = !before.email_verified && now.email_verified;
+        if confirmed {
             self.tell(visit, AccountEvent::EmailVerified { person: person.clone() });
         }
         self.after_shutting_out(&visit.by(&person), &before, &now).await?;
-        if everything || !before.email_verified {
+        if everything || confirmed {
             self.end_everything(visit, &person).await?;
         }
         self.tickets.void(&person).await?;

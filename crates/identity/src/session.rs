@@ -25,6 +25,10 @@ use crate::factors::sealed::Vault;
 use crate::people::Openings;
 use crate::tickets::Tickets;
 
+/// What cannot be undone, and what opens an account, is changed by a log-in that is at most so many seconds old: whoever finds a browser
+/// open, or takes a session, cannot.
+pub(crate) const FRESH: i64 = 15 * 60;
+
 /// The sessions of browsers, in a store: the cookie holds a random text, the record its digest.
 pub struct Sessions {
     store: Arc<dyn Backend>,

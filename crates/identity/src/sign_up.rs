@@ -6,14 +6,14 @@ use http_io::Peer;
 
 use crate::entry::{SignedUp, SigningUp};
 use crate::forms::{Typed, keeping, query, retry_later};
-use crate::identity::{Identity, Unserved};
+use crate::identity::{Serving, Unserved};
 use crate::pages::entry::{Alert, Invited, SignUpPage};
 use crate::pages::recovery::Way;
 use crate::pages::site::Referrer;
 use crate::refused::Refused;
 use crate::visit::Visit;
 
-impl Identity {
+impl Serving<'_> {
     pub(crate) fn show_sign_up(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
         let Ok(query) = query(request) else { return Ok(self.malformed()) };
         if !self.policy.sign_up.has_a_form() {

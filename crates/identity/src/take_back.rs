@@ -11,7 +11,7 @@ use crate::csrf::CsrfToken;
 use crate::factors::has_app;
 use crate::factors::texts::FactorTexts;
 use crate::forms::query;
-use crate::identity::Identity;
+use crate::identity::{Identity, Serving};
 use crate::pages::recovery::Way;
 use crate::pages::site::{Referrer, Site};
 use crate::people::Changed;
@@ -94,7 +94,9 @@ impl Identity {
             },
         }
     }
+}
 
+impl Serving<'_> {
     pub(crate) async fn show_take_back(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let Ok(query) = query(request) else { return self.malformed() };
         let Ok(ticket) = query.one("ticket") else { return self.malformed() };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ambient::{Clock, Entropy};
-use authz_core::{Lifetime, TokenKind, TokenText};
+use authz_core::{Lifetime, Listed, TokenKind, TokenText};
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{
     Backend, Changes, Commit, Filter, Found, Kind, Mark, PersonId, Purpose, Store, StoreError, Ticket,
@@ -58,6 +58,8 @@ pub(crate) const TO_JOIN: Lifetime = Lifetime::days(7);
 
 /// So many tickets are read at once.
 const ON_A_PAGE: u32 = 100;
+/// So many times, to fill a page of those that are wanted.
+const PAGES: u8 = 50;
 
 impl Tickets {
     /// Tickets in `store`.
@@ -126,6 +128,37 @@ impl Tickets {
         self.void_but_for(person, |_| false).await
     }
 
+    /// The tickets that nobody has used and that are good still, and of which `as_wanted` makes something: a page of them, and what to
+    /// ask for next. Strangers make tickets, too: behind very many of theirs a page is short.
+    pub(crate) async fn open<T: Send>(
+        &self,
+        after: Option<&str>,
+        at_most: u32,
+        as_wanted: impl Fn(&Ticket) -> Option<T> + Send + Sync,
+    ) -> Result<Listed<T>, StoreError> {
+        let (now, wanted) = (self.clock.now(), usize::try_from(at_most).unwrap_or(usize::MAX));
+        let (mut items, mut after) = (Vec::new(), after.map(ToOwned::to_owned));
+        for _ in 0..PAGES {
+            let page = self.store.list(Kind::Ticket, Filter::All, after.as_deref(), ON_A_PAGE).await?;
+            let rows = page.rows.len();
+            for (index, row) in page.rows.iter().enumerate() {
+                let ticket = Found::<Ticket>::decode(row)?.record;
+                if ticket.used.is_none() && ticket.until > now {
+                    items.extend(as_wanted(&ticket));
+                }
+                if items.len() == wanted {
+                    let next = (page.more || index + 1 < rows).then(|| row.key.id.clone());
+                    return Ok(Listed { items, next });
+                }
+            }
+            after = match page.rows.last() {
+                Some(last) if page.more => Some(last.key.id.clone()),
+                Some(_) | None => return Ok(Listed { items, next: None }),
+            };
+        }
+        Ok(Listed { items, next: after })
+    }
+
     async fn void_but_for(
         &self,
         person: &PersonId,
@@ -152,6 +185,15 @@ impl Tickets {
     fn mark(&self) -> Mark {
         Mark::new(self.entropy.draw())
     }
+
+    /// The ticket with this text.
+    #[cfg(test)]
+    pub(crate) async fn find(&self, text: &str) -> Ticket {
+        match self.held(text).await.unwrap() {
+            Held::Good(found) => found.record,
+            Held::Lost(lost) => panic!("{lost:?}"),
+        }
+    }
 }
 
 impl fmt::Debug for Tickets {
@@ -175,7 +217,7 @@ mod tests {
 
     fn reset(person: &str) -> Purpose {
         let (person, email) = (PersonId::parse(person).unwrap(), Some("ada@example.com".to_owned()));
-        Purpose::ResetPassword { person, email, resets: 0 }
+        Purpose::ResetPassword { person, email, resets: 0, shown: false }
     }
 
     async fn good(tickets: &Tickets, text: &SecretString) -> Found<Ticket> {

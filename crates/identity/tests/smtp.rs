@@ -55,6 +55,20 @@ async fn a_password_is_given_where_it_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_look_at_the_server_tells_whether_it_is_there_and_lets_us_in_and_leaves_no_letter() {
+    let password = Some(("ada".to_owned(), "secret word".to_owned()));
+    let mut server = MailServer::start(Manners { password, ..Manners::default() }).await.unwrap();
+    let (right, wrong) = (server.url(Some(("ada", "secret%20word"))), server.url(Some(("ada", "another"))));
+    smtp(&right).look().await.unwrap();
+    assert!(smtp(&wrong).look().await.is_err());
+    let sent = smtp(&right);
+    sent.send(&letter("ada@example.com")).await.unwrap();
+    assert!(server.letter().await.is_some());
+    drop(server);
+    assert!(matches!(smtp(&right).look().await, Err(MailError::Unreachable(_))));
+}
+
+#[tokio::test]
 async fn a_refusal_is_final_or_not_as_the_server_says_and_its_words_stay_out_of_the_log() {
     for (refusal, last) in [("550 5.1.1 <ada@example.com> nobody", true), ("451 4.3.0 later, ada", false)] {
         let manners = Manners { refusal: Some(refusal), ..Manners::default() };

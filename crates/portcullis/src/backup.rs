@@ -5,7 +5,7 @@
 
 mod anew;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -161,25 +161,38 @@ impl Restoring {
     ///
     /// # Errors
     ///
-    /// [`BackupError::Io`]; the folder is as it was then, or has no database, and the one that it had beside it.
+    /// [`BackupError::Io`]; the folder is as it was then.
     pub fn finish(self) -> Result<Restored, BackupError> {
         let database = self.data.database();
         // The log belongs to the database beside it: without one, what is left of an older is not for this one.
         let spare = aside(&self.folder)?;
         let aside = self.aside.as_ref().unwrap_or(&spare);
-        for suffix in ["-wal", "-shm", ""] {
+        let mut moved = Vec::new();
+        let replaced = SUFFIXES.iter().try_for_each(|suffix| {
             let (from, to) = (beside(&database, suffix), beside(aside, suffix));
             match fs::rename(&from, &to) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(of(&from)(error)),
-                Ok(()) | Err(_) => {}
+                Ok(()) => moved.push((from, to)),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(of(&from)(error)),
             }
+            Ok(())
+        });
+        let replaced = replaced.and_then(|()| fs::rename(&self.new, &database).map_err(of(&database)));
+        if let Err(error) = replaced {
+            // The database before its log, as SQLite would have them.
+            for (from, to) in moved.iter().rev() {
+                let _ = fs::rename(to, from);
+            }
+            return Err(error);
         }
-        fs::rename(&self.new, &database).map_err(of(&database))?;
         sync(&self.folder)?;
         let has_key = self.folder.join("master.key").is_file();
         Ok(Restored { aside: self.aside.clone(), has_key })
     }
 }
+
+/// The files of a database: the log goes before what it belongs to.
+const SUFFIXES: [&str; 3] = ["-wal", "-shm", ""];
 
 impl Drop for Restoring {
     fn drop(&mut self) {
@@ -190,28 +203,32 @@ impl Drop for Restoring {
     }
 }
 
-/// The name is taken before anything is copied, and the content put under it when it is whole.
+/// A file has its name when it is whole. A link is not put over a file that is there, as a renamed one would be; what a process left
+/// that was killed is in the way of nobody.
 fn copy(from: &Path, to: &Path, unfinished: &Path) -> Result<(), BackupError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
+    if to.symlink_metadata().is_ok() {
+        return Err(BackupError::Exists(to.to_owned()));
     }
-    match options.open(to) {
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(BackupError::Exists(to.to_owned()));
+    match fs::remove_file(unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(of(unfinished)(error)),
+        Ok(()) | Err(_) => {}
+    }
+    // A folder that is not there is no fault of the database.
+    let folder =
+        to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    fs::metadata(folder).map_err(of(to))?;
+    let copied = Sqlite::copy_file(from, unfinished).map_err(of_store(from)).and_then(|()| {
+        match fs::hard_link(unfinished, to) {
+            // Where there are no links, nobody but another backup of that name could come in between.
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
+                fs::rename(unfinished, to).map_err(of(to))
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(BackupError::Exists(to.to_owned())),
+            Err(error) => Err(of(to)(error)),
+            Ok(()) => Ok(()),
         }
-        Err(error) => return Err(of(to)(error)),
-    }
-    let copied = Sqlite::copy_file(from, unfinished)
-        .map_err(of_store(from))
-        .and_then(|()| fs::rename(unfinished, to).map_err(of(to)));
-    if copied.is_err() {
-        let _ = (fs::remove_file(unfinished), fs::remove_file(to));
-    }
+    });
+    let _ = fs::remove_file(unfinished);
     copied?;
     sync(to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new(".")))
 }
@@ -278,6 +295,42 @@ mod tests {
         drop(store);
         let names = fs::read_dir(home.path()).unwrap().count();
         assert_eq!(names, 2, "the folder and the backup");
+    }
+
+    /// As whoever copies backups every night would find it: of a process that was killed there is a file, but not of that name.
+    #[test]
+    fn a_backup_has_its_name_when_it_is_whole() {
+        let home = TempDir::new().unwrap();
+        let (folder, file) = (home.path().join("data"), home.path().join("a.backup"));
+        let data = DataFolder::open(&folder).unwrap();
+        drop(Sqlite::open(&data.database()).unwrap());
+        let database = fs::read(data.database()).unwrap();
+        fs::write(data.database(), "no database".repeat(1_000)).unwrap();
+        assert!(matches!(back_up(&folder, &file), Err(BackupError::Store { .. })));
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "the folder alone");
+        fs::write(data.database(), database).unwrap();
+        fs::write(beside(&file, ".unfinished"), "of one that was killed").unwrap();
+        assert!(back_up(&folder, &file).unwrap() > 0);
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2, "the folder and the backup");
+    }
+
+    #[test]
+    fn what_cannot_take_the_place_of_the_database_leaves_it_there() {
+        let home = TempDir::new().unwrap();
+        let (folder, file) = (home.path().join("data"), home.path().join("a.backup"));
+        let data = DataFolder::open(&folder).unwrap();
+        drop(Sqlite::open(&data.database()).unwrap());
+        back_up(&folder, &file).unwrap();
+        fs::write(beside(&data.database(), "-wal"), "").unwrap();
+        let before = fs::read(data.database()).unwrap();
+        drop(data);
+        let restoring = Restoring::begin(&file, &folder, true).unwrap();
+        fs::remove_file(&restoring.new).unwrap();
+        assert!(matches!(restoring.finish(), Err(BackupError::Io { .. })));
+        assert_eq!(fs::read(DataFolder::database_in(&folder)).unwrap(), before);
+        assert!(beside(&DataFolder::database_in(&folder), "-wal").is_file());
+        let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("before")));
     }
 
     #[test]

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use authz_core::{Keys, KeysError};
+use identity::{Email, Letter, Mail as _, MailError, Smtp};
 use store::{Backend, Filter, Kind, Redis, Sqlite, StoreError, copy};
 use thiserror::Error;
 
 use crate::compose::OpenError;
-use crate::config::{Config, MasterKey, StoreKind};
+use crate::config::{Config, MailKind, MasterKey, StoreKind};
 use crate::data::{DataError, DataFolder};
 use crate::health::{self, HealthError, Question};
 use crate::serve::{Tls, TlsError};
@@ -46,9 +47,47 @@ pub enum CheckError {
     /// The store.
     #[error("the store cannot be used: {0}")]
     Store(#[from] StoreError),
+    /// A letter is to be sent, and there is no mail server.
+    #[error(
+        "no mail server is set, so no letter can be sent: set PORTCULLIS_SMTP_URL and PORTCULLIS_MAIL_FROM"
+    )]
+    NoMail,
+    /// The mail server.
+    #[error("no letters can be sent: {0}")]
+    Mail(#[from] MailError),
     /// What a server would say.
     #[error(transparent)]
     Open(#[from] OpenError),
+}
+
+/// What was found of the mail server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Letters {
+    /// There is none: letters go nowhere, or into a folder or onto the terminal.
+    Without,
+    /// It takes letters from this machine, and this user and password.
+    Taken,
+    /// It took this one.
+    Sent,
+}
+
+/// Asks the mail server that `config` names whether it lets us in; with an address it is given a letter.
+///
+/// # Errors
+///
+/// [`CheckError::Mail`], or [`CheckError::Open`] if nothing can be made of its URL.
+pub async fn check_mail(config: &Config, to: Option<&Email>) -> Result<Letters, CheckError> {
+    let MailKind::Smtp { url, from } = &config.mail else { return Ok(Letters::Without) };
+    let smtp = Smtp::new(url, from.clone(), Arc::new(SystemEntropy)).map_err(OpenError::from)?;
+    match to {
+        None => smtp.look().await.map(|()| Letters::Taken),
+        Some(to) => {
+            let text =
+                "This is a letter of portcullis check-config. Whoever reads it knows that letters arrive.\n";
+            smtp.send(&Letter::new(to.clone(), "Letters arrive", text)).await.map(|()| Letters::Sent)
+        }
+    }
+    .map_err(CheckError::Mail)
 }
 
 /// Looks at the store that `config` names. A server that has the data folder is asked how it is.
@@ -80,7 +119,7 @@ async fn folder(config: &Config, clock: Arc<dyn Clock>) -> Result<Found, CheckEr
     let data = match DataFolder::keep_quiet(&config.data) {
         Ok(data) => data,
         Err(DataError::InUse(folder)) => {
-            let url = DataFolder::told_in(&folder)?.url.ok_or(DataError::InUse(folder))?;
+            let url = DataFolder::told_in(&folder)?.ok_or(DataError::InUse(folder))?;
             if url.starts_with("http:") {
                 health::ask(&url, Question::Ready, None).await?;
             }
@@ -148,7 +187,7 @@ mod tests {
             (TenureState::Served, None),
         ] {
             let store = Arc::new(Memory::default());
-            let tenure = Tenure { state, since: Time(1) };
+            let tenure = Tenure { state, since: Time(1), issuer: None };
             let made = store.commit(&Changes::create(Mark::new([1; 16]), &tenure)).await.unwrap();
             assert_eq!(made, Commit::Done);
             match (opened(store, &key, Arc::clone(&clock)).await, told) {

@@ -126,6 +126,7 @@ impl RunError {
             | Self::Backup(BackupError::NotAFile)
             | Self::Check(
                 CheckError::Tls(_)
+                | CheckError::NoMail
                 | CheckError::Open(OpenError::NoMasterKey)
                 | CheckError::Store(StoreError::Misconfigured(_)),
             )
@@ -135,6 +136,9 @@ impl RunError {
                 | OpenError::Accounts(_)
                 | OpenError::Mail(_)
                 | OpenError::NoMasterKey
+                | OpenError::NoServerYet
+                | OpenError::IssuerUnknown
+                | OpenError::KeyOfAnother(_)
                 | OpenError::Store(StoreError::Misconfigured(_)),
             ) => 2,
             Self::Telemetry(_)
@@ -260,7 +264,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
-    use crate::config::Settings;
+    use crate::config::{SECRETS, Settings};
 
     #[test]
     fn the_help_names_every_setting_with_flag_variable_and_default() {
@@ -276,8 +280,8 @@ mod tests {
             assert!(about.contains(&variable), "{variable} in {about}");
             assert!(about.contains("[default: "), "{about}");
         }
-        for secret in ["PORTCULLIS_ADMIN_KEY ", "PORTCULLIS_MASTER_KEY "] {
-            assert!(help.contains(secret), "{secret}");
+        for secret in SECRETS {
+            assert!(help.contains(&format!("  {} ", secret.variable())), "{}", secret.key);
         }
     }
 

@@ -1,6 +1,8 @@
 //! All parts together: one [`Serve`] made of a [`Config`].
 
 mod builder;
+mod error;
+mod ground;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -20,10 +22,11 @@ use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use store::{AdminKey, Backend, Digest, StoreError};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::Instrument as _;
 
-pub use self::builder::{Builder, OpenError};
+pub use self::builder::Builder;
+pub use self::error::OpenError;
 use crate::admin::Admin;
 use crate::admin::keys::{self, FIRST};
 use crate::answer;
@@ -69,6 +72,9 @@ pub enum Kept {
     Another,
 }
 
+/// How long letters may take that wait when a process ends; it has told its supervisor that it takes 40 seconds to stop at the most,
+/// of which requests have 30.
+const LAST_POST: Duration = Duration::from_secs(8);
 /// How often the store is asked whether it can be trusted.
 const WATCHED_EVERY: Duration = Duration::from_secs(30);
 /// How often expired records are removed.
@@ -139,7 +145,7 @@ impl Portcullis {
     /// If the lock file cannot be written.
     pub fn tell(&self, url: &str) -> Result<(), DataError> {
         match &self.data {
-            Some(data) => data.tell(self.issuer().as_str(), url),
+            Some(data) => data.tell(url),
             None => Ok(()),
         }
     }
@@ -171,6 +177,15 @@ impl Portcullis {
     /// Writes the audit trail as things happen, for as long as it is polled. Without it events are in the log alone.
     pub async fn keep_writing(self: Arc<Self>) {
         self.audit.keep_writing().await;
+    }
+
+    /// Ends it: what happened is in the audit trail then, and letters that wait have gone out, or had their time to, of which there is
+    /// little. A letter that the mail server does not take now is lost, and logged.
+    pub async fn finish(&self) {
+        if timeout(LAST_POST, self.identity.letters_done()).await.is_err() {
+            tracing::error!("letters still wait for the mail server, and are lost");
+        }
+        self.audit.finish().await;
     }
 
     /// The audit trail: how much of it waits to be written, and how much could not be kept.

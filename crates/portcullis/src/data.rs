@@ -8,7 +8,6 @@ use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use ambient::Entropy;
-use oauth_types::Issuer;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -35,22 +34,9 @@ pub(crate) struct QuietFolder {
 /// What the lock file says.
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Note {
-    /// The issuer of the server that had the folder last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<String>,
     /// Where the one that has it now is asked, if it is a server.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
-}
-
-/// What the server says that has a data folder, or had it last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Told {
-    /// Its issuer.
-    pub issuer: Option<Issuer>,
-    /// Where it is, as it says itself; without a server it may be anything. Nothing where others could have written it.
-    pub url: Option<String>,
 }
 
 /// Why a data folder cannot be used.
@@ -132,9 +118,8 @@ impl DataFolder {
             Err(TryLockError::Error(source)) => return Err(of(&file)(source)),
         }
         let opened = Self { path: path.to_owned(), lock, _folder: folder };
-        // What the one before said of where it is holds no more; which issuer the database is of does.
-        let Note { issuer, .. } = Note::read(&opened.lock);
-        opened.write(&Note { issuer, url: None })?;
+        // What the one before said of where it is holds no more.
+        opened.write(&Note { url: None })?;
         Ok(opened)
     }
 
@@ -171,23 +156,22 @@ impl DataFolder {
     /// # Errors
     ///
     /// [`DataError::Io`].
-    pub fn tell(&self, issuer: &str, url: &str) -> Result<(), DataError> {
-        self.write(&Note { issuer: Some(issuer.to_owned()), url: Some(url.to_owned()) })
+    pub fn tell(&self, url: &str) -> Result<(), DataError> {
+        self.write(&Note { url: Some(url.to_owned()) })
     }
 
-    /// What the server says that has the folder at `path`, or had it last.
+    /// Where the server is that has the folder at `path`, as it says itself; without a server it may be anything. Nothing where others
+    /// could have written it.
     ///
     /// # Errors
     ///
     /// As of [`open`](Self::open): what a stranger could have laid there is not read.
-    pub fn told_in(path: &Path) -> Result<Told, DataError> {
+    pub fn told_in(path: &Path) -> Result<Option<String>, DataError> {
         let (folder, file) = (Folder::open(path)?, lock_in(path));
-        let Some(lock) = own::to_read(&file)? else { return Ok(Told::default()) };
+        let Some(lock) = own::to_read(&file)? else { return Ok(None) };
         let others_write =
             folder.others_write().map_err(of(path))? || own::others_write(&lock).map_err(of(&file))?;
-        let Note { issuer, url } = Note::read(&lock);
-        let issuer = issuer.and_then(|issuer| Issuer::parse(&issuer).ok());
-        Ok(Told { issuer, url: url.filter(|_| !others_write) })
+        Ok(Note::read(&lock).url.filter(|_| !others_write))
     }
 
     fn write(&self, note: &Note) -> Result<(), DataError> {

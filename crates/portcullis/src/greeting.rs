@@ -19,6 +19,8 @@ pub struct Greeting<'a> {
     pub first_run: bool,
     /// Whether nothing is kept when the server stops.
     pub forgetful: bool,
+    /// Whether it speaks TLS itself.
+    pub tls: bool,
 }
 
 impl Greeting<'_> {
@@ -28,12 +30,9 @@ impl Greeting<'_> {
     ///
     /// If `out` cannot be written to.
     pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { listening, issuer, .. } = self;
-        writeln!(
-            out,
-            "Portcullis {} listens on http://{listening}, issuer {issuer}",
-            env!("CARGO_PKG_VERSION")
-        )?;
+        let Self { listening, issuer, tls, .. } = self;
+        let (version, scheme) = (env!("CARGO_PKG_VERSION"), if *tls { "https" } else { "http" });
+        writeln!(out, "Portcullis {version} listens on {scheme}://{listening}, issuer {issuer}")?;
         if self.forgetful {
             writeln!(out, "Everything is kept in memory and forgotten when it stops.")?;
         }
@@ -41,14 +40,14 @@ impl Greeting<'_> {
             let key = key.expose_secret();
             writeln!(
                 out,
-                "\nThe admin key, shown this once (only its digest is kept; PORTCULLIS_ADMIN_KEY replaces it):\n\n    export ADMIN_KEY={key}"
+                "\nThe admin key, shown this once (only its digest is kept); commands find it in this variable:\n\n    export PORTCULLIS_KEY={key}"
             )?;
             self.next_steps(out)?;
         } else if self.first_run {
             // The operator's own key is not repeated: this may end in a log.
             writeln!(
                 out,
-                "\nThe admin key is the one that you set:\n\n    export ADMIN_KEY=$PORTCULLIS_ADMIN_KEY"
+                "\nThe admin key is the one that you set:\n\n    export PORTCULLIS_KEY=$PORTCULLIS_ADMIN_KEY"
             )?;
             self.next_steps(out)?;
         }
@@ -67,7 +66,7 @@ What to do next
 1. Register your MCP server; "resource_url" is the URL that its clients connect to. Keep its key, which is shown this once:
 
     export PORTCULLIS_SERVER_KEY=$(curl --fail-with-body -sS {servers} \
-      -H "Authorization: Bearer $ADMIN_KEY" -H 'Content-Type: application/json' \
+      -H "Authorization: Bearer $PORTCULLIS_KEY" -H 'Content-Type: application/json' \
       -d '{{"name": "My MCP server", "resource_url": "http://127.0.0.1:3000/mcp",
            "scopes": [{{"name": "notes:read", "default": true}}, {{"name": "notes:write"}}]}}' \
       | sed -n 's/.*"api_key":"\([^"]*\)".*/\1/p')
@@ -115,8 +114,14 @@ mod tests {
         let issuer = Issuer::parse(issuer).unwrap();
         let listening = SocketAddr::from(([127, 0, 0, 1], 8414));
         let mut out = Vec::new();
-        let greeting =
-            Greeting { listening, issuer: &issuer, new_admin_key: key, first_run, forgetful: false };
+        let greeting = Greeting {
+            listening,
+            issuer: &issuer,
+            new_admin_key: key,
+            first_run,
+            forgetful: false,
+            tls: false,
+        };
         greeting.print(&mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
@@ -127,9 +132,9 @@ mod tests {
         let text = printed(Some(&key), true);
         for expected in [
             "listens on http://127.0.0.1:8414",
-            "    export ADMIN_KEY=adm_example\n",
+            "    export PORTCULLIS_KEY=adm_example\n",
             "curl --fail-with-body -sS https://auth.example.com/api/servers \\\n",
-            "-H \"Authorization: Bearer $ADMIN_KEY\" ",
+            "-H \"Authorization: Bearer $PORTCULLIS_KEY\" ",
             "\"authorization_servers\": [\"https://auth.example.com\"]",
             "WWW-Authenticate: Bearer resource_metadata=",
             "https://auth.example.com/oauth/introspect",
@@ -142,9 +147,9 @@ mod tests {
     fn the_first_run_with_an_own_key_shows_what_to_do_with_it_and_not_the_key() {
         let text = printed(None, true);
         for expected in [
-            "    export ADMIN_KEY=$PORTCULLIS_ADMIN_KEY\n",
+            "    export PORTCULLIS_KEY=$PORTCULLIS_ADMIN_KEY\n",
             "curl --fail-with-body -sS https://auth.example.com/api/servers \\\n",
-            "-H \"Authorization: Bearer $ADMIN_KEY\" ",
+            "-H \"Authorization: Bearer $PORTCULLIS_KEY\" ",
             "https://auth.example.com/oauth/introspect",
         ] {
             assert!(text.contains(expected), "{expected} is missing in\n{text}");
@@ -174,7 +179,7 @@ mod tests {
 
     /// Everything of it that is meant for a shell.
     fn pasted(text: &str) -> String {
-        let key = text.lines().find(|line| line.contains("export ADMIN_KEY=")).unwrap();
+        let key = text.lines().find(|line| line.contains("export PORTCULLIS_KEY=")).unwrap();
         let from = text.find("    export PORTCULLIS_SERVER_KEY").unwrap();
         let register = text[from..].split("\n\n").next().unwrap();
         let ask = text.lines().find(|line| line.trim_start().starts_with("curl ")).unwrap();

@@ -42,7 +42,7 @@ pub use self::admin::Admin;
 pub use self::audit::Audit;
 pub use self::compose::{Builder, Kept, OpenError, Portcullis};
 pub use self::config::Config;
-pub use self::data::{DataError, DataFolder, Told};
+pub use self::data::{DataError, DataFolder};
 pub use self::greeting::Greeting;
 pub use self::opening::Entrance;
 pub use self::ops::Ops;

@@ -27,7 +27,7 @@ fn words<'a>(text: &'a str, start: &str, letters: fn(char) -> bool) -> Vec<&'a s
 }
 
 fn help() -> String {
-    let subcommands = ["serve", "migrate", "health"];
+    let subcommands = ["serve", "migrate", "health", "server"];
     let one = |name: &&str| {
         let output = Command::new(env!("CARGO_BIN_EXE_portcullis")).args([name, "--help"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()

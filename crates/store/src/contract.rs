@@ -108,11 +108,13 @@ pub enum ClaimKind {
     Idempotency,
     /// The digest of a person, a kind of browser and an address: they have logged in so. Owned by the person.
     Device,
+    /// The digest of a key or secret that was given to somebody: it was used at the time of the claim. Owned by that time.
+    KeyUse,
 }
 
 impl ClaimKind {
     /// All kinds, for those who count or copy everything.
-    pub const ALL: [Self; 4] = [Self::Email, Self::Passkey, Self::Idempotency, Self::Device];
+    pub const ALL: [Self; 5] = [Self::Email, Self::Passkey, Self::Idempotency, Self::Device, Self::KeyUse];
 
     /// The name that a backend stores.
     #[must_use]
@@ -122,6 +124,7 @@ impl ClaimKind {
             Self::Passkey => "passkey",
             Self::Idempotency => "idempotency",
             Self::Device => "device",
+            Self::KeyUse => "key_use",
         }
     }
 }

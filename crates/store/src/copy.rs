@@ -17,7 +17,7 @@ use thiserror::Error;
 use self::bring::{TRIES, contended};
 use self::hold::Hold;
 use self::look::{count, is_empty, key_lists, share_a_key, tenure};
-pub use self::serve::{ServeError, may_be_served, note_served, take_back};
+pub use self::serve::{ServeError, may_be_served, note_served, served_by, take_back};
 use crate::{Changes, Commit, KeyList, Mark, Movable, StoreError, Tenure, TenureState};
 
 /// How many records are read together.
@@ -183,7 +183,8 @@ impl<'a> Copying<'a> {
                     }
                 }
             }
-            let (mark, record) = ((self.draw)(), Tenure { state: TenureState::Copying, since: self.now });
+            let (mark, record) =
+                ((self.draw)(), Tenure { state: TenureState::Copying, since: self.now, issuer: None });
             let changes = match &found {
                 Some(found) => Changes::replace(mark, found, &record),
                 None => Changes::create(mark, &record),
@@ -198,12 +199,12 @@ impl<'a> Copying<'a> {
 
     /// Notes in the source that it is no longer to be served.
     async fn leave(&mut self) -> Result<(), CopyError> {
-        let record = Tenure { state: TenureState::Left, since: self.now };
+        let left = |issuer| Tenure { state: TenureState::Left, since: self.now, issuer };
         for _ in 0..TRIES {
             let changes = match tenure(self.from).await.map_err(CopyError::From)? {
                 Some(found) if found.record.state == TenureState::Left => return Ok(()),
-                Some(found) => Changes::replace((self.draw)(), &found, &record),
-                None => Changes::create((self.draw)(), &record),
+                Some(found) => Changes::replace((self.draw)(), &found, &left(found.record.issuer.clone())),
+                None => Changes::create((self.draw)(), &left(None)),
             };
             match self.from.commit(&changes).await.map_err(CopyError::From)? {
                 Commit::Done => return Ok(()),

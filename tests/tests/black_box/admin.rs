@@ -206,7 +206,7 @@ async fn servers_are_listed_in_pages(run: Run) {
         assert!(servers.len() <= 2);
         seen.extend(servers.iter().map(|server| server["server_id"].as_str().unwrap().to_owned()));
         match page["next"].as_str() {
-            Some(next) => path = format!("/api/servers?limit=2&after={next}"),
+            Some(next) => path = format!("/api/servers?limit=2&cursor={next}"),
             None => break,
         }
     }

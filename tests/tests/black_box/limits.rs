@@ -229,6 +229,27 @@ async fn requests_for_tokens_are_limited_by_client_and_grant_and_not_by_address(
     assert_ne!(client.refresh(&world, &one.refresh).await.status(), 429);
 }
 
+/// WA-9: and so are requests to revoke them. Whoever saw an access token keeps nobody from ending the grant.
+async fn revocations_are_limited_by_client_and_grant_as_tokens_are(run: Run) {
+    let change = |config: &mut portcullis::Config| {
+        config.rates = config.rates.clone().with(Limit::Token, Rate::new(2, 60).unwrap());
+    };
+    let world = run.with(change).await;
+    ResourceServer::usual(&world).await;
+    let client = Client::public(&world).await;
+    let mut ada = world.person("ada@example.com").await;
+    let mut bo = world.person("bo@example.com").await;
+    let (one, other) = (client.connect(&world, &mut ada).await, client.connect(&world, &mut bo).await);
+    world.clock.advance(60 - world.clock.now().0.rem_euclid(60));
+    for _ in 0..2 {
+        assert_eq!(client.revoke(&world, &one.access).await.status(), 200);
+    }
+    assert_limited(&client.revoke(&world, &one.access).await, 60);
+    assert_eq!(client.revoke(&world, &one.refresh).await.status(), 200);
+    assert_eq!(client.refresh(&world, &one.refresh).await.status(), 400, "it has ended");
+    assert_eq!(client.revoke(&world, &other.refresh).await.status(), 200);
+}
+
 /// An operator may switch them off.
 async fn limits_can_be_switched_off(run: Run) {
     let world = run.with(|config| config.limits = false).await;
@@ -242,6 +263,7 @@ stamp! {
     as04_guesses_at_one_account_from_one_address_are_limited,
     as04_whoever_goes_on_guessing_waits_longer_until_the_right_password_comes,
     requests_for_tokens_are_limited_by_client_and_grant_and_not_by_address,
+    revocations_are_limited_by_client_and_grant_as_tokens_are,
     as04_guesses_at_one_account_are_limited_wherever_they_come_from,
     as04_the_limit_does_not_tell_which_accounts_there_are,
     as04_log_ins_are_limited_by_address,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Method;
 use identity::{Sender, SmtpUrl};
+use portcullis::Config;
 use portcullis::config::MailKind;
 use serde_json::json;
 use testkit::browser::Browser;
@@ -14,13 +15,20 @@ use crate::run::{ISSUER, Run, Sut};
 
 const NEW: &str = "an otter in my kettle";
 
-struct Post {
-    world: Sut,
+/// A server that sends letters, and who takes them.
+pub(crate) struct Post {
+    /// The server under test.
+    pub(crate) world: Sut,
     mail: MailServer,
 }
 
 impl Post {
-    async fn of(run: Run) -> Self {
+    pub(crate) async fn of(run: Run) -> Self {
+        Self::with(run, |_| ()).await
+    }
+
+    /// One that is configured in another way, besides.
+    pub(crate) async fn with(run: Run, change: impl FnOnce(&mut Config)) -> Self {
         let mail = MailServer::start(Manners::default()).await.unwrap();
         let url = SmtpUrl::parse(&mail.url(None)).unwrap();
         let from = Sender::parse("no-reply@as.example").unwrap();
@@ -28,17 +36,19 @@ impl Post {
             .with(|config| {
                 config.mail = MailKind::Smtp { url, from };
                 config.accounts.require_verified_email = true;
+                change(config);
             })
             .await;
         Self { world, mail }
     }
 
-    async fn letter(&mut self) -> Delivered {
+    /// The next letter.
+    pub(crate) async fn letter(&mut self) -> Delivered {
         self.mail.letter().await.unwrap()
     }
 
     /// A browser whose person has confirmed their address.
-    async fn person(&mut self, email: &str) -> Browser {
+    pub(crate) async fn person(&mut self, email: &str) -> Browser {
         let mut browser = self.world.browser();
         let account = json!({ "email": email, "password": PASSWORD, "name": "Ada" });
         let answer = browser.post_json("/auth/signup", &account).await;
@@ -59,13 +69,15 @@ impl Post {
     }
 }
 
-fn link_in(letter: &Delivered) -> String {
+/// The link of a letter.
+pub(crate) fn link_in(letter: &Delivered) -> String {
     let link = letter.text.lines().find(|line| line.contains("?ticket=")).unwrap();
     assert!(link.starts_with(ISSUER), "{link}");
     link.to_owned()
 }
 
-fn ticket_in(letter: &Delivered) -> String {
+/// What the link of a letter carries.
+pub(crate) fn ticket_in(letter: &Delivered) -> String {
     link_in(letter).split_once("?ticket=").unwrap().1.to_owned()
 }
 

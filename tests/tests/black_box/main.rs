@@ -8,18 +8,23 @@
 #[macro_use]
 mod run;
 
+mod account;
 mod admin;
 mod admin_acts;
+mod admin_making;
 mod authorize;
 mod consent;
 mod cors;
 mod discovery;
+mod events;
 mod faults;
 mod introspect;
+mod letters;
 mod limits;
 mod mail;
 mod malformed;
 mod pages;
+mod passkeys;
 mod pkce;
 mod prompt;
 mod redirects;
@@ -29,8 +34,10 @@ mod remembered;
 mod replay;
 mod resources;
 mod revoke;
+mod scopes;
 mod second_factor;
 mod secrets;
 mod sessions;
+mod sign_up;
 mod threats;
 mod token;

@@ -19,13 +19,14 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::BodyExt as _;
 use http_io::{BODY_LIMIT, Peer, Serve, body_too_large};
 use identity::Cost;
 use oauth_types::{ClientId, Issuer};
 use portcullis::config::AdminSecret;
 use portcullis::{Config, Portcullis};
+use serde_json::Value;
 use store::{
     Backend, Changes, Commit, Found, Mark, Memory, Provenance, Redis, RedisOptions, RedisUrl, Sqlite, Store,
 };
@@ -285,8 +286,10 @@ impl Run {
             .open()
             .await
             .unwrap();
-        let serve = (self.mount)(Arc::new(portcullis));
-        Sut { world: World { serve, issuer, clock, admin_key: ADMIN_KEY.to_owned(), store }, _kept: kept }
+        let portcullis = Arc::new(portcullis);
+        let serve = (self.mount)(portcullis.clone());
+        let world = World { serve, issuer, clock, admin_key: ADMIN_KEY.to_owned(), store };
+        Sut { world, portcullis, _kept: kept }
     }
 
     /// A server with one registered resource, a public client, and somebody who is logged in.
@@ -298,6 +301,7 @@ impl Run {
 /// The server under test.
 pub(crate) struct Sut {
     world: World,
+    portcullis: Arc<Portcullis>,
     // Behind the world: the file is closed before its folder goes.
     _kept: Kept,
 }
@@ -311,6 +315,27 @@ impl Deref for Sut {
 }
 
 impl Sut {
+    /// What the trail answers to a query. What happened until now is written before: a process does so within a second.
+    pub(crate) async fn events(&self, query: &str) -> Vec<Value> {
+        self.portcullis.audit().write().await.unwrap();
+        let answer = self.administer(Method::GET, &format!("/api/events?{query}"), None).await;
+        assert_eq!(answer.status(), 200, "{query}: {}", answer.text());
+        answer.json()["events"].as_array().unwrap().clone()
+    }
+
+    /// What an administrator is shown at a path.
+    pub(crate) async fn shown(&self, path: &str) -> Value {
+        let answer = self.administer(Method::GET, path, None).await;
+        assert_eq!(answer.status(), 200, "{path}: {}", answer.text());
+        answer.json()
+    }
+
+    /// The id of whoever has this address.
+    pub(crate) async fn user(&self, email: &str) -> String {
+        let found = self.shown(&format!("/api/users?email={}", email.replace('@', "%40"))).await;
+        found["users"][0]["user_id"].as_str().unwrap().to_owned()
+    }
+
     /// An administrator vouches for a client. There is no way over HTTP yet.
     pub(crate) async fn vouch_for(&self, client: &Client) {
         let store: &dyn Store = &*self.store;

@@ -12,7 +12,7 @@ const EMAIL: &str = "ada@example.com";
 const CODE: &str = "Code from your app, or a recovery code";
 
 /// RFC 6238, with the key in base32 as the page shows it.
-fn code_of(secret: &str, now: i64) -> String {
+pub(crate) fn code_of(secret: &str, now: i64) -> String {
     let (mut key, mut held, mut bits) = (Vec::new(), 0_u32, 0);
     for letter in secret.bytes() {
         let value = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|one| *one == letter).unwrap();
@@ -31,7 +31,7 @@ fn code_of(secret: &str, now: i64) -> String {
 }
 
 /// Sets up an app for whoever is logged in: its key, and the recovery codes.
-async fn set_up_app(world: &Sut, browser: &mut Browser) -> (String, Vec<String>) {
+pub(crate) async fn set_up_app(world: &Sut, browser: &mut Browser) -> (String, Vec<String>) {
     let page = browser.open("/account/security").await.page();
     let page = browser.press(&page.form("Set up an app"), "Set up an app").await.page();
     let mut texts = page.html.texts("code").into_iter().map(|text| text.replace(' ', ""));

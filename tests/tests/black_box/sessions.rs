@@ -46,7 +46,7 @@ async fn px04_the_cookies_are_bound_to_the_host_and_hidden_from_scripts(run: Run
     }
 }
 
-/// WA-5: a log-in gets a text of its own, and the one before opens nothing.
+/// A log-in gets a text of its own, and the one before opens nothing.
 async fn a_log_in_rotates_the_session(run: Run) {
     let Stage { world, client, mut ada, .. } = run.stage().await;
     let before = ada.cookie(SESSION).unwrap().to_owned();
@@ -60,7 +60,7 @@ async fn a_log_in_rotates_the_session(run: Run) {
     assert!(is_logged_in(&mut ada).await);
 }
 
-/// WA-5: a session that somebody planted is never taken over.
+/// A session that somebody planted is never taken over.
 async fn a_planted_session_is_not_adopted(run: Run) {
     let world = run.world().await;
     world.person("ada@example.com").await;
@@ -115,7 +115,7 @@ async fn a_session_ends_after_thirty_days_or_fourteen_without_use(run: Run) {
     assert!(!is_logged_in(&mut ada).await);
 }
 
-/// WA-8: log-in and sign-up take only forms of their own page, in the browser that has it.
+/// WA-22: log-in and sign-up take only forms of their own page, in the browser that has it.
 async fn log_in_and_sign_up_take_only_forms_of_their_own_page(run: Run) {
     let world = run.world().await;
     world.person("ada@example.com").await;

@@ -17,7 +17,7 @@ use super::{Drawn, Setting};
 use crate::page::{Page, Stoppage};
 use crate::seam::Authentication;
 use crate::text::TokenText;
-use crate::{ClientRedirect, Event, Policy, Refusal, Step};
+use crate::{ClientRedirect, Event, NamedGrant, Policy, Refusal, Step};
 
 /// The longest `state` that is kept and echoed, in bytes.
 const LONGEST_STATE: usize = 2048;
@@ -349,12 +349,7 @@ pub fn enter(
         let Ok(code) = setting.keys.code(key, drawn.grant, 1, &drawn.nonce) else {
             return Step::refuse(Refusal::KeyUnknown);
         };
-        let (grant, client_id, person) = (drawn.grant, client.id.clone(), who.person.clone());
         let (server, scope) = (request.target.server, request.scope.clone());
-        let told = match known {
-            Some(_) => Event::Consented { grant, client: client_id, person, server, scope, remembered: true },
-            None => Event::ConsentWaived { grant, client: client_id, person, server, scope },
-        };
         let coded = Coded {
             request,
             party,
@@ -367,6 +362,11 @@ pub fn enter(
             waived,
         };
         let grant = born(Stage::Coded(coded));
+        let named = NamedGrant::of(&grant);
+        let told = match known {
+            Some(_) => Event::Consented { grant: named, scope, remembered: true },
+            None => Event::ConsentWaived { grant: named, scope },
+        };
         return Step::answer(Entered::Code(code)).writing(Changes::create(drawn.mark, &grant)).telling(told);
     }
     if prompt.none {

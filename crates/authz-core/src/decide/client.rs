@@ -1,8 +1,9 @@
 //! Which client is asking, and whether it has proved it (RFC 6749 section 2.3, OAuth 2.1 section 2.4).
 
+use ambient::Time;
 use oauth_types::{Authorization, ClientCredentials, ClientId, Form};
 use secrecy::{ExposeSecret as _, SecretString};
-use store::{Client, ClientAuth, SecretMethod, Status};
+use store::{Client, ClientAuth, Digest, SecretMethod, Status};
 
 use crate::Refusal;
 
@@ -28,13 +29,25 @@ pub enum Proof {
 
 /// A client that has proved who it is. Only [`authenticate`] makes one.
 #[derive(Clone, Copy, Debug)]
-pub struct Authenticated<'a>(&'a Client);
+pub struct Authenticated<'a> {
+    client: &'a Client,
+    secret: Option<Digest>,
+}
 
 impl Authenticated<'_> {
     /// The client.
     #[must_use]
     pub const fn client(&self) -> &Client {
-        self.0
+        self.client
+    }
+
+    /// The digest of the secret that it showed, while it has several: its operator waits until nobody uses the one before.
+    #[must_use]
+    pub fn one_of_its_secrets(&self) -> Option<Digest> {
+        match &self.client.auth {
+            ClientAuth::Secret { retiring, .. } if !retiring.is_empty() => self.secret,
+            ClientAuth::Secret { .. } | ClientAuth::Public => None,
+        }
     }
 }
 
@@ -69,11 +82,12 @@ pub fn credentials(authorization: Option<&str>, form: &Form) -> Result<Credentia
 ///
 /// # Errors
 ///
-/// An unknown or deleted client is `invalid_client` with 401, which is what makes clients register again. The registered
+/// A secret that was replaced is taken until its time is over. An unknown or deleted client is `invalid_client` with 401, which is what makes clients register again. The registered
 /// method must be used; a blocked client is told so only after it proved itself.
 pub fn authenticate<'a>(
     credentials: &Credentials,
     client: Option<&'a Client>,
+    now: Time,
 ) -> Result<Authenticated<'a>, Refusal> {
     if credentials.id.is_none() {
         return Err(Refusal::ClientUnnamed);
@@ -88,26 +102,29 @@ pub fn authenticate<'a>(
         (ClientAuth::Public, Proof::Basic(secret)) if secret.expose_secret().is_empty() => None,
         (ClientAuth::Secret { .. }, Proof::None) => return Err(Refusal::SecretMissing),
         (
-            ClientAuth::Secret { method: SecretMethod::Basic | SecretMethod::Either, digest },
+            ClientAuth::Secret { method: SecretMethod::Basic | SecretMethod::Either, digest, retiring },
             Proof::Basic(secret),
         )
         | (
-            ClientAuth::Secret { method: SecretMethod::Post | SecretMethod::Either, digest },
+            ClientAuth::Secret { method: SecretMethod::Post | SecretMethod::Either, digest, retiring },
             Proof::Post(secret),
-        ) => Some((digest, secret)),
+        ) => Some((digest, retiring, secret)),
         (ClientAuth::Public, Proof::Basic(_) | Proof::Post(_))
         | (ClientAuth::Secret { method: SecretMethod::Basic, .. }, Proof::Post(_))
         | (ClientAuth::Secret { method: SecretMethod::Post, .. }, Proof::Basic(_)) => {
             return Err(Refusal::MethodMismatch);
         }
     };
-    if let Some((digest, secret)) = secret
-        && !digest.is_of(secret.expose_secret().as_bytes())
-    {
-        return Err(Refusal::SecretWrong);
+    let shown = secret.map(|(_, _, secret)| Digest::of(secret.expose_secret().as_bytes()));
+    if let (Some((digest, retiring, _)), Some(shown)) = (secret, &shown) {
+        // Every digest is compared, so the time tells nothing about which one matched.
+        let retiring = retiring.iter().filter(|secret| now < secret.until).map(|secret| &secret.digest);
+        if !std::iter::once(digest).chain(retiring).fold(false, |known, one| known | one.is(shown)) {
+            return Err(Refusal::SecretWrong);
+        }
     }
     match client.standing.status {
-        Status::Active => Ok(Authenticated(client)),
+        Status::Active => Ok(Authenticated { client, secret: shown }),
         Status::Blocked => Err(Refusal::ClientBlocked),
         Status::Deleted => Err(Refusal::ClientUnknown),
     }

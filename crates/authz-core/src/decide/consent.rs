@@ -10,7 +10,7 @@ use super::authorize::Redirectable;
 use super::scope::{allowed, without};
 use super::{Drawn, Setting};
 use crate::seam::Authentication;
-use crate::{ClientRedirect, Event, Refusal, Step};
+use crate::{ClientRedirect, Event, NamedGrant, Refusal, Step};
 
 /// The request that `who` is being asked about.
 ///
@@ -125,14 +125,7 @@ pub fn approve(
         remembered: None,
         waived: false,
     };
-    let consented = Event::Consented {
-        grant: grant.id,
-        client: grant.client.clone(),
-        person: who.person.clone(),
-        server: asked.request.target.server,
-        scope,
-        remembered: false,
-    };
+    let consented = Event::Consented { grant: NamedGrant::of(grant), scope, remembered: false };
     let approved = grant.at(Stage::Coded(coded));
     Step::answer(Approved::Now).writing(Changes::replace(drawn.mark, found, &approved)).telling(consented)
 }
@@ -227,5 +220,5 @@ pub fn deny(
     let grant = &found.record;
     Step::answer(Redirectable::of(&asked.request, issuer).refuse(Refusal::Denied))
         .writing(Changes::end(drawn.mark, found, Why::Denied, setting.now))
-        .telling(Event::Denied { grant: grant.id, client: grant.client.clone() })
+        .telling(Event::Denied(NamedGrant::of(grant)))
 }

@@ -5,8 +5,8 @@
 use ambient::Time;
 use oauth_types::Scope;
 use store::{
-    Access, Account, Agreed, Client, Coded, Consent, Digest, Epoch, Facts, Grant, Live, Provenance, Request,
-    RetiringKey, SecondFactors, Server, Session, Stage, Standing, Status, Subject, Why,
+    Access, Account, Agreed, Client, ClientAuth, Coded, Consent, Digest, Epoch, Facts, Grant, Live,
+    Provenance, Request, RetiringKey, SecondFactors, Server, Session, Stage, Standing, Status, Subject, Why,
 };
 use thiserror::Error;
 
@@ -16,7 +16,7 @@ use super::target;
 use crate::Policy;
 use crate::policy::LONGEST_GRANT;
 
-/// How many replaced keys of a server are remembered: of more, the one that was replaced first is taken no longer.
+/// How many replaced keys of a server, or secrets of a client, are remembered: of more, the one that was replaced first is taken no longer.
 const MOST_RETIRING: usize = 8;
 
 /// How far a grant has come, and whether it is good for anything now.
@@ -266,12 +266,45 @@ pub fn set_server(server: &Server, status: Status, now: Time) -> Result<Option<S
 /// A server with a new key. Those that it had are taken until `until`, and those that were replaced before no longer than they were.
 #[must_use]
 pub fn rotate(server: &Server, key: Digest, until: Time, now: Time) -> Server {
-    let replaced = server.keys.iter().map(|digest| RetiringKey { digest: *digest, until });
-    let mut retiring: Vec<_> = server.retiring.iter().cloned().chain(replaced).collect();
+    let retiring = retired(&server.retiring, &server.keys, until, now);
+    Server { keys: vec![key], retiring, ..server.clone() }
+}
+
+/// Why a client has no other secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotRenewed {
+    /// It cannot keep one.
+    #[error("the client is a public one")]
+    Public,
+    /// It was deleted.
+    #[error(transparent)]
+    Deleted(#[from] Deleted),
+}
+
+/// A client with a new secret, as [`rotate`].
+///
+/// # Errors
+///
+/// See [`NotRenewed`].
+pub fn renew(client: &Client, secret: Digest, until: Time, now: Time) -> Result<Client, NotRenewed> {
+    match (client.standing.status, &client.auth) {
+        (Status::Deleted, _) => Err(Deleted.into()),
+        (Status::Active | Status::Blocked, ClientAuth::Public) => Err(NotRenewed::Public),
+        (Status::Active | Status::Blocked, ClientAuth::Secret { method, digest, retiring }) => {
+            let retiring = retired(retiring, &[*digest], until, now);
+            let auth = ClientAuth::Secret { method: *method, digest: secret, retiring };
+            Ok(Client { auth, ..client.clone() })
+        }
+    }
+}
+
+fn retired(before: &[RetiringKey], replaced: &[Digest], until: Time, now: Time) -> Vec<RetiringKey> {
+    let replaced = replaced.iter().map(|digest| RetiringKey { digest: *digest, until });
+    let mut retiring: Vec<_> = before.iter().cloned().chain(replaced).collect();
     retiring.retain(|key| now < key.until);
     let surplus = retiring.len().saturating_sub(MOST_RETIRING);
     retiring.drain(..surplus);
-    Server { keys: vec![key], retiring, ..server.clone() }
+    retiring
 }
 
 /// A session that is over, and no longer says from where it was used.

@@ -10,7 +10,7 @@ use super::issue::{Issued, enlist, tokens};
 use super::{Drawn, Setting, target};
 use crate::keyring::seed_digest;
 use crate::text::{TokenKind, TokenText};
-use crate::{Event, Refusal, Step};
+use crate::{Event, NamedGrant, Refusal, Step};
 
 /// Redeems a code.
 ///
@@ -69,7 +69,7 @@ fn unused(
     if !answered {
         return Step::refuse(Refusal::VerifierMismatch)
             .writing(Changes::end(drawn.mark, found, Why::VerifierMismatch, setting.now))
-            .telling(Event::VerifierMismatched { grant: grant.id, client: grant.client.clone() });
+            .telling(Event::VerifierMismatched(NamedGrant::of(grant)));
     }
     come_alive(text, client, (found, coded), setting, drawn)
 }
@@ -151,7 +151,7 @@ fn come_alive(
     let alive = grant.at(Stage::Live(Box::new(live)));
     Step::answer(issued)
         .writing(Changes::replace(drawn.mark, found, &alive))
-        .telling(Event::CodeRedeemed { grant: grant.id, client: grant.client.clone() })
+        .telling(Event::CodeRedeemed(NamedGrant::of(grant)))
 }
 
 fn used(
@@ -172,5 +172,5 @@ fn used(
     }
     Step::refuse(Refusal::CodeReplayed)
         .writing(Changes::end(drawn.mark, found, Why::Lasting(Lasting::CodeReplayed), setting.now))
-        .telling(Event::CodeReplayed { grant: grant.id, client: grant.client.clone() })
+        .telling(Event::CodeReplayed(NamedGrant::of(grant)))
 }

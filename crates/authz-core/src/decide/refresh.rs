@@ -9,7 +9,7 @@ use super::client::Authenticated;
 use super::issue::{Issued, enlist, tokens};
 use super::{Drawn, Setting, target};
 use crate::keyring::{Genuine, seed_digest};
-use crate::{Event, Refusal, Step};
+use crate::{Event, NamedGrant, Refusal, Step};
 
 /// Refreshes a grant by a genuine token of it.
 ///
@@ -46,7 +46,7 @@ pub fn refresh(
         Ordering::Equal => place.rotate(request, setting, drawn),
         Ordering::Greater => {
             let went_back = Event::StoreWentBack {
-                grant: found.record.id,
+                grant: NamedGrant::of(&found.record),
                 number: genuine.number(),
                 recorded: live.number,
             };
@@ -138,8 +138,8 @@ impl Place<'_> {
         let rotated = grant.at(Stage::Live(Box::new(live)));
         let step = Step::answer(issued)
             .writing(Changes::replace(drawn.mark, self.found, &rotated))
-            .telling(Event::Refreshed { grant: grant.id, number });
-        if crowded { step.telling(Event::AccessTokenDropped { grant: grant.id }) } else { step }
+            .telling(Event::Refreshed { grant: NamedGrant::of(grant), number });
+        if crowded { step.telling(Event::AccessTokenDropped(NamedGrant::of(grant))) } else { step }
     }
 
     /// The newest access token, if this token is one behind and within the leeway, which is open only while that
@@ -160,7 +160,7 @@ impl Place<'_> {
         }
         match tokens(grant.id, self.live, self.genuine.seed(), newest, setting) {
             Ok(issued) => Step::answer(issued)
-                .telling(Event::RefreshRepeated { grant: grant.id, number: self.live.number }),
+                .telling(Event::RefreshRepeated { grant: NamedGrant::of(grant), number: self.live.number }),
             Err(_) => Step::refuse(Refusal::KeyUnknown),
         }
     }
@@ -174,7 +174,7 @@ impl Place<'_> {
                 setting.now,
             ))
             .telling(Event::RefreshReplayed {
-                grant: self.found.record.id,
+                grant: NamedGrant::of(&self.found.record),
                 number: self.genuine.number(),
                 current: self.live.number,
             })

@@ -87,7 +87,9 @@ pub fn register(
     let response_types = narrowed(&metadata.response_types, &["code"], "response_types")?;
     let secret = method.map(|_| TokenText::random(TokenKind::ClientSecret, new.id, new.secret));
     let auth = match (method, &secret) {
-        (Some(method), Some(secret)) => ClientAuth::Secret { method, digest: secret.digest() },
+        (Some(method), Some(secret)) => {
+            ClientAuth::Secret { method, digest: secret.digest(), retiring: Vec::new() }
+        }
         (Some(_) | None, _) => ClientAuth::Public,
     };
     let mut effective = ClientMetadata {

@@ -6,7 +6,7 @@ use super::client::Authenticated;
 use super::{Drawn, Setting};
 use crate::keyring::{Genuine, seed_digest};
 use crate::text::{TokenKind, TokenText};
-use crate::{Event, Step};
+use crate::{Event, NamedGrant, Step};
 
 /// Revokes a token, if it is one and the client's own; otherwise there is nothing to do, and the answer is the same:
 /// "invalid tokens do not cause an error response" (section 2.2).
@@ -41,11 +41,11 @@ pub fn revoke(
             let without = grant.at(Stage::Live(Box::new(live)));
             Step::answer(())
                 .writing(Changes::replace(drawn.mark, found, &without))
-                .telling(Event::AccessTokenRevoked { grant: grant.id, client: grant.client.clone() })
+                .telling(Event::AccessTokenRevoked(NamedGrant::of(grant)))
         }
         (TokenKind::Refresh, Some(genuine)) if seed_digest(genuine.seed()).is(&live.seed) => Step::answer(())
             .writing(Changes::end(drawn.mark, found, Why::Lasting(Lasting::Revoked), setting.now))
-            .telling(Event::GrantRevoked { grant: grant.id, client: grant.client.clone() }),
+            .telling(Event::GrantRevoked(NamedGrant::of(grant))),
         (
             TokenKind::Refresh
             | TokenKind::Code

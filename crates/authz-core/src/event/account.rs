@@ -72,6 +72,13 @@ pub enum AccountEvent {
         /// Who did it.
         by: Actor,
     },
+    /// An invitation was taken back.
+    InvitationWithdrawn {
+        /// Which.
+        invitation: TicketId,
+        /// Who did it.
+        by: Actor,
+    },
     /// A person showed that an address is theirs.
     EmailVerified {
         /// Who.
@@ -244,6 +251,9 @@ impl AccountEvent {
             Self::Invited { invitation, by } => {
                 Told::of("invited", Done).with("invitation", invitation).by(by)
             }
+            Self::InvitationWithdrawn { invitation, by } => {
+                Told::of("invitation_withdrawn", Done).with("invitation", invitation).by(by)
+            }
             Self::EmailVerified { person } => own("email_verified", person),
             Self::EmailChanged { person, by } => Told::of("email_changed", Done).person(Some(person)).by(by),
             Self::PasswordChanged { person } => own("password_changed", person),
@@ -281,6 +291,7 @@ impl AccountEvent {
             | Self::SignUpRefused { .. }
             | Self::Enrolled { .. }
             | Self::Invited { .. }
+            | Self::InvitationWithdrawn { .. }
             | Self::EmailVerified { .. }
             | Self::EmailChanged { .. }
             | Self::PasswordChanged { .. }

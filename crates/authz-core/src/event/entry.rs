@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use ambient::Time;
 use oauth_types::ClientId;
-use store::{Entry, GrantId, Outcome, PersonId, Provenance, ServerId, Status};
+use store::{Entry, Outcome, PersonId, Provenance, ServerId, Status};
 
 use super::named::short;
-use super::{Actor, Context, Event, NamedClient};
+use super::{Actor, Context, Event, NamedClient, NamedGrant};
 
 impl Event {
     /// As an entry of the audit trail, of `at`.
@@ -29,55 +29,35 @@ impl Event {
                 let told = Told::of("client_registered", Done).client(client);
                 Told { entry: Entry { from: *from, ..told.entry } }
             }
-            Self::Consented { grant, client, person, server, scope, remembered } => {
-                Told::of("consented", Done)
-                    .grant(*grant)
-                    .client(client)
-                    .person(Some(person))
-                    .server(*server)
-                    .with("scope", scope)
-                    .with("remembered", remembered)
+            Self::Consented { grant, scope, remembered } => {
+                Told::of("consented", Done).grant(grant).with("scope", scope).with("remembered", remembered)
             }
-            Self::ConsentWaived { grant, client, person, server, scope } => Told::of("consent_waived", Done)
-                .grant(*grant)
-                .client(client)
-                .person(Some(person))
-                .server(*server)
-                .with("scope", scope),
-            Self::Denied { grant, client } => Told::of("denied", Refused).grant(*grant).client(client),
-            Self::CodeRedeemed { grant, client } => {
-                Told::of("code_redeemed", Done).grant(*grant).client(client)
+            Self::ConsentWaived { grant, scope } => {
+                Told::of("consent_waived", Done).grant(grant).with("scope", scope)
             }
-            Self::CodeReplayed { grant, client } => {
-                Told::of("code_replayed", Refused).grant(*grant).client(client)
-            }
-            Self::VerifierMismatched { grant, client } => {
-                Told::of("verifier_mismatched", Refused).grant(*grant).client(client)
-            }
+            Self::Denied(grant) => Told::of("denied", Refused).grant(grant),
+            Self::CodeRedeemed(grant) => Told::of("code_redeemed", Done).grant(grant),
+            Self::CodeReplayed(grant) => Told::of("code_replayed", Refused).grant(grant),
+            Self::VerifierMismatched(grant) => Told::of("verifier_mismatched", Refused).grant(grant),
             Self::Refreshed { grant, number } => {
-                Told::of("refreshed", Done).grant(*grant).with("number", number)
+                Told::of("refreshed", Done).grant(grant).with("number", number)
             }
             Self::RefreshRepeated { grant, number } => {
-                Told::of("refresh_repeated", Done).grant(*grant).with("number", number)
+                Told::of("refresh_repeated", Done).grant(grant).with("number", number)
             }
             Self::RefreshReplayed { grant, number, current } => Told::of("refresh_replayed", Refused)
-                .grant(*grant)
+                .grant(grant)
                 .with("number", number)
                 .with("current", current),
             Self::StoreWentBack { grant, number, recorded } => Told::of("store_went_back", Done)
-                .grant(*grant)
+                .grant(grant)
                 .with("number", number)
                 .with("recorded", recorded),
-            Self::AccessTokenDropped { grant } => Told::of("access_token_dropped", Done).grant(*grant),
-            Self::GrantRevoked { grant, client } => {
-                Told::of("grant_revoked", Done).grant(*grant).client(client)
-            }
-            Self::AccessTokenRevoked { grant, client } => {
-                Told::of("access_token_revoked", Done).grant(*grant).client(client)
-            }
+            Self::AccessTokenDropped(grant) => Told::of("access_token_dropped", Done).grant(grant),
+            Self::GrantRevoked(grant) => Told::of("grant_revoked", Done).grant(grant),
+            Self::AccessTokenRevoked(grant) => Told::of("access_token_revoked", Done).grant(grant),
             Self::Refused { endpoint, refusal, client, from } => {
-                let mut told =
-                    Told::of("refused", Refused).why(format!("{refusal:?}")).with("endpoint", endpoint);
+                let mut told = Told::of("refused", Refused).why(refusal.as_str()).with("endpoint", endpoint);
                 told.entry.from = *from;
                 match client {
                     Some(NamedClient::Known(client)) => told.client(client),
@@ -85,8 +65,8 @@ impl Event {
                     None => told,
                 }
             }
-            Self::Stopped { endpoint, title, from } => {
-                let told = Told::of("stopped", Refused).why(title).with("endpoint", endpoint);
+            Self::Stopped { endpoint, why, from } => {
+                let told = Told::of("stopped", Refused).why(why.as_str()).with("endpoint", endpoint);
                 Told { entry: Entry { from: *from, ..told.entry } }
             }
             Self::AdministrationRefused { from } => {
@@ -106,22 +86,22 @@ impl Event {
     #[must_use]
     pub const fn is_alarming(&self) -> bool {
         match self {
-            Self::CodeReplayed { .. }
-            | Self::VerifierMismatched { .. }
+            Self::CodeReplayed(_)
+            | Self::VerifierMismatched(_)
             | Self::RefreshReplayed { .. }
             | Self::StoreWentBack { .. }
-            | Self::AccessTokenDropped { .. }
+            | Self::AccessTokenDropped(_)
             | Self::AdministrationRefused { .. }
             | Self::Limited { .. } => true,
             Self::ClientRegistered { .. }
             | Self::Consented { .. }
             | Self::ConsentWaived { .. }
-            | Self::Denied { .. }
-            | Self::CodeRedeemed { .. }
+            | Self::Denied(_)
+            | Self::CodeRedeemed(_)
             | Self::Refreshed { .. }
             | Self::RefreshRepeated { .. }
-            | Self::GrantRevoked { .. }
-            | Self::AccessTokenRevoked { .. }
+            | Self::GrantRevoked(_)
+            | Self::AccessTokenRevoked(_)
             | Self::Stopped { .. }
             | Self::Refused { .. }
             | Self::Oversight(_) => false,
@@ -159,8 +139,10 @@ impl Told {
         self
     }
 
-    pub(super) fn grant(mut self, grant: GrantId) -> Self {
-        self.entry.grant = Some(grant);
+    pub(super) fn grant(mut self, grant: &NamedGrant) -> Self {
+        let NamedGrant { id, client, person, server } = grant.clone();
+        (self.entry.grant, self.entry.client) = (Some(id), Some(client));
+        (self.entry.person, self.entry.server) = (person, server);
         self
     }
 
@@ -209,7 +191,7 @@ pub(super) const fn of_provenance(provenance: Provenance) -> &'static str {
 mod tests {
     use http::Request;
     use http_io::Peer;
-    use store::SessionId;
+    use store::{GrantId, SessionId};
 
     use super::*;
     use crate::event::{AccountEvent, LogInRefusal, OversightEvent};
@@ -225,9 +207,12 @@ mod tests {
         let person = PersonId::parse("usr_ada").unwrap();
         let by = By::person(person.clone(), context());
         let event = Event::from(OversightEvent::ConnectionRevoked {
-            grant: GrantId::new([1; 16]),
-            client: ClientId::parse("cid_app").unwrap(),
-            person: Some(person.clone()),
+            grant: NamedGrant {
+                id: GrantId::new([1; 16]),
+                client: ClientId::parse("cid_app").unwrap(),
+                person: Some(person.clone()),
+                server: Some(ServerId::new([2; 16])),
+            },
             by: by.actor,
         });
         let entry = event.entry(Time(7), &by.context);
@@ -238,6 +223,10 @@ mod tests {
         assert_eq!(entry.actor.as_deref(), Some("person:usr_ada"));
         assert_eq!(entry.from, "192.0.2.1".parse().ok());
         assert_eq!((entry.grant, entry.person), (Some(GrantId::new([1; 16])), Some(person)));
+        assert_eq!(
+            (entry.client.as_ref().map(ClientId::as_str), entry.server),
+            (Some("cid_app"), Some(ServerId::new([2; 16])))
+        );
         assert_eq!(entry.detail.get("agent").map(String::as_str), Some("curl/8"));
     }
 
@@ -250,7 +239,7 @@ mod tests {
             from: "192.0.2.9".parse().ok(),
         };
         let entry = refused.entry(Time(0), &context());
-        assert_eq!((entry.outcome, entry.why.as_deref()), (Outcome::Refused, Some("CodeReplayed")));
+        assert_eq!((entry.outcome, entry.why.as_deref()), (Outcome::Refused, Some("code_replayed")));
         assert_eq!(entry.from, "192.0.2.9".parse().ok(), "what the event itself knows comes first");
         let sent = ClientId::parse(&"~".repeat(2_048)).unwrap();
         let named = |refusal| Event::Refused {

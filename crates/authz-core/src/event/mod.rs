@@ -10,16 +10,15 @@ mod oversight;
 use std::net::IpAddr;
 
 use oauth_types::{ClientId, Scope};
-use store::{GrantId, PersonId, ServerId};
 
 pub use self::account::{AccountEvent, Factor, LogInRefusal, SignUpRefusal};
 
 pub use self::actor::{Actor, By, KeyName};
 pub use self::context::Context;
 pub(crate) use self::context::UNKNOWN;
-pub use self::named::NamedClient;
+pub use self::named::{NamedClient, NamedGrant};
 pub use self::oversight::OversightEvent;
-use crate::Refusal;
+use crate::{Refusal, Stoppage};
 
 /// Something that an operator or an auditor wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +34,7 @@ pub enum Event {
     /// A person gave consent, or a remembered one stood in for asking.
     Consented {
         /// The grant.
-        grant: GrantId,
-        /// The client.
-        client: ClientId,
-        /// Who.
-        person: PersonId,
-        /// Where.
-        server: ServerId,
+        grant: NamedGrant,
         /// To what.
         scope: Scope,
         /// Whether a remembered consent stood in.
@@ -50,62 +43,36 @@ pub enum Event {
     /// Nobody was asked: the operator answers for the client.
     ConsentWaived {
         /// The grant.
-        grant: GrantId,
-        /// The client.
-        client: ClientId,
-        /// For whom.
-        person: PersonId,
-        /// Where.
-        server: ServerId,
+        grant: NamedGrant,
         /// To what.
         scope: Scope,
     },
     /// A person refused consent.
-    Denied {
-        /// The grant.
-        grant: GrantId,
-        /// The client.
-        client: ClientId,
-    },
+    Denied(NamedGrant),
     /// A code was redeemed.
-    CodeRedeemed {
-        /// The grant.
-        grant: GrantId,
-        /// The client.
-        client: ClientId,
-    },
+    CodeRedeemed(NamedGrant),
     /// A used code came again with its right verifier; the grant has ended.
-    CodeReplayed {
-        /// The grant.
-        grant: GrantId,
-        /// The client.
-        client: ClientId,
-    },
+    CodeReplayed(NamedGrant),
     /// A wrong verifier came for an unused code; the grant has ended.
-    VerifierMismatched {
-        /// The grant.
-        grant: GrantId,
-        /// The client.
-        client: ClientId,
-    },
+    VerifierMismatched(NamedGrant),
     /// A grant was refreshed.
     Refreshed {
         /// The grant.
-        grant: GrantId,
+        grant: NamedGrant,
         /// The generation that was made.
         number: u32,
     },
     /// A refresh was repeated within the leeway and got the same answer.
     RefreshRepeated {
         /// The grant.
-        grant: GrantId,
+        grant: NamedGrant,
         /// The generation that was given again.
         number: u32,
     },
     /// An older refresh token came again; the grant has ended.
     RefreshReplayed {
         /// The grant.
-        grant: GrantId,
+        grant: NamedGrant,
         /// The generation that came.
         number: u32,
         /// The current generation.
@@ -114,31 +81,18 @@ pub enum Event {
     /// A genuine refresh token is newer than the record: the store has lost a commit.
     StoreWentBack {
         /// The grant.
-        grant: GrantId,
+        grant: NamedGrant,
         /// The generation that came.
         number: u32,
         /// The generation on record.
         recorded: u32,
     },
     /// A grant has more access tokens than it may; the one that ended first was dropped.
-    AccessTokenDropped {
-        /// The grant.
-        grant: GrantId,
-    },
+    AccessTokenDropped(NamedGrant),
     /// A grant was revoked by its client.
-    GrantRevoked {
-        /// The grant.
-        grant: GrantId,
-        /// The client.
-        client: ClientId,
-    },
+    GrantRevoked(NamedGrant),
     /// An access token was revoked by its client.
-    AccessTokenRevoked {
-        /// The grant.
-        grant: GrantId,
-        /// The client.
-        client: ClientId,
-    },
+    AccessTokenRevoked(NamedGrant),
     /// A request was refused.
     Refused {
         /// At which endpoint.
@@ -154,8 +108,8 @@ pub enum Event {
     Stopped {
         /// At which endpoint.
         endpoint: &'static str,
-        /// What the page says.
-        title: &'static str,
+        /// Why.
+        why: Stoppage,
         /// From where.
         from: Option<IpAddr>,
     },

@@ -1,7 +1,7 @@
-//! The client that a request names.
+//! What an event names: the client of a request, and a grant with all whose it is.
 
 use oauth_types::ClientId;
-use store::Digest;
+use store::{Digest, Grant, GrantId, PersonId, ServerId, Subject};
 
 use crate::Refusal;
 
@@ -18,6 +18,32 @@ pub enum NamedClient {
     Known(ClientId),
     /// None that there is: the SHA-256 of what was sent.
     Unknown(Digest),
+}
+
+/// A grant, and whose it is. Taken when the rule decides: once a grant has ended, its record does not say whose it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedGrant {
+    /// Which.
+    pub id: GrantId,
+    /// Who acts.
+    pub client: ClientId,
+    /// For whom; `None` for a client that acts for itself, and of a grant that had ended before.
+    pub person: Option<PersonId>,
+    /// Where; `None` of a grant that had ended before.
+    pub server: Option<ServerId>,
+}
+
+impl NamedGrant {
+    /// As it is at its stage.
+    #[must_use]
+    pub fn of(grant: &Grant) -> Self {
+        let person = grant.party().and_then(|party| match &party.subject {
+            Subject::Person(person) => Some(person.clone()),
+            Subject::Machine => None,
+        });
+        let server = grant.target().map(|target| target.server);
+        Self { id: grant.id, client: grant.client.clone(), person, server }
+    }
 }
 
 impl NamedClient {

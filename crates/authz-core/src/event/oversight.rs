@@ -2,10 +2,10 @@
 
 use ambient::Time;
 use oauth_types::{ClientId, Scope};
-use store::{AdminAccess, GrantId, Outcome, PersonId, Provenance, ServerId, Status};
+use store::{AdminAccess, Outcome, PersonId, Provenance, ServerId, Status};
 
 use super::entry::{Told, of_provenance, of_status};
-use super::{Actor, KeyName};
+use super::{Actor, KeyName, NamedGrant};
 
 /// Something that somebody did about accounts, connections, clients or servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,22 +14,14 @@ pub enum OversightEvent {
     /// Somebody ended a grant.
     ConnectionRevoked {
         /// The grant.
-        grant: GrantId,
-        /// The client.
-        client: ClientId,
-        /// Whose it was.
-        person: Option<PersonId>,
+        grant: NamedGrant,
         /// Who did it.
         by: Actor,
     },
     /// Somebody took scopes away from a grant.
     GrantNarrowed {
         /// The grant.
-        grant: GrantId,
-        /// The client.
-        client: ClientId,
-        /// Whose it is.
-        person: Option<PersonId>,
+        grant: NamedGrant,
         /// What is left.
         scope: Scope,
         /// Who did it.
@@ -38,7 +30,7 @@ pub enum OversightEvent {
     /// Somebody named the device that a grant is used from.
     DeviceLabelled {
         /// The grant.
-        grant: GrantId,
+        grant: NamedGrant,
         /// Who did it.
         by: Actor,
     },
@@ -100,6 +92,15 @@ pub enum OversightEvent {
         client: ClientId,
         /// Whether they do.
         first_party: bool,
+        /// Who did it.
+        by: Actor,
+    },
+    /// A client got a new secret.
+    ClientSecretRotated {
+        /// Which.
+        client: ClientId,
+        /// Until when the secrets before are taken.
+        until: Time,
         /// Who did it.
         by: Actor,
     },
@@ -168,18 +169,11 @@ impl OversightEvent {
     pub(super) fn told(&self) -> Told {
         use Outcome::Done;
         match self {
-            Self::ConnectionRevoked { grant, client, person, by } => Told::of("connection_revoked", Done)
-                .grant(*grant)
-                .client(client)
-                .person(person.as_ref())
-                .by(by),
-            Self::GrantNarrowed { grant, client, person, scope, by } => Told::of("grant_narrowed", Done)
-                .grant(*grant)
-                .client(client)
-                .person(person.as_ref())
-                .with("scope", scope)
-                .by(by),
-            Self::DeviceLabelled { grant, by } => Told::of("device_labelled", Done).grant(*grant).by(by),
+            Self::ConnectionRevoked { grant, by } => Told::of("connection_revoked", Done).grant(grant).by(by),
+            Self::GrantNarrowed { grant, scope, by } => {
+                Told::of("grant_narrowed", Done).grant(grant).with("scope", scope).by(by)
+            }
+            Self::DeviceLabelled { grant, by } => Told::of("device_labelled", Done).grant(grant).by(by),
             Self::ConsentWithdrawn { person, client, server, by } => {
                 Told::of("consent_withdrawn", Done).person(Some(person)).client(client).server(*server).by(by)
             }
@@ -208,6 +202,9 @@ impl OversightEvent {
             Self::ServerChanged { server, by } => Told::of("server_changed", Done).server(*server).by(by),
             Self::ServerSet { server, status, by } => {
                 Told::of("server_set", Done).server(*server).with("status", of_status(*status)).by(by)
+            }
+            Self::ClientSecretRotated { client, until, by } => {
+                Told::of("client_secret_rotated", Done).client(client).with("until", &until.0).by(by)
             }
             Self::ServerKeyRotated { server, until, by } => {
                 Told::of("server_key_rotated", Done).server(*server).with("until", &until.0).by(by)

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::decide::{Drawn, Setting};
 use crate::seam::{ClientSource, Interaction, Limiter, People, Resources};
+use crate::uses::Uses;
 use crate::{Context, Events, Keyring, Keys, Page, Policy, Refusal};
 
 /// What the flows work with.
@@ -34,6 +35,7 @@ pub(crate) struct Engine {
     pub(crate) resources: Arc<dyn Resources>,
     pub(crate) clients: Option<Arc<dyn ClientSource>>,
     pub(crate) limiter: Arc<dyn Limiter>,
+    pub(crate) uses: Uses,
 }
 
 /// The world's fault: answered by 503 with `Retry-After`, never by 401.

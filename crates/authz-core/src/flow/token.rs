@@ -2,7 +2,7 @@
 
 use oauth_types::{CodeRequest, RefreshRequest, TokenRequest};
 use secrecy::{ExposeSecret as _, SecretString};
-use store::{Client, Facts, GrantId, Use};
+use store::{Client, Digest, Facts, GrantId, Use};
 
 use super::run::{Rule, run};
 use super::{Engine, Unavailable};
@@ -45,10 +45,17 @@ pub(crate) async fn token(
             run(engine, &Refresh { asking, request, genuine }, caller).await?
         }
     };
-    Ok(outcome.map_err(Unissued::Refused))
+    let (issued, secret) = match outcome {
+        Ok(outcome) => outcome,
+        Err(refusal) => return Ok(Err(Unissued::Refused(refusal))),
+    };
+    if let Some(secret) = secret {
+        engine.uses.note(engine.store(), secret, engine.clock.now()).await;
+    }
+    Ok(Ok(issued))
 }
 
-/// Why there are no tokens.
+/// Why there are no tokens, or none is revoked.
 #[derive(Debug)]
 pub(crate) enum Unissued {
     /// A rule was broken.
@@ -74,13 +81,18 @@ pub(crate) async fn revocation(
     token: &SecretString,
     credentials: &Credentials,
     caller: &Context,
-) -> Result<Result<(), Refusal>, Unavailable> {
+) -> Result<Result<(), Unissued>, Unavailable> {
     let foreign = engine.foreign_client(credentials.id.as_ref()).await?;
     let text = parse(token);
     let genuine = genuine(engine, text.as_ref()).await?;
     let grant = text.as_ref().map(|text| GrantId::new(text.id));
+    // Whoever saw an access token can use up the tries for it, and keeps nobody from ending the grant.
+    let kind = if genuine.is_some() { "revoke grant" } else { "revoke token" };
+    if let Some(limited) = limited(engine, credentials, kind, grant.as_ref()).await {
+        return Ok(Err(Unissued::Limited(limited)));
+    }
     let asking = Asking { credentials, foreign: foreign.as_ref() };
-    run(engine, &Revoke { asking, text, genuine, grant }, caller).await
+    Ok(run(engine, &Revoke { asking, text, genuine, grant }, caller).await?.map_err(Unissued::Refused))
 }
 
 fn parse(text: &SecretString) -> Option<TokenText> {
@@ -105,9 +117,13 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn authenticate<'f>(&'f self, facts: &'f Facts) -> Result<Authenticated<'f>, Refusal> {
+    fn authenticate<'f>(
+        &'f self,
+        facts: &'f Facts,
+        setting: &Setting<'_>,
+    ) -> Result<Authenticated<'f>, Refusal> {
         let registered = facts.client.as_ref().map(|found| &found.record);
-        authenticate(self.credentials, registered.or(self.foreign))
+        authenticate(self.credentials, registered.or(self.foreign), setting.now)
     }
 }
 
@@ -118,15 +134,19 @@ struct Redeem<'a> {
 }
 
 impl Rule for Redeem<'_> {
-    type Out = Issued;
+    /// And by which of several secrets of the client.
+    type Out = (Issued, Option<Digest>);
 
     fn load(&self) -> Use<'_> {
         Use { grant: self.grant.as_ref(), client: self.asking.credentials.id.as_ref(), server: None }
     }
 
-    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<Issued> {
-        match self.asking.authenticate(facts) {
-            Ok(client) => redeem(self.request, client, facts, setting, drawn),
+    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<Self::Out> {
+        match self.asking.authenticate(facts, &setting) {
+            Ok(client) => {
+                let step = redeem(self.request, client, facts, setting, drawn);
+                step.map(|issued| (issued, client.one_of_its_secrets()))
+            }
             Err(refusal) => Step::refuse(refusal),
         }
     }
@@ -139,16 +159,19 @@ struct Refresh<'a> {
 }
 
 impl Rule for Refresh<'_> {
-    type Out = Issued;
+    type Out = (Issued, Option<Digest>);
 
     fn load(&self) -> Use<'_> {
         let grant = self.genuine.as_ref().map(Genuine::id_ref);
         Use { grant, client: self.asking.credentials.id.as_ref(), server: None }
     }
 
-    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<Issued> {
-        match (self.asking.authenticate(facts), &self.genuine) {
-            (Ok(client), Some(genuine)) => refresh(self.request, genuine, client, facts, setting, drawn),
+    fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<Self::Out> {
+        match (self.asking.authenticate(facts, &setting), &self.genuine) {
+            (Ok(client), Some(genuine)) => {
+                let step = refresh(self.request, genuine, client, facts, setting, drawn);
+                step.map(|issued| (issued, client.one_of_its_secrets()))
+            }
             (Ok(_), None) => Step::refuse(Refusal::RefreshForged),
             (Err(refusal), _) => Step::refuse(refusal),
         }
@@ -170,7 +193,7 @@ impl Rule for Revoke<'_> {
     }
 
     fn decide(&self, facts: &Facts, setting: Setting<'_>, drawn: &Drawn) -> Step<()> {
-        match (self.asking.authenticate(facts), &self.text) {
+        match (self.asking.authenticate(facts, &setting), &self.text) {
             (Ok(client), Some(text)) => revoke(text, self.genuine.as_ref(), client, facts, setting, drawn),
             (Ok(_), None) => Step::answer(()),
             (Err(refusal), _) => Step::refuse(refusal),

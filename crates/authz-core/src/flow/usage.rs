@@ -25,6 +25,7 @@ pub(crate) async fn introspection(
         Ok(server) => server,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    engine.uses.note(engine.store(), key.digest(), now).await;
     let valid = text.and_then(|text| valid(&text, &facts, now));
     let mut response = introspect(valid, server, &engine.issuer);
     if let Some(valid) = valid.filter(|_| response.active)

@@ -185,7 +185,8 @@ async fn revoke(
     let credentials = credentials(authorization(request.headers())?, &form)?;
     match token::revocation(engine, &wanted.token, &credentials, caller).await? {
         Ok(()) => Ok(reply::empty(StatusCode::OK)),
-        Err(refusal) => Err(Failure::Refused(refusal, Some(credentials))),
+        Err(Unissued::Refused(refusal)) => Err(Failure::Refused(refusal, Some(credentials))),
+        Err(Unissued::Limited(too_many)) => Ok(limited(engine, Limit::Token, too_many, caller)),
     }
 }
 
@@ -293,8 +294,8 @@ fn page(
         Ok(Next::To(answer)) => reply::see_other(&answer),
         Ok(Next::Respond(response)) => response,
         Err(Stopped::Page(page)) => {
-            let (endpoint, title) = (endpoint.name(), page.title);
-            engine.events.tell_with(&Event::Stopped { endpoint, title, from: caller.from() }, caller);
+            let (endpoint, why) = (endpoint.name(), page.why);
+            engine.events.tell_with(&Event::Stopped { endpoint, why, from: caller.from() }, caller);
             engine.interaction.show(request, &page)
         }
         Err(Stopped::Unavailable(error)) => {

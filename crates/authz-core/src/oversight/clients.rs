@@ -6,7 +6,7 @@ use store::{
 };
 use thiserror::Error;
 
-use super::{ClientView, LastUse, Listed, Oversight, OversightError, Rewritten};
+use super::{ClientView, LastUse, Listed, Oversight, OversightError, Rewritten, Sought};
 use crate::decide::oversee::{Deleted, set_client, vouch};
 use crate::decide::register::{NewClient, Registered, register};
 use crate::{By, OversightEvent, Unavailable};
@@ -35,16 +35,27 @@ impl From<StoreError> for PreregisterError {
 }
 
 impl Oversight {
-    /// At most `at_most` (1 to 100) registered clients, behind the id `after`.
+    /// At most `at_most` (1 to 100) registered clients that are sought, behind the id `after`; with `vouched` those alone that an
+    /// administrator vouches for, or that nobody does.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
-    pub async fn clients(&self, after: Option<&str>, at_most: u32) -> Result<Listed<ClientView>, StoreError> {
-        let listed = self.listed::<Client>(Filter::All, after, at_most, |_| true).await?;
-        let mut listed = listed.map(|found| ClientView::of(&found.record));
-        listed.items.retain(|client| client.status != Status::Deleted);
-        Ok(listed)
+    pub async fn clients(
+        &self,
+        sought: Sought<'_>,
+        vouched: Option<bool>,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<Listed<ClientView>, StoreError> {
+        let wanted = |client: &Client| {
+            let texts = std::iter::once(client.id.to_string()).chain(client.metadata.client_name.clone());
+            let texts = texts.chain(client.redirect_uris.iter().map(ToString::to_string));
+            let is_vouched = client.provenance == Provenance::Administrator;
+            sought.is(client.standing.status, texts) && vouched.is_none_or(|vouched| vouched == is_vouched)
+        };
+        let listed = self.listed::<Client>(Filter::All, after, at_most, |_| true, wanted).await?;
+        Ok(listed.map(|found| ClientView::of(&found.record)))
     }
 
     /// A registered client.
@@ -155,7 +166,7 @@ impl Oversight {
         self.change_client(id, by, event, decide).await
     }
 
-    async fn change_client(
+    pub(super) async fn change_client(
         &self,
         id: &ClientId,
         by: &By,

@@ -9,7 +9,7 @@ use store::{
 use super::views::{GrantView, person};
 use super::{Listed, Oversight, OversightError, Rewritten};
 use crate::decide::oversee::{GrantState, Narrowed, forget_scopes, label, narrow, taken_back, withdraw};
-use crate::{By, OversightEvent, Unavailable};
+use crate::{By, NamedGrant, OversightEvent, Unavailable};
 
 /// Which grants are meant: those of all that is named.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +48,9 @@ impl<'a> Whose<'a> {
     }
 }
 
+/// So many parts of a list are read to fill one.
+const PAGES: u8 = 20;
+
 impl Oversight {
     /// At most `at_most` (1 to 100) grants behind the id `after`, whatever has become of them. One that has ended no longer says whose it
     /// was.
@@ -62,7 +65,7 @@ impl Oversight {
         at_most: u32,
     ) -> Result<Listed<GrantView>, StoreError> {
         let Listed { items, next } =
-            self.listed::<Grant>(whose.filter(), after, at_most, |row| whose.is_of(row)).await?;
+            self.listed::<Grant>(whose.filter(), after, at_most, |row| whose.is_of(row), |_| true).await?;
         let mut views = Vec::with_capacity(items.len());
         for Found { record, .. } in items {
             views.extend(self.seen(&record.id).await?);
@@ -70,7 +73,7 @@ impl Oversight {
         Ok(Listed { items: views, next })
     }
 
-    /// As [`grants`](Self::grants), but those alone whose client has access now.
+    /// As [`grants`](Self::grants), but those alone whose client has access now. Behind very many that have ended a part may be short.
     ///
     /// # Errors
     ///
@@ -81,8 +84,16 @@ impl Oversight {
         after: Option<&str>,
         at_most: u32,
     ) -> Result<Listed<GrantView>, StoreError> {
-        let Listed { mut items, next } = self.grants(whose, after, at_most).await?;
-        items.retain(|grant| grant.state == GrantState::Connected);
+        let (mut items, mut next) = (Vec::new(), after.map(ToOwned::to_owned));
+        for _ in 0..PAGES {
+            let left = at_most.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
+            let page = self.grants(whose, next.as_deref(), left).await?;
+            items.extend(page.items.into_iter().filter(|grant| grant.state == GrantState::Connected));
+            next = page.next;
+            if next.is_none() || items.len() >= usize::try_from(at_most).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
         Ok(Listed { items, next })
     }
 
@@ -169,23 +180,14 @@ impl Oversight {
             else {
                 return Ok(scope.clone());
             };
-            let (client, person) = (&found.record.client, person(&found.record));
             // Consent first: a crash in between leaves a person who is asked once more.
             let now = self.clock.now();
             let shrink = |consent: &Consent| forget_scopes(consent, &removed, server.as_ref(), now);
             self.rewrite_consent(&found.record, shrink).await?;
             let changes = Changes::replace(self.mark(), &found, &narrowed);
             if self.store().commit(&changes).await? == Commit::Done {
-                let (client, person, by_whom) = (client.clone(), person.cloned(), by.actor.clone());
-                let grant = *grant;
-                let event = OversightEvent::GrantNarrowed {
-                    grant,
-                    client,
-                    person,
-                    scope: scope.clone(),
-                    by: by_whom,
-                };
-                self.tell(event, by);
+                let (grant, by_whom) = (NamedGrant::of(&found.record), by.actor.clone());
+                self.tell(OversightEvent::GrantNarrowed { grant, scope: scope.clone(), by: by_whom }, by);
                 return Ok(scope);
             }
         }
@@ -209,8 +211,9 @@ impl Oversight {
         match self.rewrite(grant, decide).await? {
             Rewritten::Absent => Err(OversightError::Unknown),
             Rewritten::Kept(_) => Ok(()),
-            Rewritten::Done(_) => {
-                self.tell(OversightEvent::DeviceLabelled { grant: *grant, by: by.actor.clone() }, by);
+            Rewritten::Done(grant) => {
+                let grant = NamedGrant::of(&grant);
+                self.tell(OversightEvent::DeviceLabelled { grant, by: by.actor.clone() }, by);
                 Ok(())
             }
         }
@@ -228,10 +231,9 @@ impl Oversight {
         at_most: u32,
     ) -> Result<Listed<Consent>, StoreError> {
         let whose = Whose::person(person);
-        let listed = self.listed::<Consent>(whose.filter(), after, at_most, |_| true).await?;
-        let mut listed = listed.map(|found| found.record);
-        listed.items.retain(|consent| consent.withdrawn.is_none());
-        Ok(listed)
+        let given = |consent: &Consent| consent.withdrawn.is_none();
+        let listed = self.listed::<Consent>(whose.filter(), after, at_most, |_| true, given).await?;
+        Ok(listed.map(|found| found.record))
     }
 
     /// Forgets a consent: the client asks again before it gets another grant. The grants that it has go on. Answers whether there was one
@@ -313,10 +315,8 @@ impl Oversight {
         let changes = Changes::end(self.mark(), found, why, self.clock.now());
         // Whatever is there by now: it is done, unless the store cannot be reached.
         let _: Commit = self.store().commit(&changes).await?;
-        let Grant { id: grant, client, .. } = &found.record;
-        let (client, person) = (client.clone(), person(&found.record).cloned());
-        let event = OversightEvent::ConnectionRevoked { grant: *grant, client, person, by: by.actor.clone() };
-        self.tell(event, by);
+        let grant = NamedGrant::of(&found.record);
+        self.tell(OversightEvent::ConnectionRevoked { grant, by: by.actor.clone() }, by);
         Ok(())
     }
 }

@@ -9,10 +9,12 @@
 //! | people | `people` |
 //! | clients | `clients` |
 //! | resource servers | `servers` |
+//! | the keys of servers and the secrets of clients, and when they were used | `keys` |
 //! | what is shown of each, never a secret or its digest | `views` |
 
 mod clients;
 mod grants;
+mod keys;
 mod people;
 mod servers;
 mod views;
@@ -21,14 +23,14 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use ambient::{Clock, Entropy};
-use store::{Backend, Changes, Commit, Filter, Found, Kind, Mark, Record, Row, Store, StoreError};
+use store::{Backend, Changes, Commit, Filter, Found, Kind, Mark, Record, Row, Status, Store, StoreError};
 use thiserror::Error;
 
 pub use self::clients::PreregisterError;
 pub use self::grants::Whose;
 pub use self::servers::ServerChange;
-pub use self::views::{ClientView, GrantView, LastUse, PersonView, ServerView};
-use crate::decide::oversee::{Deleted, NotNarrowed};
+pub use self::views::{ClientView, GrantView, KeyView, LastUse, PersonView, ServerView};
+use crate::decide::oversee::{Deleted, NotNarrowed, NotRenewed};
 use crate::{By, Event, Events, OversightEvent, Policy, Registry, Unavailable};
 
 /// How often a write is tried again that lost a race.
@@ -58,6 +60,24 @@ pub struct Listed<T> {
     pub next: Option<String>,
 }
 
+/// Which of a list are sought: those of which all that is here is so.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sought<'a> {
+    /// This is in a name or another text by which people know them, in letters of either case.
+    pub text: Option<&'a str>,
+    /// They are in this state. Those that were deleted are never listed.
+    pub status: Option<Status>,
+}
+
+impl Sought<'_> {
+    fn is(&self, status: Status, mut texts: impl Iterator<Item = String>) -> bool {
+        let text = self.text.map(str::to_lowercase);
+        status != Status::Deleted
+            && self.status.is_none_or(|sought| sought == status)
+            && text.is_none_or(|text| texts.any(|own| own.to_lowercase().contains(&text)))
+    }
+}
+
 /// Why something was not done.
 #[derive(Debug, Error)]
 pub enum OversightError {
@@ -73,9 +93,21 @@ pub enum OversightError {
     /// Only for a client that an administrator vouches for can the operator answer.
     #[error("nobody vouches for the client")]
     Unvouched,
+    /// A public client has no secret.
+    #[error("the client keeps no secret")]
+    NoSecret,
     /// The store, or others who keep writing.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+impl From<NotRenewed> for OversightError {
+    fn from(error: NotRenewed) -> Self {
+        match error {
+            NotRenewed::Public => Self::NoSecret,
+            NotRenewed::Deleted(deleted) => Self::Deleted(deleted),
+        }
+    }
 }
 
 impl From<StoreError> for OversightError {
@@ -144,13 +176,14 @@ impl Oversight {
         Err(Unavailable::Busy.into())
     }
 
-    /// The records of a kind that `kept` says are meant.
+    /// The records of a kind that `kept` says are meant by their row, and `wanted` by what is in it.
     async fn listed<R: Record>(
         &self,
         filter: Filter<'_>,
         after: Option<&str>,
         at_most: u32,
         kept: impl Fn(&Row) -> bool + Send,
+        wanted: impl Fn(&R) -> bool + Send,
     ) -> Result<Listed<Found<R>>, StoreError> {
         let most = usize::try_from(at_most.clamp(1, READ_TOGETHER)).unwrap_or(1);
         let mut items = Vec::new();
@@ -160,7 +193,10 @@ impl Oversight {
             let last = page.rows.len();
             for (n, row) in page.rows.iter().enumerate() {
                 if kept(row) {
-                    items.push(Found::decode(row)?);
+                    let found = Found::<R>::decode(row)?;
+                    if wanted(&found.record) {
+                        items.push(found);
+                    }
                 }
                 next = Some(row.key.id.clone());
                 if items.len() == most {

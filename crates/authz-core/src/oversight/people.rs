@@ -5,21 +5,35 @@ use store::{
     Session, Standing, Status, StoreError,
 };
 
-use super::{Listed, Oversight, OversightError, PersonView, Whose};
+use super::{Listed, Oversight, OversightError, PersonView, Sought, Whose};
 use crate::decide::oversee::{anonymise, end_everything, end_session, set_status, shut_out};
 use crate::{Actor, By, OversightEvent, Unavailable};
 
 impl Oversight {
-    /// At most `at_most` (1 to 100) people with an account, behind the id `after`.
+    /// At most `at_most` (1 to 100) people with an account who are sought, behind the id `after`. There may be fewer, and still a
+    /// next page.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
-    pub async fn people(&self, after: Option<&str>, at_most: u32) -> Result<Listed<PersonView>, StoreError> {
-        let Listed { items, next } = self.listed::<Account>(Filter::All, after, at_most, |_| true).await?;
+    pub async fn people(
+        &self,
+        sought: Sought<'_>,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<Listed<PersonView>, StoreError> {
+        // What is held against them is looked at below: it is no part of the account.
+        let named = Sought { status: None, ..sought };
+        let wanted = |account: &Account| {
+            let texts = [account.person.to_string(), account.name.clone(), account.email.clone()];
+            named.is(Status::Active, texts.into_iter())
+        };
+        let Listed { items, next } =
+            self.listed::<Account>(Filter::All, after, at_most, |_| true, wanted).await?;
         let mut views = Vec::with_capacity(items.len());
         for Found { record, .. } in items {
-            views.extend(self.shown(record).await?);
+            let view = self.shown(record).await?;
+            views.extend(view.filter(|view| sought.status.is_none_or(|status| status == view.status)));
         }
         Ok(Listed { items: views, next })
     }

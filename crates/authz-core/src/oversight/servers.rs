@@ -2,10 +2,10 @@
 
 use store::{ScopeEntry, Server, ServerId, Status, StoreError, UserInfoDetail};
 
-use super::{Listed, Oversight, OversightError, Rewritten, ServerView};
-use crate::decide::oversee::{Deleted, rotate, set_server};
-use crate::text::{TokenKind, TokenText};
-use crate::{By, Lifetime, NewServer, OversightEvent, RegisterError};
+use super::{Listed, Oversight, OversightError, Rewritten, ServerView, Sought};
+use crate::decide::oversee::{Deleted, set_server};
+use crate::text::TokenText;
+use crate::{By, NewServer, OversightEvent, RegisterError};
 
 /// What is changed of a server; `None` stays as it is. Its resource identifier stays for good: tokens are bound to it.
 #[derive(Clone, Debug, Default)]
@@ -21,16 +21,23 @@ pub struct ServerChange {
 }
 
 impl Oversight {
-    /// At most `at_most` (1 to 100) registered servers, behind the id `after`.
+    /// At most `at_most` (1 to 100) registered servers that are sought, behind the id `after`.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
-    pub async fn servers(&self, after: Option<&str>, at_most: u32) -> Result<Listed<ServerView>, StoreError> {
-        let listed = self.listed::<Server>(store::Filter::All, after, at_most, |_| true).await?;
-        let mut listed = listed.map(|found| ServerView::of(&found.record));
-        listed.items.retain(|server| server.status != Status::Deleted);
-        Ok(listed)
+    pub async fn servers(
+        &self,
+        sought: Sought<'_>,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<Listed<ServerView>, StoreError> {
+        let wanted = |server: &Server| {
+            let texts = [server.id.to_string(), server.name.clone(), server.resource.to_string()];
+            sought.is(server.status, texts.into_iter().chain(server.owner_email.clone()))
+        };
+        let listed = self.listed::<Server>(store::Filter::All, after, at_most, |_| true, wanted).await?;
+        Ok(listed.map(|found| ServerView::of(&found.record)))
     }
 
     /// A registered server.
@@ -99,28 +106,7 @@ impl Oversight {
         }
     }
 
-    /// Gives a server a new key. Those before are taken for `grace` longer; with none, they end now.
-    ///
-    /// # Errors
-    ///
-    /// As [`change_server`](Self::change_server).
-    pub async fn rotate_server_key(
-        &self,
-        id: &ServerId,
-        grace: Lifetime,
-        by: &By,
-    ) -> Result<TokenText, OversightError> {
-        let key = TokenText::random(TokenKind::ServerKey, *id.as_bytes(), self.entropy.draw());
-        let now = self.clock.now();
-        let until = now.plus(grace.as_seconds());
-        let event = OversightEvent::ServerKeyRotated { server: *id, until, by: by.actor.clone() };
-        let digest = key.digest();
-        self.rewrite_server(id, by, event, |server| Ok(Some(rotate(alive(server)?, digest, until, now))))
-            .await?;
-        Ok(key)
-    }
-
-    async fn rewrite_server(
+    pub(super) async fn rewrite_server(
         &self,
         id: &ServerId,
         by: &By,
@@ -142,7 +128,7 @@ impl Oversight {
     }
 }
 
-fn alive(server: &Server) -> Result<&Server, Deleted> {
+pub(super) fn alive(server: &Server) -> Result<&Server, Deleted> {
     match server.status {
         Status::Active | Status::Blocked => Ok(server),
         Status::Deleted => Err(Deleted),

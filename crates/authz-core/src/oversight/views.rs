@@ -65,6 +65,17 @@ pub struct ClientView {
     pub metadata: ClientMetadata,
 }
 
+/// A key of a resource server or a secret of a client: one of those that are taken now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyView {
+    /// The first eight hexadecimal digits of the SHA-256 of its text: whoever holds it can tell which one it is.
+    pub fingerprint: String,
+    /// Until when it is taken, if it was replaced.
+    pub until: Option<Time>,
+    /// When it was used last, to the hour, within a year. Of a secret only while its client has several.
+    pub used: Option<Time>,
+}
+
 /// When a client was used last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastUse {
@@ -116,8 +127,6 @@ pub struct ServerView {
     pub status: Status,
     /// When it was registered.
     pub registered: Time,
-    /// Until when each of its replaced keys is taken.
-    pub retiring: Vec<Time>,
 }
 
 impl GrantView {
@@ -207,7 +216,6 @@ impl ServerView {
             userinfo: server.userinfo,
             status: server.status,
             registered: server.registered,
-            retiring: server.retiring.iter().map(|key| key.until).collect(),
         }
     }
 }

@@ -13,10 +13,10 @@ use store::{GrantId, SessionId};
 
 use self::shown::{AccountPage, ConnectionPage};
 use crate::forms::query;
-use crate::identity::{Identity, Unserved};
+use crate::identity::{Serving, Unserved};
 use crate::pages::moving_on::Destination;
 use crate::pages::site::{Referrer, see_other};
-use crate::session::LoggedIn;
+use crate::session::{FRESH, LoggedIn};
 use crate::visit::Visit;
 
 /// A page below `/account`.
@@ -71,8 +71,6 @@ impl<'p> AccountRoute<'p> {
     }
 }
 
-/// To end everything, a log-in is at most so many seconds old: whoever finds a browser open cannot.
-const FRESH: i64 = 15 * 60;
 /// How many connections are on one page.
 const ON_A_PAGE: u32 = 50;
 
@@ -88,7 +86,7 @@ impl<E: Into<Unserved>> From<E> for Undone {
     }
 }
 
-impl Identity {
+impl Serving<'_> {
     pub(crate) async fn account(
         &self,
         route: AccountRoute<'_>,
@@ -127,7 +125,7 @@ impl Identity {
         let sessions = self.pages.sessions.of(person).await?;
         let account = self.account_of(session).await?;
         let stale = self.pages.sessions.is_older_than(&session.authentication, FRESH);
-        let prove = stale.then(|| self.pages.log_in_address(&self.site.path("/account"), None));
+        let prove = stale.then(|| self.again_address("/account", &account));
         let page = AccountPage::new(self, session, connections, sessions).about(&account, prove, news);
         Ok(self.site.page(StatusCode::OK, Referrer::SameOrigin, &page))
     }
@@ -240,7 +238,7 @@ impl Identity {
 
     async fn end_it_all(&self, session: &LoggedIn, visit: &Visit<'_>) -> Result<Response<Bytes>, Undone> {
         if self.pages.sessions.is_older_than(&session.authentication, FRESH) {
-            let to = self.pages.log_in_address(&self.site.path("/account"), None);
+            let to = self.fresh_log_in("/account", Some(session)).await?;
             return Ok(self.move_on(&Destination::Here(to), None));
         }
         if let Err(refused) = self.end_everything(visit, &session.authentication.person).await {
@@ -253,7 +251,7 @@ impl Identity {
     }
 }
 
-impl Identity {
+impl Serving<'_> {
     /// Who is logged in; for anybody else the way to the log-in page.
     async fn own(&self, request: &Request<Bytes>) -> Result<LoggedIn, Undone> {
         let here = request.uri().path_and_query().map_or("", http::uri::PathAndQuery::as_str);
@@ -295,7 +293,8 @@ impl Identity {
             OversightError::Unknown
             | OversightError::NotNarrowed(NotNarrowed::Over)
             | OversightError::Deleted(_)
-            | OversightError::Unvouched => self.gone(),
+            | OversightError::Unvouched
+            | OversightError::NoSecret => self.gone(),
             OversightError::Unavailable(unavailable) => Undone::Unserved(unavailable.into()),
         }
     }

@@ -7,7 +7,7 @@ use store::{Provenance, Session, UserInfoDetail};
 
 use crate::csrf::CsrfToken;
 use crate::device::described;
-use crate::identity::Identity;
+use crate::identity::Serving;
 use crate::pages::consent::{Permission, permissions};
 use crate::pages::site::Site;
 use crate::session::LoggedIn;
@@ -72,7 +72,7 @@ struct OneSession {
 
 impl<'a> AccountPage<'a> {
     pub(super) fn new(
-        own: &'a Identity,
+        own: &'a Serving<'_>,
         session: &LoggedIn,
         connections: Listed<GrantView>,
         mut sessions: Vec<Session>,
@@ -117,7 +117,7 @@ impl<'a> AccountPage<'a> {
 
 impl<'a> ConnectionPage<'a> {
     pub(super) fn new(
-        own: &'a Identity,
+        own: &'a Serving<'_>,
         session: &LoggedIn,
         view: &'a GrantView,
         several: usize,
@@ -146,7 +146,7 @@ impl<'a> ConnectionPage<'a> {
 }
 
 impl Connection {
-    fn of(own: &Identity, view: &GrantView) -> Self {
+    fn of(own: &Serving<'_>, view: &GrantView) -> Self {
         let named = view.client_known.as_ref().and_then(|client| client.metadata.client_name.as_deref());
         let resource = || view.target.as_ref().map(|target| target.resource.as_str().to_owned());
         let server = view.server_known.as_ref().map(|server| server.name.clone());
@@ -160,7 +160,7 @@ impl Connection {
     }
 }
 
-impl Identity {
+impl Serving<'_> {
     fn ago(&self, when: ambient::Time) -> String {
         self.site.t.time.ago(when, self.pages.sessions.since(when))
     }

@@ -9,7 +9,7 @@ use store::Account;
 use super::pages::Prove;
 use super::sealed::{Ceremony, Vault};
 use super::webauthn::ALGORITHMS;
-use crate::identity::Identity;
+use crate::identity::{Identity, Serving};
 
 /// A form that a passkey fills in.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Ask {
 /// How long a browser waits for somebody, in milliseconds.
 const PATIENCE: u32 = 300_000;
 
-impl Identity {
+impl Serving<'_> {
     /// Asks for any passkey, by which it is known whose it is.
     pub(crate) fn ask_alone(&self, return_to: Option<&ReturnTo>) -> Option<Ask> {
         let (vault, rp) = self.passkeys()?;
@@ -87,7 +87,9 @@ impl Identity {
             prove: None,
         }
     }
+}
 
+impl Identity {
     /// Where passkeys work at all: what keeps their questions, and the id of the relying party.
     pub(super) fn passkeys(&self) -> Option<(&Vault, &str)> {
         let vault = self.vault.as_deref()?;

@@ -13,7 +13,7 @@ use super::texts::FactorTexts;
 use super::totp::{Code, TotpSecret};
 use super::webauthn::{Expected, Registration};
 use super::{ask_for_more, has_app, recovery};
-use crate::identity::Identity;
+use crate::identity::Serving;
 use crate::people::{Changed, Openings, Unchanged};
 use crate::refused::Refused;
 use crate::session::LoggedIn;
@@ -58,7 +58,7 @@ const MOST: usize = 20;
 /// In code points.
 const LONGEST_NAME: usize = 60;
 
-impl Identity {
+impl Serving<'_> {
     pub(super) async fn do_deed(
         &self,
         visit: &Visit<'_>,

@@ -12,7 +12,7 @@ use super::totp::Code;
 use super::webauthn::{Assertion, Credential, Expected};
 use crate::entry::Entered;
 use crate::identity::Identity;
-use crate::people::{Openings, Unchanged};
+use crate::people::{NotTaken, Openings, Unchanged};
 use crate::refused::Refused;
 use crate::session::Proof;
 use crate::visit::Visit;
@@ -39,6 +39,29 @@ pub(crate) struct Waiting {
     pub(crate) account: Account,
     amr: Vec<String>,
     openings: Openings,
+}
+
+/// Why the answer of a passkey is not taken.
+#[derive(Debug)]
+enum Untaken {
+    /// It is none of this person's.
+    Of(PersonId),
+    /// Nobody knows whose it is.
+    Nobodys,
+    /// It could not be looked at.
+    Refused(Refused),
+}
+
+impl Untaken {
+    fn of(person: Option<PersonId>) -> Self {
+        person.map_or(Self::Nobodys, Self::Of)
+    }
+}
+
+impl From<Refused> for Untaken {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
 }
 
 impl Identity {
@@ -91,8 +114,13 @@ impl Identity {
                 (self.take_code(&person, openings, typed).await?, factor)
             }
             Given::Passkey(answer) => {
-                let taken = self.take_passkey(Some((&person, openings)), answer, Ceremony::Second).await?;
-                (taken.ok(), Factor::Passkey)
+                let taken = match self.take_passkey(Some((&person, openings)), answer, Ceremony::Second).await
+                {
+                    Ok(account) => Some(account),
+                    Err(Untaken::Of(_) | Untaken::Nobodys) => None,
+                    Err(Untaken::Refused(refused)) => return Err(refused),
+                };
+                (taken, Factor::Passkey)
             }
         };
         let Some(account) = taken else {
@@ -124,20 +152,21 @@ impl Identity {
         answer: Answer<'_>,
     ) -> Result<Entered, Refused> {
         self.may(Limit::LogIn, visit, &visit.address_key()).await?;
-        match self.take_passkey(None, answer, Ceremony::Alone).await? {
+        match self.take_passkey(None, answer, Ceremony::Alone).await {
             Ok(account) => {
                 let amr = with(Vec::new(), &[POSSESSION, SEVERAL]);
                 self.enter_by(visit, account, amr, Factor::Passkey).await
             }
-            Err(Some(person)) => {
+            Err(Untaken::Of(person)) => {
                 self.tell(visit, AccountEvent::SecondFactorRefused { person, factor: Factor::Passkey });
                 Err(Refused::WrongPasskey)
             }
-            Err(None) => {
+            Err(Untaken::Nobodys) => {
                 let why = LogInRefusal::Unknown;
                 self.tell(visit, AccountEvent::LogInRefused { person: None, why });
                 Err(Refused::WrongPasskey)
             }
+            Err(Untaken::Refused(refused)) => Err(refused),
         }
     }
 
@@ -176,41 +205,43 @@ impl Identity {
         let taken = self.accounts.use_factor(person, Some(openings), |factors| {
             let Some(code) = Code::parse(typed) else {
                 let digest = recovery::digest_of(person, typed);
-                let at = factors.recovery.iter().position(|kept| kept.is(&digest)).ok_or(())?;
+                let at = factors.recovery.iter().position(|kept| kept.is(&digest)).ok_or(NotTaken)?;
                 factors.recovery.remove(at);
                 return Ok(());
             };
-            let totp = factors.totp.as_mut().filter(|totp| totp.confirmed.is_some()).ok_or(())?;
-            let secret = vault.open_totp(person, &totp.sealed).ok_or(())?;
-            totp.last_step = secret.step_of(code, now, totp.last_step).ok_or(())?;
+            let totp = factors.totp.as_mut().filter(|totp| totp.confirmed.is_some()).ok_or(NotTaken)?;
+            let secret = vault.open_totp(person, &totp.sealed).ok_or(NotTaken)?;
+            totp.last_step = secret.step_of(code, now, totp.last_step).ok_or(NotTaken)?;
             Ok(())
         });
         Ok(taken.await?.ok().map(|taken| taken.now))
     }
 
-    /// Takes the answer of a passkey: of `person`, or of whom it says. Refused: of whom it was, as far as that is known.
+    /// Takes the answer of a passkey: of whoever waits for the second step, or of whom it says.
     async fn take_passkey(
         &self,
         waiting: Option<(&PersonId, Openings)>,
         Answer { credential, challenge }: Answer<'_>,
         ceremony: Ceremony,
-    ) -> Result<Result<Account, Option<PersonId>>, Refused> {
+    ) -> Result<Account, Untaken> {
         let person = waiting.map(|(person, _)| person);
         let Ok(answer) = serde_json::from_str::<Assertion>(credential) else {
-            return Ok(Err(person.cloned()));
+            return Err(Untaken::of(person.cloned()));
         };
         let claimed = answer.user.as_deref().and_then(owner);
         let person = match (person, claimed) {
-            (Some(person), Some(claimed)) if *person != claimed => return Ok(Err(Some(person.clone()))),
+            (Some(person), Some(claimed)) if *person != claimed => {
+                return Err(Untaken::Of(person.clone()));
+            }
             (Some(person), _) => person.clone(),
             (None, Some(claimed)) => claimed,
-            (None, None) => return Ok(Err(None)),
+            (None, None) => return Err(Untaken::Nobodys),
         };
-        let Some((vault, rp)) = self.passkeys() else { return Ok(Err(Some(person))) };
-        let asked = vault.take(challenge, ceremony).await?;
+        let Some((vault, rp)) = self.passkeys() else { return Err(Untaken::Of(person)) };
+        let asked = vault.take(challenge, ceremony).await.map_err(Refused::from)?;
         let Some(asked) = asked.filter(|asked| asked.person.as_ref().is_none_or(|asked| *asked == person))
         else {
-            return Ok(Err(Some(person)));
+            return Err(Untaken::Of(person));
         };
         let expected = Expected {
             rp,
@@ -222,21 +253,23 @@ impl Identity {
         let openings = waiting.map(|(_, openings)| openings);
         let taken = self.accounts.use_factor(&person, openings, |factors| {
             let passkey = factors.passkeys.iter_mut().find(|passkey| passkey.id == answer.id);
-            let passkey: &mut Passkey = passkey.ok_or(())?;
-            let known: Credential = serde_json::from_value(passkey.credential.clone()).map_err(|_| ())?;
+            let passkey: &mut Passkey = passkey.ok_or(NotTaken)?;
+            let known: Credential =
+                serde_json::from_value(passkey.credential.clone()).map_err(|_| NotTaken)?;
             let shown = answer.check(&expected, &known).map_err(|error| {
                 tracing::info!(%error, %person, "a passkey is refused");
+                NotTaken
             })?;
-            passkey.credential = serde_json::to_value(&shown.credential).map_err(|_| ())?;
+            passkey.credential = serde_json::to_value(&shown.credential).map_err(|_| NotTaken)?;
             passkey.used = Some(now);
             Ok(())
         });
-        Ok(match taken.await? {
+        match taken.await.map_err(Refused::from)? {
             Ok(taken) => Ok(taken.now),
-            Err(Unchanged::Refused(())) => Err(Some(person.clone())),
+            Err(Unchanged::Refused(NotTaken)) => Err(Untaken::Of(person.clone())),
             // Whoever made this up has nobody's account.
-            Err(Unchanged::ShutOut | Unchanged::EmailTaken) => Err(None),
-        })
+            Err(Unchanged::ShutOut | Unchanged::EmailTaken) => Err(Untaken::Nobodys),
+        }
     }
 }
 

@@ -11,13 +11,13 @@ use super::level::Level;
 use super::pages::{SecondPage, with_script};
 use super::{ask_for_more, has_app};
 use crate::forms::{query, retry_later};
-use crate::identity::{Identity, Unserved};
+use crate::identity::{Serving, Unserved};
 use crate::pages::recovery::Way;
 use crate::pages::site::Referrer;
 use crate::refused::Refused;
 use crate::visit::Visit;
 
-impl Identity {
+impl Serving<'_> {
     /// Asks for the second step: of a log-in, or because an app wants a session to be stronger (`acr`).
     pub(crate) async fn show_second(
         &self,

@@ -14,14 +14,11 @@ use super::forms::answer_in;
 use super::pages::{Listed, NewApp, Prove, SecurityPage, with_script};
 use super::{ask_for_more, has_app};
 use crate::forms::retry_later;
-use crate::identity::{Identity, Unserved};
-use crate::pages::recovery::Way;
+use crate::identity::{Serving, Unserved};
 use crate::pages::site::{Referrer, see_other};
-use crate::session::LoggedIn;
+use crate::session::{FRESH, LoggedIn};
 use crate::visit::Visit;
 
-/// How old a log-in may be, in seconds.
-const FRESH: i64 = 15 * 60;
 const HERE: &str = "/account/security";
 
 /// What a page says besides.
@@ -32,14 +29,15 @@ struct Besides {
     codes: Option<Vec<String>>,
 }
 
-impl Identity {
+impl Serving<'_> {
     pub(crate) async fn show_security(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Unserved> {
         if self.vault.is_none() {
             return Ok(self.stop(StatusCode::NOT_FOUND, self.site.t.stops.no_page));
         }
         let session = self.pages.logged_in(request.headers()).await?;
-        let Some(session) = session.filter(|session| self.is_fresh(session)) else {
-            return Ok(see_other(&self.pages.log_in_address(&self.site.path(HERE), None)));
+        let session = match session {
+            Some(session) if self.is_fresh(&session) => session,
+            session => return Ok(see_other(&self.fresh_log_in(HERE, session.as_ref()).await?)),
         };
         match self.accounts.account(&session.authentication.person).await? {
             Some(account) => Ok(self.security_page(&session, &account, Besides::default())),
@@ -58,10 +56,9 @@ impl Identity {
         };
         let t = &self.site.t.factors;
         let session = self.pages.logged_in(request.headers()).await?;
-        let Some(session) = session.filter(|session| self.is_fresh(session)) else {
-            let to = self.pages.log_in_address(&self.site.path(HERE), None);
-            let way = Way { to, label: self.site.t.entry.log_in };
-            return Ok(self.note(StatusCode::FORBIDDEN, t.again_title, t.again, Some(way)));
+        let session = match session {
+            Some(session) if self.is_fresh(&session) => session,
+            session => return self.ask_again(HERE, session.as_ref()).await,
         };
         if !session.csrf.is(form.one("csrf").unwrap_or_default()) {
             return Ok(self.stop(StatusCode::FORBIDDEN, self.site.t.stops.too_old));

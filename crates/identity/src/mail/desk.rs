@@ -15,6 +15,7 @@ use super::letter::About;
 use super::post::{Outgoing, Post, Queue, Teller};
 use crate::device::{described, place};
 use crate::email::Email;
+use crate::invite::Delivery;
 use crate::join::Newcomer;
 use crate::language::Language;
 use crate::people::{Accounts, Reachable};
@@ -47,6 +48,7 @@ enum Kind {
     FactorsChanged,
     EmailChanged,
     NewDevice,
+    Deleted,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             Self::FactorsChanged => "factors_changed",
             Self::EmailChanged => "email_changed",
             Self::NewDevice => "new_device",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -126,8 +129,7 @@ impl Desk {
             {
                 return Ok(None);
             }
-            let Reachable { email: address, resets } = Reachable::of(&account);
-            let purpose = Purpose::ResetPassword { person: person.clone(), email: Some(address), resets };
+            let purpose = to_set_password(&account, false);
             let issued = self.tickets.issue(purpose, TO_RESET).await?;
             let about = About::Reset { link: self.link("/reset", &issued.text) };
             Ok(Some(self.outgoing(&about, &email, Some(person))))
@@ -157,6 +159,12 @@ impl Desk {
         });
     }
 
+    /// Tells whoever had an account that it is no more.
+    pub(crate) fn deleted(self, account: &Account) {
+        let device = self.device();
+        self.tell_owner(Kind::Deleted, account, &About::Deleted { device });
+    }
+
     /// Tells whoever reads the address before that the account has another.
     pub(crate) fn email_changed(self, before: &Account, now: &Account) {
         let Ok(email) = Email::parse(&now.email) else { return };
@@ -180,15 +188,16 @@ impl Desk {
         });
     }
 
-    /// Mails an invitation that was made.
-    pub(crate) fn invite(self, email: Email, link: SecretString) {
-        let outgoing = self.outgoing(&About::Invitation { link }, &email, None);
-        self.later(Queue::Anybodys, None, async move { Ok(Some(outgoing)) });
-    }
-
-    /// The address of the page that takes an invitation.
-    pub(crate) fn invitation_link(issuer: &Issuer, text: &SecretString) -> SecretString {
-        link(issuer, "/invitation", text)
+    /// Mails what an administrator causes; `at_once`, it is tried now, and once.
+    pub(crate) async fn hand_over(self, email: &Email, about: &About<'_>, at_once: bool) -> Delivery {
+        let outgoing = self.outgoing(about, email, None);
+        if !at_once {
+            self.later(Queue::Anybodys, None, async move { Ok(Some(outgoing)) });
+            return Delivery::Queued;
+        }
+        let Outgoing { letter, person } = outgoing;
+        let teller = Teller { events: Arc::clone(&self.events), context: self.context.clone(), person };
+        if self.post.now(Queue::Anybodys, &letter, &teller).await { Delivery::Sent } else { Delivery::None }
     }
 
     /// Tells the owner of an account something about it.
@@ -261,13 +270,19 @@ fn owner_of(account: &Account) -> Option<Email> {
     account.email_verified.then(|| Email::parse(&account.email).ok()).flatten()
 }
 
+/// What the link to a new password of an account is good for.
+pub(crate) fn to_set_password(account: &Account, shown: bool) -> Purpose {
+    let (person, Reachable { email, resets }) = (account.person.clone(), Reachable::of(account));
+    Purpose::ResetPassword { person, email: Some(email), resets, shown }
+}
+
 /// What letters to an address are counted by.
 fn of_address(email: &Email) -> String {
     Digest::of(email.as_str().as_bytes()).to_string()
 }
 
 /// The ticket is in the query: paths are logged.
-fn link(issuer: &Issuer, path: &str, text: &SecretString) -> SecretString {
+pub(crate) fn link(issuer: &Issuer, path: &str, text: &SecretString) -> SecretString {
     format!("{}?ticket={}", issuer.endpoint(path), text.expose_secret()).into()
 }
 

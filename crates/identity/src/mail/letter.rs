@@ -28,6 +28,10 @@ pub(crate) enum About<'a> {
     ChangeEmail { link: SecretString },
     /// The account has this address now; the letter goes to the one before.
     EmailChanged { email: &'a Email },
+    /// An administrator has made an account; the link sets its first password.
+    FirstPassword { link: SecretString },
+    /// The account is no more.
+    Deleted { device: String },
     /// Somebody is invited.
     Invitation { link: SecretString },
 }
@@ -41,12 +45,14 @@ impl About<'_> {
             | Self::Verify { link }
             | Self::Reset { link }
             | Self::ChangeEmail { link }
+            | Self::FirstPassword { link }
             | Self::Invitation { link } => &[("link", link.expose_secret())],
             Self::Already { log_in, forgot } => &[("log_in", log_in), ("forgot", forgot)],
             Self::PasswordChanged { device, forgot } | Self::NewDevice { device, forgot } => {
                 &[("device", device), ("forgot", forgot)]
             }
             Self::FactorsChanged { device, link } => &[("device", device), ("link", link.expose_secret())],
+            Self::Deleted { device } => &[("device", device)],
             Self::EmailChanged { email } => &[("email", email.as_str())],
         };
         let value = |name: &str| {
@@ -77,6 +83,8 @@ impl About<'_> {
             Self::NewDevice { .. } => letters!("new_device"),
             Self::ChangeEmail { .. } => letters!("change_email"),
             Self::EmailChanged { .. } => letters!("email_changed"),
+            Self::FirstPassword { .. } => letters!("first_password"),
+            Self::Deleted { .. } => letters!("deleted"),
             Self::Invitation { .. } => letters!("invitation"),
         }
     }
@@ -114,6 +122,8 @@ mod tests {
             About::NewDevice { device: device(), forgot },
             About::ChangeEmail { link: link() },
             About::EmailChanged { email: &other },
+            About::FirstPassword { link: link() },
+            About::Deleted { device: device() },
             About::Invitation { link: link() },
         ];
         let languages = [Language::English, Language::German];
@@ -139,7 +149,7 @@ mod tests {
     fn a_letter_with_a_link_has_it_alone_in_a_line() {
         let links =
             every_letter().iter().map(|letter| letter.text.matches("\n\nhttps://").count()).sum::<usize>();
-        assert_eq!(links, 2 * (1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1));
+        assert_eq!(links, 2 * (1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1 + 1));
     }
 
     #[test]

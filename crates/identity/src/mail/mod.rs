@@ -9,7 +9,7 @@
 //! | a folder, the terminal: for development | [`Outbox`] |
 
 pub(crate) mod desk;
-mod letter;
+pub(crate) mod letter;
 mod outbox;
 pub(crate) mod post;
 #[cfg(feature = "smtp")]
@@ -55,6 +55,15 @@ pub trait Mail: Send + Sync {
     ///
     /// [`MailError`]. After [`MailError::Unreachable`] the letter is tried again.
     async fn send(&self, letter: &Letter) -> Result<(), MailError>;
+
+    /// Looks whether whoever delivers can be reached and lets this process in, without a letter.
+    ///
+    /// # Errors
+    ///
+    /// [`MailError`].
+    async fn look(&self) -> Result<(), MailError> {
+        Ok(())
+    }
 }
 
 /// Why a letter did not go out. The texts are for the operator; what a mail server says may quote an address, so it is kept to the

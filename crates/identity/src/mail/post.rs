@@ -9,19 +9,21 @@ use std::time::Duration;
 use authz_core::{AccountEvent, Context, Event, Events};
 use store::PersonId;
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{Letter, Mail, MailError};
 
 /// Takes letters from requests and sends them when those have been answered: who gets one, and whether the mail server is well, is
 /// not to be told from the time that an answer takes.
 ///
-/// What waits is lost when the process ends; whoever misses a letter asks for another.
+/// What waits when the process ends has [some time](Self::all_done) left, and is lost then.
 pub(crate) struct Post {
     mail: Arc<dyn Mail>,
     anybodys: Lane,
     owners: Lane,
     counts: Counts,
+    // Closed when there is no time left to wait in.
+    patience: Semaphore,
 }
 
 /// Who asks for a letter. A flood of one kind takes no place, and no turn, of the other.
@@ -56,6 +58,8 @@ struct Counts {
 const AT_ONCE: usize = 4;
 /// Letters and errands that wait in a queue. Beyond it a new one is dropped: it is a flood, or the mail server is gone.
 const WAITING: usize = 1000;
+/// How long an errand waits, so that the answer is out before the work begins that only some addresses are worth.
+const A_MOMENT: Duration = Duration::from_millis(50);
 /// How long a mail server may take for one letter.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long to wait before each next try.
@@ -63,7 +67,13 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(60)];
 
 impl Post {
     pub(crate) fn new(mail: Arc<dyn Mail>) -> Self {
-        Self { mail, anybodys: Lane::new(), owners: Lane::new(), counts: Counts::default() }
+        Self {
+            mail,
+            anybodys: Lane::new(),
+            owners: Lane::new(),
+            counts: Counts::default(),
+            patience: Semaphore::new(0),
+        }
     }
 
     /// Letters that went out, and those that did not, since the process began.
@@ -86,6 +96,7 @@ impl Post {
         };
         let post = Arc::clone(self);
         tokio::spawn(async move {
+            let _closed = timeout(A_MOMENT, post.patience.acquire()).await;
             if let Some(Outgoing { letter, person }) = errand.await {
                 let person = person.or_else(|| teller.person.clone());
                 post.send(queue, &letter, &Teller { person, ..teller }).await;
@@ -94,8 +105,24 @@ impl Post {
         });
     }
 
-    /// Waits until nothing is under way.
+    /// Sends a letter now, and tries once. Answers whether it went out.
+    pub(crate) async fn now(&self, queue: Queue, letter: &Letter, teller: &Teller) -> bool {
+        match self.try_once(queue, letter).await {
+            Ok(()) => {
+                self.counts.sent.fetch_add(1, Ordering::Relaxed);
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "a letter could not be sent");
+                self.failed(teller);
+                false
+            }
+        }
+    }
+
+    /// Waits until nothing is under way. What is between two tries is tried at once.
     pub(crate) async fn all_done(&self) {
+        self.patience.close();
         let all = u32::try_from(WAITING).unwrap_or(u32::MAX);
         for lane in [&self.anybodys, &self.owners] {
             let _all = lane.waiting.acquire_many(all).await;
@@ -128,7 +155,7 @@ impl Post {
             match (&error, pauses.next()) {
                 (MailError::Unreachable(_), Some(pause)) => {
                     tracing::warn!(%error, "a letter is tried again in a while");
-                    sleep(*pause).await;
+                    let _closed = timeout(*pause, self.patience.acquire()).await;
                 }
                 (MailError::Unreachable(_) | MailError::Refused(_), _) => {
                     tracing::error!(%error, "a letter could not be sent");
@@ -217,6 +244,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_errand_begins_when_the_answer_is_out() {
+        let ((tried, _), (told, _)) = (unbounded_channel(), unbounded_channel());
+        let post = Arc::new(Post::new(Arc::new(Moody { away: Mutex::new(0), tried })));
+        let (begins, mut begun) = unbounded_channel();
+        let asked = tokio::time::Instant::now();
+        post.later(Queue::Owners, teller(&Arc::new(Told(told)), None), async move {
+            begins.send(tokio::time::Instant::now()).unwrap();
+            None
+        });
+        assert!(begun.recv().await.unwrap() - asked >= A_MOMENT);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_letter_is_tried_again_while_the_server_is_away() {
         for (away, tries, counts) in [(0, 1, (1, 0)), (2, 3, (1, 0)), (9, 3, (0, 1))] {
             let ((tried, mut tries_seen), (told, mut events)) = (unbounded_channel(), unbounded_channel());
@@ -235,6 +275,16 @@ mod tests {
             assert_eq!(post.counts(), counts);
             assert!(tries_seen.try_recv().is_err());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_ends_waits_for_no_next_try() {
+        let ((tried, mut tries), (told, _)) = (unbounded_channel(), unbounded_channel());
+        let post = Arc::new(Post::new(Arc::new(Moody { away: Mutex::new(1), tried })));
+        post.later(Queue::Owners, teller(&Arc::new(Told(told)), None), async { outgoing() });
+        tries.recv().await.unwrap();
+        timeout(PAUSES[0] / 2, post.all_done()).await.unwrap();
+        assert_eq!(post.counts(), (1, 0));
     }
 
     /// The attack: a flood of sign-ups, so that nobody is told of a new password.

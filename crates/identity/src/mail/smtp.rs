@@ -184,6 +184,16 @@ impl Mail for Smtp {
             Err(error) => Err(MailError::Unreachable(Box::new(Answered::of(error)))),
         }
     }
+
+    /// Greets it, with TLS, user and password as the URL says, and takes leave.
+    async fn look(&self) -> Result<(), MailError> {
+        match self.transport.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(MailError::Unreachable(Box::new(Answered::Silent))),
+            Err(error) if error.is_permanent() => Err(MailError::Refused(Box::new(Answered::of(error)))),
+            Err(error) => Err(MailError::Unreachable(Box::new(Answered::of(error)))),
+        }
+    }
 }
 
 /// What is wrong with a letter before any server has seen it.
@@ -200,6 +210,8 @@ enum Unsendable {
 enum Answered {
     #[error("the mail server answered {0}")]
     Code(String),
+    #[error("the mail server has nothing to say")]
+    Silent,
     #[error("there is no conversation with the mail server: {0}")]
     Not(#[source] lettre::transport::smtp::Error),
 }

@@ -39,6 +39,8 @@ pub(crate) struct LogInPage<'a> {
     pub(crate) csrf: CsrfToken,
     pub(crate) return_to: Option<&'a ReturnTo>,
     pub(crate) email: &'a str,
+    /// Why somebody who is logged in is asked.
+    pub(crate) again: Option<&'a str>,
     pub(crate) alert: Option<Alert>,
 }
 

@@ -17,9 +17,9 @@ use crate::texts::Texts;
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     /// The issuer's path: what every address on a page begins with.
-    pub(crate) base: String,
+    pub(crate) base: Arc<str>,
     /// The issuer's host: a person can tell whose page it is.
-    pub(crate) host: String,
+    pub(crate) host: Arc<str>,
     pub(crate) look: Arc<Look>,
     /// How they look from the next request on.
     next: Arc<RwLock<Arc<Look>>>,
@@ -88,8 +88,8 @@ impl Site {
         let language = Language::default();
         let look = Arc::new(Look::of(Brand::default()));
         Self {
-            base: issuer.path().to_owned(),
-            host: host.to_owned(),
+            base: issuer.path().into(),
+            host: host.into(),
             next: Arc::new(RwLock::new(look.clone())),
             look,
             language,

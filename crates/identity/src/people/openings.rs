@@ -50,6 +50,10 @@ pub(crate) enum Unchanged<E = Infallible> {
     Refused(E),
 }
 
+/// What was shown is no factor of the account, or was used before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotTaken;
+
 type Outcome<T, E> = Result<Result<Changed<T>, Unchanged<E>>, StoreError>;
 
 /// An account is written when its owner does something, or somebody makes a noise so that they cannot.
@@ -98,8 +102,8 @@ impl Accounts {
         &self,
         person: &PersonId,
         seen: Option<Openings>,
-        take: impl Fn(&mut SecondFactors) -> Result<(), ()> + Send + Sync,
-    ) -> Outcome<(), ()> {
+        take: impl Fn(&mut SecondFactors) -> Result<(), NotTaken> + Send + Sync,
+    ) -> Outcome<(), NotTaken> {
         self.rewrite(person, |account| {
             let account = match seen {
                 Some(seen) => upheld(account, seen)?,
@@ -128,13 +132,14 @@ impl Accounts {
 
     /// Gives a person another password, by a link that found the account `reachable`, and shuts out whoever came in before.
     ///
-    /// An account whose owner had never shown that the address is theirs may have been made by anybody: then whatever else it is
-    /// opened by goes, too.
+    /// A link that was `mailed` shows that the address is its owner's. An account whose owner had never shown it may have been made by
+    /// anybody: then whatever else it is opened by goes, too.
     pub(crate) async fn reset_password(
         &self,
         person: &PersonId,
         password: &Hashed,
         reachable: &Reachable,
+        mailed: bool,
     ) -> Outcome<(), Infallible> {
         let epoch = self.draw_epoch();
         self.rewrite(person, |account| {
@@ -144,7 +149,7 @@ impl Accounts {
             account.password = Some(password.0.clone());
             account.epoch = Some(epoch);
             account.resets += 1;
-            if !account.email_verified {
+            if mailed && !account.email_verified {
                 account.factors = SecondFactors::default();
                 account.email_verified = true;
             }

@@ -101,8 +101,9 @@ async fn whoever_shows_that_an_address_is_theirs_owns_an_account_that_nobody_had
     };
     let hashed = accounts.hash(&Password::chosen("an otter in it").unwrap()).await.unwrap();
     let reachable = async || Reachable::of(&accounts.account(&person).await.unwrap().unwrap());
-    let reset =
-        async |reachable: &Reachable| accounts.reset_password(&person, &hashed, reachable).await.unwrap();
+    let reset = async |reachable: &Reachable| {
+        accounts.reset_password(&person, &hashed, reachable, true).await.unwrap()
+    };
     plant().await;
     let Changed { before, now, .. } = reset(&reachable().await).await.unwrap();
     assert!(now.factors.is_empty() && now.email_verified && !before.email_verified);
@@ -127,7 +128,8 @@ async fn what_was_let_in_before_somebody_was_shut_out_changes_nothing_after_it()
     let thief = seen(&accounts, &person).await;
     let hashed = accounts.hash(&Password::chosen("an otter in it").unwrap()).await.unwrap();
     let reachable = Reachable::of(&accounts.account(&person).await.unwrap().unwrap());
-    let Changed { now, .. } = accounts.reset_password(&person, &hashed, &reachable).await.unwrap().unwrap();
+    let Changed { now, .. } =
+        accounts.reset_password(&person, &hashed, &reachable, true).await.unwrap().unwrap();
 
     let plant = |account: &mut Account| {
         account.factors.recovery.push(store::Digest::of(b"planted"));

@@ -192,7 +192,10 @@ async fn whoever_has_not_shown_the_second_factor_of_their_account_is_nobody() {
     assert_eq!(store.commit(&changes).await.unwrap(), Commit::Done);
     assert!(sessions.find(&begun.text).await.unwrap().is_none());
     let late = sessions.begin(&both).await.unwrap().unwrap();
-    assert!(sessions.find(&late.text).await.unwrap().is_none(), "what was proved before is over as it begins");
+    assert!(
+        sessions.find(&late.text).await.unwrap().is_none(),
+        "what was proved before is over as it begins"
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ const CALLBACK: &str = "https://app.example/cb";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /// Connects the client for whoever is logged in with this browser: the id of the grant.
-async fn connect(world: &World, browser: &mut Browser, scope: &str) -> String {
+pub(super) async fn connect(world: &World, browser: &mut Browser, scope: &str) -> String {
     let asked = browser.visit(&world.request(CALLBACK, scope, "s")).await;
     let to = location(&asked);
     let code = match to.split("code=").nth(1) {
@@ -215,7 +215,7 @@ async fn everything_ends_after_a_fresh_log_in_alone() {
 }
 
 #[tokio::test]
-async fn wa_7_nothing_is_done_without_the_token_of_the_session() {
+async fn wa22_nothing_is_done_without_the_token_of_the_session() {
     let (_world, mut browser, grant) = connected().await;
     let csrf = act(&browser.open("/account").await);
     for path in [

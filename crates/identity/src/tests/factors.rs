@@ -252,7 +252,11 @@ async fn changes_need_a_log_in_of_the_last_fifteen_minutes_and_a_token() {
     assert_eq!(forged.status(), StatusCode::FORBIDDEN);
     world.clock.advance(901);
     let to = location(&browser.open(SECURITY).await);
-    assert_eq!(to, "/tenant1/login?return_to=%2Ftenant1%2Faccount%2Fsecurity");
+    let way =
+        "/tenant1/login?return_to=%2Ftenant1%2Faccount%2Fsecurity&login_hint=ada%40example.com&again=on";
+    assert_eq!(to, way);
+    let page = html(&browser.visit(&to).await);
+    assert!(page.contains("at most 15 minutes old") && page.contains("value=\"ada@example.com\""), "{page}");
     let late = browser.post(SECURITY, &[("csrf", &csrf), ("do", "add_app")]).await;
     assert_eq!(late.status(), StatusCode::FORBIDDEN);
     assert!(html(&late).contains("Please log in again"), "{}", html(&late));

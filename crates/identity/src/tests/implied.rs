@@ -8,7 +8,7 @@ const WEB: &str = "https://app.example/cb";
 async fn implying(scopes: &[(&str, bool, &str)]) -> World {
     let world = Plan { redirect: WEB, ..Plan::default() }.build().await;
     let oversight = world.pages.sessions.oversight(world.events.clone());
-    let id = oversight.servers(None, 1).await.unwrap().items[0].id;
+    let id = oversight.servers(authz_core::Sought::default(), None, 1).await.unwrap().items[0].id;
     let entries = scopes.iter().map(|(name, optional, implies)| ScopeEntry {
         name: (*name).to_owned(),
         description: None,

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use store::Purpose;
 
 use super::*;
-use crate::{Email, Language};
+use crate::{Email, InviteError, Language};
 
 fn invited_only() -> AccountPolicy {
     AccountPolicy { sign_up: SignUp::Invited, ..AccountPolicy::default() }
@@ -43,6 +43,99 @@ async fn an_invitation_opens_a_closed_door_once() {
     let sent = r#"{"email":"bo@example.com","password":"correct horse battery"}"#;
     assert_eq!(world.browser().json("/auth/signup", sent).await.status(), StatusCode::FORBIDDEN);
     assert!(matches!(world.events.all()[0], AccountEvent::Invited { .. }));
+}
+
+/// A link that was handed out last week opens nothing that was closed today.
+#[tokio::test]
+async fn behind_a_closed_door_no_invitation_makes_an_account() {
+    let open = Plan { policy: invited_only(), mail: true, ..Plan::default() }.build().await;
+    let world = Plan { policy: closed(), mail: true, ..Plan::default() }.build().await;
+    assert!(matches!(
+        world.identity.invite(None, Language::English, &By::operator()).await,
+        Err(InviteError::Closed)
+    ));
+    for email in [None, Some("ada@example.com")] {
+        let link = link_for(&open, email).await;
+        let ticket = link.split('=').next_back().unwrap();
+        let digest = open.tickets().find(ticket).await;
+        let changes = Changes::create(Mark::new([7; 16]), &digest);
+        assert_eq!(world.store.commit(&changes).await.unwrap(), Commit::Done);
+        let page = world.browser().visit(&link).await;
+        assert_eq!(page.status(), StatusCode::FORBIDDEN, "{}", html(&page));
+        let mut browser = world.browser();
+        let csrf = field(&browser.open("/login").await, "csrf");
+        let fields =
+            [("csrf", &*csrf), ("ticket", ticket), ("email", "ada@example.com"), ("password", PASSWORD)];
+        assert_eq!(browser.post("/invitation", &fields).await.status(), StatusCode::FORBIDDEN);
+        let sent = serde_json::json!({ "email": "ada@example.com", "password": PASSWORD, "ticket": ticket });
+        let refused = browser.json("/auth/signup", &sent.to_string()).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+        assert!(html(&refused).contains("sign_up_closed"), "{}", html(&refused));
+    }
+    assert!(world.accounts.by_email(&Email::parse("ada@example.com").unwrap()).await.unwrap().is_none());
+    assert!(world.no_other_letter().await);
+}
+
+/// Somebody who took an invitation before the door was closed, and opens the letter after it.
+#[tokio::test]
+async fn an_invitation_that_waits_for_its_letter_makes_no_account_once_the_door_is_closed() {
+    let open = Plan { policy: invited_only(), mail: true, ..Plan::default() }.build().await;
+    let world = Plan { policy: closed(), mail: true, ..Plan::default() }.build().await;
+    let link = link_for(&open, None).await;
+    take(&mut open.browser(), &link, "ada@example.com").await;
+    let confirming = link_in(&open.letter().await);
+    for link in [&link, &confirming] {
+        let ticket = open.tickets().find(link.split('=').next_back().unwrap()).await;
+        let changes = Changes::create(Mark::new([7; 16]), &ticket);
+        assert_eq!(world.store.commit(&changes).await.unwrap(), Commit::Done);
+    }
+    let refused = world.browser().confirm(&confirming, PASSWORD).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{}", html(&refused));
+    assert!(world.accounts.by_email(&Email::parse("ada@example.com").unwrap()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn invitations_that_may_be_taken_are_listed_and_taken_back() {
+    let world = Plan { policy: invited_only(), ..Plan::default() }.build().await;
+    let mut links = Vec::new();
+    for _ in 0..5 {
+        links.push(link_for(&world, None).await);
+    }
+    link_for(&world, Some("bo@example.com")).await;
+    take(&mut world.browser(), &links[0], "ada@example.com").await;
+    let mut open = Vec::new();
+    let mut after = None;
+    loop {
+        let page = world.identity.invitations(after.as_deref(), 2).await.unwrap();
+        assert!(page.items.len() == 2 || page.next.is_none());
+        open.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(open.len(), 5, "{open:?}");
+    assert_eq!(open.iter().filter(|one| one.email.as_deref() == Some("bo@example.com")).count(), 1);
+    assert!(open.iter().all(|one| one.by == "operator" && one.until.since(one.made) == 7 * 86_400));
+    let found = world.tickets().find(links[1].split('=').next_back().unwrap()).await;
+    assert!(world.identity.withdraw_invitation(found.id, &By::operator()).await.unwrap());
+    assert!(!world.identity.withdraw_invitation(found.id, &By::operator()).await.unwrap(), "once");
+    assert_eq!(world.browser().visit(&links[1]).await.status(), StatusCode::GONE);
+    assert_eq!(world.identity.invitations(None, 100).await.unwrap().items.len(), 4);
+    let by = authz_core::Actor::Operator;
+    let withdrawn = AccountEvent::InvitationWithdrawn { invitation: found.id, by };
+    assert!(world.events.all().contains(&withdrawn));
+    // The id of a link that is something else withdraws nothing.
+    let reset = Purpose::ResetPassword {
+        person: store::PersonId::parse("usr_ada").unwrap(),
+        email: None,
+        resets: 0,
+        shown: false,
+    };
+    let other = world.tickets().issue(reset, crate::tickets::TO_RESET).await.unwrap();
+    assert!(!world.identity.withdraw_invitation(other.id, &By::operator()).await.unwrap());
+    world.clock.advance(7 * 86_400);
+    assert!(world.identity.invitations(None, 100).await.unwrap().items.is_empty());
 }
 
 #[tokio::test]

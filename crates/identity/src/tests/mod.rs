@@ -4,11 +4,13 @@ mod account;
 mod change;
 mod consent;
 mod contrast;
+mod enrol;
 mod entry;
 mod factors;
 mod implied;
 mod invitation;
 mod json;
+mod leave;
 mod openings;
 mod pages;
 mod recovery;
@@ -244,6 +246,7 @@ impl World {
             email: Email::parse(email).unwrap(),
             password: Some(PASSWORD.into()),
             email_verified: false,
+            language: crate::Language::English,
         };
         self.identity.enrol(new, &By::operator()).await.unwrap();
     }

@@ -5,6 +5,8 @@ use http::StatusCode;
 use oauth_types::ErrorCode;
 
 use super::*;
+use crate::account::AccountRoute;
+use crate::route::Route;
 
 /// Each page once, with `"><script>` wherever somebody else's text can get in.
 async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
@@ -34,6 +36,9 @@ async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
         location(&browser.visit(&world.request(redirect, "files.read files.write", EVIL)).await);
     let consent = browser.visit(&consent_path).await;
     let csrf = field(&consent, "csrf");
+    let grant = account::connect(&world, &mut browser, "files.read").await;
+    let account = browser.open("/account").await;
+    let connection = browser.open(&format!("/account/connections/{grant}")).await;
     let security = browser.open("/account/security").await;
     let app = browser.post("/account/security", &[("csrf", &csrf), ("do", "add_app")]).await;
     let (_, codes) = factors::set_up_app(&world, &mut browser).await;
@@ -66,6 +71,8 @@ async fn every_page() -> Vec<(&'static str, Response<Bytes>)> {
         ("consent", consent),
         ("moving_on_to_client", denied),
         ("logged_out", logged_out),
+        ("account", account),
+        ("connection", connection),
         ("security", security),
         ("app", app),
         ("recovery_codes", renewed),
@@ -99,6 +106,8 @@ async fn mail_pages() -> Vec<(&'static str, Response<Bytes>)> {
         let wrong = [("csrf", &*csrf), ("email", email), ("password", EVIL), ("new_password", EVIL)];
         changes.push(browser.post(path, &wrong).await);
     }
+    let (home, leave) = (browser.open("/").await, browser.open("/account/delete").await);
+    let leave_again = browser.post("/account/delete", &[("csrf", &csrf), ("password", EVIL)]).await;
     let changing = [("csrf", &*csrf), ("email", "<script>@example.com"), ("password", PASSWORD)];
     changes.push(browser.post("/account/email", &changing).await);
     let _to_the_new_one = world.letter().await;
@@ -124,6 +133,9 @@ async fn mail_pages() -> Vec<(&'static str, Response<Bytes>)> {
         ["change_password", "change_password_again", "change_email", "change_email_again", "email_asked"];
     let mut pages: Vec<_> = names.into_iter().zip(changes).collect();
     pages.extend([
+        ("home", home),
+        ("leave", leave),
+        ("leave_again", leave_again),
         ("take_back", take_back),
         ("look_into_mail", signed_up),
         ("verify", verify),
@@ -138,6 +150,69 @@ async fn mail_pages() -> Vec<(&'static str, Response<Bytes>)> {
         ("invitation", invitation),
     ]);
     pages
+}
+
+/// Which of the pages above a route shows; none, if it answers with no page of its own.
+const fn shown_by(route: Route<'_>) -> &'static [&'static str] {
+    match route {
+        Route::LogIn => &["log_in", "logged_in", "wrong_password"],
+        Route::Second => &["second", "second_again"],
+        Route::Security => &["security", "app", "recovery_codes"],
+        Route::Password => &["change_password", "change_password_again"],
+        Route::Home => &["home"],
+        Route::Leave => &["leave", "leave_again"],
+        Route::Email => &["change_email", "change_email_again", "email_asked"],
+        Route::SignUp => &["sign_up", "sign_up_again", "look_into_mail", "moving_on"],
+        Route::Consent(_) => &["consent", "moving_on_to_client"],
+        Route::LogOut => &["logged_out"],
+        Route::Invitation => &["invitation"],
+        Route::Forgot => &["forgot", "forgot_asked"],
+        Route::Reset => &["reset", "reset_again", "reset_done", "link_used"],
+        Route::TakeBack => &["take_back"],
+        Route::Verify => &["verify", "verify_again", "unverified"],
+        Route::Account(AccountRoute::Account) => &["account"],
+        Route::Account(AccountRoute::Connection(_)) => &["connection"],
+        // The pages of what was done are those above, with a sentence more.
+        Route::Account(AccountRoute::Act(_)) | Route::Passkey | Route::Asset(_) | Route::Json(_) => &[],
+    }
+}
+
+/// The route that follows. A new one does not compile until it has its place here, and its pages above.
+const fn after(route: Route<'static>) -> Option<Route<'static>> {
+    Some(match route {
+        Route::LogIn => Route::Second,
+        Route::Second => Route::Passkey,
+        Route::Passkey => Route::Security,
+        Route::Security => Route::Password,
+        Route::Password => Route::Email,
+        Route::Email => Route::Leave,
+        Route::Leave => Route::Home,
+        Route::Home => Route::SignUp,
+        Route::SignUp => Route::Consent(""),
+        Route::Consent(_) => Route::LogOut,
+        Route::LogOut => Route::Invitation,
+        Route::Invitation => Route::Forgot,
+        Route::Forgot => Route::Reset,
+        Route::Reset => Route::TakeBack,
+        Route::TakeBack => Route::Verify,
+        Route::Verify => Route::Account(AccountRoute::Account),
+        Route::Account(AccountRoute::Account) => Route::Account(AccountRoute::Connection("")),
+        Route::Account(AccountRoute::Connection(_) | AccountRoute::Act(_))
+        | Route::Asset(_)
+        | Route::Json(_) => {
+            return None;
+        }
+    })
+}
+
+#[tokio::test]
+async fn the_pages_that_are_looked_at_are_those_of_all_routes() {
+    let looked_at: Vec<&str> = every_page().await.into_iter().map(|(name, _)| name).collect();
+    for route in std::iter::successors(Some(Route::LogIn), |route| after(*route)) {
+        for name in shown_by(route) {
+            assert!(looked_at.contains(name), "{route:?}: {name}");
+        }
+    }
 }
 
 fn sessions_text() -> String {
@@ -172,7 +247,7 @@ async fn no_page_needs_what_the_policy_forbids() {
 }
 
 #[tokio::test]
-async fn wa_21_every_page_has_the_headers() {
+async fn wa21_every_page_has_the_headers() {
     let plain = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
                   base-uri 'none'";
     for (name, page) in every_page().await {
@@ -308,19 +383,18 @@ async fn the_wrong_method_is_told_the_right_ones() {
 #[tokio::test]
 async fn the_paths_are_below_the_issuer_and_nowhere_else() {
     let world = world().await;
-    for path in
-        ["/tenant1/login", "/tenant1/signup", "/tenant1/consent/x", "/tenant1/auth/login", "/tenant1/logout"]
-    {
-        assert!(world.identity.owns(path), "{path}");
-    }
     for path in [
-        "/login",
-        "/tenant10/login",
         "/tenant1",
         "/tenant1/",
-        "/tenant1/oauth/authorize",
-        "/tenant1/consent/",
+        "/tenant1/login",
+        "/tenant1/signup",
+        "/tenant1/consent/x",
+        "/tenant1/auth/login",
+        "/tenant1/logout",
     ] {
+        assert!(world.identity.owns(path), "{path}");
+    }
+    for path in ["/login", "/tenant10/login", "/tenant1/oauth/authorize", "/tenant1/consent/"] {
         assert_eq!(world.identity.owns(path), path == "/tenant1/consent/", "{path}");
     }
     let request = Request::builder().uri("/login").body(Bytes::new()).unwrap();

@@ -271,7 +271,12 @@ async fn an_address_is_changed_by_a_letter_to_the_new_one() {
     assert_eq!(browser.visit(&reset).await.status(), StatusCode::GONE);
     let account = account_of(&world, "ada@new.example").await.unwrap();
     for email in [Some("ada@example.com".to_owned()), None] {
-        let before = Purpose::ResetPassword { person: account.person.clone(), email, resets: account.resets };
+        let before = Purpose::ResetPassword {
+            person: account.person.clone(),
+            email,
+            resets: account.resets,
+            shown: false,
+        };
         let late = world.tickets().issue(before, crate::tickets::TO_RESET).await.unwrap().text;
         let sent = serde_json::json!({ "ticket": late.expose_secret(), "password": "an otter in my kettle" });
         let refused = world.browser().json("/auth/reset", &sent.to_string()).await;

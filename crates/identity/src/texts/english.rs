@@ -1,7 +1,8 @@
 //! English.
 
 use super::{
-    Account, Change, Consent, Entry, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops, Texts, Time,
+    Account, Change, Consent, Entry, Home, Leave, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops,
+    Texts, Time,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -162,6 +163,17 @@ pub(super) const TEXTS: Texts = Texts {
         email_sent: Sentence::new(
             "If nobody else has {0} here, a letter is on its way to it. Open the link in it, and your account has that address.",
         ),
+    },
+    home: Home {
+        what: "People log in here to let an app use an MCP server for them, and see which apps they have connected.",
+        for_programs: "For programs:",
+    },
+    leave: Leave {
+        title: "Delete your account",
+        what: "All browsers are logged out, all apps are disconnected, and your name, address and login are erased. This cannot be undone.",
+        delete: "Delete my account",
+        deleted_title: "Your account is deleted",
+        deleted: "All browsers are logged out, and no app has access any more.",
     },
     stops: Stops {
         code: "Code:",

@@ -1,7 +1,8 @@
 //! German.
 
 use super::{
-    Account, Change, Consent, Entry, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops, Texts, Time,
+    Account, Change, Consent, Entry, Home, Leave, MovingOn, Recovery, Refused, Scopes, Sentence, Stop, Stops,
+    Texts, Time,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -162,6 +163,17 @@ pub(super) const TEXTS: Texts = Texts {
         email_sent: Sentence::new(
             "Wenn hier niemand sonst {0} hat, ist ein Brief dorthin unterwegs. Öffnen Sie den Link darin, und Ihr Konto hat diese Adresse.",
         ),
+    },
+    home: Home {
+        what: "Hier melden sich Menschen an, damit eine App einen MCP-Server für sie benutzen darf, und sehen, welche Apps sie verbunden haben.",
+        for_programs: "Für Programme:",
+    },
+    leave: Leave {
+        title: "Konto löschen",
+        what: "Alle Browser werden abgemeldet und alle Apps getrennt; Ihr Name, Ihre Adresse und Ihre Anmeldung werden gelöscht. Das lässt sich nicht rückgängig machen.",
+        delete: "Mein Konto löschen",
+        deleted_title: "Ihr Konto ist gelöscht",
+        deleted: "Alle Browser sind abgemeldet, und keine App hat mehr Zugriff.",
     },
     stops: Stops {
         code: "Kennwort des Fehlers:",

@@ -28,6 +28,8 @@ pub(crate) struct Texts {
     pub(crate) consent: Consent,
     pub(crate) account: Account,
     pub(crate) change: Change,
+    pub(crate) home: Home,
+    pub(crate) leave: Leave,
     pub(crate) stops: Stops,
     pub(crate) refused: Refused,
     pub(crate) factors: FactorTexts,
@@ -214,6 +216,24 @@ pub(crate) struct Change {
     pub(crate) email_hint: &'static str,
     /// An address.
     pub(crate) email_sent: Sentence<1>,
+}
+
+/// The first page.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) what: &'static str,
+    /// Before the address of the metadata.
+    pub(crate) for_programs: &'static str,
+}
+
+/// Deleting an account.
+#[derive(Debug)]
+pub(crate) struct Leave {
+    pub(crate) title: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) delete: &'static str,
+    pub(crate) deleted_title: &'static str,
+    pub(crate) deleted: &'static str,
 }
 
 /// A page for somebody who cannot go on: a heading, and what they can do.

@@ -19,8 +19,9 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Er
 
 /// What is changed of a server. What is absent stays; its resource_url stays for good, because tokens are bound to it.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ServerChange")]
 #[serde(deny_unknown_fields)]
-pub(super) struct ServerChanged {
+pub(super) struct ServerChangeAsked {
     /// Its name.
     #[schemars(length(min = 1, max = 200), regex(pattern = LINE))]
     pub(super) name: Option<String>,
@@ -39,6 +40,7 @@ pub(super) struct ServerChanged {
 
 /// How a server's key is replaced.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "Rotation")]
 #[serde(deny_unknown_fields)]
 pub(super) struct RotationAsked {
     /// How long the keys before are taken, in seconds: a day by default, 0 to 30 days.
@@ -48,6 +50,7 @@ pub(super) struct RotationAsked {
 
 /// A client that an administrator vouches for.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "NewClient")]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClientAsked {
     /// What it says of itself, as RFC 7591 section 2 has it.
@@ -62,8 +65,9 @@ pub(super) struct ClientAsked {
 
 /// What is changed of a client. What is absent stays.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ClientChange")]
 #[serde(deny_unknown_fields)]
-pub(super) struct ClientChange {
+pub(super) struct ClientChangeAsked {
     /// Whether an administrator vouches for it.
     pub(super) vouched: Option<bool>,
     /// Whether the operator answers for it as for the server itself. Needs somebody who vouches for it.
@@ -74,6 +78,7 @@ pub(super) struct ClientChange {
 
 /// An account.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "NewUser")]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserAsked {
     /// What they are called.
@@ -83,25 +88,29 @@ pub(super) struct UserAsked {
     #[schemars(email, length(max = 254))]
     pub(super) email: String,
     /// Their password: as long as the configuration has it, at least 10 characters, and none of the commonest. Without one they set it
-    /// by a letter, which needs mail.
+    /// by a link, which is mailed, or in the answer where there is no mail.
     #[serde(default, deserialize_with = "secret")]
     #[schemars(with = "Option<String>", length(min = 10, max = 1024))]
     pub(super) password: Option<SecretString>,
     /// Whether the address is known to be theirs.
     #[serde(default)]
     pub(super) email_verified: bool,
+    /// The language of the letter to somebody without a password: `en` or `de`.
+    pub(super) language: Option<Tongue>,
 }
 
 /// What is changed of a user.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "UserChange")]
 #[serde(deny_unknown_fields)]
-pub(super) struct UserChange {
+pub(super) struct UserChangeAsked {
     /// `blocked`: they can do nothing, nor can their clients. `active`: again they can.
     pub(super) status: Standing,
 }
 
 /// An invitation.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "NewInvitation")]
 #[serde(deny_unknown_fields)]
 pub(super) struct InvitationAsked {
     /// For whom. A letter is sent, if there is mail; without an address the answer has a link to hand over.
@@ -113,6 +122,7 @@ pub(super) struct InvitationAsked {
 
 /// A key of the administration.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "NewAdminKey")]
 #[serde(deny_unknown_fields)]
 pub(super) struct KeyAsked {
     /// Its name: 1 to 64 letters, digits, `-`, `_` and `.`, never used before.
@@ -125,6 +135,7 @@ pub(super) struct KeyAsked {
 
 /// What userinfo tells.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[schemars(rename = "UserinfoDetail")]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Detail {
     /// Name and e-mail, whatever the scopes.
@@ -136,6 +147,7 @@ pub(super) enum Detail {
 
 /// Whether somebody may act.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[schemars(rename = "SettableStatus")]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Standing {
     /// Yes.
@@ -146,6 +158,7 @@ pub(super) enum Standing {
 
 /// What a key of the administration opens.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[schemars(rename = "AdminAccess")]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Access {
     /// It reads.
@@ -157,6 +170,7 @@ pub(super) enum Access {
 
 /// A language that letters are written in.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Language")]
 pub(super) enum Tongue {
     /// English.
     #[serde(rename = "en")]

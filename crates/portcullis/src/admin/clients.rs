@@ -1,6 +1,6 @@
 //! OAuth clients.
 
-use authz_core::Registered;
+use authz_core::{Lifetime, Registered};
 use bytes::Bytes;
 use http::Response;
 use oauth_types::ClientId;
@@ -8,10 +8,12 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use store::{Provenance, ServerId, Status};
 
-use super::asked::{ClientAsked, ClientChange};
+use super::asked::{ClientAsked, ClientChangeAsked};
 use super::lists::Clients;
+use super::made::{MadeClient, RotatedSecret};
 use super::problem::{Invalid, Problem};
-use super::shown::{MadeClient, ShownClient};
+use super::servers::grace;
+use super::shown::ShownClient;
 use super::{Admin, Call, Made, gone, path_of, shown};
 
 /// How many grants of a client are looked at for when it was used last: most have one, a hosted one as many as people.
@@ -41,11 +43,14 @@ impl Admin {
     }
 
     pub(super) async fn list_clients(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
-        let listed = self.oversight.clients(call.cursor(), call.query.limit()?).await?;
+        let vouched = call.query.read("vouched", "must be true or false", str::parse)?;
+        let listed =
+            self.oversight.clients(call.sought()?, vouched, call.cursor(), call.query.limit()?).await?;
         let mut clients = Vec::with_capacity(listed.items.len());
         for client in &listed.items {
             let last_use = self.oversight.last_use_of(&client.id, LOOKED_AT_IN_A_LIST).await?;
-            clients.push(ShownClient::of(client, last_use));
+            let secrets = self.oversight.secrets_of(&client.id).await?;
+            clients.push(ShownClient::of(client, secrets, last_use));
         }
         let page = Clients { clients, next: listed.next };
         Ok(self.page(call, &page, page.next.as_deref()))
@@ -58,12 +63,13 @@ impl Admin {
     pub(super) async fn client_of(&self, id: &str) -> Result<ShownClient, Problem> {
         let id = client_id(id)?;
         let client = self.oversight.client(&id).await?.ok_or(Problem::Unknown("client"))?;
-        Ok(ShownClient::of(&client, self.oversight.last_use_of(&id, LOOKED_AT).await?))
+        let secrets = self.oversight.secrets_of(&id).await?;
+        Ok(ShownClient::of(&client, secrets, self.oversight.last_use_of(&id, LOOKED_AT).await?))
     }
 
     pub(super) async fn change_client(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let id = client_id(&call.id)?;
-        let ClientChange { vouched, first_party, status } = call.json()?;
+        let ClientChangeAsked { vouched, first_party, status } = call.json()?;
         let wrong = Problem::about("client");
         if let Some(vouched) = vouched {
             let provenance = if vouched { Provenance::Administrator } else { Provenance::Dynamic };
@@ -76,6 +82,18 @@ impl Admin {
             call.oversight.set_client(&id, status.into(), &call.by).await.map_err(&wrong)?;
         }
         self.show_client(call).await
+    }
+
+    pub(super) async fn rotate_client_secret(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let (id, grace) = (client_id(&call.id)?, grace(call)?);
+        let until = self.clock.now().plus(i64::from(grace));
+        let secret = call.oversight.rotate_client_secret(&id, Lifetime::seconds(grace), &call.by).await;
+        let secret = secret.map_err(Problem::about("client"))?;
+        Ok(shown(&RotatedSecret {
+            client_id: id.to_string(),
+            client_secret: secret.expose().expose_secret().to_owned(),
+            previous_secrets_until: until.0,
+        }))
     }
 
     pub(super) async fn delete_client(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {

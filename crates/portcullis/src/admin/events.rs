@@ -3,11 +3,15 @@
 //! The store lists forwards, so going back is done in spans, each a page of the store at the most: one that has more is read
 //! again in smaller ones. What is looked at for a page of events is bounded, whatever is shown of it.
 
+use std::net::IpAddr;
+
 use ambient::Time;
 use bytes::Bytes;
 use http::Response;
 use oauth_types::ClientId;
-use store::{Entry, Filter, Found, GrantId, Kind, PersonId, ServerId, StoreError, Trail, TrailPlace};
+use store::{
+    Entry, Filter, Found, GrantId, Kind, Outcome, PersonId, ServerId, StoreError, Trail, TrailPlace,
+};
 use tokio::task::yield_now;
 
 use super::lists::Events;
@@ -15,6 +19,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::shown::ShownEvent;
 use super::{Admin, Call};
+use crate::audit::of_outcome;
 
 /// How many pieces of the trail are read at once, and how many of them are in memory.
 const READ_TOGETHER: u32 = 50;
@@ -30,6 +35,9 @@ const WRITTEN_LATE: i64 = 3_600;
 /// Which events are asked for.
 struct Wanted {
     name: Option<String>,
+    actor: Option<String>,
+    outcome: Option<Outcome>,
+    from: Option<IpAddr>,
     person: Option<PersonId>,
     client: Option<ClientId>,
     grant: Option<GrantId>,
@@ -151,6 +159,12 @@ impl Wanted {
         let seconds = "must be a time in seconds since 1970";
         Ok(Self {
             name: query.one("name").map(ToOwned::to_owned),
+            actor: query.one("actor").map(ToOwned::to_owned),
+            outcome: query.read("outcome", "must be done, refused or failed", |text| {
+                let all = [Outcome::Done, Outcome::Refused, Outcome::Failed];
+                all.into_iter().find(|outcome| of_outcome(*outcome) == text).ok_or(())
+            })?,
+            from: query.read("from", "must be an IP address", str::parse)?,
             person: query.read("user", "must be a user_id", PersonId::parse)?,
             client: query.read("client", "must be a client_id", ClientId::parse)?,
             grant: query.read("grant", "must be a grant_id", GrantId::parse)?,
@@ -179,6 +193,9 @@ impl Wanted {
             wanted.is_none() || wanted == found
         }
         fits(self.name.as_ref(), Some(&entry.name))
+            && fits(self.actor.as_ref(), entry.actor.as_ref())
+            && fits(self.outcome.as_ref(), Some(&entry.outcome))
+            && fits(self.from.as_ref(), entry.from.as_ref())
             && fits(self.person.as_ref(), entry.person.as_ref())
             && fits(self.client.as_ref(), entry.client.as_ref())
             && fits(self.grant.as_ref(), entry.grant.as_ref())

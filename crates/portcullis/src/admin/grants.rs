@@ -7,19 +7,20 @@ use oauth_types::ClientId;
 use store::{GrantId, PersonId, ServerId};
 
 use super::lists::{Consents, Grants};
+use super::made::Revoked;
 use super::problem::{Invalid, Problem};
 use super::query::Query;
-use super::shown::{Revoked, ShownConsent, ShownGrant};
+use super::shown::{ShownConsent, ShownGrant};
 use super::{Admin, Call, gone, shown};
 
 /// Whose grants a query names.
-struct Named {
+struct Owners {
     person: Option<PersonId>,
     client: Option<ClientId>,
     server: Option<ServerId>,
 }
 
-impl Named {
+impl Owners {
     fn read(query: &Query) -> Result<Self, Problem> {
         Ok(Self {
             person: query.read("user", "must be a user_id", PersonId::parse)?,
@@ -35,7 +36,7 @@ impl Named {
 
 impl Admin {
     pub(super) async fn list_grants(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
-        let named = Named::read(&call.query)?;
+        let named = Owners::read(&call.query)?;
         let after = call.query.read("cursor", "must be `next` of another page", GrantId::parse)?;
         let after = after.map(|after| after.to_string());
         let (after, limit) = (after.as_deref(), call.query.limit()?);
@@ -64,7 +65,7 @@ impl Admin {
     }
 
     pub(super) async fn revoke_grants(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
-        let named = Named::read(&call.query)?;
+        let named = Owners::read(&call.query)?;
         if named.person.is_none() && named.client.is_none() && named.server.is_none() {
             // A forgotten parameter must not end everything.
             let rule = "or client or server must say whose grants end";
@@ -84,8 +85,8 @@ impl Admin {
     }
 
     pub(super) async fn withdraw_consent(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
-        let Named { person: Some(person), client: Some(client), server: Some(server) } =
-            Named::read(&call.query)?
+        let Owners { person: Some(person), client: Some(client), server: Some(server) } =
+            Owners::read(&call.query)?
         else {
             let rule = "and client and server must be there";
             return Err(Invalid::Parameter { name: "user", rule }.into());

@@ -234,6 +234,13 @@ fn make_room(keys: &mut Vec<AdminKey>, now: Time) -> Result<(), Problem> {
     }
 }
 
+/// The name of the key with this digest, of those in the store, the withdrawn ones as well.
+pub(crate) async fn name_of(store: &dyn Store, digest: Digest) -> Result<Option<String>, StoreError> {
+    let found = store.find::<store::AdminKeys>(store::AdminKeys::ID).await?;
+    let keys = found.map(|found| found.record.keys).unwrap_or_default();
+    Ok(keys.into_iter().find(|key| key.digest == digest).map(|key| key.name))
+}
+
 /// Whether the store has a key that was made on a first run, withdrawn or not.
 pub(crate) async fn has_first(store: &dyn Store) -> Result<bool, StoreError> {
     let found = store.find::<store::AdminKeys>(store::AdminKeys::ID).await?;

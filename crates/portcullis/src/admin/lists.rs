@@ -3,10 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::shown::{ShownClient, ShownConsent, ShownEvent, ShownGrant, ShownKey, ShownServer, ShownUser};
+use super::shown::{
+    ShownClient, ShownConsent, ShownEvent, ShownGrant, ShownInvitation, ShownKey, ShownServer, ShownUser,
+};
 
 /// A page of servers.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ServerPage")]
 pub(super) struct Servers {
     /// They.
     pub(super) servers: Vec<ShownServer>,
@@ -16,6 +19,7 @@ pub(super) struct Servers {
 
 /// A page of clients.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ClientPage")]
 pub(super) struct Clients {
     /// They.
     pub(super) clients: Vec<ShownClient>,
@@ -25,6 +29,7 @@ pub(super) struct Clients {
 
 /// A page of grants.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "GrantPage")]
 pub(super) struct Grants {
     /// They. There may be fewer than asked for, or none, and still a next page.
     pub(super) grants: Vec<ShownGrant>,
@@ -34,6 +39,7 @@ pub(super) struct Grants {
 
 /// A page of consents.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ConsentPage")]
 pub(super) struct Consents {
     /// They.
     pub(super) consents: Vec<ShownConsent>,
@@ -43,6 +49,7 @@ pub(super) struct Consents {
 
 /// A page of users.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "UserPage")]
 pub(super) struct Users {
     /// They.
     pub(super) users: Vec<ShownUser>,
@@ -50,8 +57,18 @@ pub(super) struct Users {
     pub(super) next: Option<String>,
 }
 
+/// A page of invitations that may be taken.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Invitations {
+    /// They.
+    pub(super) invitations: Vec<ShownInvitation>,
+    /// The cursor of the next page; null at the end.
+    pub(super) next: Option<String>,
+}
+
 /// The keys of the administration.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AdminKeyList")]
 pub(super) struct Keys {
     /// They.
     pub(super) keys: Vec<ShownKey>,
@@ -59,6 +76,7 @@ pub(super) struct Keys {
 
 /// A page of events, the newest first.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EventPage")]
 pub(super) struct Events {
     /// They.
     pub(super) events: Vec<ShownEvent>,

@@ -4,9 +4,9 @@
 //! |---|---|
 //! | every route, once: method, path, query, body, answer | `routes` |
 //! | who may: keys, and a limit on guesses | `gate`, `keys` |
-//! | a request that makes something, once for each `Idempotency-Key` | `once` |
+//! | a request that makes something, once for each `Idempotency-Key` | `making`, `once` |
 //! | a request that changes what its caller has seen, by `If-Match` | `only_if` |
-//! | what is read and answered | `asked`, `registration`, `shown`, `lists`, `problem` (RFC 9457) |
+//! | what is read and answered | `asked`, `registration`, `shown`, `made`, `lists`, `problem` (RFC 9457) |
 //! | `/api/servers`, `/api/clients`, `/api/users`, `/api/grants`, `/api/events` | modules of these names |
 //! | `/api/openapi.json` | `openapi` |
 //!
@@ -22,6 +22,8 @@ mod gate;
 mod grants;
 pub(crate) mod keys;
 mod lists;
+mod made;
+mod making;
 mod once;
 mod only_if;
 mod openapi;
@@ -38,32 +40,33 @@ use std::sync::Arc;
 use ambient::{Clock, Entropy};
 use async_trait::async_trait;
 use authz_core::{
-    Actor, By, Context, Event, Events, Limit, Limiter, Oversight, OversightEvent, TooMany, Traced, Unlimited,
+    Actor, By, Context, Event, Events, Limit, Limiter, Oversight, OversightEvent, Sought, TooMany, Traced,
+    Unlimited,
 };
 use bytes::Bytes;
-use http::header::{LINK, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::header::LINK;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_io::{Peer, Serve, has_content_type};
 use identity::Identity;
 use oauth_types::Issuer;
 use parking_lot::Mutex;
-use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-use store::{Backend, Digest, Outcome};
+use serde_json::json;
+use store::{Backend, Digest, Outcome, Status};
 
-use self::asked::KeyAsked;
 use self::gate::Gate;
 use self::keys::{AdminKeys, Holder};
 use self::lists::Keys;
-use self::once::{Once, Turn};
+use self::making::Made;
+use self::once::Once;
 use self::problem::{Invalid, Problem};
 use self::query::{Query, encoded};
-use self::routes::{Creation, Named, Operation, Route};
-use self::shown::MadeKey;
+use self::routes::{Named, Operation, Route};
 use crate::answer;
 
+#[cfg(test)]
+pub(crate) use self::openapi::document as described;
 #[cfg(test)]
 pub(crate) use self::routes::{named, names};
 
@@ -91,19 +94,6 @@ struct Call<'r> {
     /// What changes things.
     oversight: Oversight,
 }
-
-/// Something that was made.
-struct Made {
-    /// Which, as its own path has it.
-    id: String,
-    /// Where it can be seen.
-    location: Option<String>,
-    /// The answer, with its secret.
-    body: Value,
-}
-
-/// Says that a request came before (draft-ietf-httpapi-idempotency-key-header has no name for it; this one is common).
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 impl Admin {
     /// The administration of what `oversight` looks after, for whoever holds one of the admin keys in `store`.
@@ -255,6 +245,7 @@ impl Admin {
             Operation::ListClients => self.list_clients(call).await,
             Operation::ShowClient => self.show_client(call).await,
             Operation::ChangeClient => self.change_client(call).await,
+            Operation::RotateClientSecret => self.rotate_client_secret(call).await,
             Operation::DeleteClient => self.delete_client(call).await,
             Operation::ListGrants => self.list_grants(call).await,
             Operation::ShowGrant => self.show_grant(call).await,
@@ -268,6 +259,8 @@ impl Admin {
             Operation::EndUser => self.end_user(call).await,
             Operation::ResetFactors => self.reset_factors(call).await,
             Operation::DeleteUser => self.delete_user(call).await,
+            Operation::ListInvitations => self.list_invitations(call).await,
+            Operation::WithdrawInvitation => self.withdraw_invitation(call).await,
             Operation::ListKeys => Ok(shown(&Keys { keys: self.gate.keys.list().await? })),
             Operation::EndKey => {
                 self.gate.keys.end(&call.id, &call.by, &*self.events).await?;
@@ -276,67 +269,6 @@ impl Admin {
             Operation::ListEvents => self.list_events(call).await,
             Operation::Describe => Ok(shown(&openapi::document(&self.issuer))),
         }
-    }
-
-    async fn create(&self, creation: Creation, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
-        let scope = format!("{} {}", call.by.actor, call.route.path);
-        let underway = match self.once.begin(call.headers, &scope, call.body).await? {
-            Turn::Again(id) => return self.show_again(creation, &id).await,
-            Turn::First(underway) => underway,
-        };
-        let made = match creation {
-            Creation::Server => self.make_server(call).await,
-            Creation::Client => self.make_client(call).await,
-            Creation::User => self.make_user(call).await,
-            Creation::Invitation => self.make_invitation(call).await,
-            Creation::Key => self.make_key(call).await,
-        };
-        if let Some(underway) = &underway {
-            let remembered = match &made {
-                Ok(made) => self.once.made(underway, &made.id).await,
-                // Whether it was made is not known; who repeats it is told to wait until it is over.
-                Err(problem) if problem.is_ours() => Ok(()),
-                Err(_) => self.once.failed(underway).await,
-            };
-            // The secret is in this answer alone, so it is given in any case.
-            if let Err(error) = remembered {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "what an Idempotency-Key stands for cannot be written now");
-            }
-        }
-        let Made { location, body, .. } = made?;
-        let mut response = answer::json(StatusCode::CREATED, &body);
-        let location = location.and_then(|path| HeaderValue::from_str(&self.issuer.endpoint(&path)).ok());
-        if let Some(location) = location {
-            response.headers_mut().insert(LOCATION, location);
-        }
-        Ok(response)
-    }
-
-    /// What a request made that came before.
-    async fn show_again(&self, creation: Creation, id: &str) -> Result<Response<Bytes>, Problem> {
-        let mut body = match creation {
-            Creation::Server => json!(self.server_of(id).await?),
-            Creation::Client => json!(self.client_of(id).await?),
-            Creation::User => json!(self.user_of(id).await?),
-            Creation::Invitation => json!({ "invitation_id": id }),
-            Creation::Key => json!(self.gate.keys.show(id).await?.ok_or(Problem::Unknown("key"))?),
-        };
-        if let Value::Object(members) = &mut body {
-            let message = "This was made by an earlier request with the same Idempotency-Key. Its secret was in that answer, and is not \
-                           shown again.";
-            members.insert("message".to_owned(), message.into());
-        }
-        let mut response = answer::json(StatusCode::OK, &body);
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        Ok(response)
-    }
-
-    async fn make_key(&self, call: &Call<'_>) -> Result<Made, Problem> {
-        let KeyAsked { name, access } = call.json()?;
-        let (key, text) = self.gate.keys.make(&name, access.into(), &call.by, &*self.events).await?;
-        let body = json!(MadeKey { key, admin_key: text.expose_secret().to_owned() });
-        Ok(Made { id: name, location: None, body })
     }
 
     /// A page of a list, with the way to the next one (RFC 8288).
@@ -371,6 +303,16 @@ impl Admin {
 }
 
 impl Call<'_> {
+    /// Which of a list are asked for.
+    fn sought(&self) -> Result<Sought<'_>, Problem> {
+        let status = self.query.read("status", "must be active or blocked", |text| match text {
+            "active" => Ok(Status::Active),
+            "blocked" => Ok(Status::Blocked),
+            _ => Err(()),
+        })?;
+        Ok(Sought { text: self.query.one("q"), status })
+    }
+
     /// The body, which says itself that it is JSON.
     fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         self.is_json()?;

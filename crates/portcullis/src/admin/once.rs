@@ -20,7 +20,7 @@ const KEPT: i64 = 86_400;
 /// How long a request may be under way, in seconds.
 const UNDER_WAY: i64 = 60;
 /// The longest key, in bytes.
-const LONGEST: usize = 255;
+pub(super) const LONGEST: usize = 255;
 
 /// Remembers what was made.
 pub(super) struct Once {

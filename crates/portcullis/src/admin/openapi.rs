@@ -4,13 +4,18 @@ use std::collections::BTreeSet;
 
 use oauth_types::Issuer;
 use schemars::generate::SchemaSettings;
+use schemars::{SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 use store::AdminAccess;
 
+use super::once::LONGEST;
+use super::problem::Document;
+use super::query::PAGE;
 use super::routes::{Creation, Operation, ROUTES, Route};
+use super::shown::{ShownClient, ShownKey, ShownServer, ShownUser};
 
 /// The document (OpenAPI 3.1.0).
-pub(super) fn document(issuer: &Issuer) -> Value {
+pub(crate) fn document(issuer: &Issuer) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
@@ -21,6 +26,7 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         let mut operation = json!({
             "operationId": operation_id(route.operation),
             "summary": route.says,
+            "tags": [route.path.split('/').nth(2).unwrap_or_default()],
             "parameters": parameters(route),
             "security": [{ "admin_key": [] }],
             "x-access": match route.access { AdminAccess::Read => "read", AdminAccess::Write => "write" },
@@ -28,7 +34,8 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         if let Some(schema) = route.body {
             let schema = schema(&mut generator);
             // Everything about a new key has a default.
-            let needed = route.operation != Operation::RotateServerKey;
+            let needed =
+                !matches!(route.operation, Operation::RotateServerKey | Operation::RotateClientSecret);
             operation["requestBody"] =
                 json!({ "required": needed, "content": { "application/json": { "schema": schema } } });
         }
@@ -37,29 +44,38 @@ pub(super) fn document(issuer: &Issuer) -> Value {
             done["content"] = json!({ "application/json": { "schema": schema(&mut generator) } });
         }
         if route.shows_a_tag() {
-            let says = "Stands for what is written of it now: see If-Match. When it was used last is not in it.";
-            done["headers"] = json!({ "ETag": { "description": says, "schema": { "type": "string" } } });
+            let says =
+                "Stands for what is written of it now: see If-Match. When it was used last is not in it.";
+            done["headers"] = header("ETag", says);
         }
         if let Operation::Create(creation) = route.operation {
             done["links"] = links(route.path, id_member(creation));
+            if ROUTES.iter().any(|shows| shows.id_below(route.path) && shows.method == "GET") {
+                done["headers"] = header("Location", "Where it can be seen.");
+            }
+        }
+        if route.query.iter().any(|parameter| parameter.name == "cursor") {
+            done["headers"] =
+                header("Link", "The URL of the next page, with `rel=\"next\"`, if there is one (RFC 8288).");
         }
         let mut responses = json!({});
         responses[route.status.to_string()] = done;
         for status in refusals(route) {
             responses[status.to_string()] = json!({ "$ref": format!("#/components/responses/{status}") });
         }
-        if let Operation::Create(_) = route.operation {
+        if let Operation::Create(creation) = route.operation {
             responses["200"] = json!({
                 "description": "A request with this Idempotency-Key came before: what it made, without its secret.",
-                "content": { "application/json": { "schema": { "type": "object" } } },
+                "headers": header("Idempotency-Replayed", "`true`"),
+                "content": { "application/json": { "schema": made_before(creation, &mut generator) } },
             });
         }
         operation["responses"] = responses;
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.to_ascii_lowercase()] = operation;
     }
-    let mut schemas = generator.take_definitions(true);
-    schemas.insert("Problem".to_owned(), problem());
+    generator.subschema_for::<Document>();
+    let schemas = generator.take_definitions(true);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -75,6 +91,27 @@ pub(super) fn document(issuer: &Issuer) -> Value {
             "securitySchemes": { "admin_key": { "type": "http", "scheme": "bearer" } },
         },
     })
+}
+
+/// What is answered about a thing that an earlier request made.
+fn made_before(creation: Creation, generator: &mut SchemaGenerator) -> Value {
+    let shown = match creation {
+        Creation::Server => generator.subschema_for::<ShownServer>(),
+        Creation::Client => generator.subschema_for::<ShownClient>(),
+        Creation::User => generator.subschema_for::<ShownUser>(),
+        Creation::Invitation => json_schema!({
+            "type": "object",
+            "required": ["invitation_id"],
+            "properties": { "invitation_id": { "type": "string" } },
+        }),
+        Creation::Key => generator.subschema_for::<ShownKey>(),
+    };
+    let says = json!({ "message": { "type": "string", "description": "That it was made before." } });
+    json!({ "allOf": [shown, { "type": "object", "required": ["message"], "properties": says }] })
+}
+
+fn header(name: &str, says: &str) -> Value {
+    json!({ name: { "description": says, "schema": { "type": "string" } } })
 }
 
 const DESCRIPTION: &str = "Times are seconds since 1970. Lists come in pages: `next` and the header `Link` lead to the next one. \
@@ -94,6 +131,17 @@ const REFUSED: [(u16, &str); 10] = [
     (503, "The store cannot do this now; `Retry-After` says when to come back."),
 ];
 
+/// Every status that a request which names a route may be answered with.
+#[cfg(test)]
+pub(super) fn statuses(route: &Route) -> BTreeSet<u16> {
+    let mut statuses = refusals(route);
+    statuses.insert(route.status);
+    if let Operation::Create(_) = route.operation {
+        statuses.insert(200);
+    }
+    statuses
+}
+
 fn refusals(route: &Route) -> BTreeSet<u16> {
     let mut statuses = BTreeSet::from([400, 401, 429, 431, 503]);
     statuses.extend((route.access == AdminAccess::Write).then_some(403));
@@ -111,8 +159,7 @@ fn refusals(route: &Route) -> BTreeSet<u16> {
 /// What can be asked about a thing that was just made.
 fn links(made_at: &str, id_member: &str) -> Value {
     let about_it = ROUTES.iter().filter_map(|route| {
-        let below = route.path.strip_prefix(made_at)?.starts_with("/{");
-        let id = route.id_name().filter(|_| below)?;
+        let id = route.id_name().filter(|_| route.id_below(made_at))?;
         let parameters = json!({ id: format!("$response.body#/{id_member}") });
         let name = operation_id(route.operation);
         Some((name.clone(), json!({ "operationId": name, "parameters": parameters })))
@@ -134,8 +181,15 @@ const fn id_member(creation: Creation) -> &'static str {
 fn responses_of_refusal() -> Map<String, Value> {
     let problem =
         json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
-    let documents = REFUSED
-        .map(|(status, why)| (status.to_string(), json!({ "description": why, "content": problem.clone() })));
+    let documents = REFUSED.map(|(status, why)| {
+        let mut response = json!({ "description": why, "content": problem.clone() });
+        if [429, 503].contains(&status) {
+            let says = "After how many seconds to come back.";
+            response["headers"] =
+                json!({ "Retry-After": { "description": says, "schema": { "type": "integer" } } });
+        }
+        (status.to_string(), response)
+    });
     // Before it comes here.
     let too_long = json!({ "description": "The head of the request is longer than 32 KiB." });
     documents.into_iter().chain([("431".to_owned(), too_long)]).collect()
@@ -147,8 +201,11 @@ fn parameters(route: &Route) -> Vec<Value> {
         route.id_name().map(|name| json!({ "name": name, "in": "path", "required": true, "schema": text }));
     let in_query = route.query.iter().map(|parameter| {
         let schema = match parameter.name {
-            "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 100 }),
-            "since" | "until" => json!({ "type": "integer" }),
+            "limit" => json!({ "type": "integer", "minimum": 1, "maximum": PAGE, "default": PAGE }),
+            "status" => json!({ "enum": ["active", "blocked"] }),
+            "vouched" => json!({ "type": "boolean" }),
+            "since" | "until" | "written_since" => json!({ "type": "integer" }),
+            "outcome" => json!({ "enum": ["done", "refused", "failed"] }),
             "state" => json!({ "const": "connected" }),
             "email" => json!({ "type": "string", "format": "email", "maxLength": 254 }),
             _ => text.clone(),
@@ -159,14 +216,14 @@ fn parameters(route: &Route) -> Vec<Value> {
         json!({
             "name": "Idempotency-Key", "in": "header",
             "description": "The same key and body make one thing, within a day.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
+            "schema": { "type": "string", "minLength": 1, "maxLength": LONGEST },
         })
     });
     let if_match = route.may_be_conditional().then(|| {
         json!({
             "name": "If-Match", "in": "header",
             "description": "Only if it is still what this ETag stands for; else 412.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": 2048 },
+            "schema": { "type": "string" },
         })
     });
     in_path.into_iter().chain(in_query).chain(in_header).chain(if_match).collect()
@@ -186,19 +243,4 @@ fn operation_id(operation: Operation) -> String {
         id.push(letter.to_ascii_lowercase());
     }
     id
-}
-
-fn problem() -> Value {
-    json!({
-        "type": "object",
-        "required": ["type", "title", "status", "detail", "error"],
-        "properties": {
-            "type": { "type": "string" },
-            "title": { "type": "string" },
-            "status": { "type": "integer" },
-            "detail": { "type": "string" },
-            "error": { "type": "string", "description": "A name for programs." },
-            "server_id": { "type": "string", "description": "Which server has the resource, if it is taken." },
-        },
-    })
 }

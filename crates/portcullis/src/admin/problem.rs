@@ -8,7 +8,9 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use identity::PasswordError;
 use oauth_types::{OAuthError, ResourceError};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
 use store::{ServerId, StoreError};
 
 use super::routes::Parameter;
@@ -104,20 +106,65 @@ pub(super) enum Invalid {
     UnknownParameter(&'static [Parameter]),
 }
 
+/// Why a request was not done (RFC 9457).
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Document {
+    /// A URI of the kind of problem.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// What the status means.
+    title: &'static str,
+    /// The status of the answer.
+    status: u16,
+    /// What is wrong, for people.
+    detail: String,
+    error: ErrorName,
+    /// Which server has the resource, if it is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_id: Option<String>,
+}
+
+/// What is wrong, for programs.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ErrorName {
+    /// The resource_url belongs to another server; `server_id` names it.
+    AlreadyRegistered,
+    /// It is not what If-Match says any more.
+    Changed,
+    /// It cannot be done as things are.
+    Conflict,
+    /// This Idempotency-Key came with another body before.
+    IdempotencyKeyReused,
+    /// A request with this Idempotency-Key has not ended yet.
+    InProgress,
+    /// The key may read, and this changes something.
+    InsufficientScope,
+    /// The request is wrong.
+    InvalidRequest,
+    /// There is no such thing.
+    NotFound,
+    /// The store cannot do this now.
+    TemporarilyUnavailable,
+    /// Too much was asked.
+    TooManyRequests,
+    /// There is no admin key, or it opens nothing.
+    Unauthorized,
+}
+
 impl Problem {
     pub(super) fn response(&self) -> Response<Bytes> {
         let (status, error) = self.code();
-        let mut document = json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or_default(),
-            "status": status.as_u16(),
-            "detail": self.to_string(),
-            "error": error,
-        });
-        if let (Self::Taken(server), Value::Object(members)) = (self, &mut document) {
-            members.insert("server_id".to_owned(), server.to_string().into());
-        }
-        let mut response = answer::of_type(status, "application/problem+json", document.to_string());
+        let document = Document {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: self.to_string(),
+            error,
+            server_id: if let Self::Taken(server) = self { Some(server.to_string()) } else { None },
+        };
+        let mut response = answer::of_type(status, "application/problem+json", json!(document).to_string());
         match self {
             Self::NoKey => {
                 response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -158,23 +205,23 @@ impl Problem {
         matches!(self, Self::Unavailable(_))
     }
 
-    const fn code(&self) -> (StatusCode, &'static str) {
+    const fn code(&self) -> (StatusCode, ErrorName) {
         match self {
-            Self::NoKey | Self::WrongKey => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::NoKey | Self::WrongKey => (StatusCode::UNAUTHORIZED, ErrorName::Unauthorized),
             Self::TooMany { .. } | Self::TooOften { .. } => {
-                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests")
+                (StatusCode::TOO_MANY_REQUESTS, ErrorName::TooManyRequests)
             }
-            Self::NoSuchPath | Self::Unknown(_) => (StatusCode::NOT_FOUND, "not_found"),
-            Self::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "invalid_request"),
-            Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request"),
-            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Self::ReadsOnly => (StatusCode::FORBIDDEN, "insufficient_scope"),
-            Self::Taken(_) => (StatusCode::CONFLICT, "already_registered"),
-            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
-            Self::StillMaking => (StatusCode::CONFLICT, "in_progress"),
-            Self::OtherRequest => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
-            Self::Changed => (StatusCode::PRECONDITION_FAILED, "changed"),
-            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+            Self::NoSuchPath | Self::Unknown(_) => (StatusCode::NOT_FOUND, ErrorName::NotFound),
+            Self::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, ErrorName::InvalidRequest),
+            Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorName::InvalidRequest),
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, ErrorName::InvalidRequest),
+            Self::ReadsOnly => (StatusCode::FORBIDDEN, ErrorName::InsufficientScope),
+            Self::Taken(_) => (StatusCode::CONFLICT, ErrorName::AlreadyRegistered),
+            Self::Conflict(_) => (StatusCode::CONFLICT, ErrorName::Conflict),
+            Self::StillMaking => (StatusCode::CONFLICT, ErrorName::InProgress),
+            Self::OtherRequest => (StatusCode::UNPROCESSABLE_ENTITY, ErrorName::IdempotencyKeyReused),
+            Self::Changed => (StatusCode::PRECONDITION_FAILED, ErrorName::Changed),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, ErrorName::TemporarilyUnavailable),
         }
     }
 }
@@ -206,6 +253,7 @@ impl Problem {
         move |error| match error {
             OversightError::Unknown | OversightError::Deleted(_) => Self::Unknown(what),
             OversightError::NotNarrowed(_) => Self::Conflict("The grant does not have these scopes"),
+            OversightError::NoSecret => Self::Conflict("This client keeps no secret"),
             OversightError::Unvouched => {
                 Self::Conflict("Nobody vouches for this client; set vouched to true first")
             }
@@ -258,7 +306,9 @@ impl fmt::Display for Problem {
             Self::OtherRequest => f.write_str(
                 "This Idempotency-Key came with another body before. Each request needs one of its own.",
             ),
-            Self::Changed => f.write_str("This has changed since it was read. Read it again, and then change it."),
+            Self::Changed => {
+                f.write_str("This has changed since it was read. Read it again, and then change it.")
+            }
             Self::Unavailable(_) => f.write_str("The store cannot do this now. Try again in a few seconds."),
         }
     }

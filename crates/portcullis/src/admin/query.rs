@@ -6,7 +6,7 @@ use super::problem::{Invalid, Problem};
 use super::routes::{Parameter, Route};
 
 /// The most items of one page of a list, and how many there are if nobody says.
-const PAGE: u32 = 100;
+pub(super) const PAGE: u32 = 100;
 /// The longest value, in bytes: a client may be named by a URL.
 const LONGEST: usize = 2_048;
 
@@ -60,7 +60,7 @@ impl Query {
 
     /// The same query for another page.
     pub(super) fn at(&self, cursor: &str) -> String {
-        let kept = self.0.iter().filter(|(name, _)| !matches!(*name, "cursor" | "after"));
+        let kept = self.0.iter().filter(|(name, _)| *name != "cursor");
         let kept = kept.map(|(name, value)| (*name, value.as_str()));
         kept.chain([("cursor", cursor)])
             .map(|(name, value)| format!("{name}={}", encoded(value)))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use store::ScopeEntry;
 
-use super::asked::{self, Detail, ServerChanged};
+use super::asked::{self, Detail, ServerChangeAsked};
 use super::problem::Invalid;
 
 /// The most scopes of one server.
@@ -22,7 +22,7 @@ const LONGEST_EMAIL: usize = 254;
 
 /// Reads the body of `POST /api/servers`.
 pub(super) fn parse(body: &[u8]) -> Result<NewServer, Invalid> {
-    let asked: Asked = asked::read(body).map_err(Invalid::Body)?;
+    let asked: ServerAsked = asked::read(body).map_err(Invalid::Body)?;
     check(Some(&asked.name), asked.owner_email.as_deref())?;
     let resource = Resource::parse(&asked.resource_url).map_err(Invalid::Resource)?;
     // An origin that may stand as an issuer is https, or http on this machine.
@@ -39,7 +39,7 @@ pub(super) fn parse(body: &[u8]) -> Result<NewServer, Invalid> {
 }
 
 /// Reads what is changed of a server, but for its status.
-pub(super) fn change(asked: ServerChanged) -> Result<ServerChange, Invalid> {
+pub(super) fn change(asked: ServerChangeAsked) -> Result<ServerChange, Invalid> {
     check(asked.name.as_deref(), asked.owner_email.as_ref().and_then(Option::as_deref))?;
     Ok(ServerChange {
         name: asked.name,
@@ -71,8 +71,9 @@ const SCOPE_TOKEN: &str = r"^[\x21\x23-\x5b\x5d-\x7e]+$";
 
 /// An MCP server that is to be registered.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewServer")]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct ServerAsked {
     /// Its name: 1 to 200 characters.
     #[schemars(length(min = 1, max = 200), regex(pattern = LINE))]
     name: String,
@@ -107,6 +108,7 @@ pub(super) struct AskedScope {
 
 /// All that can be said of a scope.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "ScopeDetails")]
 #[serde(deny_unknown_fields)]
 struct ScopeObject {
     /// One scope token.
@@ -128,7 +130,7 @@ struct ScopeObject {
 
 impl JsonSchema for AskedScope {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "AskedScope".into()
+        "NewScope".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -284,9 +286,9 @@ mod tests {
             (r#"{"name":"Files","resource_url":"https://a.example#x"}"#.to_owned(), "fragment"),
             (r#"{"name":"Files","resource_url":"http://a.example"}"#.to_owned(), "must be https"),
             (with(r#","callback_url":[]"#), "callback_url"),
-            (with(r#","userinfo":"some""#), "userinfo".trim_end_matches("userinfo")),
+            (with(r#","userinfo":"some""#), "some"),
             (with(r#","owner_email":"nobody""#), "owner_email"),
-            (with(r#","scopes":"read""#), "scopes".trim_end_matches("scopes")),
+            (with(r#","scopes":"read""#), "sequence"),
             (with(r#","scopes":["a b"]"#), "\"a b\""),
             (with(r#","scopes":[""]"#), "\"\""),
             (with(r#","scopes":["a","a"]"#), "\"a\", which is there twice"),

@@ -1,19 +1,20 @@
 //! MCP servers.
 
-use authz_core::Lifetime;
+use authz_core::{Lifetime, ServerView};
 use bytes::Bytes;
 use http::Response;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use store::{ServerId, Status};
 
-use super::asked::{RotationAsked, ServerChanged};
+use super::asked::{RotationAsked, ServerChangeAsked};
 use super::lists::Servers;
+use super::made::{MadeServer, Rotated};
 use super::problem::{Invalid, Problem};
-use super::shown::{MadeServer, Rotated, ShownServer};
+use super::shown::ShownServer;
 use super::{Admin, Call, Made, gone, registration, shown};
 
-/// How long a replaced key is taken if nobody says, in seconds.
+/// How long a replaced key or secret is taken if nobody says, in seconds.
 const GRACE: u32 = 86_400;
 /// How long it is taken at most.
 const LONGEST_GRACE: u32 = 30 * 86_400;
@@ -25,21 +26,25 @@ impl Admin {
         let (server, key) = self.oversight.register_server(new, &call.by).await?;
         let id = server.id.to_string();
         let body = MadeServer {
-            server: ShownServer::of(&server, &self.issuer),
+            server: self.shown_server(&server).await?,
             api_key: key.expose().expose_secret().to_owned(),
             message: "Keep api_key: it is not shown again.",
         };
         Ok(Made { location: Some(format!("/api/servers/{id}")), id, body: json!(body) })
     }
 
+    async fn shown_server(&self, server: &ServerView) -> Result<ShownServer, Problem> {
+        Ok(ShownServer::of(server, self.oversight.keys_of(&server.id).await?, &self.issuer))
+    }
+
     pub(super) async fn list_servers(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
-        let after = match call.query.read("after", "must be a server_id", ServerId::parse)? {
-            Some(after) => Some(after),
-            None => call.query.read("cursor", "must be `next` of another page", ServerId::parse)?,
-        };
+        let after = call.query.read("cursor", "must be `next` of another page", ServerId::parse)?;
         let after = after.map(|after| after.to_string());
-        let listed = self.oversight.servers(after.as_deref(), call.query.limit()?).await?;
-        let servers = listed.items.iter().map(|server| ShownServer::of(server, &self.issuer)).collect();
+        let listed = self.oversight.servers(call.sought()?, after.as_deref(), call.query.limit()?).await?;
+        let mut servers = Vec::with_capacity(listed.items.len());
+        for server in &listed.items {
+            servers.push(self.shown_server(server).await?);
+        }
         let page = Servers { servers, next: listed.next };
         Ok(self.page(call, &page, page.next.as_deref()))
     }
@@ -50,12 +55,12 @@ impl Admin {
 
     pub(super) async fn server_of(&self, id: &str) -> Result<ShownServer, Problem> {
         let server = self.oversight.server(&server_id(id)?).await?.ok_or(Problem::Unknown("server"))?;
-        Ok(ShownServer::of(&server, &self.issuer))
+        self.shown_server(&server).await
     }
 
     pub(super) async fn change_server(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let id = server_id(&call.id)?;
-        let asked: ServerChanged = call.json()?;
+        let asked: ServerChangeAsked = call.json()?;
         let status = asked.status;
         let change = registration::change(asked)?;
         call.oversight.change_server(&id, &change, &call.by).await.map_err(Problem::about("server"))?;
@@ -70,15 +75,7 @@ impl Admin {
 
     pub(super) async fn rotate_server_key(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let id = server_id(&call.id)?;
-        let asked = if call.body.is_empty() { RotationAsked::default() } else { call.json()? };
-        let grace = asked.grace_seconds.unwrap_or(GRACE);
-        if grace > LONGEST_GRACE {
-            return Err(Invalid::Member {
-                member: "grace_seconds",
-                rule: "must be a number from 0 to 2592000",
-            }
-            .into());
-        }
+        let grace = grace(call)?;
         let until = self.clock.now().plus(i64::from(grace));
         let key = call.oversight.rotate_server_key(&id, Lifetime::seconds(grace), &call.by).await;
         let key = key.map_err(Problem::about("server"))?;
@@ -96,6 +93,19 @@ impl Admin {
         let deleted = call.oversight.set_server(&id, Status::Deleted, &call.by).await;
         deleted.map_err(Problem::about("server"))?;
         if known { Ok(gone()) } else { Err(Problem::Unknown("server")) }
+    }
+}
+
+/// How long what is replaced is taken, in seconds.
+pub(super) fn grace(call: &Call<'_>) -> Result<u32, Problem> {
+    let asked = if call.body.is_empty() { RotationAsked::default() } else { call.json()? };
+    let grace = asked.grace_seconds.unwrap_or(GRACE);
+    match grace <= LONGEST_GRACE {
+        true => Ok(grace),
+        false => {
+            let rule = "must be a number from 0 to 2592000";
+            Err(Invalid::Member { member: "grace_seconds", rule }.into())
+        }
     }
 }
 

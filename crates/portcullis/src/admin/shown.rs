@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use authz_core::{ClientView, GrantState, GrantView, LastUse, PersonView, ServerView};
+use authz_core::{ClientView, KeyView, LastUse, PersonView, ServerView};
+use identity::OpenInvitation;
 use oauth_types::Issuer;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
-use store::{Consent, Lasting, Outcome, Provenance, ScopeEntry, Status, Why};
+use store::{Provenance, ScopeEntry, Status};
 
+mod grants;
+
+pub(super) use self::grants::{ShownConsent, ShownGrant};
 use super::asked::{Access, Detail};
 use super::events::Kept;
+use crate::audit::of_outcome;
 
 /// A server.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Server")]
 pub(super) struct ShownServer {
     server_id: String,
     name: String,
@@ -25,12 +30,13 @@ pub(super) struct ShownServer {
     prm_url: String,
     registered_at: i64,
     status: Acting,
-    /// Until when each of its replaced keys is taken.
-    retiring_keys: Vec<i64>,
+    /// Its keys that are taken now, the newest first.
+    keys: Vec<ShownSecret>,
 }
 
 /// A scope.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Scope")]
 pub(super) struct ShownScope {
     name: String,
     description: Option<String>,
@@ -39,35 +45,40 @@ pub(super) struct ShownScope {
     implies: Vec<String>,
 }
 
-/// A server that was just registered.
+/// A key of a server or a secret of a client, which is not in it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct MadeServer {
-    #[serde(flatten)]
-    pub(super) server: ShownServer,
-    /// Its key.
-    pub(super) api_key: String,
-    /// What to do with it.
-    pub(super) message: &'static str,
+#[schemars(rename = "Secret")]
+pub(super) struct ShownSecret {
+    /// The first eight digits of its SHA-256, in hexadecimal, by which whoever holds it can tell which one this is.
+    #[schemars(regex(pattern = r"^[0-9a-f]{8}$"))]
+    fingerprint: String,
+    /// Until when it is taken; null if it was not replaced.
+    taken_until: Option<i64>,
+    /// When it was used last, to the hour; null if it was not within a year. A client's is noted only while it has several.
+    last_used_at: Option<i64>,
 }
 
-/// A new key of a server.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Rotated {
-    pub(super) server_id: String,
-    /// Its key from now on.
-    pub(super) api_key: String,
-    /// Until when those before are taken.
-    pub(super) previous_keys_until: i64,
+impl From<KeyView> for ShownSecret {
+    fn from(key: KeyView) -> Self {
+        Self {
+            fingerprint: key.fingerprint,
+            taken_until: key.until.map(|until| until.0),
+            last_used_at: key.used.map(|used| used.0),
+        }
+    }
 }
 
 /// A client.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Client")]
 pub(super) struct ShownClient {
     client_id: String,
     /// What it calls itself.
     client_name: Option<String>,
     /// Whether it keeps a secret.
     confidential: bool,
+    /// Its secrets that are taken now, the newest first.
+    secrets: Vec<ShownSecret>,
     redirect_uris: Vec<String>,
     /// Whether an administrator vouches for it; else it registered itself, and its name is a claim.
     vouched: bool,
@@ -85,64 +96,9 @@ pub(super) struct ShownClient {
     status: Acting,
 }
 
-/// A client that was just registered.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct MadeClient {
-    #[serde(flatten)]
-    pub(super) client: ShownClient,
-    /// Its secret, if it is to have one.
-    pub(super) client_secret: Option<String>,
-    /// What was registered in the end (RFC 7591 section 3.2.1).
-    pub(super) metadata: Map<String, Value>,
-}
-
-/// A grant.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct ShownGrant {
-    grant_id: String,
-    /// `asked`, `coded`, `connected`, `expired`, `barred` or `ended`. Access is `connected` alone.
-    state: &'static str,
-    /// Why it ended.
-    why: Option<&'static str>,
-    client_id: String,
-    client_name: Option<String>,
-    user_id: Option<String>,
-    server_id: Option<String>,
-    resource_url: Option<String>,
-    scopes: Vec<String>,
-    since: i64,
-    /// When tokens were made for it last.
-    last_used_at: Option<i64>,
-    /// Until when it is good if nobody uses it.
-    until: i64,
-    /// What its user calls the device.
-    label: Option<String>,
-    /// The address that the tokens went to last.
-    address: Option<String>,
-    /// What the program there calls itself.
-    agent: Option<String>,
-}
-
-/// How many grants ended.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Revoked {
-    /// So many.
-    pub(super) revoked: u32,
-}
-
-/// A consent.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct ShownConsent {
-    user_id: String,
-    client_id: String,
-    server_id: String,
-    /// What the client may have without asking, by the redirect URI that answers go to.
-    agreed: BTreeMap<String, Vec<String>>,
-    given_at: i64,
-}
-
 /// A user.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "User")]
 pub(super) struct ShownUser {
     user_id: String,
     name: String,
@@ -157,18 +113,28 @@ pub(super) struct ShownUser {
     status: Acting,
 }
 
-/// An invitation that was just made.
+/// An invitation that may be taken.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct MadeInvitation {
-    pub(super) invitation_id: String,
-    /// The link to hand over; null if it went out by a letter.
-    pub(super) link: Option<String>,
-    /// Whether a letter went out.
-    pub(super) mailed: bool,
+pub(super) struct ShownInvitation {
+    invitation_id: String,
+    /// For this address alone; null for whoever holds the link.
+    email: Option<String>,
+    /// Who invited: the name of a key of the administration, or `operator`.
+    by: String,
+    made_at: i64,
+    valid_until: i64,
+}
+
+impl From<OpenInvitation> for ShownInvitation {
+    fn from(open: OpenInvitation) -> Self {
+        let OpenInvitation { invitation, email, by, made, until } = open;
+        Self { invitation_id: invitation.to_string(), email, by, made_at: made.0, valid_until: until.0 }
+    }
 }
 
 /// A key of the administration.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AdminKey")]
 pub(super) struct ShownKey {
     pub(super) name: String,
     pub(super) access: Access,
@@ -182,17 +148,9 @@ pub(super) struct ShownKey {
     pub(super) ended_at: Option<i64>,
 }
 
-/// A key that was just made.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct MadeKey {
-    #[serde(flatten)]
-    pub(super) key: ShownKey,
-    /// What to send, as `Authorization: Bearer`.
-    pub(super) admin_key: String,
-}
-
 /// Something that happened.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
 pub(super) struct ShownEvent {
     /// The same for good, and no other event's.
     event_id: String,
@@ -200,9 +158,10 @@ pub(super) struct ShownEvent {
     at: i64,
     /// When it was written to the trail: a little later, or much later if the store was away.
     written_at: i64,
-    /// What, such as `refresh_replayed`.
+    /// What, such as `refresh_replayed`. Newer versions tell of more.
     name: String,
-    /// `done`, `refused` or `failed`.
+    /// How it went.
+    #[schemars(extend("enum" = ["done", "refused", "failed"]))]
     outcome: &'static str,
     /// Who did it: `person:…`, `administrator:…` or `operator`.
     actor: Option<String>,
@@ -219,6 +178,7 @@ pub(super) struct ShownEvent {
 
 /// Whether somebody may act.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Status")]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Acting {
     /// Yes.
@@ -240,7 +200,7 @@ impl From<Status> for Acting {
 }
 
 impl ShownServer {
-    pub(super) fn of(server: &ServerView, issuer: &Issuer) -> Self {
+    pub(super) fn of(server: &ServerView, keys: Vec<KeyView>, issuer: &Issuer) -> Self {
         Self {
             server_id: server.id.to_string(),
             name: server.name.clone(),
@@ -251,7 +211,7 @@ impl ShownServer {
             prm_url: issuer.endpoint(&format!("/prm/{}", server.id)),
             registered_at: server.registered.0,
             status: server.status.into(),
-            retiring_keys: server.retiring.iter().map(|until| until.0).collect(),
+            keys: keys.into_iter().map(ShownSecret::from).collect(),
         }
     }
 }
@@ -269,11 +229,12 @@ impl ShownScope {
 }
 
 impl ShownClient {
-    pub(super) fn of(client: &ClientView, last_use: LastUse) -> Self {
+    pub(super) fn of(client: &ClientView, secrets: Vec<KeyView>, last_use: LastUse) -> Self {
         Self {
             client_id: client.id.to_string(),
             client_name: client.metadata.client_name.clone(),
             confidential: client.confidential,
+            secrets: secrets.into_iter().map(ShownSecret::from).collect(),
             redirect_uris: client.redirect_uris.iter().map(ToString::to_string).collect(),
             vouched: client.provenance == Provenance::Administrator,
             first_party: client.first_party,
@@ -283,61 +244,6 @@ impl ShownClient {
             last_used_at: last_use.at.map(|at| at.0),
             last_used_at_least: last_use.at_least,
             status: client.status.into(),
-        }
-    }
-}
-
-impl From<&GrantView> for ShownGrant {
-    fn from(grant: &GrantView) -> Self {
-        let (state, why) = match grant.state {
-            GrantState::Asked => ("asked", None),
-            GrantState::Coded => ("coded", None),
-            GrantState::Connected => ("connected", None),
-            GrantState::Expired => ("expired", None),
-            GrantState::Barred => ("barred", None),
-            GrantState::Ended(why) => ("ended", Some(reason(why))),
-        };
-        Self {
-            grant_id: grant.id.to_string(),
-            state,
-            why,
-            client_id: grant.client.to_string(),
-            client_name: grant.client_known.as_ref().and_then(|client| client.metadata.client_name.clone()),
-            user_id: grant.person.as_ref().map(ToString::to_string),
-            server_id: grant.target.as_ref().map(|target| target.server.to_string()),
-            resource_url: grant.target.as_ref().map(|target| target.resource.to_string()),
-            scopes: grant.scope.iter().map(ToOwned::to_owned).collect(),
-            since: grant.since.0,
-            last_used_at: grant.used.map(|at| at.0),
-            until: grant.until.0,
-            label: grant.device.label.clone(),
-            address: grant.device.address.map(|address| address.to_string()),
-            agent: grant.device.agent.clone(),
-        }
-    }
-}
-
-const fn reason(why: Why) -> &'static str {
-    match why {
-        Why::Denied => "denied",
-        Why::VerifierMismatch => "verifier_mismatch",
-        Why::Lasting(Lasting::Revoked) => "revoked",
-        Why::Lasting(Lasting::CodeReplayed) => "code_replayed",
-        Why::Lasting(Lasting::RefreshReplayed) => "refresh_replayed",
-    }
-}
-
-impl From<&Consent> for ShownConsent {
-    fn from(consent: &Consent) -> Self {
-        let agreed = consent.agreed.iter().map(|agreed| {
-            (agreed.redirect_uri.to_string(), agreed.scope.iter().map(ToOwned::to_owned).collect())
-        });
-        Self {
-            user_id: consent.person.to_string(),
-            client_id: consent.client.to_string(),
-            server_id: consent.server.to_string(),
-            agreed: agreed.collect(),
-            given_at: consent.given.0,
         }
     }
 }
@@ -367,11 +273,7 @@ impl From<Kept> for ShownEvent {
             at: entry.at.0,
             written_at,
             name: entry.name,
-            outcome: match entry.outcome {
-                Outcome::Done => "done",
-                Outcome::Refused => "refused",
-                Outcome::Failed => "failed",
-            },
+            outcome: of_outcome(entry.outcome),
             actor: entry.actor,
             from: entry.from.map(|from| from.to_string()),
             user_id: entry.person.map(|person| person.to_string()),

@@ -2,34 +2,38 @@
 
 use bytes::Bytes;
 use http::Response;
-use identity::{Email, EnrolError, Invited, Language, Name, New};
+use identity::{Email, EnrolError, Enrolled, InviteError, Invited, Language, Name, New};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use store::{ClaimKind, PersonId, Status};
+use store::{ClaimKind, PersonId, Status, TicketId};
 
-use super::asked::{InvitationAsked, Tongue, UserAsked, UserChange};
-use super::lists::Users;
+use super::asked::{InvitationAsked, Tongue, UserAsked, UserChangeAsked};
+use super::lists::{Invitations, Users};
+use super::made::{MadeInvitation, MadeUser};
 use super::problem::{Invalid, Problem};
-use super::shown::{MadeInvitation, ShownUser};
+use super::shown::{ShownInvitation, ShownUser};
 use super::{Admin, Call, Made, gone, path_of, shown};
 
 impl Admin {
     pub(super) async fn make_user(&self, call: &Call<'_>) -> Result<Made, Problem> {
         let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
-        let UserAsked { name, email, password, email_verified } = call.json()?;
+        let UserAsked { name, email, password, email_verified, language } = call.json()?;
         let name = Name::parse(&name).map_err(|_| Invalid::Member {
             member: "name",
             rule: "must be 1 to 200 characters, none of them a control character",
         })?;
-        let new = New { name, email: address(&email)?, password, email_verified };
-        let person = identity.enrol(new, &call.by).await.map_err(|error| match error {
-            EnrolError::EmailTaken => Problem::Conflict("Another user has this address"),
-            EnrolError::Password(error) => Invalid::Password(error).into(),
-            EnrolError::Busy => Problem::Unavailable(authz_core::Unavailable::Busy),
-            EnrolError::Store(error) => error.into(),
-        })?;
+        let language = in_language(language);
+        let new = New { name, email: address(&email)?, password, email_verified, language };
+        let Enrolled { person, link, letter } =
+            identity.enrol(new, &call.by).await.map_err(|error| match error {
+                EnrolError::EmailTaken => Problem::Conflict("Another user has this address"),
+                EnrolError::Password(error) => Invalid::Password(error).into(),
+                EnrolError::Busy => Problem::Unavailable(authz_core::Unavailable::Busy),
+                EnrolError::Store(error) => error.into(),
+            })?;
         let id = person.to_string();
-        let body = json!(self.user_of(&id).await?);
+        let link = link.map(|link| link.expose_secret().to_owned());
+        let body = json!(MadeUser { user: self.user_of(&id).await?, link, letter: letter.into() });
         Ok(Made { location: path_of("users", &id), id, body })
     }
 
@@ -37,16 +41,31 @@ impl Admin {
         let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
         let InvitationAsked { email, language } = call.json()?;
         let email = email.as_deref().map(address).transpose()?;
-        let language = match language {
-            Some(Tongue::German) => Language::German,
-            Some(Tongue::English) | None => Language::English,
-        };
-        let Invited { invitation, link } = identity.invite(email.as_ref(), language, &call.by).await?;
+        let invited = identity.invite(email.as_ref(), in_language(language), &call.by).await;
+        let Invited { invitation, link, letter } = invited.map_err(|error| match error {
+            InviteError::Closed => Problem::Conflict("Nobody signs up here, by an invitation either"),
+            InviteError::Store(error) => error.into(),
+        })?;
         let invitation_id = invitation.to_string();
-        let mailed = link.is_none();
         let link = link.map(|link| link.expose_secret().to_owned());
-        let body = json!(MadeInvitation { invitation_id: invitation_id.clone(), link, mailed });
+        let body =
+            json!(MadeInvitation { invitation_id: invitation_id.clone(), link, letter: letter.into() });
         Ok(Made { id: invitation_id, location: None, body })
+    }
+
+    pub(super) async fn list_invitations(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
+        let listed = identity.invitations(call.cursor(), call.query.limit()?).await?;
+        let invitations = listed.items.into_iter().map(ShownInvitation::from).collect();
+        let page = Invitations { invitations, next: listed.next };
+        Ok(self.page(call, &page, page.next.as_deref()))
+    }
+
+    pub(super) async fn withdraw_invitation(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
+        let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
+        let invitation = TicketId::parse(&call.id).map_err(|_| Problem::Unknown("invitation"))?;
+        let withdrawn = identity.withdraw_invitation(invitation, &call.by).await?;
+        if withdrawn { Ok(gone()) } else { Err(Problem::Unknown("invitation")) }
     }
 
     pub(super) async fn list_users(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
@@ -54,7 +73,7 @@ impl Admin {
             let users = self.user_at(&address(email)?).await?.into_iter().collect();
             return Ok(shown(&Users { users, next: None }));
         }
-        let listed = self.oversight.people(call.cursor(), call.query.limit()?).await?;
+        let listed = self.oversight.people(call.sought()?, call.cursor(), call.query.limit()?).await?;
         let page =
             Users { users: listed.items.into_iter().map(ShownUser::from).collect(), next: listed.next };
         Ok(self.page(call, &page, page.next.as_deref()))
@@ -81,7 +100,7 @@ impl Admin {
 
     pub(super) async fn change_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let person = self.person(call).await?;
-        let UserChange { status } = call.json()?;
+        let UserChangeAsked { status } = call.json()?;
         let set = call.oversight.set_person(&person, status.into(), &call.by).await;
         set.map_err(Problem::about("user"))?;
         self.show_user(call).await
@@ -126,6 +145,13 @@ impl Admin {
 }
 
 const NO_ACCOUNTS: Problem = Problem::Conflict("No accounts are kept here");
+
+fn in_language(asked: Option<Tongue>) -> Language {
+    match asked {
+        Some(Tongue::German) => Language::German,
+        Some(Tongue::English) | None => Language::English,
+    }
+}
 
 fn person_id(text: &str) -> Result<PersonId, Problem> {
     PersonId::parse(text).map_err(|_| Problem::Unknown("user"))

@@ -1,6 +1,7 @@
 use ambient::{ManualClock, SeededEntropy};
 use async_trait::async_trait;
-use authz_core::{AccountEvent, KeyName, LogInRefusal, OversightEvent, Refusal};
+use authz_core::{AccountEvent, KeyName, LogInRefusal, NamedGrant, OversightEvent, Refusal};
+use oauth_types::ClientId;
 use store::{
     AdminKey, Claim, ClaimKind, Claimed, Digest, Filter, Found, GrantId, Inspect, Key, Kind, Look, Memory,
     Page, PersonId, Row, Seen, Store, TrailPlace,
@@ -103,7 +104,9 @@ impl Scene {
 }
 
 fn refreshed(number: u32) -> Event {
-    Event::Refreshed { grant: GrantId::new([1; 16]), number }
+    let client = ClientId::parse("cid_app").unwrap();
+    let grant = NamedGrant { id: GrantId::new([1; 16]), client, person: None, server: None };
+    Event::Refreshed { grant, number }
 }
 
 fn refused(address: [u8; 4]) -> Event {

@@ -16,12 +16,15 @@ mod event;
 mod follow;
 mod grant;
 mod key;
+mod listed;
+mod scopes;
 mod server;
 mod table;
 #[cfg(test)]
 mod tests;
 mod user;
 mod way;
+mod when;
 
 use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::PathBuf;
@@ -56,8 +59,8 @@ pub(super) struct About<C: Subcommand> {
 
 const WHERE: &str = "\
 A server that runs on this machine is found by its data folder; another one by --url. Both are asked with an admin key:
-PORTCULLIS_ADMIN_KEY, or a file that --admin-key-file names. (A key is no flag, because other users of a machine can read
-those.) If no server has the data folder, or the records are in Redis, the store itself is opened, and no key is asked for.
+PORTCULLIS_KEY, or a file that --key-file names; without either, the one that the server itself is given (PORTCULLIS_ADMIN_KEY,
+PORTCULLIS_ADMIN_KEY_FILE). (A key is no flag, because other users of a machine can read those.) If no server has the data folder, or the records are in Redis, the store itself is opened, and no key is asked for.
 
 It ends with status 0 if it was done, 2 if something was written wrong, 3 if nobody is left to say yes, 4 if there is no such
 thing, 5 if it cannot be done as things are, 6 if the key does not open it, and 1 if something else went wrong.";
@@ -72,9 +75,9 @@ pub(super) struct Reach {
     url: Option<String>,
     /// A file with the admin key, in one line
     ///
-    /// [variable: PORTCULLIS_ADMIN_KEY_FILE] [default: none; PORTCULLIS_ADMIN_KEY holds the key itself]
+    /// [variable: PORTCULLIS_KEY_FILE] [default: none; PORTCULLIS_KEY holds the key itself]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Where")]
-    admin_key_file: Option<String>,
+    key_file: Option<String>,
     /// The data folder
     ///
     /// [variable: PORTCULLIS_DATA] [default: ./portcullis-data]
@@ -85,6 +88,9 @@ pub(super) struct Reach {
     /// [variable: PORTCULLIS_CONFIG] [default: none]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Where")]
     config: Option<PathBuf>,
+    /// A text of your own, so that what makes something and is repeated with the same text makes it once: 1 to 255 characters
+    #[arg(long, global = true, value_name = "TEXT", help_heading = "How")]
+    idempotency_key: Option<String>,
     /// Print what the API answers, one document a line; of a list each page is one. A problem is such a document on stderr
     #[arg(long, global = true, help_heading = "How")]
     json: bool,
@@ -106,7 +112,8 @@ pub(super) async fn run<C: Subcommand + Asks>(
     errors: &mut dyn Write,
 ) -> Result<(), RunError> {
     let About { reach, command } = about;
-    let ask = command.ask()?;
+    let mut ask = command.ask()?;
+    ask.idempotency_key = reach.idempotency_key.clone();
     if let Some(question) = ask.question.as_deref().filter(|_| !reach.yes) {
         confirm(question, io::stdin().is_terminal(), &mut io::stdin().lock(), errors)?;
     }
@@ -114,7 +121,10 @@ pub(super) async fn run<C: Subcommand + Asks>(
     let done = match ask.shape {
         Shape::Followed => follow::follow(&way, ask, reach.json, out, errors).await,
         Shape::List(list) => all(&way, ask, list, reach.json, out).await,
-        Shape::One(_) | Shape::Done(_) => one(&way, &ask, reach.json, out).await,
+        Shape::One(_) | Shape::Done(_) => match scopes::applied(&way, ask).await {
+            Ok(ask) => one(&way, &ask, reach.json, out).await,
+            Err(error) => Err(error),
+        },
     };
     way.close().await;
     match done {

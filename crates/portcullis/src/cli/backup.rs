@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{Environment, RunError};
 use crate::backup::{self, Anew, BackupError, Restored, Restoring};
-use crate::config::{Config, Settings, StoreKind};
+use crate::config::{Settings, StoreKind};
 
 /// Write the database into a file, while a server runs or not
 ///
@@ -63,17 +63,26 @@ struct Folder {
     config: Option<PathBuf>,
 }
 
+/// Where the database is.
+struct Place {
+    data: PathBuf,
+    /// Whether the master key is configured, and so need not be in the folder.
+    has_key: bool,
+}
+
 impl Folder {
-    fn config(&self, environment: &Environment<'_>) -> Result<Config, RunError> {
+    /// Nothing else of the settings need be right.
+    fn place(&self, environment: &Environment<'_>) -> Result<Place, RunError> {
         let data = self.data.as_deref().and_then(|text| text.parse().ok());
         let flags = Settings { data, ..Settings::default() };
         let mut settings = Settings::gathered(flags, self.config.as_deref(), environment.look_up)?;
         if self.data.is_some() {
             (settings.store, settings.store_file) = (None, None);
         }
-        let config = Config::of(&settings, environment.look_up)?;
-        match config.store {
-            StoreKind::Sqlite => Ok(config),
+        let has_key =
+            settings.master_key_file.is_some() || (environment.look_up)("PORTCULLIS_MASTER_KEY").is_some();
+        match settings.store_kind()? {
+            StoreKind::Sqlite => Ok(Place { data: settings.folder()?, has_key }),
             StoreKind::Memory | StoreKind::Redis(_) => Err(BackupError::NotAFile.into()),
         }
     }
@@ -84,11 +93,11 @@ pub(super) fn back_up(
     environment: &Environment<'_>,
     out: &mut dyn Write,
 ) -> Result<(), RunError> {
-    let config = folder.config(environment)?;
-    let size = backup::back_up(&config.data, &file)?;
-    let key = config.data.join("master.key");
-    writeln!(out, "{} has everything of {} ({size} bytes).", file.display(), config.data.display())?;
-    let where_it_is = match config.master_key.is_none() && key.is_file() {
+    let Place { data, has_key: key_set } = folder.place(environment)?;
+    let size = backup::back_up(&data, &file)?;
+    let key = data.join("master.key");
+    writeln!(out, "{} has everything of {} ({size} bytes).", file.display(), data.display())?;
+    let where_it_is = match !key_set && key.is_file() {
         true => format!("Keep {} too, at another place", key.display()),
         false => "Keep it too, at another place".to_owned(),
     };
@@ -101,8 +110,8 @@ pub(super) async fn restore(
     environment: &Environment<'_>,
     out: &mut dyn Write,
 ) -> Result<(), RunError> {
-    let config = folder.config(environment)?;
-    let restoring = Restoring::begin(&file, &config.data, replace)?;
+    let Place { data, has_key: key_set } = folder.place(environment)?;
+    let restoring = Restoring::begin(&file, &data, replace)?;
     if end_everything {
         let Anew { people, links, keys, admin_key, .. } =
             restoring.end_everything(Arc::new(SystemClock), Arc::new(SystemEntropy)).await?;
@@ -110,18 +119,18 @@ pub(super) async fn restore(
         writeln!(
             out,
             "Ended: all sessions and grants of {people} people, {links} links and invitations, {keys} admin keys.\n\n\
-             The admin key, shown this once:\n\n    export ADMIN_KEY={}\n",
+             The admin key, shown this once:\n\n    export PORTCULLIS_KEY={}\n",
             admin_key.expose_secret()
         )?;
         out.flush()?;
     }
     let Restored { aside, has_key } = restoring.finish()?;
-    writeln!(out, "{} has everything of {}.", config.data.display(), file.display())?;
+    writeln!(out, "{} has everything of {}.", data.display(), file.display())?;
     if let Some(aside) = aside {
         writeln!(out, "The database that was there is {} now.", aside.display())?;
     }
-    if !has_key && config.master_key.is_none() {
-        let key = config.data.join("master.key");
+    if !has_key && !key_set {
+        let key = data.join("master.key");
         writeln!(
             out,
             "The master key is not in a backup: put it into {}, or set PORTCULLIS_MASTER_KEY, before a server starts.",

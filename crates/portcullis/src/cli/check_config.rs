@@ -7,15 +7,17 @@ use std::path::PathBuf;
 use clap::{Args as _, Command};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use identity::{Email, NotAnEmail};
 
 use super::{Environment, RunError, serve};
-use crate::check_config::{self, Found};
-use crate::config::{Config, SettingName, Settings, Source, holds_password};
+use crate::check_config::{self, CheckError, Found, Letters};
+use crate::config::{Config, SECRETS, SettingName, Settings, Source, holds_password};
 
 /// Show every setting as serve would read it, and say whether it would start
 ///
 /// It takes the flags, variables and the file that serve takes; secrets are not shown. It reaches for the store and looks whether
-/// the master key opens it, and changes nothing. A server that has the data folder is asked whether it is ready.
+/// the master key opens it, and changes nothing. A server that has the data folder is asked whether it is ready, and the mail server
+/// whether it lets us in.
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "It ends with status 0 if a server would start, with 2 if the configuration is wrong, with 1 if something else would keep it from starting."
@@ -26,12 +28,16 @@ pub(super) struct CheckConfig {
     /// [variable: PORTCULLIS_CONFIG] [default: none]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Send a letter there, to see that one arrives; without it the mail server is only greeted
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    letter_to: Option<Email>,
     #[command(flatten)]
     settings: Settings,
 }
 
-/// Settings that are secrets by themselves: each has a variable and no flag.
-const SECRETS: [&str; 3] = ["admin_key", "master_key", "smtp_url"];
+fn address(text: &str) -> Result<Email, NotAnEmail> {
+    Email::parse(text)
+}
 
 pub(super) async fn run(
     check: CheckConfig,
@@ -58,6 +64,12 @@ pub(super) async fn run(
         Found::Whole => writeln!(out, "The store can be reached, and the master key opens it.")?,
         Found::Unused => writeln!(out, "The store can be reached; no server has used it yet.")?,
     }
+    match check_config::check_mail(&config, check.letter_to.as_ref()).await? {
+        Letters::Without if check.letter_to.is_some() => return Err(CheckError::NoMail.into()),
+        Letters::Without => {}
+        Letters::Taken => writeln!(out, "The mail server can be reached, and lets us in.")?,
+        Letters::Sent => writeln!(out, "The mail server took the letter.")?,
+    }
     Ok(writeln!(out, "A server can be run with this.")?)
 }
 
@@ -82,10 +94,9 @@ fn print(
         };
         table.add_row([key.to_owned(), row.0, row.1]);
     }
-    for key in SECRETS {
-        let variable = SettingName { key, source: Source::Variable }.to_string();
-        if look_up(&variable).is_some() {
-            table.add_row([key.to_owned(), HIDDEN.to_owned(), variable]);
+    for secret in SECRETS {
+        if look_up(&secret.variable()).is_some() {
+            table.add_row([secret.key.to_owned(), HIDDEN.to_owned(), secret.variable()]);
         }
     }
     for column in table.column_iter_mut() {

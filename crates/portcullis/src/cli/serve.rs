@@ -11,8 +11,9 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::{Environment, RunError};
+use crate::check_config;
 use crate::compose::{Kept, OpenError, Portcullis};
-use crate::config::{Config, ConfigError, Settings, StoreKind, UnknownVariable};
+use crate::config::{Config, ConfigError, SECRETS, Settings, StoreKind, UnknownVariable};
 use crate::greeting::Greeting;
 use crate::health;
 use crate::opening::Entrance;
@@ -27,7 +28,7 @@ use crate::telemetry;
 /// Every setting is a flag, a variable of the environment, or a key of a TOML file, with one name: --code-lifetime,
 /// PORTCULLIS_CODE_LIFETIME, code_lifetime. A flag holds before a variable, a variable before the file.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = SECRETS)]
+#[command(after_long_help = secrets())]
 pub(super) struct Serve {
     /// A TOML file with settings
     ///
@@ -38,12 +39,19 @@ pub(super) struct Serve {
     settings: Settings,
 }
 
-const SECRETS: &str = "\
-Secrets are no flags, because other users of a machine can read those:
-  PORTCULLIS_ADMIN_KEY   the key that opens /api, of 128 bits or more; openssl rand -base64 24 makes one
-  PORTCULLIS_STORE       the URL of a Redis, if it holds a password
-  PORTCULLIS_MASTER_KEY  base64url of 32 random bytes; openssl rand -base64 32 | tr '+/' '-_' makes one
+fn secrets() -> String {
+    let mut help =
+        "Secrets are no flags, because other users of a machine can read those; each may be in a file instead:\n".to_owned();
+    let lines = SECRETS.iter().map(|secret| (secret.variable(), secret.about));
+    for (variable, about) in lines.chain([("PORTCULLIS_STORE".to_owned(), STORE_AS_SECRET)]) {
+        help.push_str(&format!("  {variable:<22} {about}\n"));
+    }
+    help + HOW_IT_ENDS
+}
 
+const STORE_AS_SECRET: &str = "the URL of a Redis, if it holds a password";
+
+const HOW_IT_ENDS: &str = "
 It ends with status 2 if the configuration is wrong, with 1 if something else keeps it from running.
 Times are written 90s, 15m, 1h or 30d; addresses 127.0.0.1:8414 or [::1]:8414.";
 
@@ -146,6 +154,8 @@ async fn run_server(
     chores.spawn(Arc::clone(&portcullis).keep_sweeping());
     chores.spawn(Arc::clone(&portcullis).keep_writing());
     chores.spawn(Arc::clone(&portcullis).keep_watching());
+    let mailing = config.clone();
+    chores.spawn(async move { warn_of_mail(&mailing).await });
     if let Some(tls) = tls.clone() {
         chores.spawn(async move { tls.keep_reading().await });
     }
@@ -153,12 +163,19 @@ async fn run_server(
         () = &mut serving => {}
         never = keep_reloading(reload, again, &portcullis, tls.as_deref()) => match never {},
     }
-    // What the last requests did is told, too.
-    portcullis.audit().finish().await;
+    // What the last requests did is told, too, and those whom they wrote to read of it.
+    portcullis.finish().await;
     // An aborted task holds its part of the store until it is joined.
     chores.shutdown().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Else the first whom it is told to is somebody who waits for a letter.
+async fn warn_of_mail(config: &Config) {
+    if let Err(error) = check_config::check_mail(config, None).await {
+        tracing::warn!("{}", telemetry::sentence(&error));
+    }
 }
 
 /// Reads again, whenever it is told to, what may change while a server runs: limits, the operator's name, logo and colour, and the
@@ -209,6 +226,7 @@ async fn open(
         new_admin_key: portcullis.new_admin_key(),
         first_run: portcullis.is_first_run(),
         forgetful: matches!(config.store, StoreKind::Memory),
+        tls: config.tls.is_some(),
     };
     // Shown before it is kept: of a key that could not be printed the next start makes another.
     greeting.print(out)?;

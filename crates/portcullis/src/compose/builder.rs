@@ -4,30 +4,22 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use authz_core::{
-    AuthorizationServer, Counted, Events, Keys, KeysError, Limiter, OutOfBounds, Oversight, Registry,
-    TokenKind, TokenText, Unlimited,
+    AuthorizationServer, Counted, Events, Limiter, Oversight, Registry, TokenKind, TokenText, Unlimited,
 };
-use identity::{
-    AccountPolicy, Accounts, Cost, Identity, Mail, Outbox, Pages, PolicyError, Sessions, Smtp, SmtpUrlError,
-};
-use seal::SealError;
+use identity::{AccountPolicy, Accounts, Cost, Identity, Mail, Outbox, Pages, Sessions, Smtp, SmtpUrlError};
 use secrecy::{ExposeSecret as _, SecretString};
-use store::copy::{self, ServeError};
-use store::{
-    AccountStore, Backend, Counters, Digest, Filter, Kind, Mark, Memory, Redis, Sqlite, Store, StoreError,
-};
-use thiserror::Error;
+use store::{Backend, Counters, Digest, Store, StoreError};
 
+use super::error::OpenError;
+use super::ground::{Ground, Opened, Stores};
 use super::{Ears, Portcullis};
 use crate::admin::Admin;
 use crate::admin::keys;
 use crate::audit::Audit;
-use crate::config::{Config, MailKind, MasterKey, StoreKind};
-use crate::data::{DataError, DataFolder};
+use crate::config::{Config, MailKind};
 use crate::ops::Ops;
 use crate::ops::census::Census;
 use crate::ops::metrics::Metrics;
-use crate::ops::timed::Timed;
 
 /// Builds a [`Portcullis`]. What is not given is what [`Config`] says, or the system's.
 pub struct Builder {
@@ -38,86 +30,7 @@ pub struct Builder {
     metrics: Arc<Metrics>,
     own: Option<Stores>,
     counters: Option<Arc<dyn Counters>>,
-}
-
-/// One store under the names of its parts.
-#[derive(Clone)]
-struct Stores {
-    records: Arc<dyn Backend>,
-    accounts: Arc<dyn AccountStore>,
-}
-
-impl Stores {
-    fn of<S: Backend + 'static>(store: Arc<S>, metrics: &Arc<Metrics>) -> Self {
-        let store = Arc::new(Timed::new(store, metrics.clone()));
-        Self { records: store.clone(), accounts: store }
-    }
-}
-
-/// Why it cannot be started.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The data folder.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The store.
-    #[error("the store cannot be opened: {0}")]
-    Store(#[from] StoreError),
-    /// Records are in Redis, and there is no master key.
-    #[error(
-        "with records in Redis all processes share one master key, and none is set: set PORTCULLIS_MASTER_KEY, or \
-         PORTCULLIS_MASTER_KEY_FILE to the name of a file that holds it. To make one: openssl rand -base64 32 | tr '+/' '-_'"
-    )]
-    NoMasterKey,
-    /// The store is a copy that is not whole.
-    #[error(transparent)]
-    Copy(#[from] ServeError),
-    /// The master key is another one than the store was sealed with.
-    #[error(
-        "the master key is not the one that this store was made with; PORTCULLIS_MASTER_KEY or master.key must hold that one"
-    )]
-    MasterKeyWrong,
-    /// The token keys cannot be used for another reason.
-    #[error("the token keys cannot be read: {0}")]
-    Keys(#[source] KeysError),
-    /// The master key cannot seal.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// A lifetime that [`Config::load`] would not have let through.
-    #[error(transparent)]
-    Policy(#[from] OutOfBounds),
-    /// A policy for accounts that [`Config::load`] would not have let through.
-    #[error(transparent)]
-    Accounts(#[from] PolicyError),
-    /// The mail server.
-    #[error("no letters can be sent: {0}")]
-    Mail(#[from] SmtpUrlError),
-    /// The address to listen on makes no issuer.
-    #[error("no issuer is set, and the address to listen on makes none")]
-    NoIssuer,
-}
-
-impl OpenError {
-    /// What the store says, if waiting may help.
-    #[must_use]
-    pub fn that_may_pass(&self) -> Option<&StoreError> {
-        match self {
-            Self::Store(error) | Self::Copy(ServeError::Store(error)) => {
-                Some(error).filter(|error| error.may_pass())
-            }
-            Self::Copy(_)
-            | Self::Data(_)
-            | Self::NoMasterKey
-            | Self::MasterKeyWrong
-            | Self::Keys(_)
-            | Self::Seal(_)
-            | Self::Policy(_)
-            | Self::Accounts(_)
-            | Self::Mail(_)
-            | Self::NoIssuer => None,
-        }
-    }
+    existing: bool,
 }
 
 impl Builder {
@@ -130,6 +43,7 @@ impl Builder {
             metrics: Arc::default(),
             own: None,
             counters: None,
+            existing: false,
         }
     }
 
@@ -177,14 +91,21 @@ impl Builder {
         self
     }
 
+    /// Takes no store that no server has used yet, and is no server of its own: for programs that stand in for one. Without
+    /// [`Config::issuer`] the issuer is that of the server.
+    #[must_use]
+    pub const fn existing(mut self) -> Self {
+        self.existing = true;
+        self
+    }
+
     /// Opens it.
     ///
     /// # Errors
     ///
     /// [`OpenError`] says what keeps it from starting.
     pub async fn open(self) -> Result<Portcullis, OpenError> {
-        let Self { config, clock, entropy, mail, metrics, own, mut counters } = self;
-        let issuer = config.issuer_at(config.listen).ok_or(OpenError::NoIssuer)?;
+        let Self { config, clock, entropy, mail, metrics, own, counters, existing } = self;
         config.policy.check()?;
         let mail = match mail {
             Some(mail) => Some(mail),
@@ -192,52 +113,13 @@ impl Builder {
         };
         config.accounts.check(mail.is_some())?;
 
-        let drawn = || MasterKey::new(entropy.draw());
-        let (stores, master_key, data) = match (own, &config.store) {
-            (Some(stores), _) => (stores, config.master_key.clone().unwrap_or_else(drawn), None),
-            (None, StoreKind::Memory) => (
-                Stores::of(Arc::new(Memory::new()), &metrics),
-                config.master_key.clone().unwrap_or_else(drawn),
-                None,
-            ),
-            (None, StoreKind::Sqlite) => {
-                let data = DataFolder::open(&config.data)?;
-                // The key before the database: a database without a key is refused at the next start.
-                let key = match &config.master_key {
-                    Some(key) => key.clone(),
-                    None => data.master_key(&*entropy)?,
-                };
-                (Stores::of(Arc::new(Sqlite::open(&data.database())?), &metrics), key, Some(data))
-            }
-            (None, StoreKind::Redis(url)) => {
-                let key = config.master_key.clone().ok_or(OpenError::NoMasterKey)?;
-                let redis = Arc::new(Redis::open(url, config.redis.clone(), clock.clone()).await?);
-                counters.get_or_insert_with(|| redis.clone());
-                (Stores::of(redis, &metrics), key, None)
-            }
+        let ground = Ground { config: &config, clock: &clock, entropy: &entropy, metrics: &metrics };
+        let Opened { stores, master_key, data, keys, issuer, first_run, counters: shared } = match existing {
+            true => ground.existing(own).await?,
+            false => ground.served(own).await?,
         };
         let records = &stores.records;
-        copy::may_be_served(&**records).await?;
-        // Every server that opens a store makes its token keys first.
-        let first_run = records.list(Kind::Keys, Filter::All, None, 1).await?.rows.is_empty();
-        if first_run {
-            // Before anything is made: of a server and a copy that find the store empty, one gives way.
-            copy::note_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
-        }
-        let seal = master_key.seal()?;
-        let keys =
-            Keys::open(records.clone(), seal, clock.clone(), entropy.clone()).await.map_err(|error| {
-                match error {
-                    KeysError::MasterKeyWrong => OpenError::MasterKeyWrong,
-                    KeysError::Store(error) => OpenError::Store(error),
-                    other @ (KeysError::NoActiveKey | _) => OpenError::Keys(other),
-                }
-            })?;
-        // Whoever cannot open the keys does not serve: a copy may still be brought up to date then.
-        if !first_run {
-            copy::note_served(&**records, clock.now(), &mut || Mark::new(entropy.draw())).await?;
-            keys::bring_together(&**records, &*entropy).await?;
-        }
+        let counters = counters.or(shared);
         let own_key = config.admin_key.is_some();
         let (admin_key, new_admin_key) = match config.admin_key {
             Some(key) => (Some(key.digest()), None),
@@ -284,6 +166,7 @@ impl Builder {
             .second_factors(master_key.seal()?)
             .policy(config.accounts);
         let identity = match mail {
+            Some(mail) if existing => identity.mail(mail).sending_at_once(),
             Some(mail) => identity.mail(mail),
             None => identity,
         };

@@ -1,3 +1,5 @@
+mod standing_in;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use ambient::{ManualClock, SeededEntropy, Time};

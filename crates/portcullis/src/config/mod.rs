@@ -29,8 +29,10 @@ use secrecy::SecretString;
 use store::{RedisOptions, RedisUrl};
 
 pub use self::error::{ConfigError, Fault};
+use self::given::Given;
 pub use self::given::{SettingName, Source};
 pub(crate) use self::place::holds_password;
+pub(crate) use self::secret::SECRETS;
 pub use self::secret::{AdminSecret, LEAST_ADMIN_KEY_BITS, MasterKey};
 pub use self::settings::Settings;
 pub use self::unknown::UnknownVariable;
@@ -200,15 +202,28 @@ impl Config {
 }
 
 impl Settings {
-    /// The key of the administration itself, for whoever uses it on a server.
-    pub(crate) fn admin_key(
+    /// The admin key with which commands ask a server: in the file that a flag names, in `PORTCULLIS_KEY`, or in the file that
+    /// `PORTCULLIS_KEY_FILE` names; else the one that the server is configured with, for who may read that holds it.
+    pub(crate) fn key_of_commands(
         &self,
+        flag: Option<&str>,
         look_up: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Option<SecretString>, ConfigError> {
-        let file = self.admin_key_file.as_ref();
-        secret::read("admin_key", "admin_key_file", file, look_up, |text| match text {
+        let parse = |text: &str| match text {
             "" => Err(Fault::Empty),
             text => Ok(SecretString::from(text)),
-        })
+        };
+        let own = match flag.map(|text| Given { text: text.to_owned(), source: Source::Flag }) {
+            // A flag holds before a variable.
+            Some(file) => secret::read("key", "key_file", Some(&file), &|_| None, parse)?,
+            None => {
+                let file = settings::of_variable("key_file", look_up)?;
+                secret::read("key", "key_file", file.as_ref(), look_up, parse)?
+            }
+        };
+        match own {
+            Some(key) => Ok(Some(key)),
+            None => secret::read("admin_key", "admin_key_file", self.admin_key_file.as_ref(), look_up, parse),
+        }
     }
 }

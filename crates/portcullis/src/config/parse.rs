@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use super::accounts;
 use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName};
-use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source};
+use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source, StoreKind};
 use super::{brand, limits, place, secret};
 use crate::serve::TlsFiles;
 
@@ -26,19 +26,16 @@ pub(super) fn config(
     admin_key_file.read(|text| Ok(PathBuf::from(text)))?;
     master_key_file.read(|text| Ok(PathBuf::from(text)))?;
     let mail = accounts::mail(settings, look_up)?;
+    let (issuer, listen) = settings.address()?;
     Ok(Config {
-        issuer: setting("issuer", settings.issuer.as_ref()).read(issuer)?,
-        listen: setting("listen", settings.listen.as_ref())
-            .read(|text| text.parse::<SocketAddr>().map_err(|_| Fault::Address))?
-            .unwrap_or(default.listen),
+        issuer,
+        listen,
         tls: tls(settings)?,
         trusted_proxies: setting("trusted_proxies", settings.trusted_proxies.as_ref())
             .read(networks)?
             .unwrap_or(default.trusted_proxies),
-        data: setting("data", settings.data.as_ref())
-            .read(|text| Ok(PathBuf::from(text)))?
-            .unwrap_or(default.data),
-        store: place::store(settings)?.unwrap_or(default.store),
+        data: settings.folder()?,
+        store: settings.store_kind()?,
         redis: place::redis(settings)?,
         admin_key: secret::read(
             "admin_key",
@@ -77,6 +74,27 @@ pub(super) fn config(
             .unwrap_or(default.log_format),
         log: setting("log", settings.log.as_ref()).read(filter)?.unwrap_or(default.log),
     })
+}
+
+impl Settings {
+    /// Where records are kept.
+    pub(crate) fn store_kind(&self) -> Result<StoreKind, ConfigError> {
+        Ok(place::store(self)?.unwrap_or(StoreKind::Sqlite))
+    }
+
+    /// The data folder.
+    pub(crate) fn folder(&self) -> Result<PathBuf, ConfigError> {
+        let data = setting("data", self.data.as_ref()).read(|text| Ok(PathBuf::from(text)))?;
+        Ok(data.unwrap_or_else(|| Config::default().data))
+    }
+
+    /// Its issuer, if that is set, and where it listens.
+    pub(crate) fn address(&self) -> Result<(Option<Issuer>, SocketAddr), ConfigError> {
+        let listen = setting("listen", self.listen.as_ref())
+            .read(|text| text.parse::<SocketAddr>().map_err(|_| Fault::Address))?;
+        let issuer = setting("issuer", self.issuer.as_ref()).read(issuer)?;
+        Ok((issuer, listen.unwrap_or_else(|| Config::default().listen)))
+    }
 }
 
 fn policy(settings: &Settings) -> Result<Policy, ConfigError> {

@@ -1,4 +1,4 @@
-//! The two secrets of an operator.
+//! The secrets of an operator.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -20,6 +20,34 @@ use super::given::{Given, SettingName, Source, variable};
 pub const LEAST_ADMIN_KEY_BITS: u32 = 128;
 /// The fewest different characters of one that was drawn.
 const FEWEST_DIFFERENT: usize = 7;
+
+/// What is a secret by itself: a variable or a file, and never a flag, because other users of a machine can read those.
+pub(crate) struct Secret {
+    /// Its name, as of a setting.
+    pub(crate) key: &'static str,
+    /// What it is and how to make one.
+    pub(crate) about: &'static str,
+}
+
+/// All of them. The URL of a store is one if it holds a password.
+pub(crate) const SECRETS: [Secret; 3] = [
+    Secret {
+        key: "admin_key",
+        about: "the key that opens /api, of 128 bits or more; openssl rand -base64 24 makes one",
+    },
+    Secret {
+        key: "master_key",
+        about: "base64url of 32 random bytes; openssl rand -base64 32 | tr '+/' '-_' makes one",
+    },
+    Secret { key: "smtp_url", about: "the URL of the mail server: smtps://user:password@mail.example.com" },
+];
+
+impl Secret {
+    /// Its variable.
+    pub(crate) fn variable(&self) -> String {
+        variable(self.key)
+    }
+}
 
 /// The key that opens the administration, as its digest: the text is forgotten when it has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -249,7 +249,8 @@ settings! {
     /// [variable: PORTCULLIS_LIMIT_REGISTRATION] [default: 60/1m]
     #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
     limit_registration = "60/1m",
-    /// Log-ins, by address: how many within which time, from 1 second to 1 day
+    /// Log-ins, second steps, forgotten passwords, links of letters and changes to an account, by address: how many within which time,
+    /// from 1 second to 1 day
     ///
     /// [variable: PORTCULLIS_LIMIT_LOG_IN] [default: 30/1m]
     #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
@@ -302,7 +303,7 @@ settings! {
     /// [variable: PORTCULLIS_LIMIT_ADMINISTRATION_USE] [default: 600/1m]
     #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
     limit_administration_use = "600/1m",
-    /// Requests for tokens, by client and grant: how many within which time, from 1 second to 1 day
+    /// Requests for tokens, and such that revoke them, by client and grant: how many within which time, from 1 second to 1 day
     ///
     /// [variable: PORTCULLIS_LIMIT_TOKEN] [default: 240/1m]
     #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
@@ -370,7 +371,7 @@ fn read_file(path: &Path) -> Result<Settings, ConfigError> {
         .map_err(|source| ConfigError::Malformed { path: path.to_owned(), source: Box::new(source) })
 }
 
-fn of_variable(
+pub(super) fn of_variable(
     key: &'static str,
     look_up: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Option<Given>, ConfigError> {

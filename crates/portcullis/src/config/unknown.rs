@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use super::given::variable;
+use super::secret::{SECRETS, Secret};
 use super::settings::Settings;
 
 /// A variable of the environment that begins with `PORTCULLIS_` and sets nothing.
@@ -17,11 +18,8 @@ impl UnknownVariable {
     /// Those among `names`. Names that an orchestrator makes of a service called portcullis are passed over
     /// (`PORTCULLIS_SERVICE_HOST`, `PORTCULLIS_PORT_8414_TCP`).
     pub fn among(names: impl IntoIterator<Item = OsString>) -> Vec<Self> {
-        let known: Vec<String> = Settings::KEYS
-            .iter()
-            .chain(&["config", "admin_key", "master_key", "smtp_url"])
-            .map(|key| variable(key))
-            .collect();
+        let settings = Settings::KEYS.iter().chain(&["config", "key", "key_file"]).map(|key| variable(key));
+        let known: Vec<String> = settings.chain(SECRETS.iter().map(Secret::variable)).collect();
         let mut unknown: Vec<Self> = names
             .into_iter()
             .map(|name| name.to_string_lossy().into_owned())
@@ -116,6 +114,9 @@ mod tests {
                 "PORTCULLIS_CONFIG",
                 "PORTCULLIS_ADMIN_KEY",
                 "PORTCULLIS_MASTER_KEY",
+                "PORTCULLIS_SMTP_URL",
+                "PORTCULLIS_KEY",
+                "PORTCULLIS_KEY_FILE",
                 "PORTCULLIS_SERVICE_HOST",
                 "PORTCULLIS_SERVICE_PORT",
                 "PORTCULLIS_SERVICE_PORT_HTTP",

@@ -71,21 +71,20 @@ fn a_folder_serves_one_process_at_a_time() {
 }
 
 #[test]
-fn who_is_kept_out_learns_where_the_server_is_and_who_comes_later_which_issuer_it_had() {
+fn who_is_kept_out_learns_where_the_server_is_and_who_comes_later_does_not() {
     let home = TempDir::new().unwrap();
     let server = DataFolder::open(home.path()).unwrap();
     let told = || DataFolder::told_in(home.path()).unwrap();
-    assert_eq!(told(), Told::default());
-    server.tell("https://auth.example.com", "http://127.0.0.1:8414").unwrap();
-    assert_eq!(told().url.unwrap(), "http://127.0.0.1:8414");
+    assert_eq!(told(), None);
+    server.tell("http://127.0.0.1:8414").unwrap();
+    assert_eq!(told().unwrap(), "http://127.0.0.1:8414");
     drop(server);
     let later = DataFolder::open(home.path()).unwrap();
-    assert_eq!(told().issuer.unwrap().as_str(), "https://auth.example.com");
-    assert_eq!(told().url, None);
+    assert_eq!(told(), None);
     fs::write(home.path().join("lock"), "{").unwrap();
     drop(later);
     DataFolder::open(home.path()).unwrap();
-    assert_eq!(told(), Told::default());
+    assert_eq!(told(), None);
 }
 
 #[test]
@@ -136,7 +135,7 @@ fn where_a_server_is_is_not_believed_of_a_folder_that_others_may_write() {
     use std::os::unix::fs::PermissionsExt as _;
     let home = TempDir::new().unwrap();
     let server = DataFolder::open(home.path()).unwrap();
-    server.tell("https://auth.example.com", "http://127.0.0.1:8414").unwrap();
+    server.tell("http://127.0.0.1:8414").unwrap();
     let told = |path: &Path, mode: u32| {
         let before = fs::metadata(path).unwrap().permissions();
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -145,8 +144,8 @@ fn where_a_server_is_is_not_believed_of_a_folder_that_others_may_write() {
         told
     };
     for path in [home.path(), &home.path().join("lock")] {
-        assert_eq!(told(path, 0o770).unwrap().url, None);
+        assert_eq!(told(path, 0o770).unwrap(), None);
         assert!(matches!(told(path, 0o777), Err(DataError::Open(_))));
-        assert!(told(path, 0o755).unwrap().url.is_some());
+        assert!(told(path, 0o755).unwrap().is_some());
     }
 }

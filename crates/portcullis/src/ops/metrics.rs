@@ -42,6 +42,26 @@ const GRANTS: [(&str, &str); 2] = [
     ),
 ];
 
+/// What the counters, the histograms and the other gauges mean.
+const COUNTERS: [(&str, &str); 7] = [
+    ("portcullis_requests_total", "Requests that were answered, by endpoint and class of status."),
+    ("portcullis_events_total", "What happened, by its name in the audit trail and how it went."),
+    ("portcullis_refusals_total", "Requests of the protocol that broke a rule, by endpoint and rule."),
+    ("portcullis_limited_total", "Requests that were over a limit, by limit."),
+    ("portcullis_store_errors_total", "What the store could not do, by operation."),
+    ("portcullis_letters_total", "Letters, by whether they went out."),
+    ("portcullis_audit_lost_total", "Entries of the audit trail that were not kept."),
+];
+const HISTOGRAMS: [(&str, &str); 2] = [
+    ("portcullis_request_seconds", "How long requests took, by endpoint."),
+    ("portcullis_store_seconds", "How long the store took, by operation."),
+];
+const GAUGES: [(&str, &str); 3] = [
+    ("portcullis_password_hashes", "Passwords that are being hashed, or wait for it."),
+    ("portcullis_audit_waiting", "Entries of the audit trail that wait to be written."),
+    ("portcullis_info", "Always 1; its label is the version."),
+];
+
 static METADATA: Metadata<'static> = Metadata::new("portcullis", Level::INFO, None);
 
 /// What one server counts and times. Two in one process have nothing in common.
@@ -73,8 +93,14 @@ impl Metrics {
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         let metrics = Self { recorder, handle };
-        for (name, help) in GRANTS {
+        for (name, help) in GRANTS.into_iter().chain(GAUGES) {
             metrics.recorder.describe_gauge(name.into(), None, help.into());
+        }
+        for (name, help) in COUNTERS {
+            metrics.recorder.describe_counter(name.into(), None, help.into());
+        }
+        for (name, help) in HISTOGRAMS {
+            metrics.recorder.describe_histogram(name.into(), None, help.into());
         }
         metrics.set("portcullis_info", vec![Label::new("version", env!("CARGO_PKG_VERSION"))], 1.0);
         metrics
@@ -162,7 +188,7 @@ impl Events for Metrics {
         ];
         self.count("portcullis_events_total", labels);
         if let Event::Refused { endpoint, refusal, .. } = event {
-            let rule = Label::new("rule", format!("{refusal:?}"));
+            let rule = Label::from_static_parts("rule", refusal.as_str());
             self.count(
                 "portcullis_refusals_total",
                 vec![Label::from_static_parts("endpoint", endpoint), rule],
@@ -222,8 +248,11 @@ mod tests {
         ] {
             assert!(text.lines().any(|own| own == line), "{line} is not in\n{text}");
         }
+        for name in later.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+            assert!(later.contains(&format!("# HELP {name} ")), "{name} says nothing of itself");
+        }
         assert!(
-            !Metrics::new().text(Gauges::default()).contains("token"),
+            !Metrics::new().text(Gauges::default()).contains("portcullis_limited_total{"),
             "another server counts for itself"
         );
     }
@@ -246,7 +275,7 @@ mod tests {
         let after = metrics.text(Gauges::default());
         assert_eq!(lines(&before), lines(&after));
         assert!(
-            after.contains(r#"portcullis_refusals_total{endpoint="token",rule="ClientUnknown"} 100"#),
+            after.contains(r#"portcullis_refusals_total{endpoint="token",rule="client_unknown"} 100"#),
             "{after}"
         );
         assert!(!after.contains("cid_") && !after.contains("192.0.2"), "{after}");

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 use serde_json::Value;
+use testkit::mail::{MailServer, Manners};
 use testkit::redis_server::RedisServer;
 
 use crate::process::{ADMIN_KEY, MASTER_KEY, Process, command, on_redis, run};
@@ -66,6 +67,18 @@ fn everything(settings: &Settings<'_>, home: &Path) {
         document(&format!("server change {server} --name Other --owner-email a@example.com"), settings);
     assert_eq!((&changed["name"], &changed["owner_email"]), (&"Other".into(), &"a@example.com".into()));
     refused(&format!("server change {server}"), settings, 2, "say what to change");
+    let scopes = |changed: &Value| {
+        let scopes = changed["scopes"].as_array().unwrap().iter();
+        scopes.map(|scope| (text(scope, "name"), scope["default"] == true)).collect::<Vec<_>>()
+    };
+    let changed = document(&format!("server change {server} --add-scope notes:admin"), settings);
+    assert_eq!(scopes(&changed), [("notes:read".to_owned(), true), ("notes:admin".to_owned(), false)]);
+    refused(&format!("server change {server} --remove-scope other"), settings, 4, "has no scope \"other\"");
+    refused(&format!("server change {server} --scope all"), settings, 3, "nothing was done: say --yes");
+    let changed = document(&format!("server change {server} --remove-scope notes:admin"), settings);
+    assert_eq!(scopes(&changed), [("notes:read".to_owned(), true)]);
+    let changed = document(&format!("server change {server} --scope all --yes"), settings);
+    assert_eq!(scopes(&changed), [("all".to_owned(), true)]);
     assert_eq!(document(&format!("server block {server}"), settings)["status"], "blocked");
     assert_eq!(document(&format!("server unblock {server}"), settings)["status"], "active");
     let rotated = document(&format!("server rotate-key {server} --grace 60"), settings);
@@ -97,6 +110,16 @@ fn everything(settings: &Settings<'_>, home: &Path) {
 
     assert_eq!(done(&format!("grant list --user {user} --connected"), settings), "No grants.\n");
     assert_eq!(document(&format!("grant revoke --client {client} --yes"), settings)["revoked"], 0);
+    let (status, _, told) = run("grant revoke --json --yes", settings);
+    assert!(status == 2 && told.contains("required"), "{told}");
+    let once = "key create once --idempotency-key deploy-7";
+    assert!(document(once, settings)["admin_key"].is_string());
+    assert_eq!(document(once, settings)["admin_key"], Value::Null, "it was made before");
+    done("key revoke once --yes", settings);
+    refused("event list --limit 0", settings, 2, "limit");
+    assert!(
+        done("event list --all --since 2026-01-01 --until 2100-01-01T00:00:00Z", settings).contains("EVENT")
+    );
     assert_eq!(document(&format!("consent list --user {user}"), settings)["next"], Value::Null);
     refused(
         &format!("consent withdraw --user {user} --client {client} --server {server} --yes"),
@@ -133,7 +156,7 @@ fn all_commands_do_the_same_to_a_server_that_runs_and_to_the_data_folder_of_one_
     let with_key: Settings<'_> = [folder.as_slice(), &[("PORTCULLIS_ADMIN_KEY", ADMIN_KEY)]].concat();
     let server = Process::start(&with_key);
     everything(&with_key, home.path());
-    refused("server list", &folder, 6, "set PORTCULLIS_ADMIN_KEY");
+    refused("server list", &folder, 6, "set PORTCULLIS_KEY");
     server.stop();
 
     std::fs::remove_file(data.join("portcullis.db")).unwrap();
@@ -152,12 +175,12 @@ fn what_is_done_without_a_server_is_there_when_it_starts() {
     let home = tempfile::tempdir().unwrap();
     let folder: Settings<'_> = vec![("PORTCULLIS_DATA", home.path().to_str().unwrap())];
     let first = Process::start(&folder).stop();
-    assert!(first.contains("ADMIN_KEY=adm_"), "{first}");
+    assert!(first.contains("PORTCULLIS_KEY=adm_"), "{first}");
     let made = document("key create mine", &folder);
     let server = document("server create --name Notes --resource-url https://notes.example/mcp", &folder);
     let _server = Process::start(&folder);
     let key = text(&made, "admin_key");
-    let with_key = [folder.as_slice(), &[("PORTCULLIS_ADMIN_KEY", &key)]].concat();
+    let with_key = [folder.as_slice(), &[("PORTCULLIS_KEY", &key)]].concat();
     let listed = document("server list", &with_key);
     assert_eq!(listed["servers"][0]["server_id"], server["server_id"]);
 }
@@ -178,7 +201,7 @@ fn a_server_is_found_by_its_folder_or_its_url_and_has_its_folder_to_itself() {
     let key = home.path().join("key");
     let reader = text(&document("key create reader --read-only", &settings), "admin_key");
     std::fs::write(&key, format!("{reader}\n")).unwrap();
-    let named = format!("--url {} --admin-key-file {}", server.base(), key.display());
+    let named = format!("--url {} --key-file {}", server.base(), key.display());
     assert_eq!(done(&format!("server list {named}"), &vec![]), "No servers.\n");
     refused(&format!("key create another {named}"), &vec![], 6, "may read, and not change");
     for (url, status, words) in [
@@ -186,15 +209,9 @@ fn a_server_is_found_by_its_folder_or_its_url_and_has_its_folder_to_itself() {
         ("http://127.0.0.1:1", 1, "cannot be reached"),
         ("http://8.8.8.8", 1, "its scheme is not https"),
     ] {
-        refused(
-            &format!("server list --url {url} --admin-key-file {}", key.display()),
-            &vec![],
-            status,
-            words,
-        );
+        refused(&format!("server list --url {url} --key-file {}", key.display()), &vec![], status, words);
     }
-    let elsewhere =
-        format!("server list --url {}/elsewhere --admin-key-file {}", server.base(), key.display());
+    let elsewhere = format!("server list --url {}/elsewhere --key-file {}", server.base(), key.display());
     refused(&elsewhere, &vec![], 1, "not as the administration");
     refused("server list", &vec![("PORTCULLIS_STORE", "memory")], 2, "name the server by --url");
 }
@@ -208,6 +225,103 @@ fn with_records_in_redis_the_store_is_opened_while_servers_use_it() {
     let server = document("server create --name Notes --resource-url https://notes.example/mcp", &settings);
     let listed = document("server list", &settings);
     assert_eq!(listed["servers"][0]["server_id"], server["server_id"]);
+
+    // The store knows where the server is, whatever the operator's shell knows.
+    let mut invite = command("user invite --json", &settings);
+    let invited = invite.env_remove("PORTCULLIS_ISSUER").output().unwrap();
+    let invited: Value = serde_json::from_slice(&invited.stdout).unwrap();
+    assert!(text(&invited, "link").starts_with("https://auth.example.com/invitation?"), "{invited}");
+}
+
+#[test]
+fn a_command_makes_no_servers_store_of_one_that_no_server_has_used() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    Process::start(&[("PORTCULLIS_DATA", data.to_str().unwrap())]).stop();
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let key = data.join("master.key");
+    let target =
+        vec![("PORTCULLIS_STORE", url.as_str()), ("PORTCULLIS_MASTER_KEY_FILE", key.to_str().unwrap())];
+    // Empty, and then a copy that can still be brought up to date.
+    for _ in 0..2 {
+        refused("server list", &target, 2, "no server has used this store yet");
+        let (status, out, told) =
+            run(&format!("migrate --switch --from sqlite:{} --to {url}", data.display()), &[]);
+        assert_eq!(status, 0, "{out}{told}");
+        run(&format!("migrate --take-back --from sqlite:{}", data.display()), &[]);
+    }
+    let server = Process::start(&target);
+    assert_eq!(done("server list", &target), "No servers.\n");
+    assert!(!server.stop().contains("no server has used"));
+}
+
+#[tokio::test]
+async fn an_invitation_by_command_has_gone_out_when_the_command_ends_or_its_link_is_shown() {
+    let home = tempfile::tempdir().unwrap();
+    let mut mail = MailServer::start(Manners::default()).await.unwrap();
+    let (data, url) = (home.path().to_str().unwrap().to_owned(), mail.url(None));
+    Process::start(&[("PORTCULLIS_DATA", &data)]).stop();
+    let invite = async |url: &str| {
+        let (data, url) = (data.clone(), url.to_owned());
+        let invited = tokio::task::spawn_blocking(move || {
+            let settings = vec![
+                ("PORTCULLIS_DATA", data.as_str()),
+                ("PORTCULLIS_SMTP_URL", &url),
+                ("PORTCULLIS_MAIL_FROM", "no-reply@example.com"),
+            ];
+            document("user invite --email ada@example.com", &settings)
+        });
+        invited.await.unwrap()
+    };
+    let invited = invite(&url).await;
+    assert_eq!((&invited["letter"], &invited["link"]), (&"sent".into(), &Value::Null));
+    let letter = mail.letter().await.unwrap();
+    assert!(letter.text.contains("https://auth.example.com/invitation?ticket="), "{}", letter.text);
+    drop(mail);
+    let invited = invite(&url).await;
+    assert_eq!(invited["letter"], "none");
+    assert!(text(&invited, "link").starts_with("https://auth.example.com/invitation?ticket="), "{invited}");
+}
+
+#[test]
+fn who_asks_a_server_needs_none_of_the_settings_that_it_runs_with() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().to_str().unwrap();
+    let settings: Settings<'_> = vec![("PORTCULLIS_DATA", data), ("PORTCULLIS_ADMIN_KEY", ADMIN_KEY)];
+    let server = Process::start(&settings);
+    let broken: Settings<'_> = vec![
+        ("PORTCULLIS_DATA", data),
+        ("PORTCULLIS_KEY", ADMIN_KEY),
+        ("PORTCULLIS_ADMIN_KEY_FILE", "/nowhere"),
+        ("PORTCULLIS_SMTP_URL_FILE", "/nowhere"),
+        ("PORTCULLIS_SIGN_UP", "example.com"),
+    ];
+    assert_eq!(done("server list", &broken), "No servers.\n");
+    let backup = home.path().join("a.backup");
+    done(&format!("backup {}", backup.display()), &broken);
+    server.stop();
+    refused("server list", &broken, 2, "PORTCULLIS_SMTP_URL_FILE");
+}
+
+/// The trap: who exports the key of a command, and starts a server in the same shell.
+#[test]
+fn a_key_that_was_made_for_somebody_is_not_taken_for_the_operators_own() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().to_str().unwrap();
+    let folder: Settings<'_> = vec![("PORTCULLIS_DATA", data)];
+    let first = Process::start(&folder).stop();
+    let first = first.lines().find_map(|line| line.trim().strip_prefix("export PORTCULLIS_KEY=")).unwrap();
+    let key = text(&document("key create dashboard --read-only", &folder), "admin_key");
+    let with = |name, key| [folder.as_slice(), &[(name, key)]].concat();
+    let (status, out, told) = run("serve", &with("PORTCULLIS_ADMIN_KEY", &key));
+    assert_eq!((status, out.as_str()), (2, ""));
+    assert!(told.contains("is the admin key \"dashboard\" of this store"), "{told}");
+    let server = Process::start(&with("PORTCULLIS_KEY", &key));
+    assert_eq!(done("server list", &with("PORTCULLIS_KEY", first)), "No servers.\n");
+    refused("key create ci", &with("PORTCULLIS_KEY", &key), 6, "may read, and not change");
+    server.stop();
+    Process::start(&with("PORTCULLIS_ADMIN_KEY", first)).stop();
 }
 
 #[test]

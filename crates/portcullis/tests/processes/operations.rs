@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 
+use testkit::mail::{MailServer, Manners};
 use testkit::redis_server::RedisServer;
 
 use crate::process::{ADMIN_KEY, MASTER_KEY, Process, command, run};
@@ -49,7 +50,7 @@ fn a_backup_is_restored_with_all_that_it_brings_back_ended() {
     let (data, file) = (home.path().join("data"), home.path().join("a.backup"));
     let settings = [("PORTCULLIS_DATA", data.to_str().unwrap())];
     let key_of = |said: &str| {
-        let line = said.lines().find_map(|line| line.trim().strip_prefix("export ADMIN_KEY="));
+        let line = said.lines().find_map(|line| line.trim().strip_prefix("export PORTCULLIS_KEY="));
         line.unwrap_or_else(|| panic!("no key in {said}")).to_owned()
     };
     let old = key_of(&Process::start(&settings).stop());
@@ -64,7 +65,7 @@ fn a_backup_is_restored_with_all_that_it_brings_back_ended() {
         let with_key = [settings.as_slice(), &[("PORTCULLIS_ADMIN_KEY", key)]].concat();
         assert_eq!(run("key list", &with_key).0, expected);
     }
-    assert!(!server.stop().contains("ADMIN_KEY="), "no other one is made");
+    assert!(!server.stop().contains("PORTCULLIS_KEY="), "no other one is made");
 }
 
 #[test]
@@ -111,6 +112,51 @@ fn line(data: &Path, key: &str) -> Vec<String> {
         .find(|line| line.starts_with(&format!("{key} ")))
         .unwrap_or_else(|| panic!("{key} in {out}"));
     line.split("  ").map(str::trim).filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn a_server_with_a_certificate_says_https_and_is_asked_how_it_is_by_that() {
+    let home = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["auth.example.com".to_owned()]).unwrap();
+    let (certificate, key) = (home.path().join("cert.pem"), home.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let settings = [
+        ("PORTCULLIS_STORE", "memory"),
+        ("PORTCULLIS_TLS_CERTIFICATE_FILE", certificate.to_str().unwrap()),
+        ("PORTCULLIS_TLS_KEY_FILE", key.to_str().unwrap()),
+    ];
+    let server = Process::start(&settings);
+    let base = server.base();
+    let address = base.strip_prefix("http://").unwrap();
+    let there = [settings.as_slice(), &[("PORTCULLIS_LISTEN", address)]].concat();
+    let (status, out, told) = run("health --ready", &there);
+    assert_eq!((status, told.as_str()), (0, ""), "{out}");
+    let line = format!("listens on https://{address}, issuer https://auth.example.com");
+    let said = server.stop();
+    assert!(said.contains(&line), "{said}");
+}
+
+#[tokio::test]
+async fn check_config_asks_the_mail_server_and_sends_a_letter_if_it_is_told_to() {
+    let mut mail = MailServer::start(Manners::default()).await.unwrap();
+    let url = mail.url(None);
+    let checks = async |arguments: &'static str, status: i32, words: &'static str| {
+        let url = url.clone();
+        let checking = tokio::task::spawn_blocking(move || {
+            let from = ("PORTCULLIS_MAIL_FROM", "no-reply@example.com");
+            let settings = [("PORTCULLIS_STORE", "memory"), ("PORTCULLIS_SMTP_URL", &url), from];
+            checked(arguments, &settings, status, &[words]);
+        });
+        checking.await.unwrap();
+    };
+    checks("", 0, "The mail server can be reached, and lets us in").await;
+    checks("--letter-to ada@example.com", 0, "The mail server took the letter").await;
+    assert_eq!(mail.letter().await.unwrap().to, ["ada@example.com"]);
+    drop(mail);
+    checks("", 1, "no letters can be sent").await;
+    let without = [("PORTCULLIS_STORE", "memory")];
+    checked("--letter-to ada@example.com", &without, 2, &["set PORTCULLIS_SMTP_URL"]);
 }
 
 #[test]

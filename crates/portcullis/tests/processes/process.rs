@@ -41,7 +41,7 @@ impl Process {
     /// Starts one with these settings beside [`ISSUER`], on a free port, and waits until it serves.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
         let mut process = Self::bound(settings);
-        process.out.until("listens on http://").unwrap_or_else(|| {
+        process.out.until("listens on http").unwrap_or_else(|| {
             process.log.until("nothing that is ever logged");
             panic!("it does not start: {}", process.log.text)
         });

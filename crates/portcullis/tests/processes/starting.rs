@@ -28,7 +28,7 @@ async fn of_two_that_start_at_once_on_an_empty_redis_one_makes_the_admin_key_and
     // A process that was stopped has printed all that it would.
     let mut holding = Vec::new();
     for said in [one.stop(), other.stop()] {
-        let key = |line| str::strip_prefix(str::trim(line), "export ADMIN_KEY=");
+        let key = |line| str::strip_prefix(str::trim(line), "export PORTCULLIS_KEY=");
         let keys: Vec<&str> = said.lines().filter_map(key).collect();
         let void = said.contains("that one holds, this one does not");
         assert!(keys.len() <= 1 && !(void && keys.is_empty()), "{said}");

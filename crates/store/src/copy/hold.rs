@@ -36,7 +36,7 @@ impl<'a> Hold<'a> {
         let Some(found) = found.filter(|found| found.mark == self.mark) else {
             return Err(CopyError::Overtaken);
         };
-        let complete = Tenure { state: TenureState::Complete, since: now };
+        let complete = Tenure { state: TenureState::Complete, since: now, issuer: None };
         match self.to.commit(&Changes::replace(mark, &found, &complete)).await.map_err(CopyError::To)? {
             Commit::Done => Ok(()),
             Commit::Stale => Err(CopyError::Overtaken),

@@ -38,25 +38,29 @@ pub async fn may_be_served(store: &dyn Store) -> Result<(), ServeError> {
     }
 }
 
-/// Notes that a server uses the store from now on: no copy writes to it any more. It does so before it makes anything there,
-/// so that of a server and a copy that begin at once one gives way.
+/// Notes that the server `issuer` uses the store from now on: no copy writes to it any more. It does so before it makes anything
+/// there, so that of a server and a copy that begin at once one gives way.
 ///
 /// # Errors
 ///
 /// As [`may_be_served`].
 pub async fn note_served(
     store: &dyn Store,
+    issuer: &str,
     now: Time,
     draw: &mut (dyn FnMut() -> Mark + Send),
 ) -> Result<(), ServeError> {
     for _ in 0..TRIES {
-        let served = Tenure { state: TenureState::Served, since: now };
+        let served = Tenure { state: TenureState::Served, since: now, issuer: Some(issuer.to_owned()) };
         let changes = match store.find::<Tenure>(Tenure::ID).await? {
             None => Changes::create(draw(), &served),
             Some(found) => match found.record.state {
-                TenureState::Served => return Ok(()),
+                TenureState::Served if found.record.issuer == served.issuer => return Ok(()),
                 TenureState::Copying => return Err(ServeError::Unfinished),
                 TenureState::Left => return Err(ServeError::Left),
+                TenureState::Served => {
+                    Changes::replace(draw(), &found, &Tenure { since: found.record.since, ..served })
+                }
                 TenureState::Complete => Changes::replace(draw(), &found, &served),
             },
         };
@@ -66,6 +70,18 @@ pub async fn note_served(
         }
     }
     Err(contended().into())
+}
+
+/// That a server uses a store, or has, and which began to last. `None` if none has yet: then a copy may still write there, and nobody
+/// but a server may end that.
+///
+/// # Errors
+///
+/// As [`may_be_served`].
+pub async fn served_by(store: &dyn Store) -> Result<Option<Tenure>, ServeError> {
+    may_be_served(store).await?;
+    let found = store.find::<Tenure>(Tenure::ID).await?.map(|found| found.record);
+    Ok(found.filter(|tenure| tenure.state == TenureState::Served))
 }
 
 /// Makes a store that was left the one to serve again, as it was then. What happened in the other one since is not in it.
@@ -84,7 +100,7 @@ pub async fn take_back(
         if found.record.state != TenureState::Left {
             return Ok(false);
         }
-        let served = Tenure { state: TenureState::Served, since: now };
+        let served = Tenure { state: TenureState::Served, since: now, issuer: found.record.issuer.clone() };
         match store.commit(&Changes::replace(draw(), &found, &served)).await? {
             Commit::Done => return Ok(true),
             Commit::Stale => {}

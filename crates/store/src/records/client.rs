@@ -4,7 +4,7 @@ use ambient::Time;
 use oauth_types::{ClientId, ClientMetadata, RedirectUri};
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Kind, Record, ServerId, Standing};
+use crate::{Digest, Kind, Record, RetiringKey, ServerId, Standing};
 
 /// A registered client. The record is its standing, too: what blocks or deletes it bites on the next request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub enum ClientAuth {
         method: SecretMethod,
         /// The digest of the secret.
         digest: Digest,
+        /// Secrets that were replaced and are taken for a while longer.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        retiring: Vec<RetiringKey>,
     },
 }
 

@@ -271,6 +271,17 @@ impl Grant {
             Stage::Ended(_) => None,
         }
     }
+
+    /// What it is for; nothing once it has ended.
+    #[must_use]
+    pub fn target(&self) -> Option<&Target> {
+        match &self.stage {
+            Stage::Requested(requested) => Some(&requested.request.target),
+            Stage::Coded(coded) => Some(&coded.request.target),
+            Stage::Live(live) => Some(&live.target),
+            Stage::Ended(_) => None,
+        }
+    }
 }
 
 impl Live {
@@ -301,13 +312,7 @@ impl Record for Grant {
             Stage::Coded(coded) => coded.remembered.clone(),
             Stage::Requested(_) | Stage::Live(_) | Stage::Ended(_) => None,
         };
-        let server = match &self.stage {
-            Stage::Requested(requested) => Some(&requested.request.target),
-            Stage::Coded(coded) => Some(&coded.request.target),
-            Stage::Live(live) => Some(&live.target),
-            Stage::Ended(_) => None,
-        };
-        let server = server.map(|target| target.server.to_string());
+        let server = self.target().map(|target| target.server.to_string());
         Links { client: Some(self.client.to_string()), person, consent, server }
     }
 

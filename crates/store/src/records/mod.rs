@@ -188,5 +188,11 @@ mod tests {
             r#"{{"id":"{id}","name":"S","resource":"https://mcp.example.com/mcp","scopes":[{{"name":"a"}}],"keys":["{digest}"],"userinfo":"full","status":"active","registered":7}}"#
         ));
         assert!(server.retiring.is_empty() && !server.scopes[0].optional);
+        let client: crate::Client = reads(&format!(
+            r#"{{"id":"c","auth":{{"secret":{{"method":"basic","digest":"{digest}"}}}},"redirect_uris":[],"refresh":true,"provenance":"dynamic","registered":7,"standing":{{"status":"active"}},"metadata":{{}}}}"#
+        ));
+        let secret =
+            crate::ClientAuth::Secret { method: crate::SecretMethod::Basic, digest, retiring: Vec::new() };
+        assert_eq!((client.auth, client.first_party), (secret, false));
     }
 }

@@ -55,7 +55,7 @@ pub struct ScopeEntry {
     pub implies: Scope,
 }
 
-/// A key of a resource server that was replaced.
+/// A key of a resource server, or a secret of a client, that was replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetiringKey {
     /// Its digest.

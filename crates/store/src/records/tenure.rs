@@ -9,12 +9,15 @@ use crate::{Kind, Record};
 ///
 /// The first server writes it, and so does every copy. It keeps apart what must not mix: nobody serves half a copy, and nothing
 /// is copied over what a server has written since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenure {
     /// What holds now.
     pub state: TenureState,
     /// Since when.
     pub since: Time,
+    /// The issuer of the server that began to use it last: where links lead that other programs make. None before a server has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
 }
 
 /// Who may use a store.

@@ -52,6 +52,9 @@ pub enum Purpose {
         /// [`Account::resets`](crate::Account::resets) when it was made.
         #[serde(default)]
         resets: u32,
+        /// Whether it was shown to an administrator and mailed to nobody: then its holder need not read what arrives at the address.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        shown: bool,
     },
     /// To take back what opens an account since a change that its owner did not make.
     TakeBack {
@@ -144,6 +147,7 @@ mod tests {
                     person: PersonId::parse("usr_ada").unwrap(),
                     email: None,
                     resets: 0,
+                    shown: false,
                 },
             ),
             (

@@ -66,7 +66,7 @@ impl Inspect for Breaking {
             && self.left.swap(0, Ordering::SeqCst) > 0
         {
             assert!(run(&self.inner, to, false).await.unwrap().complete);
-            note_served(&**to as &dyn Store, NOW, &mut mark).await.unwrap();
+            note_served(&**to as &dyn Store, "https://auth.example.com", NOW, &mut mark).await.unwrap();
             for n in 2..7 {
                 change(to, "0500", |sample| sample.text = format!("generation {n}")).await;
             }

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use ambient::{SystemClock, Time};
 use serde::{Deserialize, Serialize};
-use store::copy::{Copied, CopyError, Copying, Progress, ServeError, may_be_served, note_served, take_back};
+use store::copy::{
+    Copied, CopyError, Copying, Progress, ServeError, may_be_served, note_served, served_by, take_back,
+};
 use store::{
     Changes, Claim, ClaimKind, Claimed, Commit, Filter, Found, Key, KeyList, KeyState, Kind, Links, Mark,
     Memory, Movable, Record, Redis, RedisOptions, SealedKey, Sqlite, Store, Tenure, TenureState,
@@ -21,6 +23,7 @@ use testkit::redis_server::RedisServer;
 use crate::breaking::Breaking;
 
 /// Later than any clock that a backend may have of its own.
+const ISSUER: &str = "https://auth.example.com";
 const NOW: Time = Time(9_000_000_000);
 
 type Subject = Arc<dyn Movable>;
@@ -328,7 +331,7 @@ async fn only_an_own_copy_is_written_over(from: Subject, to: Subject) {
 async fn half_a_copy_is_not_served_and_a_served_one_not_written(from: Subject, to: Subject) {
     used(&from, 1).await;
     create(&from, &Sample::new("grant")).await;
-    let serve = async |store: &Subject| note_served(&**store as &dyn Store, NOW, &mut mark).await;
+    let serve = async |store: &Subject| note_served(&**store as &dyn Store, ISSUER, NOW, &mut mark).await;
 
     let done = run(&from, &to, true).await.unwrap();
     assert!(!done.complete, "a server may still write behind it");
@@ -413,8 +416,8 @@ async fn a_store_that_was_left_is_not_served(from: Subject, to: Subject) {
         assert_eq!(copying.run().await.unwrap().complete, !source_in_use);
     }
     assert!(matches!(may_be_served(&*from).await, Err(ServeError::Left)));
-    assert!(matches!(note_served(&*from, NOW, &mut mark).await, Err(ServeError::Left)));
-    note_served(&*to, NOW, &mut mark).await.unwrap();
+    assert!(matches!(note_served(&*from, ISSUER, NOW, &mut mark).await, Err(ServeError::Left)));
+    note_served(&*to, ISSUER, NOW, &mut mark).await.unwrap();
     change(&to, "grant", |sample| sample.text = "of the new server".to_owned()).await;
 
     // The way back brings what happened since; without it, the old one is as it was.
@@ -422,7 +425,7 @@ async fn a_store_that_was_left_is_not_served(from: Subject, to: Subject) {
     assert_eq!(find(&from, "grant").await.unwrap().record.text, "of the new server");
     may_be_served(&*from).await.unwrap();
     let left = Found::<Tenure>::decode(&to.read(&Key::new(Kind::Tenure, Tenure::ID)).await.unwrap().unwrap());
-    let record = Tenure { state: TenureState::Left, since: NOW };
+    let record = Tenure { state: TenureState::Left, since: NOW, issuer: None };
     let changes = Changes::replace(mark(), &left.unwrap(), &record);
     assert_eq!(to.commit(&changes).await.unwrap(), Commit::Done);
     assert!(take_back(&*to, NOW, &mut mark).await.unwrap());
@@ -433,11 +436,15 @@ async fn a_store_that_was_left_is_not_served(from: Subject, to: Subject) {
 /// Between the look of a copy at an empty target and its first write.
 async fn a_first_server_keeps_a_copy_out(from: Subject, to: Subject) {
     used(&from, 1).await;
-    note_served(&*to, NOW, &mut mark).await.unwrap();
+    note_served(&*to, ISSUER, NOW, &mut mark).await.unwrap();
     assert!(matches!(run(&from, &to, false).await, Err(CopyError::Served)));
     let other = Arc::new(Memory::new()) as Subject;
     used(&other, 2).await;
-    note_served(&*other, NOW, &mut mark).await.unwrap();
+    assert_eq!(served_by(&*other).await.unwrap(), None);
+    note_served(&*other, ISSUER, NOW, &mut mark).await.unwrap();
+    note_served(&*other, "https://new.example.com", Time(NOW.0 + 1), &mut mark).await.unwrap();
+    let tenure = served_by(&*other).await.unwrap().unwrap();
+    assert_eq!((tenure.issuer.as_deref(), tenure.since), (Some("https://new.example.com"), NOW));
     assert!(run(&other, &(Arc::new(Memory::new()) as Subject), false).await.unwrap().complete);
 }
 

@@ -6,7 +6,10 @@ use super::*;
 use crate::decide::client::credentials;
 
 fn keeping_a_secret(method: SecretMethod) -> Client {
-    Client { auth: ClientAuth::Secret { method, digest: Digest::of(b"hush") }, ..client() }
+    Client {
+        auth: ClientAuth::Secret { method, digest: Digest::of(b"hush"), retiring: Vec::new() },
+        ..client()
+    }
 }
 
 fn came(proof: Proof) -> Credentials {
@@ -40,7 +43,7 @@ fn each_method_takes_its_own_proof_and_no_other() {
         (keeping_a_secret(Either), wrong(Proof::Basic), Err(Refusal::SecretWrong)),
         (keeping_a_secret(Either), wrong(Proof::Post), Err(Refusal::SecretWrong)),
     ] {
-        let answer = authenticate(&sent, Some(&client)).map(|_| ());
+        let answer = authenticate(&sent, Some(&client), NOW).map(|_| ());
         assert_eq!(answer, expected, "{:?} {sent:?}", client.auth);
     }
 }
@@ -48,11 +51,11 @@ fn each_method_takes_its_own_proof_and_no_other() {
 #[test]
 fn an_unknown_client_is_invalid_client_which_makes_it_register_again() {
     let unnamed = Credentials { id: None, proof: Proof::None };
-    assert_eq!(authenticate(&unnamed, Some(&client())).err(), Some(Refusal::ClientUnnamed));
-    assert_eq!(authenticate(&came(Proof::None), None).err(), Some(Refusal::ClientUnknown));
+    assert_eq!(authenticate(&unnamed, Some(&client()), NOW).err(), Some(Refusal::ClientUnnamed));
+    assert_eq!(authenticate(&came(Proof::None), None, NOW).err(), Some(Refusal::ClientUnknown));
     let mut deleted = client();
     deleted.standing.status = Status::Deleted;
-    assert_eq!(authenticate(&came(Proof::None), Some(&deleted)).err(), Some(Refusal::ClientUnknown));
+    assert_eq!(authenticate(&came(Proof::None), Some(&deleted), NOW).err(), Some(Refusal::ClientUnknown));
 }
 
 /// Whoever cannot prove to be the client must not learn that it is blocked.
@@ -65,7 +68,7 @@ fn a_blocked_client_is_told_so_only_after_it_proved_itself() {
         (Proof::Post(SecretString::from("hash")), Refusal::SecretWrong),
         (Proof::Post(SecretString::from("hush")), Refusal::ClientBlocked),
     ] {
-        assert_eq!(authenticate(&came(proof), Some(&blocked)).err(), Some(refusal));
+        assert_eq!(authenticate(&came(proof), Some(&blocked), NOW).err(), Some(refusal));
     }
 }
 

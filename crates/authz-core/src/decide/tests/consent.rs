@@ -4,6 +4,7 @@ use store::{Consent, Epoch, Why};
 
 use super::*;
 use crate::ClientRedirect;
+use crate::NamedGrant;
 use crate::decide::consent::{Approved, Shown, Yes, deny, remember, shown};
 
 /// A request, who answers it, and what is looked at again.
@@ -181,11 +182,12 @@ fn a_second_yes_changes_nothing() {
 #[test]
 fn a_no_ends_the_grant_and_tells_the_client() {
     let mut case = Case::new(Room::requested());
-    let (grant, mark) = (case.room.grant().id, case.room.facts.grant.as_ref().unwrap().mark);
+    let (grant, mark) = (NamedGrant::of(case.room.grant()), case.room.facts.grant.as_ref().unwrap().mark);
+    assert!(grant.person.is_some() && grant.server.is_some());
     let decided = case.room.then(case.deny());
     assert_eq!(decided.written(), Written::Ended(Why::Denied));
     assert_eq!(decided.guard, Some(Guard::This(mark)), "a yes that came first must not be undone");
-    assert_eq!(decided.events, [Event::Denied { grant, client: client().id }]);
+    assert_eq!(decided.events, [Event::Denied(grant)]);
     assert_eq!(
         decided.outcome.unwrap().as_str(),
         format!(

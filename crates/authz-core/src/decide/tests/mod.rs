@@ -311,7 +311,7 @@ fn refreshing() -> RefreshRequest {
 /// A public client that has named itself.
 fn proven(client: &Client) -> Authenticated<'_> {
     let credentials = Credentials { id: Some(client.id.clone()), proof: Proof::None };
-    authenticate(&credentials, Some(client)).unwrap()
+    authenticate(&credentials, Some(client), NOW).unwrap()
 }
 
 /// What a decision came to.

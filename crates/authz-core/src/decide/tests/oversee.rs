@@ -199,6 +199,25 @@ fn a_replaced_key_keeps_the_time_it_was_given_and_the_list_stays_short() {
 }
 
 #[test]
+fn a_client_that_keeps_a_secret_gets_another_and_a_public_one_none() {
+    let secret = |n: u8| Digest::of(&[n]);
+    let keeping =
+        |digest, retiring| ClientAuth::Secret { method: store::SecretMethod::Post, digest, retiring };
+    let client = Client { auth: keeping(secret(0), Vec::new()), ..client() };
+    let renewed = renew(&client, secret(1), NOW.plus(10), NOW).unwrap();
+    let before = RetiringKey { digest: secret(0), until: NOW.plus(10) };
+    assert_eq!(renewed.auth, keeping(secret(1), vec![before]));
+    let at_once = renew(&client, secret(1), NOW, NOW).unwrap();
+    let again = renew(&at_once, secret(2), NOW.plus(10), NOW).unwrap();
+    let before = RetiringKey { digest: secret(1), until: NOW.plus(10) };
+    assert_eq!(again.auth, keeping(secret(2), vec![before]), "what was given no time is not kept");
+    let public = Client { auth: ClientAuth::Public, ..client.clone() };
+    assert_eq!(renew(&public, secret(1), NOW, NOW), Err(NotRenewed::Public));
+    let deleted = set_client(&client, Status::Deleted, NOW).unwrap().unwrap();
+    assert_eq!(renew(&deleted, secret(1), NOW, NOW), Err(NotRenewed::Deleted(Deleted)));
+}
+
+#[test]
 fn an_anonymous_account_names_nobody() {
     let account = Account {
         person: person(),

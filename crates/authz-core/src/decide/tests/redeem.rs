@@ -3,6 +3,7 @@
 use store::{Consent, Epoch, Lasting, Why};
 
 use super::*;
+use crate::NamedGrant;
 
 /// A code, a request to redeem it, and who sends it.
 struct Case {
@@ -178,8 +179,9 @@ fn a_wrong_verifier_ends_the_grant_only_as_it_was_read() {
     case.request.verifier = Some("x".repeat(43).into());
     let decided = case.weigh();
     assert_eq!(decided.guard, Some(Guard::This(case.room.facts.grant.as_ref().unwrap().mark)));
-    let (grant, client) = (case.room.grant().id, client().id);
-    assert_eq!(decided.events, [Event::VerifierMismatched { grant, client }]);
+    let grant = NamedGrant::of(case.room.grant());
+    assert!(grant.person.is_some() && grant.server.is_some());
+    assert_eq!(decided.events, [Event::VerifierMismatched(grant)]);
 }
 
 #[test]
@@ -205,8 +207,8 @@ fn a_code_is_redeemed_by_its_client_with_its_verifier() {
         assert_eq!(issued.scope, scope("read write"));
         assert_eq!(issued.expires_in, 3600);
         assert_eq!(issued.refresh.map(|token| token.number), Some(1));
-        let (grant, client) = (case.room.grant().id, client().id);
-        assert_eq!(decided.events, [Event::CodeRedeemed { grant, client }]);
+        let grant = NamedGrant::of(case.room.grant());
+        assert_eq!(decided.events, [Event::CodeRedeemed(grant)]);
     }
 }
 
@@ -267,8 +269,9 @@ fn a_used_code_answers_as_the_table_says() {
         if written == REPLAYED {
             // I3: whatever a rival wrote meanwhile.
             assert_eq!(decided.guard, Some(Guard::Any), "{what}");
-            let (grant, client) = (case.room.grant().id, client().id);
-            assert_eq!(decided.events, [Event::CodeReplayed { grant, client }], "{what}");
+            let grant = NamedGrant::of(case.room.grant());
+            assert!(grant.person.is_some() && grant.server.is_some());
+            assert_eq!(decided.events, [Event::CodeReplayed(grant)], "{what}");
         } else {
             assert_eq!(decided.events, [], "{what}");
         }

@@ -3,6 +3,7 @@
 use store::{Epoch, Lasting, Why};
 
 use super::*;
+use crate::NamedGrant;
 
 /// A grant at generation 5, just refreshed, and what comes for it.
 struct Case {
@@ -171,17 +172,19 @@ fn a_rotation_is_written_only_over_what_was_read() {
 
 #[test]
 fn each_answer_tells_what_happened() {
-    let grant = Room::coded().grant().id;
+    let grant = NamedGrant::of(Room::coded().grant());
+    assert!(grant.person.is_some() && grant.server.is_some());
+    let grant = || grant.clone();
     for (presented, later, expected) in [
-        (5, 0, vec![Event::Refreshed { grant, number: 6 }]),
-        (4, 0, vec![Event::RefreshRepeated { grant, number: 5 }]),
-        (3, 0, vec![Event::RefreshReplayed { grant, number: 3, current: 5 }]),
+        (5, 0, vec![Event::Refreshed { grant: grant(), number: 6 }]),
+        (4, 0, vec![Event::RefreshRepeated { grant: grant(), number: 5 }]),
+        (3, 0, vec![Event::RefreshReplayed { grant: grant(), number: 3, current: 5 }]),
         (
             7,
             0,
             vec![
-                Event::Refreshed { grant, number: 8 },
-                Event::StoreWentBack { grant, number: 7, recorded: 5 },
+                Event::Refreshed { grant: grant(), number: 8 },
+                Event::StoreWentBack { grant: grant(), number: 7, recorded: 5 },
             ],
         ),
         (5, 30 * 86_400, vec![]),
@@ -319,8 +322,8 @@ fn a_grant_has_32_access_tokens_at_most_and_says_when_one_goes() {
         let step =
             refresh(&refreshing(), &genuine, proven(&client()), &room.facts, room.setting(), &drawn(n));
         let decided = room.then(step);
-        let grant = room.grant().id;
-        dropped += usize::from(decided.events.contains(&Event::AccessTokenDropped { grant }));
+        let grant = NamedGrant::of(room.grant());
+        dropped += usize::from(decided.events.contains(&Event::AccessTokenDropped(grant)));
         assert!(room.live_record().access.len() <= store::MOST_ACCESS_TOKENS);
     }
     assert_eq!(dropped, 40 - store::MOST_ACCESS_TOKENS);

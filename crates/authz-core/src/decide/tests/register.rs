@@ -85,7 +85,7 @@ fn each_authentication_method_is_registered_as_the_answer_says() {
         assert_eq!(information.metadata.token_endpoint_auth_method.as_deref(), Some(told));
         match (client.auth, &information.client_secret) {
             (ClientAuth::Public, None) => assert_eq!(kept, None),
-            (ClientAuth::Secret { method, digest }, Some(secret)) => {
+            (ClientAuth::Secret { method, digest, .. }, Some(secret)) => {
                 use secrecy::ExposeSecret as _;
                 assert_eq!(Some(method), kept);
                 assert!(digest.is_of(secret.expose_secret().as_bytes()));

@@ -3,6 +3,7 @@
 use store::{Lasting, Why};
 
 use super::*;
+use crate::NamedGrant;
 use crate::decide::revoke::revoke;
 
 const REVOKED: Written = Written::Ended(Why::Lasting(Lasting::Revoked));
@@ -37,8 +38,8 @@ fn a_token_is_revoked_by_its_client_and_the_answer_is_the_same_for_everything() 
         assert_eq!(decided.refusal(), None, "{what}");
         assert_eq!(decided.written(), written, "{what}");
         let told = match written {
-            Written::Live => Some(Event::AccessTokenRevoked { grant: room.grant().id, client: client.id }),
-            REVOKED => Some(Event::GrantRevoked { grant: room.grant().id, client: client.id }),
+            Written::Live => Some(Event::AccessTokenRevoked(NamedGrant::of(room.grant()))),
+            REVOKED => Some(Event::GrantRevoked(NamedGrant::of(room.grant()))),
             Written::Nothing | Written::Requested | Written::Coded | Written::Ended(_) => None,
         };
         assert_eq!(decided.events, Vec::from_iter(told), "{what}");

@@ -66,6 +66,16 @@ fn all() -> impl Iterator<Item = Refusal> {
     std::iter::successors(Some(Refusal::ClientUnknown), |refusal| after(*refusal))
 }
 
+/// What is asked for in the trail, and watched by programs.
+#[test]
+fn each_reason_has_a_name_of_its_own_in_small_letters() {
+    let names: Vec<&str> = all().map(Refusal::as_str).collect();
+    let written = |name: &&str| name.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());
+    assert!(names.iter().all(written), "{names:?}");
+    let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+    assert_eq!(distinct.len(), names.len());
+}
+
 #[test]
 fn the_whole_table() {
     let lines: Vec<String> = all()

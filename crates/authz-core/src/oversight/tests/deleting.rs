@@ -76,7 +76,7 @@ async fn a_deleted_person_leaves_nothing_that_works_or_names_them_and_their_addr
     let left = store.find::<Account>(&ada).await.unwrap().unwrap().record;
     assert_eq!((left.name.as_str(), left.email.as_str(), left.password), ("", "", None));
     assert!(world.oversight.person(&ada).await.unwrap().is_none());
-    assert!(world.oversight.people(None, 10).await.unwrap().items.is_empty());
+    assert!(world.oversight.people(Sought::default(), None, 10).await.unwrap().items.is_empty());
     assert_eq!(sign_up(&world, &account("usr_new", "ada@people.example")).await, Created::Done);
     let back = world.oversight.set_person(&ada, Status::Active, &By::operator()).await;
     assert!(matches!(back, Err(OversightError::Deleted(_))));

@@ -24,6 +24,24 @@ async fn a_person_sees_what_has_access_and_from_where_it_is_used() {
 }
 
 #[tokio::test]
+async fn what_has_ended_takes_no_place_among_the_connections() {
+    let world = World::new().await;
+    let mut grants = Vec::new();
+    for _ in 0..9 {
+        grants.push(world.connect("cid_app").await.0);
+    }
+    grants.sort_by_key(ToString::to_string);
+    for grant in &grants[..6] {
+        assert!(world.oversight.revoke(grant, &By::operator()).await.unwrap());
+    }
+    let ada = person("usr_ada");
+    let first = world.oversight.connections(Whose::person(&ada), None, 2).await.unwrap();
+    assert_eq!(first.items.iter().map(|view| view.id).collect::<Vec<_>>(), grants[6..8]);
+    let rest = world.oversight.connections(Whose::person(&ada), first.next.as_deref(), 2).await.unwrap();
+    assert_eq!(rest.items.iter().map(|view| view.id).collect::<Vec<_>>(), grants[8..]);
+}
+
+#[tokio::test]
 async fn a_view_holds_no_secret_and_no_digest_of_one() {
     let world = World::new().await;
     let (grant, tokens) = world.connect("cid_app").await;

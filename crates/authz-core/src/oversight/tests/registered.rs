@@ -23,7 +23,7 @@ async fn a_blocked_client_is_out_until_it_is_let_in_and_a_deleted_one_for_good()
     }
     assert_eq!(world.events.names(), ["client_set"; 3]);
     assert!(oversight.client(&app).await.unwrap().is_none());
-    assert_eq!(oversight.clients(None, 10).await.unwrap().items.len(), 1);
+    assert_eq!(oversight.clients(Sought::default(), None, None, 10).await.unwrap().items.len(), 1);
     let back = oversight.set_client(&app, Status::Active, &operator).await;
     assert!(matches!(back, Err(OversightError::Deleted(_))));
     let unknown = oversight.set_client(&id("cid_none"), Status::Blocked, &operator).await;
@@ -109,6 +109,99 @@ async fn a_server_gets_a_new_key_and_the_one_before_is_taken_for_a_while() {
     assert_eq!(world.introspect(&world.key, &tokens.access).await, Err(401));
     world.oversight.rotate_server_key(&world.resource, Lifetime::seconds(0), &By::operator()).await.unwrap();
     assert_eq!(world.introspect(&new, &tokens.access).await, Err(401), "no grace, no time");
+}
+
+#[tokio::test]
+async fn clients_and_servers_are_found_by_name_state_and_who_vouches_for_them() {
+    let world = World::new().await;
+    let (oversight, operator) = (&world.oversight, By::operator());
+    oversight.vouch(&id("cid_other"), Provenance::Administrator, &operator).await.unwrap();
+    let clients = async |text, status, vouched| {
+        let listed = oversight.clients(Sought { text, status }, vouched, None, 10).await.unwrap();
+        listed.items.into_iter().map(|client| client.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(clients(Some("OTHER"), None, None).await, ["cid_other"]);
+    assert_eq!(clients(None, None, Some(true)).await, ["cid_other"]);
+    assert_eq!(clients(None, None, Some(false)).await, ["cid_app"]);
+    assert_eq!(clients(Some("nobody"), None, None).await, [""; 0]);
+    assert_eq!(clients(None, Some(Status::Blocked), None).await, [""; 0]);
+    oversight.set_client(&id("cid_app"), Status::Blocked, &operator).await.unwrap();
+    assert_eq!(clients(None, Some(Status::Blocked), None).await, ["cid_app"]);
+    oversight.set_client(&id("cid_app"), Status::Deleted, &operator).await.unwrap();
+    assert_eq!(clients(None, Some(Status::Deleted), None).await, [""; 0]);
+    let servers =
+        async |text, status| oversight.servers(Sought { text, status }, None, 10).await.unwrap().items.len();
+    assert_eq!((servers(Some("files"), None).await, servers(Some("zzz"), None).await), (1, 0));
+    assert_eq!(servers(None, Some(Status::Blocked)).await, 0);
+}
+
+/// Of two keys in grace it can be told which is still used, and which it is, without either being shown.
+#[tokio::test]
+async fn the_keys_of_a_server_are_told_apart_and_say_when_they_were_used() {
+    let world = World::new().await;
+    let (_, tokens) = world.connect("cid_app").await;
+    let fingerprint = |text: &str| {
+        let digest = store::Digest::of(text.as_bytes());
+        digest.as_bytes().iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    world.introspect(&world.key, &tokens.access).await.unwrap();
+    let new =
+        world.oversight.rotate_server_key(&world.resource, Lifetime::minutes(90), &By::operator()).await;
+    let new = new.unwrap().expose().expose_secret().to_owned();
+    let keys = world.oversight.keys_of(&world.resource).await.unwrap();
+    let until = Some(START.plus(5_400));
+    let expected = [(fingerprint(&new), None, None), (fingerprint(&world.key), until, Some(START))];
+    assert_eq!(
+        keys.into_iter().map(|key| (key.fingerprint, key.until, key.used)).collect::<Vec<_>>(),
+        expected
+    );
+    world.clock.advance(3_600);
+    let refused = world.introspect(&format!("{}A", &new[..new.len() - 1]), &tokens.access).await;
+    assert_eq!(refused, Err(401));
+    world.introspect(&new, &tokens.access).await.unwrap();
+    let used: Vec<_> =
+        world.oversight.keys_of(&world.resource).await.unwrap().into_iter().map(|key| key.used).collect();
+    assert_eq!(used, [Some(START.plus(3_600)), Some(START)]);
+    world.clock.advance(1_800);
+    assert_eq!(world.oversight.keys_of(&world.resource).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_gets_a_new_secret_and_the_one_before_is_taken_for_a_while() {
+    let world = World::new().await;
+    let keeping = |secret: &str| ClientAuth::Secret {
+        method: store::SecretMethod::Post,
+        digest: store::Digest::of(secret.as_bytes()),
+        retiring: Vec::new(),
+    };
+    let before = Client { auth: keeping("hush"), ..client("cid_web") };
+    let store: &dyn Store = &*world.store;
+    let created = store.commit(&Changes::create(Mark::new([9; 16]), &before)).await.unwrap();
+    assert_eq!(created, Commit::Done);
+    let (oversight, operator) = (&world.oversight, By::operator());
+    let secret = oversight.rotate_client_secret(&id("cid_web"), Lifetime::minutes(1), &operator).await;
+    let secret = secret.unwrap().expose().expose_secret().to_owned();
+    assert_eq!(world.events.names(), ["client_secret_rotated"]);
+    // A code that is none: a client that was let in is told so, another one is told that it is not let in.
+    let told = async |secret: &str| {
+        let body = format!(
+            "grant_type=authorization_code&code=x&client_id=cid_web&client_secret={secret}&code_verifier=v"
+        );
+        let request =
+            Request::post("/oauth/token").header("content-type", "application/x-www-form-urlencoded");
+        world.send(request.body(body.into()).unwrap()).await.status().as_u16()
+    };
+    assert_eq!((told(&secret).await, told("hush").await, told("hash").await), (400, 400, 401));
+    world.clock.advance(60);
+    assert_eq!((told(&secret).await, told("hush").await), (400, 401));
+    assert_eq!(oversight.secrets_of(&id("cid_web")).await.unwrap().len(), 1);
+
+    let public = oversight.rotate_client_secret(&id("cid_app"), Lifetime::minutes(1), &operator).await;
+    assert!(matches!(public, Err(OversightError::NoSecret)));
+    oversight.set_client(&id("cid_web"), Status::Deleted, &operator).await.unwrap();
+    let deleted = oversight.rotate_client_secret(&id("cid_web"), Lifetime::minutes(1), &operator).await;
+    assert!(matches!(deleted, Err(OversightError::Deleted(_))));
+    assert!(oversight.secrets_of(&id("cid_web")).await.unwrap().is_empty());
 }
 
 #[tokio::test]

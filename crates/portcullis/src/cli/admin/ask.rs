@@ -5,12 +5,13 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderValue, Method};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::AdminError;
+use super::scopes::ScopeChange;
 
 /// A request.
 #[derive(Debug)]
@@ -24,6 +25,12 @@ pub(in crate::cli) struct Ask {
     pub(super) question: Option<String>,
     /// The most items of a list.
     pub(super) at_most: Option<usize>,
+    /// What makes something makes it once, under this text.
+    pub(super) idempotency_key: Option<String>,
+    /// What is changed of the scopes that there are, which are looked up before.
+    pub(super) scopes: Option<ScopeChange>,
+    /// What was looked up, by its `ETag`: nothing is done if it has changed since.
+    pub(super) if_match: Option<HeaderValue>,
 }
 
 /// What the answer is.
@@ -68,7 +75,18 @@ impl Ask {
 
     pub(super) fn new(method: Method, path: impl Into<String>, shape: Shape) -> Self {
         let path = path.into();
-        Self { method, path, query: Vec::new(), body: None, shape, question: None, at_most: None }
+        Self {
+            method,
+            path,
+            query: Vec::new(),
+            body: None,
+            shape,
+            question: None,
+            at_most: None,
+            idempotency_key: None,
+            scopes: None,
+            if_match: None,
+        }
     }
 
     /// Ends or deletes something, when `question` was answered.

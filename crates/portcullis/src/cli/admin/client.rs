@@ -6,6 +6,7 @@ use clap::Subcommand;
 use http::Method;
 
 use super::ask::{Ask, Body, Column, List, Shape, part};
+use super::listed::Sought;
 use super::{AdminError, Asks};
 
 /// Commands about OAuth clients.
@@ -15,9 +16,11 @@ pub(in crate::cli) enum ClientCommand {
     Create(New),
     /// List the registered clients
     List {
-        /// The most of them [default: all]
-        #[arg(long, value_name = "NUMBER")]
-        limit: Option<usize>,
+        /// Only those that you vouch for (true), or that nobody does (false)
+        #[arg(long, value_name = "true|false")]
+        vouched: Option<bool>,
+        #[command(flatten)]
+        sought: Sought,
     },
     /// Show a client
     Show {
@@ -44,6 +47,14 @@ pub(in crate::cli) enum ClientCommand {
     Unblock {
         /// Its id
         id: String,
+    },
+    /// Give a client a new secret, and print it; those before are taken for a time of grace
+    RotateSecret {
+        /// Its id
+        id: String,
+        /// How long the secrets before are taken, in seconds: 0 to 2592000 [default: 86400, a day]
+        #[arg(long, value_name = "SECONDS")]
+        grace: Option<u32>,
     },
     /// Delete a client: all its tokens stop working at once
     Delete {
@@ -86,6 +97,12 @@ const COLUMNS: &[Column] = &[
     ("status", &["status"]),
 ];
 
+const ROTATED: &[Column] = &[
+    ("client", &["client_id"]),
+    ("secret", &["client_secret"]),
+    ("secrets before until", &["previous_secrets_until"]),
+];
+
 impl New {
     fn body(self) -> Result<Body, AdminError> {
         let mut body = Body::of(self.file.as_deref())?;
@@ -106,7 +123,7 @@ impl Asks for ClientCommand {
         let change = |id: &str, body: Body| Ask::new(Method::PATCH, path(id), shown).with(body);
         Ok(match self {
             Self::Create(new) => Ask::new(Method::POST, "/api/clients", shown).with(new.body()?),
-            Self::List { limit } => Ask::list("/api/clients", &CLIENTS).at_most(limit),
+            Self::List { vouched, sought } => sought.of("/api/clients", &CLIENTS).by("vouched", vouched),
             Self::Show { id } => Ask::get(path(&id), shown),
             Self::Change { id, vouched, first_party } => {
                 let body = Body::default().set("vouched", vouched).set("first_party", first_party);
@@ -114,6 +131,10 @@ impl Asks for ClientCommand {
             }
             Self::Block { id } => change(&id, Body::default().set("status", Some("blocked"))),
             Self::Unblock { id } => change(&id, Body::default().set("status", Some("active"))),
+            Self::RotateSecret { id, grace } => {
+                let body = Body::default().set("grace_seconds", grace);
+                Ask::new(Method::POST, format!("{}/secret", path(&id)), Shape::One(ROTATED)).with(body)
+            }
             Self::Delete { id } => {
                 let question = format!("Delete the client {id}? All its tokens stop working.");
                 Ask::delete(path(&id), question, "The client is deleted.")

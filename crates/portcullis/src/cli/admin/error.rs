@@ -37,7 +37,7 @@ pub enum AdminError {
     },
     /// There is a server and no key to it.
     #[error(
-        "a server answers at {0}, and its administration needs a key: set PORTCULLIS_ADMIN_KEY, or name a file by --admin-key-file"
+        "a server answers at {0}, and its administration needs a key: set PORTCULLIS_KEY, or name a file by --key-file"
     )]
     NoKey(String),
     /// The key cannot be sent.
@@ -85,6 +85,9 @@ pub enum AdminError {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// A scope that is to go is not there.
+    #[error("the server has no scope {0:?}")]
+    NoScope(String),
     /// Nothing would be changed.
     #[error("say what to change; --help lists what can be")]
     NoChange,
@@ -118,11 +121,12 @@ impl AdminError {
             | Self::NoChange
             | Self::NothingToFollow => 2,
             Self::NobodyToAsk | Self::Declined => 3,
+            Self::NoScope(_) => 4,
             Self::NoKey(_) => 6,
             Self::Problem { status, .. } => match *status {
                 StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => 2,
                 StatusCode::NOT_FOUND => 4,
-                StatusCode::CONFLICT => 5,
+                StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => 5,
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => 6,
                 _ => 1,
             },

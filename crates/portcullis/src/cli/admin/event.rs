@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::ask::{Ask, Column, List, Shape};
-use super::{AdminError, Asks};
+use super::{AdminError, Asks, when};
 
 /// Commands about what happened.
 #[derive(Debug, Subcommand)]
@@ -12,12 +12,15 @@ pub(in crate::cli) enum EventCommand {
     List {
         #[command(flatten)]
         which: Which,
-        /// Not after this time, in seconds since 1970
-        #[arg(long, value_name = "SECONDS")]
+        /// Not after this time: 2026-11-21, 2026-11-21T10:00:00Z, or seconds since 1970
+        #[arg(long, value_name = "TIME", value_parser = when::seconds)]
         until: Option<i64>,
-        /// The most of them; 0 is all that are kept
+        /// The most of them
         #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: usize,
+        /// All that are kept
+        #[arg(long, conflicts_with = "limit")]
+        all: bool,
     },
     /// Print what happens as it happens, the oldest first, until it is stopped
     Follow {
@@ -32,6 +35,15 @@ pub(in crate::cli) struct Which {
     /// Only those of this name, such as refresh_replayed
     #[arg(long)]
     name: Option<String>,
+    /// Only what this actor did: person:ID, administrator:KEY or operator
+    #[arg(long)]
+    actor: Option<String>,
+    /// Only what went so: done, refused or failed
+    #[arg(long)]
+    outcome: Option<String>,
+    /// Only what came from this IP address
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<String>,
     /// Only those about the user with this id
     #[arg(long, value_name = "ID")]
     user: Option<String>,
@@ -44,8 +56,8 @@ pub(in crate::cli) struct Which {
     /// Only those about the server with this id
     #[arg(long, value_name = "ID")]
     server: Option<String>,
-    /// Not before this time, in seconds since 1970; for follow: those since then first
-    #[arg(long, value_name = "SECONDS")]
+    /// Not before this time: 2026-11-21, 2026-11-21T10:00:00Z, or seconds since 1970; for follow: those since then first
+    #[arg(long, value_name = "TIME", value_parser = when::seconds)]
     since: Option<i64>,
 }
 
@@ -63,7 +75,8 @@ pub(super) const COLUMNS: &[Column] = &[
 
 impl Which {
     fn of(self, ask: Ask) -> Ask {
-        let ask = ask.by("name", self.name).by("user", self.user).by("client", self.client);
+        let ask = ask.by("name", self.name).by("actor", self.actor).by("outcome", self.outcome);
+        let ask = ask.by("from", self.from).by("user", self.user).by("client", self.client);
         ask.by("grant", self.grant).by("server", self.server).by("since", self.since)
     }
 }
@@ -71,9 +84,9 @@ impl Which {
 impl Asks for EventCommand {
     fn ask(self) -> Result<Ask, AdminError> {
         Ok(match self {
-            Self::List { which, until, limit } => {
+            Self::List { which, until, limit, all } => {
                 let list = which.of(Ask::list("/api/events", &EVENTS)).by("until", until);
-                list.at_most((limit > 0).then_some(limit))
+                list.at_most((!all).then_some(limit))
             }
             Self::Follow { which } => which.of(Ask::get("/api/events", Shape::Followed)),
         })

@@ -38,6 +38,9 @@ pub(super) async fn follow(
         followed.since = followed.stretch().await?;
         followed.new_ones().await?;
     }
+    if !json {
+        table::heading(COLUMNS, out)?;
+    }
     let mut silent = false;
     loop {
         match followed.new_ones().await {

@@ -29,7 +29,7 @@ pub(in crate::cli) enum GrantCommand {
     #[command(arg_required_else_help = true)]
     Revoke {
         /// Its id
-        #[arg(conflicts_with_all = ["user", "client", "server"])]
+        #[arg(conflicts_with_all = ["user", "client", "server"], required_unless_present_any = ["user", "client", "server"])]
         id: Option<String>,
         #[command(flatten)]
         whose: Whose,

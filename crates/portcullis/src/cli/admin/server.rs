@@ -7,6 +7,8 @@ use http::Method;
 use serde_json::Value;
 
 use super::ask::{Ask, Body, Column, List, Shape, part};
+use super::listed::Sought;
+use super::scopes::ScopeChange;
 use super::{AdminError, Asks};
 
 /// Commands about MCP servers.
@@ -15,11 +17,7 @@ pub(in crate::cli) enum ServerCommand {
     /// Register an MCP server, and print its key, which is shown this once
     Create(New),
     /// List the servers
-    List {
-        /// The most of them [default: all]
-        #[arg(long, value_name = "NUMBER")]
-        limit: Option<usize>,
-    },
+    List(Sought),
     /// Show a server
     Show {
         /// Its id
@@ -61,6 +59,10 @@ pub(in crate::cli) struct New {
     /// The URL that its clients connect to: https, or http on this machine
     #[arg(long, value_name = "URL", required_unless_present = "file")]
     resource_url: Option<String>,
+    /// A scope of it, which clients get that name none; again for each. Scopes with descriptions and more are for --file
+    /// [default: mcp:tools]
+    #[arg(long = "scope", value_name = "NAME")]
+    scopes: Vec<String>,
     #[command(flatten)]
     said: Said,
 }
@@ -76,6 +78,16 @@ pub(in crate::cli) struct Change {
     /// Nobody to write to
     #[arg(long, conflicts_with = "owner_email")]
     no_owner: bool,
+    /// A scope that it has instead of all that it had, with all that was said of those, and which clients get that name none; again for
+    /// each
+    #[arg(long = "scope", value_name = "NAME", conflicts_with_all = ["add_scope", "remove_scope"])]
+    scopes: Vec<String>,
+    /// A scope more, which clients get that ask for it; again for each
+    #[arg(long, value_name = "NAME")]
+    add_scope: Vec<String>,
+    /// A scope less; again for each. The others stay as they are
+    #[arg(long, value_name = "NAME")]
+    remove_scope: Vec<String>,
     #[command(flatten)]
     said: Said,
 }
@@ -83,10 +95,6 @@ pub(in crate::cli) struct Change {
 /// What can be said of a server.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Said {
-    /// A scope of it, which clients get that name none; again for each. Scopes with descriptions and more are for --file
-    /// [default: mcp:tools]
-    #[arg(long = "scope", value_name = "NAME")]
-    scopes: Vec<String>,
     /// Whom to write to about it
     #[arg(long, value_name = "ADDRESS")]
     owner_email: Option<String>,
@@ -114,8 +122,24 @@ const ROTATED: &[Column] =
 impl Said {
     fn body(self) -> Result<Body, AdminError> {
         let body = Body::of(self.file.as_deref())?;
-        let body = body.set_all("scopes", self.scopes).set("owner_email", self.owner_email);
+        let body = body.set("owner_email", self.owner_email);
         Ok(body.set("userinfo", self.userinfo))
+    }
+}
+
+impl Change {
+    fn ask(self, path: &impl Fn(&str) -> String) -> Result<Ask, AdminError> {
+        let Self { id, name, no_owner, scopes, add_scope, remove_scope, said } = self;
+        let question = format!(
+            "Give the server {id} these scopes instead of all that it has, with what is said of those?"
+        );
+        let (replaced, merged) = (!scopes.is_empty(), !add_scope.is_empty() || !remove_scope.is_empty());
+        let body = said.body()?.set("name", name).set("owner_email", no_owner.then_some(Value::Null));
+        let body = body.set_all("scopes", scopes);
+        let body = if merged { body } else { body.saying_something()? };
+        let mut ask = Ask::new(Method::PATCH, path(&id), Shape::One(COLUMNS)).with(body);
+        ask.scopes = merged.then_some(ScopeChange { added: add_scope, removed: remove_scope });
+        Ok(if replaced { ask.asking(question) } else { ask })
     }
 }
 
@@ -127,16 +151,14 @@ impl Asks for ServerCommand {
             Ask::new(Method::PATCH, path(id), shown).with(Body::default().set("status", Some(status)))
         };
         Ok(match self {
-            Self::Create(New { name, resource_url, said }) => {
+            Self::Create(New { name, resource_url, scopes, said }) => {
                 let body = said.body()?.set("name", name).set("resource_url", resource_url);
+                let body = body.set_all("scopes", scopes);
                 Ask::new(Method::POST, "/api/servers", shown).with(body)
             }
-            Self::List { limit } => Ask::list("/api/servers", &SERVERS).at_most(limit),
+            Self::List(sought) => sought.of("/api/servers", &SERVERS),
             Self::Show { id } => Ask::get(path(&id), shown),
-            Self::Change(Change { id, name, no_owner, said }) => {
-                let body = said.body()?.set("name", name).set("owner_email", no_owner.then_some(Value::Null));
-                Ask::new(Method::PATCH, path(&id), shown).with(body.saying_something()?)
-            }
+            Self::Change(change) => change.ask(&path)?,
             Self::Block { id } => standing(&id, "blocked"),
             Self::Unblock { id } => standing(&id, "active"),
             Self::RotateKey { id, grace } => {

@@ -10,20 +10,10 @@ use serde_json::Value;
 
 use super::ask::{Column, List};
 
-/// Members that are times.
-const TIMES: [&str; 11] = [
-    "at",
-    "ended_at",
-    "given_at",
-    "kept_until",
-    "last_used_at",
-    "made_at",
-    "previous_keys_until",
-    "registered_at",
-    "retiring_keys",
-    "since",
-    "until",
-];
+/// Whether a member is a time, by its name. A test of the OpenAPI document says that all are.
+pub(super) fn is_time(name: &str) -> bool {
+    matches!(name, "at" | "since" | "until") || name.ends_with("_at") || name.ends_with("_until")
+}
 
 /// Prints many.
 pub(super) fn list(list: &List, items: &[Value], out: &mut dyn Write) -> io::Result<()> {
@@ -55,6 +45,13 @@ pub(super) fn one(first: &[Column], item: &Value, out: &mut dyn Write) -> io::Re
         Some(message) => writeln!(out, "\n{}", clean(message)),
         None => Ok(()),
     }
+}
+
+/// Prints what stands in the lines that follow.
+pub(super) fn heading(columns: &[Column], out: &mut dyn Write) -> io::Result<()> {
+    let titles: Vec<String> = columns.iter().map(|(title, _)| title.to_uppercase()).collect();
+    writeln!(out, "{}", titles.join("  "))?;
+    out.flush()
 }
 
 /// Prints one of many, each in a line of its own.
@@ -89,7 +86,7 @@ fn cell(name: &str, value: &Value) -> String {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Number(number) => match number.as_i64() {
-            Some(seconds) if TIMES.contains(&name) => time(seconds),
+            Some(seconds) if is_time(name) => time(seconds),
             Some(_) | None => number.to_string(),
         },
         Value::String(text) => clean(text),
@@ -115,7 +112,7 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// Seconds since 1970 as a date of the Gregorian calendar and a time, in UTC.
-fn time(seconds: i64) -> String {
+pub(super) fn time(seconds: i64) -> String {
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Years that begin in March end with the day that leap years have more; 146,097 days are 400 years.
     let days = days.saturating_add(719_468);

@@ -50,9 +50,12 @@ fn the_commands_reach_all_that_the_routes_do() {
         "client list",
         "client show https://a.example/client.json",
         "client change c --vouched true",
+        "client rotate-secret c",
         "client delete c",
         "user create --name Ada --email ada@example.com",
         "user invite",
+        "user invitations",
+        "user uninvite i",
         "user list",
         "user show u",
         "user block u",
@@ -89,6 +92,8 @@ fn ids_and_values_stay_what_they_are_in_a_url() {
     let ask = asked("user list --email a+b&c@example.com --limit 5");
     assert_eq!(ask.target(), "/api/users?email=a%2Bb%26c%40example%2Ecom");
     assert_eq!(ask.at_most, Some(5));
+    let ask = asked("client list --vouched false --search claude --status blocked");
+    assert_eq!(ask.target(), "/api/clients?q=claude&status=blocked&vouched=false");
 }
 
 #[test]
@@ -104,6 +109,7 @@ fn what_is_said_is_in_the_body_and_nothing_else() {
             "token_endpoint_auth_method": "none" } })
     );
     assert_eq!(body(&asked("server rotate-key s --grace 60")), json!({ "grace_seconds": 60 }));
+    assert_eq!(body(&asked("client rotate-secret c --grace 0")), json!({ "grace_seconds": 0 }));
 }
 
 #[test]
@@ -150,4 +156,20 @@ fn only_yes_is_yes_and_only_a_terminal_is_asked() {
     }
     let unasked = confirm("Delete it?", false, &mut "y\n".as_bytes(), &mut Vec::new());
     assert!(matches!(unasked, Err(AdminError::NobodyToAsk)));
+}
+
+/// A new member that is a time is shown as one.
+#[test]
+fn members_that_are_times_are_told_by_their_names() {
+    let issuer = oauth_types::Issuer::parse("https://auth.example.com").unwrap();
+    let document = crate::admin::described(&issuer);
+    let (mut times, mut others) = (0, 0);
+    for (schema, described) in document["components"]["schemas"].as_object().unwrap() {
+        for (name, member) in described["properties"].as_object().into_iter().flatten() {
+            let is_time = member["format"] == "int64";
+            assert_eq!(table::is_time(name), is_time, "{schema}.{name}");
+            *(if is_time { &mut times } else { &mut others }) += 1;
+        }
+    }
+    assert!(times > 10 && others > 50, "{times} {others}");
 }

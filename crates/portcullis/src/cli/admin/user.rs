@@ -6,6 +6,7 @@ use clap::Subcommand;
 use http::Method;
 
 use super::ask::{self, Ask, Body, Column, List, Shape, part};
+use super::listed::Sought;
 use super::{AdminError, Asks};
 
 /// Commands about the people who have an account.
@@ -19,12 +20,16 @@ pub(in crate::cli) enum UserCommand {
         /// Their address
         #[arg(long, value_name = "ADDRESS")]
         email: String,
-        /// A file with their password, in one line; - for standard input. Without it they set one by a letter
+        /// A file with their password, in one line; - for standard input. Without it they set one by a link, which is mailed, or
+        /// printed where there is no mail
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
         /// The address is known to be theirs
         #[arg(long)]
         verified: bool,
+        /// The language of the letter
+        #[arg(long, value_name = "en|de", value_parser = ["en", "de"])]
+        language: Option<String>,
     },
     /// Invite somebody: by a letter, or by a link to hand over
     Invite {
@@ -35,14 +40,24 @@ pub(in crate::cli) enum UserCommand {
         #[arg(long, value_name = "en|de", value_parser = ["en", "de"])]
         language: Option<String>,
     },
+    /// List the invitations that may still be taken
+    Invitations {
+        /// The most of them [default: all]
+        #[arg(long, value_name = "NUMBER")]
+        limit: Option<usize>,
+    },
+    /// Take an invitation back: nobody makes an account by it any more
+    Uninvite {
+        /// Its id
+        id: String,
+    },
     /// List the users
     List {
         /// Only the one with this address
         #[arg(long, value_name = "ADDRESS")]
         email: Option<String>,
-        /// The most of them [default: all]
-        #[arg(long, value_name = "NUMBER")]
-        limit: Option<usize>,
+        #[command(flatten)]
+        sought: Sought,
     },
     /// Show a user
     Show {
@@ -87,8 +102,30 @@ const COLUMNS: &[Column] = &[
     ("status", &["status"]),
 ];
 
+const MADE: &[Column] = &[
+    ("user", &["user_id"]),
+    ("name", &["name"]),
+    ("e-mail", &["email"]),
+    ("verified", &["email_verified"]),
+    ("since", &["registered_at"]),
+    ("letter", &["letter"]),
+    ("link", &["link"]),
+];
+
+const INVITATIONS: List = List {
+    member: "invitations",
+    paged: true,
+    columns: &[
+        ("invitation", &["invitation_id"]),
+        ("e-mail", &["email"]),
+        ("by", &["by"]),
+        ("made", &["made_at"]),
+        ("until", &["valid_until"]),
+    ],
+};
+
 const INVITATION: &[Column] =
-    &[("invitation", &["invitation_id"]), ("letter sent", &["mailed"]), ("link", &["link"])];
+    &[("invitation", &["invitation_id"]), ("letter", &["letter"]), ("link", &["link"])];
 
 impl Asks for UserCommand {
     fn ask(self) -> Result<Ask, AdminError> {
@@ -98,18 +135,28 @@ impl Asks for UserCommand {
             Ask::new(Method::PATCH, path(id), shown).with(Body::default().set("status", Some(status)))
         };
         Ok(match self {
-            Self::Create { name, email, password_file, verified } => {
+            Self::Create { name, email, password_file, verified, language } => {
                 let password = password_file.map(|path| ask::read("password-file", &path)).transpose()?;
                 let password = password.as_deref().map(|text| text.trim_end_matches(['\r', '\n']));
                 let body = Body::default().set("name", Some(name)).set("email", Some(email));
                 let body = body.set("password", password).set("email_verified", verified.then_some(true));
-                Ask::new(Method::POST, "/api/users", shown).with(body)
+                let body = body.set("language", language);
+                Ask::new(Method::POST, "/api/users", Shape::One(MADE)).with(body)
             }
             Self::Invite { email, language } => {
                 let body = Body::default().set("email", email).set("language", language);
                 Ask::new(Method::POST, "/api/invitations", Shape::One(INVITATION)).with(body)
             }
-            Self::List { email, limit } => Ask::list("/api/users", &USERS).by("email", email).at_most(limit),
+            Self::Invitations { limit } => Ask::list("/api/invitations", &INVITATIONS).at_most(limit),
+            Self::Uninvite { id } => {
+                let question = format!("Take the invitation {id} back?");
+                Ask::delete(
+                    format!("/api/invitations/{}", part(&id)),
+                    question,
+                    "The invitation opens nothing any more.",
+                )
+            }
+            Self::List { email, sought } => sought.of("/api/users", &USERS).by("email", email),
             Self::Show { id } => Ask::get(path(&id), shown),
             Self::Block { id } => standing(&id, "blocked"),
             Self::Unblock { id } => standing(&id, "active"),

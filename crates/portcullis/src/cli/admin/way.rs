@@ -1,11 +1,12 @@
 //! The way to the administration: over HTTP to a server that runs, or into the store of one that does not.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Request, Response, Uri};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_io::{Client, Fetch as _, Guard, Limits};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -25,6 +26,8 @@ use crate::health;
 const LIMITS: Limits = Limits { body: 16 << 20, time: Duration::from_secs(60) };
 /// How long another command may have the data folder, or a server that starts.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What makes something only once.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -47,26 +50,21 @@ impl Way {
     /// The server that is named, or the one that has the data folder; else what is in the data folder, or in the Redis that is
     /// configured.
     pub(super) async fn find(reach: &Reach, environment: &Environment<'_>) -> Result<Self, RunError> {
-        let flag = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
-        let flags = Settings {
-            data: flag(&reach.data),
-            admin_key_file: flag(&reach.admin_key_file),
-            ..Settings::default()
-        };
+        let data = reach.data.as_deref().and_then(|text| text.parse().ok());
+        let flags = Settings { data, ..Settings::default() };
         let mut settings = Settings::gathered(flags, reach.config.as_deref(), environment.look_up)?;
-        let key = settings.admin_key(environment.look_up)?;
-        if let Some(url) = &reach.url {
-            return Ok(Self::server(url, key)?);
-        }
         if reach.data.is_some() {
             // Who names a folder means it, wherever servers keep their records.
             (settings.store, settings.store_file) = (None, None);
         }
-        let config = Config::of(&settings, environment.look_up)?;
-        match &config.store {
+        let asking = Asking { reach, settings, look_up: environment.look_up };
+        if let Some(url) = &reach.url {
+            return asking.server(url);
+        }
+        match asking.settings.store_kind()? {
             StoreKind::Memory => Err(AdminError::Forgetful.into()),
-            StoreKind::Redis(_) => Ok(Self::Store(Box::new(Portcullis::open(config).await?))),
-            StoreKind::Sqlite => Self::folder(config, key).await,
+            StoreKind::Redis(_) => Ok(asking.store().await?),
+            StoreKind::Sqlite => asking.folder().await,
         }
     }
 
@@ -85,37 +83,13 @@ impl Way {
         Ok(Self::Server { url, authorization, client: Client::new(guard)? })
     }
 
-    async fn folder(mut config: Config, key: Option<SecretString>) -> Result<Self, RunError> {
-        let folder = config.data.clone();
-        if !DataFolder::database_in(&folder).is_file() {
-            return Err(AdminError::NoDatabase(folder).into());
-        }
-        let (listen, named) = (config.listen, config.issuer.clone());
-        // Links to hand over lead to where the last server was.
-        config.issuer = named.clone().or(DataFolder::told_in(&folder).map_err(OpenError::from)?.issuer);
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match Portcullis::open(config.clone()).await {
-                Ok(portcullis) => return Ok(Self::Store(Box::new(portcullis))),
-                Err(OpenError::Data(in_use @ DataError::InUse(_))) => {
-                    if let Some(url) = DataFolder::told_in(&folder).map_err(OpenError::from)?.url {
-                        return match is_of_this_machine(&url) || is_named(&url, named.as_ref(), listen) {
-                            true => Ok(Self::server(&url, key)?),
-                            false => Err(AdminError::Elsewhere { folder, url }.into()),
-                        };
-                    }
-                    if Instant::now() >= until {
-                        return Err(OpenError::Data(in_use).into());
-                    }
-                    sleep(PAUSE).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
     /// The body of the answer, if it is a good one.
     pub(super) async fn asked(&self, ask: &Ask) -> Result<Bytes, AdminError> {
+        self.answered(ask).await.map(Response::into_body)
+    }
+
+    /// The answer, if it is a good one.
+    pub(super) async fn answered(&self, ask: &Ask) -> Result<Response<Bytes>, AdminError> {
         let answer = match self {
             Self::Server { url, authorization, client } => {
                 let mut request = request(url, ask).ok_or(AdminError::Url)?;
@@ -132,13 +106,13 @@ impl Way {
                 portcullis.operate(&request).await
             }
         };
-        if answer.status().is_success() { Ok(answer.into_body()) } else { Err(self.problem(&answer)) }
+        if answer.status().is_success() { Ok(answer) } else { Err(self.problem(&answer)) }
     }
 
-    /// Ends it: what was done is in the audit trail then.
+    /// Ends it: what was done is in the audit trail then, and letters have gone out.
     pub(super) async fn close(self) {
         if let Self::Store(portcullis) = self {
-            portcullis.audit().finish().await;
+            portcullis.finish().await;
         }
     }
 
@@ -174,6 +148,57 @@ impl Way {
     }
 }
 
+/// What is known before the way is: of the settings each is read where it is needed, so that who asks a server needs none of those
+/// that it runs with.
+struct Asking<'a> {
+    reach: &'a Reach,
+    settings: Settings,
+    look_up: &'a dyn Fn(&str) -> Option<OsString>,
+}
+
+impl Asking<'_> {
+    fn server(&self, url: &str) -> Result<Way, RunError> {
+        let key = self.settings.key_of_commands(self.reach.key_file.as_deref(), self.look_up)?;
+        Ok(Way::server(url, key)?)
+    }
+
+    async fn store(&self) -> Result<Way, RunError> {
+        let config = Config::of(&self.settings, self.look_up)?;
+        Ok(Way::Store(Box::new(Portcullis::builder(config).existing().open().await?)))
+    }
+
+    async fn folder(&self) -> Result<Way, RunError> {
+        let folder = self.settings.folder()?;
+        if !DataFolder::database_in(&folder).is_file() {
+            return Err(AdminError::NoDatabase(folder).into());
+        }
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let opened = match DataFolder::keep_quiet(&folder) {
+                Ok(quiet) => {
+                    drop(quiet);
+                    self.store().await
+                }
+                Err(error) => Err(OpenError::Data(error).into()),
+            };
+            let Err(RunError::Open(OpenError::Data(in_use @ DataError::InUse(_)))) = opened else {
+                return opened;
+            };
+            if let Some(url) = DataFolder::told_in(&folder).map_err(OpenError::from)? {
+                let (issuer, listen) = self.settings.address()?;
+                return match is_of_this_machine(&url) || is_named(&url, issuer.as_ref(), listen) {
+                    true => self.server(&url),
+                    false => Err(AdminError::Elsewhere { folder, url }.into()),
+                };
+            }
+            if Instant::now() >= until {
+                return Err(OpenError::Data(in_use).into());
+            }
+            sleep(PAUSE).await;
+        }
+    }
+}
+
 /// Whether it is asked at this machine, whoever wrote the URL.
 fn is_of_this_machine(url: &str) -> bool {
     let address = |uri: Uri| uri.host()?.trim_matches(['[', ']']).parse::<IpAddr>().ok();
@@ -195,6 +220,14 @@ fn request(base: &str, ask: &Ask) -> Option<Request<Bytes>> {
     let request = match ask.body {
         Some(_) => request.header(CONTENT_TYPE, "application/json"),
         None => request,
+    };
+    let request = match &ask.if_match {
+        Some(tag) => request.header(IF_MATCH, tag),
+        None => request,
+    };
+    let request = match &ask.idempotency_key {
+        Some(key) if ask.method == Method::POST => request.header(IDEMPOTENCY_KEY, key),
+        Some(_) | None => request,
     };
     request.body(ask.bytes()).ok()
 }
