@@ -12,7 +12,7 @@ use tokio::time::{interval, timeout};
 use crate::server::Server;
 
 /// Within which each turn is over: six requests, each over a connection of its own.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Somebody who lets a client in, whose tokens a server asks for, again and again.
 pub(crate) struct Honest {

@@ -4,8 +4,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
 use crate::honest::Honest;
-use crate::server::{BOUND, Server};
-use crate::wire::{connect, parsed, statuses};
+use crate::server::{BOUND, Server, at_most};
+use crate::wire::{connect, parsed, rest, statuses};
 
 /// Three whose answers differ: 200, 404, and 400 of the token endpoint.
 const THREE: &str = "GET /health HTTP/1.1\r\nhost: a\r\n\r\n\
@@ -32,7 +32,7 @@ async fn hundreds_in_one_write_are_answered_in_order() {
 
 /// As many as they can, for as long as they are let, of which each answer is larger than its request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_never_stops_asking_takes_no_memory_and_no_turn_of_others() {
+async fn who_never_stops_asking_takes_no_memory_and_shuts_nobody_out() {
     let server = Server::start().await;
     let honest = Honest::at(&server).await;
     let (memory, to) = (server.memory(), server.address());
@@ -53,4 +53,27 @@ async fn who_never_stops_asking_takes_no_memory_and_no_turn_of_others() {
     assert_eq!(crowd.len(), 50);
     assert!(crowd.try_join_next().is_none(), "who reads what is answered is not cut off");
     memory.peak_is_below(32 * 1024, "50 that never stop asking");
+}
+
+/// With patience for a minute between requests, and for two seconds within one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn some_of_a_head_that_came_with_a_request_is_owed_as_if_it_had_come_alone() {
+    let server =
+        Server::with(&[("PORTCULLIS_CLIENT_TIMEOUT", "2s"), ("PORTCULLIS_IDLE_TIMEOUT", "1m")]).await;
+    let (memory, to) = (server.memory(), server.address());
+    let said =
+        format!("GET /health HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nx: {}", "a".repeat(31 * 1024));
+    let mut crowd = JoinSet::new();
+    for _ in 0..at_most(500) {
+        let said = said.clone();
+        crowd.spawn(async move {
+            let mut stream = connect(to).await;
+            stream.write_all(said.as_bytes()).await.unwrap();
+            statuses(&parsed(&rest(&mut stream).await))
+        });
+    }
+    for heard in crowd.join_all().await {
+        assert_eq!(heard.first(), Some(&200), "{heard:?}");
+    }
+    memory.peak_is_below(96 * 1024, "500 that begin the next request with the one before");
 }

@@ -13,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::server::{BOUND, Server};
+use crate::server::{BOUND, PATIENCE, Server};
 use crate::wire::{connect, drip, parsed, rest, statuses};
 
 const HOST: &str = "auth.example.com";
@@ -34,8 +34,8 @@ impl Secured {
             ("PORTCULLIS_TLS_CERTIFICATE_FILE", at("cert.pem")),
             ("PORTCULLIS_TLS_KEY_FILE", at("key.pem")),
             ("PORTCULLIS_DATA", at("data")),
-            ("PORTCULLIS_CLIENT_TIMEOUT", "2s".to_owned()),
-            ("PORTCULLIS_IDLE_TIMEOUT", "2s".to_owned()),
+            ("PORTCULLIS_CLIENT_TIMEOUT", PATIENCE.to_owned()),
+            ("PORTCULLIS_IDLE_TIMEOUT", PATIENCE.to_owned()),
         ];
         let process = Process::start(folder.path(), 0, settings);
         let connector = TlsConnector::from(Arc::new(trusting(made.cert.der().clone())));

@@ -26,9 +26,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Empty};
 use http_io::{
     BODY_LIMIT, Peer, Serve, announces_too_large_a_body, body_broken_off, body_too_large, internal_error,
 };
@@ -76,11 +76,23 @@ async fn answer(serve: Arc<dyn Serve>, request: Request<Body>) -> Response<Bytes
         return body_too_large();
     }
     let (head, body) = request.into_parts();
-    match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(whole) => to_its_end(serve, Request::from_parts(head, whole.to_bytes()), peer).await,
-        Err(error) if error.is::<LengthLimitError>() => body_too_large(),
-        Err(_) => body_broken_off(),
+    match whole(body).await {
+        Ok(whole) => to_its_end(serve, Request::from_parts(head, whole), peer).await,
+        Err(refusal) => refusal(),
     }
+}
+
+/// Each piece is copied and let go of: kept as it came, a byte in a chunk of its own would hold all that was read with it.
+async fn whole(mut body: Body) -> Result<Bytes, fn() -> Response<Bytes>> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|_| body_broken_off as fn() -> _)?.into_data() else { continue };
+        if piece.len() > BODY_LIMIT - whole.len() {
+            return Err(body_too_large);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
 }
 
 /// The connection's own future is dropped where it stands when the client hangs up; a task of its own is not.
