@@ -51,8 +51,9 @@ const GRACE: Duration = Duration::from_secs(30);
 /// The size of a request's head, in bytes.
 const LARGEST_HEAD: usize = 32 * 1024;
 
-/// What the system keeps of answers for a connection, in bytes: more than nearly all of them are long.
-const SENT_AND_NOT_TAKEN: u32 = 128 * 1024;
+/// What the system is asked to keep of answers for a connection that are not taken, and of requests that are not read, in bytes.
+/// Linux takes twice that for each. Most answers are shorter.
+const KEPT_BY_THE_SYSTEM: u32 = 32 * 1024;
 /// How many connections may wait to be taken.
 const QUEUE: u32 = 4096;
 
@@ -108,15 +109,18 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // Whoever starts again may have what the one before has just left.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
-    // Each connection has what its listener has. The system's own choice is megabytes for each one that takes no answer.
-    socket.set_send_buffer_size(SENT_AND_NOT_TAKEN)?;
+    // Each connection has what its listener has. The system's own choice is megabytes for each one that takes no answer, or
+    // sends requests faster than they are answered, and no limit of this process counts them.
+    socket.set_send_buffer_size(KEPT_BY_THE_SYSTEM)?;
+    socket.set_recv_buffer_size(KEPT_BY_THE_SYSTEM)?;
     socket.bind(address)?;
     socket.listen(QUEUE)
 }
 
 /// Serves until `stop` is ready, no more connections at once than there is `room` for. Then nobody is let in any more,
-/// requests that run are answered, for 30 seconds at the most, and it returns. A client that hangs up ends no request: those
-/// whose client is gone are waited for as well.
+/// requests that run are answered, for 30 seconds at the most, and it returns. Nobody waits then for the rest of a head, and no more
+/// than two seconds for a body, or for an answer to be taken. A client that hangs up ends no request: those whose client is gone are
+/// waited for as well.
 ///
 /// A head or a body that takes longer to arrive than the [`Patience`] of the room ends its connection, and so does an answer of which
 /// nothing is taken for as long.
@@ -181,8 +185,11 @@ async fn run(
         graceful.shutdown().await;
         running.ended().await;
     };
-    if timeout(GRACE, answered).await.is_err() {
-        tracing::warn!("requests that were still running after 30 seconds were cut off");
+    tokio::select! {
+        ended = timeout(GRACE, answered) => if ended.is_err() {
+            tracing::warn!("requests that were still running after 30 seconds were cut off");
+        },
+        () = guests.leave() => {}
     }
     connections.shutdown().await;
     running.cut().await;
@@ -236,7 +243,10 @@ impl Host {
         let line = Line::new(stream, Arc::clone(&self.seat), patience);
         let Some(acceptor) = acceptor else { return self.converse(line, watcher).await };
         match timeout(patience.client, acceptor.accept(line)).await {
-            Ok(Ok(line)) => self.converse(line, watcher).await,
+            Ok(Ok(line)) => {
+                self.seat.is_secured();
+                self.converse(line, watcher).await;
+            }
             Ok(Err(error)) => tracing::debug!(%from, %error, "a handshake failed"),
             Err(_) => tracing::debug!(%from, "a handshake took too long"),
         }
@@ -253,6 +263,8 @@ impl Host {
             .header_read_timeout(self.patience.idle.max(self.patience.client))
             .max_header_size(LARGEST_HEAD)
             .max_buf_size(LARGEST_HEAD)
+            // Whoever says that nothing more will come still wants the answer (RFC 9112 section 9.6).
+            .half_close(true)
             .serve_connection(TokioIo::new(line), service_fn(|request| self.answer(request)));
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%from, %error, "a connection broke");
@@ -260,7 +272,7 @@ impl Host {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        self.seat.asks();
+        self.seat.asks(shape::length_of_head(&request));
         let answered = match shape::refused(&request) {
             Some(status) => Ok(refusal(status)),
             None => self.router.clone().oneshot(self.known(request)).await,
@@ -272,7 +284,7 @@ impl Host {
     fn known(&self, request: Request<Incoming>) -> Request<Body> {
         let mut request = request.map(|body| match body.is_end_stream() {
             true => Body::empty(),
-            false => Body::new(Hurried::new(body, self.patience)),
+            false => Body::new(Hurried::new(body, self.patience, Arc::clone(&self.seat))),
         });
         request.extensions_mut().insert(ConnectInfo(self.from));
         request.extensions_mut().insert(Arc::clone(&self.seat));

@@ -77,7 +77,7 @@ settings! {
     #[arg(long, value_name = "ADDRESSES", help_heading = "Address")]
     trusted_proxies = "127.0.0.1,10.0.0.0/8",
     /// How many connections may be open at once: 16 to 1000000, as far as the limit of open files (ulimit -n) allows. When all
-    /// are taken, the one that has waited longest for its client is closed for a new one
+    /// are taken, one that waits for its client is closed for a new one
     ///
     /// [variable: PORTCULLIS_CONNECTIONS] [default: 8192]
     #[arg(long, value_name = "NUMBER", help_heading = "Connections")]

@@ -17,8 +17,8 @@ pub(super) struct Line<C> {
     connection: C,
     seat: Arc<Seat>,
     patience: Patience,
-    // Runs while the rest of a head is missing.
-    late: Option<Pin<Box<Sleep>>>,
+    // Runs while the rest of the head of this number is missing.
+    late: Option<(u32, Pin<Box<Sleep>>)>,
     // Runs while nothing can be written.
     stuck: Option<Pin<Box<Sleep>>>,
 }
@@ -49,16 +49,13 @@ impl<C: AsyncRead + Unpin> AsyncRead for Line<C> {
         let read = Pin::new(&mut self.connection).poll_read(context, buffer);
         let length = buffer.filled().len() - before;
         if length > 0 {
-            if self.seat.says(length)? {
-                self.late = None;
-            }
+            self.seat.says(length)?;
             return read;
         }
-        if read.is_ready() || !self.seat.owes_a_head() {
-            return read;
-        }
+        let Some(head) = self.seat.owed_head().filter(|_| read.is_pending()) else { return read };
+        self.late.take_if(|(before, _)| *before != head);
         let patience = self.patience.client;
-        let late = self.late.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let (_, late) = self.late.get_or_insert_with(|| (head, Box::pin(sleep(patience))));
         late.as_mut().poll(context).map(|()| Err(timed_out()))
     }
 }
@@ -75,6 +72,9 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Line<C> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let written = Pin::new(&mut self.connection).poll_flush(context);
+        if matches!(written, Poll::Ready(Ok(()))) {
+            self.seat.is_told();
+        }
         self.in_time(context, written)
     }
 

@@ -3,6 +3,7 @@
 use std::future::Future as _;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use axum::body::HttpBody;
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
+
+use super::guests::Seat;
 
 /// How long a client is waited for. What takes longer ends its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +35,12 @@ impl Default for Patience {
 pub(super) struct Hurried {
     body: Incoming,
     late: Pin<Box<Sleep>>,
+    seat: Arc<Seat>,
 }
 
 impl Hurried {
-    pub(super) fn new(body: Incoming, patience: Patience) -> Self {
-        Self { body, late: Box::pin(sleep(patience.client)) }
+    pub(super) fn new(body: Incoming, patience: Patience, seat: Arc<Seat>) -> Self {
+        Self { body, late: Box::pin(sleep(patience.client)), seat }
     }
 }
 
@@ -53,6 +57,9 @@ impl HttpBody for Hurried {
             return Poll::Ready(Some(Err(axum::Error::new(timed_out()))));
         }
         let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            self.seat.goes_on(frame.data_ref().map_or(0, Bytes::len));
+        }
         frame.map(|frame| frame.map(|frame| frame.map_err(axum::Error::new)))
     }
 

@@ -9,20 +9,23 @@ use super::Patience;
 /// The most connections, however many files may be open.
 const MOST: usize = 8192;
 /// Open files that are no connections: the database and its readers, the lock, the log, the runtime's own.
-const RESERVE: usize = 128;
+const RESERVE: usize = 128 + SPARE;
+/// Places beyond all others, that only this machine itself is given.
+const SPARE: usize = 16;
 /// What one address may have in any case: an office behind one address, a program with a pool.
 const LEAST_EACH: usize = 64;
 
 /// What nobody is sent away before, so that a request can come.
 const STAY: Duration = Duration::from_secs(1);
 
-/// How many connections may be open at once, and for how long each is waited for. When all places are taken, the connection that has
-/// waited longest for its client is closed for a new one; so is one of the same address, if that has its share: an eighth of the
-/// places, and 64 at the least. IPv6 addresses of one /64 are one address. A connection is let stay a second, and while a request of
-/// it is being answered.
+/// How many connections may be open at once, and for how long each is waited for. When all places are taken, a connection is closed
+/// for a new one: of the address that has most, the one that has waited longest for its client. So is one of the same address, if
+/// that has its share: an eighth of the places, and 64 at the least. IPv6 addresses of one /64 are one address. A connection is
+/// let stay a second for its first head, unless its address has many more than the new one, and while a request of it is being answered.
 #[derive(Clone, Debug)]
 pub struct Room {
     pub(super) places: usize,
+    pub(super) spare: usize,
     pub(super) each: usize,
     pub(super) free: Vec<AddressRange>,
     pub(super) stay: Duration,
@@ -54,7 +57,8 @@ impl Room {
         let places = places.max(1);
         let loopback = ["127.0.0.0/8", "::1"].iter().filter_map(|network| network.parse().ok());
         let each = (places / 8).max(LEAST_EACH);
-        Self { places, each, free: loopback.collect(), stay: STAY, patience: Patience::default() }
+        let free = loopback.collect();
+        Self { places, spare: SPARE, each, free, stay: STAY, patience: Patience::default() }
     }
 
     /// So many for one address, one at the least.

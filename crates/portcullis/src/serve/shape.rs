@@ -16,6 +16,19 @@ pub(super) fn refused<B>(request: &Request<B>) -> Option<StatusCode> {
     (!known).then_some(StatusCode::BAD_REQUEST)
 }
 
+/// As long as it most likely was, in bytes: what was read is not told.
+pub(super) fn length_of_head<B>(request: &Request<B>) -> usize {
+    let target = request.uri();
+    let authority = target.authority().map_or(0, |authority| authority.as_str().len());
+    let scheme = target.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
+    let path = target.path_and_query().map_or(0, |path| path.as_str().len());
+    let line = request.method().as_str().len() + scheme + authority + path + "  HTTP/1.1\r\n".len();
+    let lines = request.headers().iter();
+    lines.fold(line + "\r\n".len(), |length, (name, value)| {
+        length + name.as_str().len() + value.len() + ": \r\n".len()
+    })
+}
+
 /// RFC 9112 section 3.2.3: an authority alone is the target of CONNECT.
 fn has_a_path<B>(request: &Request<B>) -> bool {
     request.uri().authority().is_none() || request.uri().scheme().is_some()
@@ -65,6 +78,14 @@ mod tests {
         assert_eq!(refused(&request), Some(StatusCode::BAD_REQUEST));
         *request.version_mut() = Version::HTTP_10;
         assert_eq!(refused(&request), None);
+    }
+
+    #[test]
+    fn a_head_is_as_long_as_it_was_sent() {
+        let head = "POST /oauth/token HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n";
+        assert_eq!(length_of_head(&with(&[("host", "a"), ("content-length", "10")])), head.len());
+        let request = Request::get("http://a/b?c=d").header("host", "a").body(()).unwrap();
+        assert_eq!(length_of_head(&request), "GET http://a/b?c=d HTTP/1.1\r\nhost: a\r\n\r\n".len());
     }
 
     #[test]

@@ -92,6 +92,54 @@ async fn a_request_in_flight_is_answered_after_the_server_was_told_to_stop() {
     server.await.unwrap();
 }
 
+/// RFC 9112 section 9.6.
+#[tokio::test]
+async fn who_closes_their_half_after_a_request_gets_its_answer() {
+    let Running { address, slow, stop, server } = running().await;
+    let mut busy = connect(address, "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    slow.came.notified().await;
+    busy.shutdown().await.unwrap();
+    // Two others come and go: by then the server has seen it.
+    for _ in 0..2 {
+        rest(connect(address, ASK).await).await;
+    }
+    slow.go_on.notify_one();
+    let answer = rest(busy).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stop.send(()).unwrap();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_owes_a_request_does_not_keep_the_server_from_stopping() {
+    let Running { address, slow, stop, server } = running().await;
+    let began = Instant::now();
+    let busy = connect(address, "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    slow.came.notified().await;
+    let half_a_head = connect(address, "GET / HT").await;
+    let half_a_body = connect(address, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf").await;
+    rest(connect(address, ASK).await).await;
+    stop.send(()).unwrap();
+    assert_eq!((rest(half_a_head).await, rest(half_a_body).await), (String::new(), String::new()));
+    assert!(!server.is_finished());
+    slow.go_on.notify_one();
+    assert!(rest(busy).await.starts_with("HTTP/1.1 200"));
+    server.await.unwrap();
+    assert!(began.elapsed() < GRACE / 2, "{:?}", began.elapsed());
+}
+
+/// The system keeps for each connection what it keeps for its listener, and no limit of this process counts it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_the_system_keeps_of_requests_and_answers_is_bounded() {
+    let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let socket = TcpSocket::from_std_stream(stream.into_std().unwrap());
+    let most = 2 * KEPT_BY_THE_SYSTEM;
+    assert!(socket.recv_buffer_size().unwrap() <= most && socket.send_buffer_size().unwrap() <= most);
+}
+
 #[tokio::test]
 async fn a_request_whose_client_is_gone_runs_to_its_end_and_the_server_waits_for_it() {
     let Running { address, slow, stop, server } = running().await;
@@ -183,7 +231,7 @@ async fn asked(mut stream: TcpStream) -> String {
 #[tokio::test]
 async fn one_host_with_idle_connections_shuts_nobody_else_out() {
     let stay = Duration::from_secs(600);
-    let room = Room { places: 8, each: 3, free: Vec::new(), stay, patience: Patience::default() };
+    let room = Room { each: 3, free: Vec::new(), stay, ..Room::of(8) };
     let Running { address, stop, server, .. } = running_in(room).await;
     let mut idle = Vec::new();
     for _ in 0..40 {

@@ -1,3 +1,6 @@
+use std::future::Future;
+
+use super::seat::{KEPT, KEPT_OF_EACH};
 use super::*;
 
 const STAY: Duration = Duration::from_secs(1);
@@ -14,8 +17,37 @@ async fn is_sent_away(guest: &Guest) -> bool {
     tokio::time::timeout(Duration::ZERO, guest.is_sent_away()).await.is_ok()
 }
 
+/// A request of so many bytes comes, and is answered.
+fn asks_a_trifle(guest: &Guest) {
+    let seat = guest.seat();
+    seat.says(100).unwrap();
+    seat.asks(100);
+    drop(seat.is_worked_for());
+    seat.is_answered();
+    seat.is_told();
+}
+
+/// Lets each go that is sent away, and asks for each of the others twice a second.
+async fn ask_for_ever(mut guests: Vec<Guest>) {
+    loop {
+        let mut here = Vec::new();
+        for guest in guests {
+            if !is_sent_away(&guest).await {
+                asks_a_trifle(&guest);
+                here.push(guest);
+            }
+        }
+        guests = here;
+        sleep(STAY / 2).await;
+    }
+}
+
+async fn within<T>(time: Duration, what: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(time, what).await.ok()
+}
+
 async fn long() {
-    tokio::time::sleep(2 * STAY).await;
+    sleep(2 * STAY).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,10 +71,11 @@ async fn who_has_their_share_is_refused_unless_one_of_them_has_waited_long_and_o
         drop((second, third, fourth));
     }
     {
-        let seated = guests.table.seated.lock();
-        assert!(seated.by_address.is_empty() && seated.waiting.is_empty(), "who is gone is forgotten");
+        let seated = guests.common.table.seated.lock();
+        assert!(seated.by_address.is_empty() && seated.seats.is_empty(), "who is gone is forgotten");
+        assert!(seated.waiting.is_empty());
     }
-    assert_eq!(guests.places.available_permits(), 100);
+    assert_eq!(guests.common.free.available_permits(), 100);
     for free in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "10.1.2.3"] {
         let mut seated = Vec::new();
         for _ in 0..100 {
@@ -59,60 +92,175 @@ async fn for_somebody_new_the_one_goes_who_has_waited_longest_and_nobody_who_is_
     let asking = sit(&guests, "192.0.2.3").await.unwrap();
     let work = busy.seat().is_worked_for().unwrap();
     long().await;
-    silent.seat().asks();
+    silent.seat().asks(100);
     let (sent, next) = tokio::join!(
         async {
             asking.is_sent_away().await;
-            assert!(asking.seat().is_worked_for().is_none(), "it would get no answer");
+            let seat = asking.seat();
             drop(asking);
+            assert!(seat.is_worked_for().is_none(), "it would get no answer");
             Instant::now()
         },
         sit(&guests, "192.0.2.4"),
     );
     assert!(next.is_some() && sent.elapsed() < STAY);
     assert!(!is_sent_away(&busy).await && !is_sent_away(&silent).await);
-    // An answer is given time, too.
+    // Who owes a body goes at once.
+    let goes = |guest: Guest| async move {
+        let began = Instant::now();
+        guest.is_sent_away().await;
+        began.elapsed()
+    };
+    let (sent, _fifth) = tokio::join!(goes(silent), sit(&guests, "192.0.2.5"));
+    assert!(sent < STAY, "{sent:?}");
+    // An answer is given time, until it is on its way.
+    busy.seat().asks(100);
     drop(work);
-    let began = Instant::now();
-    let (sent, _) = tokio::join!(
-        async {
-            silent.is_sent_away().await;
-            drop(silent);
-            began.elapsed()
-        },
-        sit(&guests, "192.0.2.5"),
-    );
-    assert!(sent >= STAY && !is_sent_away(&busy).await, "{sent:?}");
+    busy.seat().is_answered();
+    assert!(within(STAY / 2, sit(&guests, "192.0.2.6")).await.is_none());
+    busy.seat().is_told();
+    let (sent, sixth) = tokio::join!(goes(busy), sit(&guests, "192.0.2.6"));
+    assert!(sixth.is_some() && sent < STAY / 2, "{sent:?}");
+}
+
+/// 8,192 that ask for a trifle each second are fewer requests than a server answers.
+#[tokio::test(start_paused = true)]
+async fn who_asks_trifles_all_the_time_on_all_places_shuts_nobody_out_and_loses_their_own_first() {
+    for from_one in [true, false] {
+        let guests = guests(100, 100);
+        let idle = sit(&guests, "192.0.2.1").await.unwrap();
+        asks_a_trifle(&idle);
+        let mut taken = Vec::new();
+        for number in 0..99 {
+            let from = if from_one { "198.51.100.1".to_owned() } else { format!("198.51.100.{number}") };
+            taken.push(sit(&guests, &from).await.unwrap());
+        }
+        let asking = tokio::spawn(ask_for_ever(taken));
+        long().await;
+        let next = sit(&guests, "203.0.113.1");
+        if from_one {
+            assert!(within(2 * STAY, next).await.flatten().is_some());
+            assert!(!is_sent_away(&idle).await, "it is not theirs");
+        } else {
+            let goes = async move { idle.is_sent_away().await };
+            let (next, ()) = within(2 * STAY, async { tokio::join!(next, goes) }).await.unwrap();
+            assert!(
+                next.is_some() && within(2 * STAY, sit(&guests, "203.0.113.2")).await.flatten().is_some()
+            );
+        }
+        asking.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_hung_up_has_no_place_while_their_request_runs_on_and_none_after_it() {
-    let guests = guests(1, 1);
-    let guest = sit(&guests, "192.0.2.1").await.unwrap();
+async fn who_comes_when_all_have_been_busy_for_long_is_refused_and_this_machine_is_not() {
+    let guests = guests(3, 3);
+    let mut works = Vec::new();
+    for from in ["192.0.2.1", "192.0.2.2", "10.0.0.1"] {
+        let guest = sit(&guests, from).await.unwrap();
+        works.push((guest.seat().is_worked_for().unwrap(), guest));
+    }
+    let began = Instant::now();
+    assert!(sit(&guests, "192.0.2.3").await.is_none());
+    assert_eq!(began.elapsed(), 2 * STAY);
+    // Nor do those wait who come behind.
+    let health = sit(&guests, "127.0.0.1").await;
+    assert!(sit(&guests, "192.0.2.3").await.is_none());
+    assert!(health.is_some() && began.elapsed() == 2 * STAY);
+    works.pop();
+    let last = sit(&guests, "192.0.2.3").await.unwrap();
+    long().await;
+    // Its place is for this machine alone, and helps nobody else.
+    let goes = async move { last.is_sent_away().await };
+    let (next, ()) = within(STAY, async { tokio::join!(sit(&guests, "192.0.2.4"), goes) }).await.unwrap();
+    assert!(next.is_some() && !is_sent_away(&health.unwrap()).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_the_places_for_this_machine_the_longest_idle_goes_too() {
+    let guests = Guests::of(Room { spare: 1, ..Room::of(1) });
+    let busy = sit(&guests, "192.0.2.1").await.unwrap();
+    let _work = busy.seat().is_worked_for().unwrap();
+    let first = sit(&guests, "127.0.0.1").await.unwrap();
+    long().await;
+    let goes = async move { first.is_sent_away().await };
+    assert!(tokio::join!(sit(&guests, "127.0.0.1"), goes).0.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_hung_up_has_their_place_as_long_as_their_request_runs_and_none_after_it() {
+    let guests = guests(3, 3);
+    let mut works = Vec::new();
+    for _ in 0..3 {
+        let guest = sit(&guests, "192.0.2.1").await.unwrap();
+        guest.seat().says(2 * KEPT_OF_EACH).unwrap();
+        works.push(guest.seat().is_worked_for().unwrap());
+    }
+    assert_eq!(guests.common.table.kept.load(Ordering::Relaxed), 3 * KEPT_OF_EACH);
+    assert!(sit(&guests, "192.0.2.1").await.is_none(), "it has its share");
+    assert!(sit(&guests, "192.0.2.2").await.is_none(), "there is no place");
+    works.pop();
+    assert!(sit(&guests, "192.0.2.2").await.is_some());
+    // What they meant is done, also if they were gone before it was begun.
+    let guest = sit(&guests, "192.0.2.2").await.unwrap();
     let seat = guest.seat();
-    let work = seat.is_worked_for().unwrap();
     drop(guest);
-    assert_eq!(guests.places.available_permits(), 1);
-    drop(work);
     drop(seat.is_worked_for().unwrap());
-    let seated = guests.table.seated.lock();
-    assert!(seated.waiting.is_empty() && seated.by_address.is_empty());
+    drop((seat, works));
+    assert_eq!(
+        (guests.common.free.available_permits(), guests.common.table.kept.load(Ordering::Relaxed)),
+        (3, 0)
+    );
+    let seated = guests.common.table.seated.lock();
+    assert!(seated.seats.is_empty() && seated.waiting.is_empty() && seated.by_address.is_empty());
 }
 
 #[tokio::test]
 async fn beyond_what_is_kept_of_all_who_has_sent_much_goes_and_who_has_sent_little_stays() {
     let guests = guests(2000, 2000);
+    let much = KEPT_OF_EACH + KEPT / 1024;
     let mut large = Vec::new();
+    for _ in 0..500 {
+        let guest = sit(&guests, "127.0.0.1").await.unwrap();
+        guest.seat().says(KEPT_OF_EACH).unwrap();
+        large.push(guest);
+    }
+    assert_eq!(guests.common.table.kept.load(Ordering::Relaxed), 0, "those take nothing of it");
     for _ in 0..1024 {
         let guest = sit(&guests, "127.0.0.1").await.unwrap();
-        guest.seat().says(UNANSWERED / 1024).unwrap();
+        guest.seat().says(much).unwrap();
         large.push(guest);
     }
     let small = sit(&guests, "192.0.2.1").await.unwrap();
-    small.seat().says(UNANSWERED_EACH).unwrap();
-    assert!(small.seat().says(1).is_err() && large[0].seat().says(1).is_err());
-    large[1].seat().is_answered();
-    assert!(large[0].seat().says(1).is_ok());
+    small.seat().says(KEPT_OF_EACH).unwrap();
+    assert!(small.seat().says(1).is_err() && large[600].seat().says(1).is_err());
+    large[601].seat().asks(much);
+    large[601].seat().is_answered();
+    assert!(large[600].seat().says(1).is_ok());
     drop((large, small));
-    assert_eq!(guests.table.unanswered.load(Ordering::Relaxed), 0);
+    assert_eq!(guests.common.table.kept.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn what_came_beyond_a_request_is_kept_and_is_some_of_a_head_that_is_owed() {
+    let guests = guests(1, 1);
+    let guest = sit(&guests, "192.0.2.1").await.unwrap();
+    let seat = guest.seat();
+    assert_eq!(seat.owed_head(), Some(0));
+    seat.says(300 + 31 * 1024).unwrap();
+    seat.asks(100);
+    seat.goes_on(200);
+    assert_eq!(seat.owed_head(), None);
+    seat.is_answered();
+    assert_eq!(seat.owed_head(), Some(1));
+    let kept = guests.common.table.kept.load(Ordering::Relaxed);
+    assert!((22 * 1024..=23 * 1024).contains(&kept), "{kept}");
+    seat.asks(31 * 1024);
+    seat.is_answered();
+    assert_eq!((seat.owed_head(), guests.common.table.kept.load(Ordering::Relaxed)), (None, 0));
+    // Idle, until a byte comes.
+    seat.is_told();
+    assert_eq!(seat.owed_head(), None);
+    seat.says(1).unwrap();
+    assert_eq!(seat.owed_head(), Some(2));
 }

@@ -1,0 +1,180 @@
+//! What is known of a connection while it lasts.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use super::table::Table;
+use crate::serve::LARGEST_HEAD;
+
+/// What may be kept of requests that are not answered yet beyond what each connection has for itself, in bytes of all connections.
+pub(super) const KEPT: usize = 64 * 1024 * 1024;
+/// What each has for itself: more than any form of OAuth takes.
+pub(super) const KEPT_OF_EACH: usize = 8 * 1024;
+
+/// What a request takes on the wire and is not counted: a record of TLS or two.
+const WRAPPING: usize = 64;
+
+/// Nothing of a first head, or not all of it.
+const COMES: u8 = 0;
+/// There is a head, and no answer yet.
+const ASKS: u8 = 1;
+/// The answer is there, and not all of it is on its way.
+const IS_ANSWERED: u8 = 2;
+/// Nothing of the next request is here.
+const IDLE: u8 = 3;
+/// Some of another head is here, and not all of it.
+const OWES_A_HEAD: u8 = 4;
+
+/// What a connection says of itself.
+#[derive(Default)]
+pub(super) struct Signs {
+    pub(super) goes: Notify,
+    // Written by the task of the connection alone.
+    phase: AtomicU8,
+}
+
+impl Signs {
+    pub(super) fn owes_a_head(&self) -> bool {
+        matches!(self.phase.load(Ordering::Relaxed), COMES | OWES_A_HEAD)
+    }
+
+    /// For its first head and until an answer is on its way, and not for what comes after it: one who asks trifles all the time would
+    /// stay for ever.
+    pub(super) fn may_stay(&self) -> bool {
+        matches!(self.phase.load(Ordering::Relaxed), COMES | ASKS | IS_ANSWERED)
+    }
+}
+
+/// Somebody who is here, until this is dropped.
+pub(in crate::serve) struct Guest(pub(super) Arc<Seat>);
+
+impl Guest {
+    pub(in crate::serve) fn seat(&self) -> Arc<Seat> {
+        Arc::clone(&self.0)
+    }
+
+    /// Waits until somebody else is to have the place.
+    pub(in crate::serve) async fn is_sent_away(&self) {
+        self.0.signs.goes.notified().await;
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.0.table.hangs_up(self.0.number);
+    }
+}
+
+/// The place of a connection, and of what was asked on it, until both are over.
+pub(in crate::serve) struct Seat {
+    number: u64,
+    table: Arc<Table>,
+    signs: Arc<Signs>,
+    _place: OwnedSemaphorePermit,
+    // Heads that were whole.
+    heads: AtomicU32,
+    // In bytes: what came and is not answered, and how much of that is the request that is there.
+    kept: AtomicUsize,
+    request: AtomicUsize,
+}
+
+impl Seat {
+    pub(super) fn new(
+        number: u64,
+        table: Arc<Table>,
+        signs: Arc<Signs>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let (heads, kept, request) = (AtomicU32::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { number, table, signs, _place: place, heads, kept, request }
+    }
+
+    /// So many bytes have come.
+    ///
+    /// # Errors
+    ///
+    /// If this connection has sent more than it has for itself, and all together more than is kept beyond that.
+    pub(in crate::serve) fn says(&self, length: usize) -> io::Result<()> {
+        if self.signs.phase.load(Ordering::Relaxed) == IDLE {
+            self.signs.phase.store(OWES_A_HEAD, Ordering::Relaxed);
+        }
+        let before = self.kept.fetch_add(length, Ordering::Relaxed);
+        let more = beyond(before + length) - beyond(before);
+        if more > 0 && self.table.kept.fetch_add(more, Ordering::Relaxed) + more > KEPT {
+            return Err(io::Error::from(ErrorKind::OutOfMemory));
+        }
+        Ok(())
+    }
+
+    /// Which head it has begun and not ended, if it has.
+    pub(in crate::serve) fn owed_head(&self) -> Option<u32> {
+        self.signs.owes_a_head().then(|| self.heads.load(Ordering::Relaxed))
+    }
+
+    /// The handshake of TLS is over, and nothing of it is kept.
+    pub(in crate::serve) fn is_secured(&self) {
+        self.keeps(0);
+    }
+
+    /// A head of so many bytes is there: it is waited for the body no longer than for that of anybody else who asks now.
+    pub(in crate::serve) fn asks(&self, head: usize) {
+        self.heads.fetch_add(1, Ordering::Relaxed);
+        self.request.store(head + WRAPPING, Ordering::Relaxed);
+        self.signs.phase.store(ASKS, Ordering::Relaxed);
+        self.table.asks(self.number);
+    }
+
+    /// So many bytes of a body are there.
+    pub(in crate::serve) fn goes_on(&self, body: usize) {
+        self.request.fetch_add(body + body / WRAPPING, Ordering::Relaxed);
+    }
+
+    /// The whole request is there: its client is not sent away while this lasts. Nothing if it was before, and gets no answer.
+    pub(in crate::serve) fn is_worked_for(self: &Arc<Self>) -> Option<Work> {
+        self.table.works_for(self.number).then(|| Work(Arc::clone(self)))
+    }
+
+    /// What it asked is answered. What came beyond that is some of the next head.
+    pub(in crate::serve) fn is_answered(&self) {
+        let request = self.request.swap(0, Ordering::Relaxed);
+        let left = self.kept.load(Ordering::Relaxed).saturating_sub(request).min(LARGEST_HEAD);
+        self.keeps(left);
+        let phase = if left > 0 { OWES_A_HEAD } else { IS_ANSWERED };
+        self.signs.phase.store(phase, Ordering::Relaxed);
+    }
+
+    /// All that was to be said is on its way.
+    pub(in crate::serve) fn is_told(&self) {
+        if self.signs.phase.load(Ordering::Relaxed) == IS_ANSWERED {
+            self.signs.phase.store(IDLE, Ordering::Relaxed);
+        }
+    }
+
+    fn keeps(&self, left: usize) {
+        let before = self.kept.swap(left, Ordering::Relaxed);
+        self.table.kept.fetch_sub(beyond(before) - beyond(left), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.keeps(0);
+        self.table.clears(self.number);
+    }
+}
+
+const fn beyond(kept: usize) -> usize {
+    kept.saturating_sub(KEPT_OF_EACH)
+}
+
+/// A request is being worked at.
+pub(in crate::serve) struct Work(Arc<Seat>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.table.has_worked_for(self.0.number);
+    }
+}
