@@ -188,7 +188,7 @@ pub(crate) async fn look_back(site: &Site, log: &Log, known: &[crate::log::Entry
 }
 
 /// The same text with another secret, in its canonical form.
-fn forged(text: &str) -> String {
+pub(crate) fn forged(text: &str) -> String {
     let at = text.len() - 5;
     let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
     format!("{}{other}{}", &text[..at], &text[at + 1..])

@@ -28,8 +28,9 @@ const JUMPY: Promise = Promise { steady: false, ..ALL };
 
 /// Processes, each with a clock of its own.
 struct Clocks {
-    folder: TempDir,
     processes: Vec<Process>,
+    // What they say, and how wrong they are, is in it.
+    folder: TempDir,
 }
 
 impl Clocks {
@@ -43,7 +44,7 @@ impl Clocks {
             Process::start(folder.path(), number, settings)
         };
         let processes = (0..many).map(start).collect();
-        Self { folder, processes }
+        Self { processes, folder }
     }
 
     async fn are_ready(&self) {
@@ -78,7 +79,7 @@ impl Clocks {
                     log.grows(BETWEEN.0).await;
                 })
                 .await;
-            rounds.check(store, &self.processes).await;
+            rounds.check(store).await;
         }
     }
 

@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tests::crowd::{AT_ONCE, the_winner, times};
 use tokio::task::JoinSet;
 
 use crate::check::{ALL, Promise, check};
 use crate::log::{Answer, Ask, Caller, Log};
 use crate::over_redis::Place;
 use crate::site::Site;
-use crate::times;
-
-/// Who present the same text.
-const AT_ONCE: usize = 16;
 
 /// Texts that are under way.
 const BESIDE: usize = 4;
@@ -52,10 +49,7 @@ impl Crowd {
     /// One of them gets tokens, the others end what they are for.
     async fn one_of(&self, ask: &Ask, n: usize) {
         let answers = self.all(ask).await;
-        let won: Vec<_> = answers.iter().filter_map(Answer::tokens).collect();
-        let refused = answers.iter().filter(|answer| **answer == Answer::Refused).count();
-        let [(access, _)] = won[..] else { panic!("{answers:?}") };
-        assert_eq!(refused, AT_ONCE - 1, "{answers:?}");
+        let (access, _) = the_winner(&answers, Answer::tokens, |answer| *answer == Answer::Refused);
         let active = self.ask(n, Ask::Introspect(access.to_owned(), Caller::Own)).await;
         assert_eq!(active, Answer::Active(false));
     }
@@ -75,7 +69,7 @@ async fn come<F>(leeway: &str, promise: Promise, come: impl Fn(Crowd, usize) -> 
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let (_place, site) = Place::new(leeway).await;
+    let (_place, site) = Place::new(leeway, "60s").await;
     let crowd = Crowd { site: Arc::new(site), log: Arc::default() };
     let mut under_way = JoinSet::new();
     for n in 0..times() {

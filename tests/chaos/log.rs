@@ -2,11 +2,16 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use authz_core::TokenText;
 use parking_lot::Mutex;
 use store::GrantId;
 use tokio::sync::Notify;
+use tokio::time::timeout;
+
+/// Within which one more of what is waited for comes, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a client, or a resource server, asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,31 +174,67 @@ impl Log {
 
     /// Waits until `more` more are answered.
     pub(crate) async fn grows(&self, more: u64) {
-        let enough = self.answered() + more;
-        loop {
-            let news = self.news.notified();
-            if self.answered() >= enough {
-                return;
-            }
-            news.await;
-        }
+        self.wait_for(more, PATIENCE, || self.answered()).await;
     }
 
     /// Waits until `more` more have come to this.
-    pub(crate) async fn meets(&self, answer: Answer, more: usize) {
-        let met = || self.entries.lock().iter().filter(|entry| entry.answer == answer).count();
-        let enough = met() + more;
+    pub(crate) async fn meets(&self, answer: Answer, more: u64) {
+        let met = || self.entries.lock().iter().filter(|entry| entry.answer == answer).count() as u64;
+        self.wait_for(more, PATIENCE, met).await;
+    }
+
+    /// Each of them has to come within `patience` of the one before: whoever is wedged shall not hang whoever waits.
+    async fn wait_for(&self, more: u64, patience: Duration, count: impl Fn() -> u64) {
+        let begin = count();
         loop {
-            let news = self.news.notified();
-            if met() >= enough {
+            let now = count();
+            if now >= begin + more {
                 return;
             }
-            news.await;
+            let next = async {
+                loop {
+                    let news = self.news.notified();
+                    if count() > now {
+                        return;
+                    }
+                    news.await;
+                }
+            };
+            let came = timeout(patience, next).await.is_ok();
+            assert!(came, "{} of {more} came, and none more in {patience:?}\n{}", now - begin, self.end());
         }
+    }
+
+    /// The last requests, for people.
+    fn end(&self) -> String {
+        let entries = self.entries.lock();
+        let last = entries[entries.len().saturating_sub(20)..].iter();
+        last.map(|entry| format!("    {entry}\n")).collect()
     }
 
     /// All entries since this was asked last.
     pub(crate) fn take(&self) -> Vec<Entry> {
         std::mem::take(&mut self.entries.lock())
+    }
+}
+
+/// Requests go on coming back without an answer; that is none.
+#[tokio::test]
+#[should_panic(expected = "1 of 3 came, and none more in 50ms")]
+async fn whoever_waits_for_answers_that_do_not_come_is_not_left_waiting() {
+    let log = Log::default();
+    let entry =
+        |answer| Entry { ask: Ask::Authorize, process: 0, began: log.tick(), ended: log.tick(), answer };
+    let writing = async {
+        log.keep(entry(Answer::Active(true)));
+        loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            log.keep(entry(Answer::Nothing));
+        }
+    };
+    tokio::select! {
+        biased;
+        () = log.wait_for(3, Duration::from_millis(50), || log.answered()) => {}
+        _ = writing => {}
     }
 }

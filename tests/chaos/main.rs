@@ -16,17 +16,9 @@ mod over_redis;
 mod over_sqlite;
 mod round;
 mod site;
+mod told;
 
 /// How often something is killed in each of the long tests.
 fn kills() -> usize {
-    number("PORTCULLIS_CHAOS_KILLS", 6)
-}
-
-/// How many codes, and refresh tokens, a crowd comes for.
-fn times() -> usize {
-    number("PORTCULLIS_CHAOS_TIMES", 40)
-}
-
-fn number(variable: &str, default: usize) -> usize {
-    std::env::var(variable).map_or(default, |number| number.parse().unwrap())
+    std::env::var("PORTCULLIS_CHAOS_KILLS").map_or(6, |kills| kills.parse().unwrap())
 }

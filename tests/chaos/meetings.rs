@@ -7,13 +7,13 @@ use http::Method;
 use testkit::browser::Browser;
 use testkit::client::{Client, ResourceServer, Tokens, open};
 use testkit::world::World;
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tests::bearer::Bearer;
+use tests::crowd::times;
+use tokio::task::JoinSet;
 
 use crate::over_redis::Place;
-use crate::times;
 
-/// How often: each of them takes longer than a crowd.
+/// How often, at least: each of them takes longer than a crowd.
 fn seldom() -> usize {
     (times() / 40).max(4)
 }
@@ -29,7 +29,7 @@ struct Four {
 
 impl Four {
     async fn new() -> Self {
-        let (place, _) = Place::new("5m").await;
+        let (place, _) = Place::new("5m", "60s").await;
         let worlds: Vec<_> = place.worlds().into_iter().map(Arc::new).collect();
         let name = serde_json::json!({ "name": "Notes", "resource_url": "https://notes.example/mcp" });
         let server = ResourceServer::register(&worlds[0], &name).await;
@@ -46,6 +46,18 @@ impl Four {
 
     async fn tokens(&mut self) -> Tokens {
         self.client.connect(&self.worlds[0], &mut self.ada).await
+    }
+
+    /// Whoever holds these tokens, and what they get instead of more at last: a status and an error.
+    fn bearer(&self, tokens: &Tokens) -> Bearer<Tokens, (u16, String)> {
+        let (worlds, client) = (self.worlds.clone(), self.client.clone());
+        Bearer::of(tokens.clone(), move |n, held| {
+            let (world, client) = (Arc::clone(&worlds[n % worlds.len()]), client.clone());
+            async move {
+                let answer = client.refresh(&world, &held.refresh).await;
+                if answer.status() == 200 { Ok(Tokens::of(&answer)) } else { Err(answer.refusal()) }
+            }
+        })
     }
 
     /// The same browser, at another process.
@@ -71,56 +83,26 @@ impl Four {
     }
 }
 
-/// The bearer of a grant, who refreshes at one process after the other and never stops until it is refused.
-///
-/// One alone: two who do not wait for each other present what is too old, and end the grant themselves.
-struct Bearer {
-    written: watch::Receiver<usize>,
-    writing: JoinHandle<Vec<Tokens>>,
-}
-
-impl Bearer {
-    fn of(four: &Four, tokens: &Tokens) -> Self {
-        let (writes, written) = watch::channel(0);
-        let (worlds, client) = (four.worlds.clone(), four.client.clone());
-        let mut held = vec![tokens.clone()];
-        let writing = tokio::spawn(async move {
-            for world in worlds.iter().cycle() {
-                let answer = client.refresh(world, &held[held.len() - 1].refresh).await;
-                if answer.status() != 200 {
-                    break;
-                }
-                held.push(Tokens::of(&answer));
-                writes.send_replace(held.len());
-            }
-            held
-        });
-        Self { written, writing }
-    }
-
-    /// Waits until it holds as many.
-    async fn holds(&mut self, many: usize) {
-        self.written.wait_for(|held| *held >= many).await.unwrap();
-    }
-
-    /// All that it ever got, after it was refused.
-    async fn refused(self) -> Vec<Tokens> {
-        self.writing.await.unwrap()
-    }
-}
-
 /// I4: revoke meets refresh. From its answer on nothing of the grant works anywhere, though its bearer goes on writing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_revocation_wins_at_once_against_a_bearer_who_never_stops() {
     let mut four = Four::new().await;
-    for n in 0..seldom() {
+    let (mut n, mut met) = (0, 0);
+    // Until one of them has met a refresh.
+    while n < seldom() || met == 0 {
+        assert!(n < seldom() + 40, "none of {n} met a refresh");
+        n += 1;
         let tokens = four.tokens().await;
-        let mut bearer = Bearer::of(&four, &tokens);
+        let mut bearer = four.bearer(&tokens);
         bearer.holds(2 + n % 4).await;
+        let before = bearer.held();
         let answer = four.client.revoke(&four.at(n), &tokens.refresh).await;
         assert_eq!(answer.status(), 200, "{}", answer.text());
         assert!(four.is_dead(&tokens.access).await);
-        for tokens in bearer.refused().await {
+        let (all, refusal) = bearer.refused().await;
+        assert_eq!(refusal, (400, "invalid_grant".to_owned()));
+        met += usize::from(all.len() > before);
+        for tokens in all {
             assert!(four.is_dead(&tokens.access).await);
             let again = four.client.refresh(&four.at(n), &tokens.refresh).await;
             assert_eq!(again.refusal(), (400, "invalid_grant".to_owned()));
@@ -133,14 +115,16 @@ async fn a_revocation_wins_at_once_against_a_bearer_who_never_stops() {
 async fn a_client_that_is_deleted_while_its_tokens_are_in_use_can_do_nothing_from_then_on() {
     let mut four = Four::new().await;
     let tokens = four.tokens().await;
-    let mut bearer = Bearer::of(&four, &tokens);
+    let mut bearer = four.bearer(&tokens);
     bearer.holds(10).await;
     assert!(four.server.accepts(&four.at(0), &tokens.access).await);
     let deleted =
         four.at(1).administer(Method::DELETE, &format!("/api/clients/{}", four.client.id), None).await;
     assert!(matches!(deleted.status(), 200 | 204), "{}", deleted.text());
     assert!(four.is_dead(&tokens.access).await);
-    for tokens in bearer.refused().await {
+    let (all, refusal) = bearer.refused().await;
+    assert_eq!(refusal, (401, "invalid_client".to_owned()));
+    for tokens in all {
         assert!(four.is_dead(&tokens.access).await);
         for n in 0..four.worlds.len() {
             let again = four.client.refresh(&four.at(n), &tokens.refresh).await;

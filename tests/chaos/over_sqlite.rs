@@ -15,8 +15,9 @@ use crate::site::Site;
 const BEFORE_AND_AFTER: (u64, u64) = (80, 40);
 
 struct Place {
-    folder: tempfile::TempDir,
     processes: Vec<Process>,
+    // The database and the logs of the processes are in it.
+    folder: tempfile::TempDir,
 }
 
 impl Place {
@@ -26,7 +27,7 @@ impl Place {
         let process = Process::start(folder.path(), 0, vec![("PORTCULLIS_DATA", data)]);
         process.is_ready().await;
         let site = Site::set_up(&world(process.way()), vec![process.way()]).await;
-        (Self { folder, processes: vec![process] }, Rounds::new(site, seed))
+        (Self { processes: vec![process], folder }, Rounds::new(site, seed))
     }
 
     fn file(&self) -> PathBuf {
@@ -39,7 +40,7 @@ impl Place {
 
     async fn check(&self, rounds: &mut Rounds) {
         self.processes[0].is_ready().await;
-        rounds.check(&Sqlite::open(&self.file()).unwrap(), &self.processes).await;
+        rounds.check(&Sqlite::open(&self.file()).unwrap()).await;
     }
 }
 
@@ -105,8 +106,9 @@ async fn a_full_disk_loses_nothing_that_was_answered() {
         rounds
             .play(async |log| {
                 log.grows(BEFORE_AND_AFTER.0).await;
-                // Less than what is there, and just as much: then it is the log of writes that cannot grow.
-                let longest = std::fs::metadata(place.log_of_writes()).unwrap().len();
+                // Less than what is there, and just as much: then it is the log of writes that cannot grow. It begins anew after a
+                // thousand pages, and has to meet the limit before.
+                let longest = std::fs::metadata(place.log_of_writes()).unwrap().len().min(500 * 4096);
                 place.processes[0].limit_files(Some(if round % 2 == 0 { 4096 } else { longest + 5000 }));
                 log.meets(crate::log::Answer::Unavailable, 20).await;
                 place.processes[0].limit_files(None);

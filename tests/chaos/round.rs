@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use ambient::{Clock as _, SystemClock, Time};
 use store::{Backend, Grant, GrantId, Store};
-use testkit::process::Process;
 
 use crate::check::{ALL, Promise, check, grants};
 use crate::clients::{Dice, Stop, look_back, play};
@@ -33,6 +32,9 @@ pub(crate) struct Rounds {
     answered: usize,
     unanswered: usize,
     grants: usize,
+    checked: usize,
+    /// Rounds that were held to less, because something may have expired in them.
+    lenient: usize,
 }
 
 impl Rounds {
@@ -47,6 +49,8 @@ impl Rounds {
             answered: 0,
             unanswered: 0,
             grants: 0,
+            checked: 0,
+            lenient: 0,
         }
     }
 
@@ -62,9 +66,10 @@ impl Rounds {
 
     /// What was checked so far, for people.
     pub(crate) fn so_far(&self) -> String {
-        let Self { answered, unanswered, grants, .. } = self;
+        let Self { answered, unanswered, grants, checked, lenient, .. } = self;
         format!(
-            "{answered} answers and {unanswered} requests without one, about {grants} grants: all as promised"
+            "{answered} answers and {unanswered} requests without one, about {grants} grants: all as promised; \
+             nothing was taken for lost in {lenient} of {checked} rounds, which were too slow for it"
         )
     }
 
@@ -85,7 +90,7 @@ impl Rounds {
     }
 
     /// Checks what was played, over the store as somebody else sees it.
-    pub(crate) async fn check(&mut self, store: &dyn Backend, processes: &[Process]) {
+    pub(crate) async fn check(&mut self, store: &dyn Backend) {
         let mut entries = std::mem::take(&mut self.carried);
         let new = self.log.take();
         let answered = new.iter().filter(|entry| entry.answer.is_definite()).count();
@@ -96,16 +101,23 @@ impl Rounds {
         let last = self.log.take();
         entries.extend(last.iter().cloned());
         let stored = stored(store, &entries).await;
-        // On a machine that stood still, something may have expired.
+        // On a machine that stood still, something may have expired. Who sees that often checks less than they say.
         let now = SystemClock.now();
         let steady = now.since(self.began[1]) <= SHORT;
         let Promise { durable, steady: promised, leeway } = self.promise;
         let expected = Promise { durable, steady: steady && promised, leeway: steady && leeway };
         self.began = [now, self.began[0]];
+        self.checked += 1;
+        self.lenient += usize::from(!steady);
+        assert!(
+            are_few(self.lenient, self.checked),
+            "{} of {} rounds were too slow",
+            self.lenient,
+            self.checked
+        );
         let violations = check(&entries, &stored, expected);
         if let Some(first) = violations.first() {
-            let logs: Vec<_> = processes.iter().map(Process::logged).collect();
-            panic!("{} violations, the first:\n{first}\n{}", violations.len(), logs.join("\n--\n"));
+            panic!("{} violations, the first:\n{first}", violations.len());
         }
         let fresh = grants(&new);
         self.grants += fresh.len();
@@ -125,4 +137,15 @@ pub(crate) async fn stored(store: &dyn Backend, log: &[Entry]) -> BTreeMap<Grant
         all.insert(grant, found.map(|found| found.record));
     }
     all
+}
+
+/// Whether rounds that are held to less are the exception: one stop of the machine makes two of them.
+const fn are_few(lenient: usize, checked: usize) -> bool {
+    lenient <= 2 + checked / 10
+}
+
+#[test]
+fn a_run_that_is_mostly_held_to_less_fails() {
+    assert!(are_few(2, 2) && are_few(12, 100));
+    assert!(!are_few(3, 5) && !are_few(13, 100) && !are_few(500, 500));
 }

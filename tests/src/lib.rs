@@ -1,5 +1,7 @@
 //! The cases are in `tests/tests`; what is compiled here is what they share, and the code that the documents show.
 
+pub mod bearer;
+pub mod crowd;
 pub mod places;
 
 #[cfg(doctest)]

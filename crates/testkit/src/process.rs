@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use ambient::{ManualClock, Time};
@@ -30,6 +30,9 @@ const ADMIN_KEY: &str = "the admin key of a test";
 
 /// How often a process that starts is asked whether it can work, and how long in between.
 const ASKED: (u32, Duration) = (3000, Duration::from_millis(20));
+
+/// Within which a process that starts says where it listens. A machine may do much else.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process with these settings, which is there again after each end under the same number.
 pub struct Process {
@@ -100,15 +103,21 @@ impl Process {
             .spawn()
             .unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        said.read_line(&mut line).unwrap();
+        // So that it ends with this value, whatever it says.
+        self.child = Some(child);
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = said.read_line(&mut line);
+            let _ = tell.send(line);
+            // Nobody reads what else it says; the pipe must be emptied all the same.
+            std::io::copy(&mut said, &mut std::io::sink())
+        });
+        let line = told.recv_timeout(PATIENCE).unwrap_or_default();
         let address = line.split("://").nth(1).and_then(|rest| rest.split(',').next()?.trim().parse().ok());
         let address: SocketAddr = address
             .unwrap_or_else(|| panic!("{} does not start: {line:?}\n{}", program.display(), self.logged()));
-        // Nobody reads what else it says; the pipe must be emptied all the same.
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         *self.way.0.write() = Some(address);
-        self.child = Some(child);
     }
 
     /// Where it listens; nowhere after its end.
@@ -166,6 +175,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // A test that fails tells what its processes said.
+        if std::thread::panicking() {
+            eprintln!("-- {}\n{}", self.log.display(), self.logged());
+        }
         self.kill();
     }
 }
@@ -237,4 +250,26 @@ async fn exchange(to: SocketAddr, request: &Request<Bytes>) -> Option<Response<B
     let promised = response.headers().get("content-length").and_then(|value| value.to_str().ok());
     let whole = promised.is_none_or(|length| length.parse() == Ok(body.len()));
     whole.then_some(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_says_something_else_is_not_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, pid) = (folder.path().join("program"), folder.path().join("pid"));
+        let script = format!("#!/bin/sh\necho $$ > {}\necho nonsense\nexec sleep 600\n", pid.display());
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let settings = vec![(PROGRAM, program.to_str().unwrap().to_owned())];
+        let started = std::panic::catch_unwind(|| Process::start(folder.path(), 0, settings));
+        assert!(started.is_err());
+        let pid = std::fs::read_to_string(pid).unwrap();
+        let asked = Command::new("kill").args(["-0", pid.trim()]).stderr(Stdio::null()).status().unwrap();
+        assert!(!asked.success(), "{pid} is still there");
+    }
 }

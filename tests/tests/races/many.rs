@@ -1,28 +1,21 @@
-//! Many at once: four servers over one database, over Redis each with a way of its own to it, and the same question again and again.
+//! Many at once: four servers, threads of one process over one SQLite, and the same question again and again. Processes over one Redis
+//! are asked the same in `tests/chaos`.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use ambient::{SeededEntropy, SystemClock};
+use ambient::SeededEntropy;
 use authz_core::{By, Event, Lifetime, Oversight, Policy};
 use oauth_types::Scope;
-use store::{Backend, GrantId, Redis, RedisOptions, Sqlite, Stage, Status};
+use store::{Backend, GrantId, Sqlite, Stage, Status};
 use tempfile::TempDir;
 use testkit::bare::{Answer, Bare, Party, Tokens, ada, id};
-use testkit::redis_server::RedisServer;
+use tests::bearer::Bearer;
+use tests::crowd::{AT_ONCE, the_winner, times};
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use super::count;
-
-/// Codes, and refresh tokens: a thousand in tests/chaos/run.
-fn times() -> usize {
-    std::env::var("PORTCULLIS_CHAOS_TIMES").map_or(100, |times| times.parse().unwrap())
-}
-
-/// Who presents each of them at once.
-const AT_ONCE: usize = 16;
 
 /// How many of them are under way.
 const BESIDE: usize = 8;
@@ -33,12 +26,6 @@ const SERVERS: usize = 4;
 #[derive(Clone)]
 struct Four {
     bares: Vec<Arc<Bare>>,
-}
-
-/// What a database needs as long as it is there.
-enum Kept {
-    Redis(#[expect(dead_code, reason = "it ends with this value")] RedisServer),
-    Sqlite(TempDir),
 }
 
 impl Four {
@@ -53,30 +40,28 @@ impl Four {
         Self { bares }
     }
 
-    /// Where somebody has consented, and is not asked any more.
-    async fn over_redis(leeway: u32) -> (Self, Kept) {
-        let (four, kept) = Self::unasked_over_redis(leeway).await;
+    /// Where somebody has consented, and is not asked any more. All is in the folder.
+    async fn over_sqlite(leeway: u32) -> (Self, TempDir) {
+        let (four, folder) = Self::unasked_over_sqlite(leeway).await;
         four.at(0).live().await;
-        (four, kept)
+        (four, folder)
     }
 
-    async fn unasked_over_redis(leeway: u32) -> (Self, Kept) {
-        let server = RedisServer::start_with(&["--appendfsync", "no"]);
-        let url = server.url().parse().unwrap();
-        let mut ways: Vec<Arc<dyn Backend>> = Vec::new();
-        for _ in 0..SERVERS {
-            let way = Redis::open(&url, RedisOptions::default(), Arc::new(SystemClock)).await.unwrap();
-            ways.push(Arc::new(way));
-        }
-        (Self::new(ways, leeway).await, Kept::Redis(server))
-    }
-
-    /// Threads of one process.
-    async fn over_sqlite(leeway: u32) -> (Self, Kept) {
+    async fn unasked_over_sqlite(leeway: u32) -> (Self, TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let four = Self::new(ways(&folder.path().join("store.db")), leeway).await;
-        four.at(0).live().await;
-        (four, Kept::Sqlite(folder))
+        (Self::new(ways(&folder.path().join("store.db")), leeway).await, folder)
+    }
+
+    /// Whoever holds these tokens, and what they get instead of more at last.
+    fn bearer(&self, tokens: &Tokens) -> Bearer<Tokens, Answer> {
+        let four = self.clone();
+        Bearer::of(tokens.clone(), move |n, held| {
+            let bare = four.at(n);
+            async move {
+                let answer = bare.refresh(Party::Own, &held.refresh.unwrap()).await;
+                answer.tokens().ok_or(answer)
+            }
+        })
     }
 
     /// Of any number, the server that it comes to.
@@ -138,7 +123,7 @@ async fn one_redeems(four: Four, n: usize) {
         let code = code.clone();
         async move { bare.redeem(Party::Own, &code).await }
     });
-    let won = the_winner(&answers.await);
+    let won = winner(&answers.await);
     is_over(&four.at(n), &won).await;
 }
 
@@ -164,16 +149,12 @@ async fn one_refreshes(four: Four, n: usize) {
         let refresh = refresh.clone();
         async move { bare.refresh(Party::Own, &refresh).await }
     });
-    let won = the_winner(&answers.await);
+    let won = winner(&answers.await);
     is_over(&four.at(n), &won).await;
 }
 
-fn the_winner(answers: &[Answer]) -> Tokens {
-    let mut won: Vec<_> = answers.iter().filter_map(Answer::tokens).collect();
-    assert_eq!(won.len(), 1, "{answers:?}");
-    let lost = answers.iter().filter(|answer| answer.error().as_deref() == Some("invalid_grant"));
-    assert_eq!(lost.count(), AT_ONCE - 1, "{answers:?}");
-    won.remove(0)
+fn winner(answers: &[Answer]) -> Tokens {
+    the_winner(answers, Answer::tokens, |answer| answer.error().as_deref() == Some("invalid_grant"))
 }
 
 async fn is_over(bare: &Bare, tokens: &Tokens) {
@@ -183,60 +164,35 @@ async fn is_over(bare: &Bare, tokens: &Tokens) {
 }
 
 #[test]
-fn i1_each_code_over_redis_is_redeemed_by_one_of_sixteen() {
-    runtime().block_on(async {
-        let (four, _kept) = Four::over_redis(30).await;
-        many(&four, one_redeems).await;
-    });
-}
-
-#[test]
 fn i1_each_code_over_sqlite_is_redeemed_by_one_of_sixteen() {
     runtime().block_on(async {
-        let (four, _kept) = Four::over_sqlite(30).await;
+        let (four, _folder) = Four::over_sqlite(30).await;
         many(&four, one_redeems).await;
-    });
-}
-
-#[test]
-fn i2_each_refresh_token_over_redis_has_one_successor_for_all_sixteen() {
-    runtime().block_on(async {
-        let (four, _kept) = Four::over_redis(30).await;
-        many(&four, all_refresh).await;
-        assert_eq!(four.told(|event| matches!(event, Event::Refreshed { .. })), times());
     });
 }
 
 #[test]
 fn i2_each_refresh_token_over_sqlite_has_one_successor_for_all_sixteen() {
     runtime().block_on(async {
-        let (four, _kept) = Four::over_sqlite(30).await;
+        let (four, _folder) = Four::over_sqlite(30).await;
         many(&four, all_refresh).await;
         assert_eq!(four.told(|event| matches!(event, Event::Refreshed { .. })), times());
     });
 }
 
 #[test]
-fn i3_each_refresh_token_without_leeway_over_redis_is_taken_from_one_of_sixteen() {
-    runtime().block_on(async {
-        let (four, _kept) = Four::over_redis(0).await;
-        many(&four, one_refreshes).await;
-    });
-}
-
-#[test]
 fn i3_each_refresh_token_without_leeway_over_sqlite_is_taken_from_one_of_sixteen() {
     runtime().block_on(async {
-        let (four, _kept) = Four::over_sqlite(0).await;
+        let (four, _folder) = Four::over_sqlite(0).await;
         many(&four, one_refreshes).await;
     });
 }
 
 /// I9: many windows with the same question, all of them answered with yes at once.
 #[test]
-fn i9_sixteen_approvals_of_one_request_over_redis_make_one_code() {
+fn i9_sixteen_approvals_of_one_request_make_one_code() {
     runtime().block_on(async {
-        let (four, _kept) = Four::unasked_over_redis(30).await;
+        let (four, _folder) = Four::unasked_over_sqlite(30).await;
         let mut requests = Vec::new();
         for n in 0..30 {
             requests.push(four.at(n).requested().await);
@@ -255,55 +211,20 @@ fn i9_sixteen_approvals_of_one_request_over_redis_make_one_code() {
     });
 }
 
-/// The bearer of a grant, who refreshes at one server after the other and never stops until it is refused.
-///
-/// One alone: two who do not wait for each other present what is too old, and end the grant themselves.
-struct Bearer {
-    written: watch::Receiver<usize>,
-    writing: JoinHandle<Vec<Tokens>>,
-}
-
-impl Bearer {
-    fn of(four: &Four, tokens: &Tokens) -> Self {
-        let (writes, written) = watch::channel(0);
-        let (four, mut held) = (four.clone(), vec![tokens.clone()]);
-        let writing = tokio::spawn(async move {
-            for bare in four.bares.iter().cycle() {
-                let token = held.last().and_then(|last| last.refresh.clone()).unwrap();
-                match bare.refresh(Party::Own, &token).await.tokens() {
-                    Some(next) => held.push(next),
-                    None => break,
-                }
-                writes.send_replace(held.len());
-                // In one process with whoever ends it, nothing else would have it wait for them.
-                tokio::task::yield_now().await;
-            }
-            held
-        });
-        Self { written, writing }
-    }
-
-    /// Waits until it holds as many.
-    async fn holds(&mut self, many: usize) {
-        self.written.wait_for(|held| *held >= many).await.unwrap();
-    }
-
-    /// All that it ever got, after it was refused.
-    async fn refused(self) -> Vec<Tokens> {
-        self.writing.await.unwrap()
-    }
-}
-
 /// I4: whoever ends a grant needs one write, however many a bearer makes meanwhile; and from the answer on nothing of it works.
 async fn ends_at_once(four: &Four, end: impl AsyncFn(&Bare, &Tokens)) {
+    let mut met = 0;
     for n in 0..50 {
         let tokens = four.tokens(n).await;
-        let mut bearer = Bearer::of(four, &tokens);
+        let mut bearer = four.bearer(&tokens);
         bearer.holds(2 + n % 10).await;
+        let before = bearer.held();
         end(&four.at(n + 1), &tokens).await;
         let active = four.at(n + 2).is_active(&tokens.access).await;
-        let held = bearer.refused().await;
+        let (held, refusal) = bearer.refused().await;
         assert!(!active);
+        assert_eq!(refusal.error().as_deref(), Some("invalid_grant"), "{refusal:?}");
+        met += usize::from(held.len() > before);
         for tokens in held {
             for bare in &four.bares {
                 assert!(!bare.is_active(&tokens.access).await);
@@ -312,6 +233,7 @@ async fn ends_at_once(four: &Four, end: impl AsyncFn(&Bare, &Tokens)) {
             assert!(again.tokens().is_none(), "{again:?}");
         }
     }
+    assert!(met > 0, "none met a refresh");
 }
 
 async fn revoked(bare: &Bare, tokens: &Tokens) {
@@ -325,17 +247,9 @@ fn oversight(bare: &Bare, seed: u64) -> Oversight {
 }
 
 #[test]
-fn i4_a_revocation_over_redis_wins_at_once_against_a_bearer_who_never_stops() {
-    runtime().block_on(async {
-        let (four, _kept) = Four::over_redis(30).await;
-        ends_at_once(&four, revoked).await;
-    });
-}
-
-#[test]
 fn i4_a_revocation_over_sqlite_wins_at_once_against_a_bearer_who_never_stops() {
     runtime().block_on(async {
-        let (four, _kept) = Four::over_sqlite(30).await;
+        let (four, _folder) = Four::over_sqlite(30).await;
         ends_at_once(&four, revoked).await;
     });
 }
@@ -344,23 +258,23 @@ fn i4_a_revocation_over_sqlite_wins_at_once_against_a_bearer_who_never_stops() {
 #[test]
 fn i7_a_client_that_is_deleted_while_its_tokens_are_in_use_can_do_nothing_from_then_on() {
     runtime().block_on(async {
-        for (four, _kept) in [Four::over_redis(30).await, Four::over_sqlite(30).await] {
-            let tokens = four.tokens(0).await;
-            let mut bearer = Bearer::of(&four, &tokens);
-            bearer.holds(20).await;
-            assert!(four.at(0).is_active(&tokens.access).await);
-            let oversight = oversight(&four.at(0), 99);
-            oversight.set_client(&id(Party::Own), Status::Deleted, &By::operator()).await.unwrap();
-            let active = four.at(1).is_active(&tokens.access).await;
-            let held = bearer.refused().await;
-            assert!(!active);
-            for tokens in held {
-                for bare in &four.bares {
-                    assert!(!bare.is_active(&tokens.access).await);
-                }
-                let again = four.at(1).refresh(Party::Own, tokens.refresh.as_ref().unwrap()).await;
-                assert_eq!(again.error().as_deref(), Some("invalid_client"), "{again:?}");
+        let (four, _folder) = Four::over_sqlite(30).await;
+        let tokens = four.tokens(0).await;
+        let mut bearer = four.bearer(&tokens);
+        bearer.holds(20).await;
+        assert!(four.at(0).is_active(&tokens.access).await);
+        let oversight = oversight(&four.at(0), 99);
+        oversight.set_client(&id(Party::Own), Status::Deleted, &By::operator()).await.unwrap();
+        let active = four.at(1).is_active(&tokens.access).await;
+        let (held, refusal) = bearer.refused().await;
+        assert!(!active);
+        assert_eq!(refusal.error().as_deref(), Some("invalid_client"), "{refusal:?}");
+        for tokens in held {
+            for bare in &four.bares {
+                assert!(!bare.is_active(&tokens.access).await);
             }
+            let again = four.at(1).refresh(Party::Own, tokens.refresh.as_ref().unwrap()).await;
+            assert_eq!(again.error().as_deref(), Some("invalid_client"), "{again:?}");
         }
     });
 }
@@ -370,8 +284,7 @@ fn i7_a_client_that_is_deleted_while_its_tokens_are_in_use_can_do_nothing_from_t
 #[test]
 fn a_store_set_back_to_an_older_state_logs_nobody_out_and_spends_nothing_twice() {
     runtime().block_on(async {
-        let (four, kept) = Four::over_sqlite(30).await;
-        let Kept::Sqlite(folder) = kept else { panic!("not on a disk") };
+        let (four, folder) = Four::over_sqlite(30).await;
         let mut people = Vec::new();
         for n in 0..50 {
             people.push(vec![four.tokens(n).await]);
