@@ -6,7 +6,8 @@ use ambient::Time;
 use oauth_types::Scope;
 use store::{
     Access, Account, Agreed, Client, ClientAuth, Coded, Consent, Digest, Epoch, Facts, Grant, Live,
-    Provenance, Request, RetiringKey, SecondFactors, Server, Session, Stage, Standing, Status, Subject, Why,
+    Provenance, Request, RetiringKey, SecondFactors, Server, Session, Stage, Standing, Status, Subject,
+    Ticket, Why,
 };
 use thiserror::Error;
 
@@ -312,6 +313,12 @@ fn retired(before: &[RetiringKey], replaced: &[Digest], until: Time, now: Time) 
 pub fn end_session(session: &Session) -> Session {
     // Long past, not now: the clock of another process may be behind ours.
     Session { expires: Time(0), device: store::Device::default(), ..session.clone() }
+}
+
+/// A link that is worth nothing, and that is swept away with the address that it was mailed to.
+#[must_use]
+pub fn end_ticket(ticket: &Ticket) -> Ticket {
+    Ticket { until: Time(0), ..ticket.clone() }
 }
 
 /// An account that is closed to whoever came in so far: what they have in flight is not written any more.

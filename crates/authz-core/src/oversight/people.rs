@@ -2,11 +2,11 @@
 
 use store::{
     Account, Changes, ClaimKind, Commit, Epoch, Filter, Found, Grant, Kind, PersonId, PersonStanding,
-    Session, Standing, Status, StoreError,
+    Session, Standing, Status, StoreError, Ticket,
 };
 
 use super::{Listed, Oversight, OversightError, PersonView, Sought, Whose};
-use crate::decide::oversee::{anonymise, end_everything, end_session, set_status, shut_out};
+use crate::decide::oversee::{anonymise, end_everything, end_session, end_ticket, set_status, shut_out};
 use crate::{Actor, By, OversightEvent, Unavailable};
 
 impl Oversight {
@@ -62,8 +62,9 @@ impl Oversight {
 
     /// Blocks a person, lets them act again, or deletes them. It bites on their next request, and on the next of each client of theirs.
     ///
-    /// Deleting ends their sessions and grants, frees their address and makes their account anonymous; what failed halfway is done by
-    /// another call. A person may delete themselves, and nothing else.
+    /// Blocking ends their sessions for good; their grants stand still until they may act again. Deleting ends their sessions and grants,
+    /// frees their address and makes their account anonymous; what failed halfway is done by another call. A person may delete themselves,
+    /// and nothing else.
     ///
     /// # Errors
     ///
@@ -83,7 +84,9 @@ impl Oversight {
             self.tell(event, by);
         }
         match status {
-            Status::Active | Status::Blocked => Ok(()),
+            Status::Active => Ok(()),
+            // What a session of theirs has in flight is not written while they are blocked, nor does it come back with them.
+            Status::Blocked => self.shut_out(person).await,
             // Nothing of theirs works any more. What follows leaves no trace of them, and a crash leaves some for the next call.
             Status::Deleted => self.erase(person, by).await,
         }
@@ -160,6 +163,10 @@ impl Oversight {
         self.revoke_all(Whose::person(person), by).await?;
         for id in self.ids(Kind::Session, their, |_| true).await? {
             self.rewrite(id, |session: &Session| Ok::<_, Unavailable>(Some(end_session(session)))).await?;
+        }
+        // The links that were mailed to them say where.
+        for id in self.ids(Kind::Ticket, their, |_| true).await? {
+            self.rewrite(id, |ticket: &Ticket| Ok::<_, Unavailable>(Some(end_ticket(ticket)))).await?;
         }
         for _ in 0..super::ATTEMPTS {
             let Some(found) = self.store().find::<Account>(person).await? else { return Ok(()) };

@@ -1,6 +1,6 @@
 //! People: blocked, let in again, deleted.
 
-use store::{AccountStore as _, Created, Device, Digest, SecondFactors, Session};
+use store::{AccountStore as _, Created, Device, Digest, Purpose, SecondFactors, Session, Ticket, TicketId};
 
 use super::*;
 
@@ -44,6 +44,20 @@ async fn log_in(world: &World) -> SessionId {
     session.id
 }
 
+async fn mailed_to(world: &World, person: &PersonId, email: &str) -> TicketId {
+    let ticket = Ticket {
+        id: TicketId::new([5; 16]),
+        digest: Digest::of(b"tkt"),
+        purpose: Purpose::VerifyEmail { person: person.clone(), email: email.to_owned() },
+        made: START,
+        until: START.plus(1000),
+        used: None,
+    };
+    let changes = Changes::create(Mark::new([9; 16]), &ticket);
+    assert_eq!(world.store.commit(&changes).await.unwrap(), Commit::Done);
+    ticket.id
+}
+
 #[tokio::test]
 async fn a_blocked_person_can_do_nothing_until_they_are_let_in_again() {
     let world = World::new().await;
@@ -66,6 +80,7 @@ async fn a_deleted_person_leaves_nothing_that_works_or_names_them_and_their_addr
     let (grant, tokens) = world.connect("cid_app").await;
     let session = log_in(&world).await;
     let ada = person("usr_ada");
+    let ticket = mailed_to(&world, &ada, "ada@people.example").await;
     world.oversight.set_person(&ada, Status::Deleted, &by_ada()).await.unwrap();
     assert_eq!(world.events.names(), ["person_set", "consent_withdrawn", "connection_revoked"]);
     assert_eq!(world.scope_of(&tokens.access).await, None);
@@ -73,6 +88,9 @@ async fn a_deleted_person_leaves_nothing_that_works_or_names_them_and_their_addr
     let store: &dyn Store = &*world.store;
     let session = store.find::<Session>(session).await.unwrap().unwrap().record;
     assert!(session.expires < START && session.device.is_unknown());
+    assert!(store.find::<Ticket>(ticket).await.unwrap().is_some());
+    world.store.sweep(START, 100).await.unwrap();
+    assert!(store.find::<Ticket>(ticket).await.unwrap().is_none(), "it says where it was mailed to");
     let left = store.find::<Account>(&ada).await.unwrap().unwrap().record;
     assert_eq!((left.name.as_str(), left.email.as_str(), left.password), ("", "", None));
     assert!(world.oversight.person(&ada).await.unwrap().is_none());
@@ -144,9 +162,14 @@ async fn an_account_is_closed_to_whoever_came_in_before_everything_ended() {
     assert_eq!(sign_up(&world, &account("usr_ada", "ada@people.example")).await, Created::Done);
     let epoch =
         async || (&*world.store as &dyn Store).find::<Account>(&ada).await.unwrap().unwrap().record.epoch;
-    let first = epoch().await;
+    let mut seen = vec![epoch().await];
     world.oversight.end_everything(&ada, &By::operator()).await.unwrap();
-    let second = epoch().await;
+    seen.push(epoch().await);
+    world.oversight.set_person(&ada, Status::Blocked, &By::operator()).await.unwrap();
+    seen.push(epoch().await);
+    world.oversight.set_person(&ada, Status::Active, &By::operator()).await.unwrap();
+    assert_eq!(epoch().await, seen[2], "who was let in again is let in by nothing of before");
     world.oversight.set_person(&ada, Status::Deleted, &By::operator()).await.unwrap();
-    assert!(first != second && second != epoch().await);
+    seen.push(epoch().await);
+    assert!(seen.iter().enumerate().all(|(n, one)| !seen[..n].contains(one)), "{seen:?}");
 }
