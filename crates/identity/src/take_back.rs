@@ -9,13 +9,13 @@ use store::{Account, Found, PersonId, Purpose, StoreError, Ticket};
 
 use crate::csrf::CsrfToken;
 use crate::factors::has_app;
-use crate::factors::texts::FactorTexts;
 use crate::forms::query;
 use crate::identity::{Identity, Serving};
 use crate::pages::recovery::Way;
 use crate::pages::site::{Referrer, Site};
 use crate::people::Changed;
 use crate::refused::Refused;
+use crate::texts::Factors;
 use crate::tickets::{Held, Lost};
 use crate::visit::Visit;
 
@@ -24,7 +24,7 @@ use crate::visit::Visit;
 #[template(path = "take_back.html")]
 struct TakeBackPage<'a> {
     site: &'a Site,
-    t: &'static FactorTexts,
+    t: &'static Factors,
     csrf: CsrfToken,
     ticket: &'a str,
     email: &'a str,

@@ -9,7 +9,6 @@ use store::{Account, Passkey, PersonId, Totp};
 use super::entering::Answer;
 use super::level::{CODE, Level, SEVERAL};
 use super::sealed::Ceremony;
-use super::texts::FactorTexts;
 use super::totp::{Code, TotpSecret};
 use super::webauthn::{Expected, Registration};
 use super::{ask_for_more, has_app, recovery};
@@ -17,6 +16,7 @@ use crate::identity::Serving;
 use crate::people::{Changed, Openings, Unchanged};
 use crate::refused::Refused;
 use crate::session::LoggedIn;
+use crate::texts::Factors;
 use crate::visit::Visit;
 
 /// A change.
@@ -35,7 +35,7 @@ pub(super) enum Deed<'a> {
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) account: Account,
-    pub(super) news: Option<fn(&FactorTexts) -> &'static str>,
+    pub(super) news: Option<fn(&Factors) -> &'static str>,
     pub(super) codes: Option<Vec<String>>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Done {
 #[derive(Debug)]
 pub(super) enum Undone {
     /// Something for the page to say.
-    Said(fn(&FactorTexts) -> &'static str),
+    Said(fn(&Factors) -> &'static str),
     Refused(Refused),
 }
 

@@ -10,16 +10,16 @@ use store::Account;
 use super::asking::Ask;
 use super::has_app;
 use super::qr::Picture;
-use super::texts::FactorTexts;
 use crate::csrf::CsrfToken;
 use crate::pages::site::Site;
+use crate::texts::Factors;
 
 /// The second step of a log-in.
 #[derive(Template)]
 #[template(path = "second.html")]
 pub(super) struct SecondPage<'a> {
     pub(super) site: &'a Site,
-    pub(super) t: &'static FactorTexts,
+    pub(super) t: &'static Factors,
     pub(super) script: String,
     pub(super) csrf: CsrfToken,
     pub(super) account: &'a str,
@@ -36,7 +36,7 @@ pub(super) struct SecondPage<'a> {
 #[template(path = "security.html")]
 pub(super) struct SecurityPage<'a> {
     pub(super) site: &'a Site,
-    pub(super) t: &'static FactorTexts,
+    pub(super) t: &'static Factors,
     pub(super) script: String,
     pub(super) csrf: CsrfToken,
     pub(super) account: &'a str,
@@ -73,7 +73,7 @@ impl Prove {
     }
 
     /// The label of the field, if there is one.
-    pub(super) const fn label(self, t: &FactorTexts) -> Option<&'static str> {
+    pub(super) const fn label(self, t: &Factors) -> Option<&'static str> {
         match self {
             Self::Password => Some(t.prove_password),
             Self::PasswordOrCode => Some(t.prove_either),

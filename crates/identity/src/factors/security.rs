@@ -1,7 +1,6 @@
 //! `/account/security`: what an account is opened by. It shows and changes nothing without a log-in of the last 15 minutes: whoever
 //! finds a browser open cannot add a key of their own.
 
-use ambient::Time;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_io::Peer;
@@ -94,8 +93,8 @@ impl Serving<'_> {
             id: passkey.id.clone(),
             name: passkey.name.clone(),
             words: match passkey.used {
-                Some(used) => t.passkey_used.say(&[day(passkey.made), day(used)]),
-                None => t.passkey_unused.say(&[day(passkey.made)]),
+                Some(used) => t.passkey_used.say(&[passkey.made.date().to_string(), used.date().to_string()]),
+                None => t.passkey_unused.say(&[passkey.made.date().to_string()]),
             },
         });
         let page = SecurityPage {
@@ -142,35 +141,4 @@ fn deed(form: &Form) -> Option<Deed<'_>> {
         "remove_passkey" => Deed::RemovePasskey { id: id? },
         _ => return None,
     })
-}
-
-/// The day of a time (UTC) as ISO 8601 has it. By the calendar that repeats every 400 years, counted from a first of March.
-fn day(time: Time) -> String {
-    let days = time.0.div_euclid(86_400) + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, year) = if month < 10 { (month + 3, year) } else { (month - 9, year + 1) };
-    format!("{:04}-{month:02}-{day:02}", year + era * 400)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_those_of_the_calendar() {
-        for (seconds, text) in [
-            (0, "1970-01-01"),
-            (951_782_399, "2000-02-28"),
-            (951_782_400, "2000-02-29"),
-            (951_868_800, "2000-03-01"),
-            (1_795_219_199, "2026-11-20"),
-            (1_795_219_200, "2026-11-21"),
-        ] {
-            assert_eq!(day(Time(seconds)), text);
-        }
-    }
 }

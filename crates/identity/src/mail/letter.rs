@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Letter;
 use crate::email::Email;
 use crate::language::Language;
+use crate::texts::Letters;
 
 /// What a letter is about. Whoever chooses a name or calls their browser something has no say in a letter to somebody else, so that
 /// none of these can be made to carry advertisements or lures.
@@ -59,33 +60,25 @@ impl About<'_> {
             let known = own.iter().chain(&common).find(|(known, _)| *known == name);
             known.map_or("", |(_, value)| *value)
         };
-        let (subject, text) = self.template(language).split_once("\n\n").unwrap_or_default();
+        let (subject, text) = self.template(&language.texts().letters).split_once("\n\n").unwrap_or_default();
         let subject = subject.strip_prefix("Subject: ").unwrap_or(subject);
         Letter { to: to.clone(), subject: filled(subject, &value), text: filled(text, &value) }
     }
 
-    fn template(&self, language: Language) -> &'static str {
-        macro_rules! letters {
-            ($name:literal) => {
-                match language {
-                    Language::English => include_str!(concat!("../../letters/en/", $name, ".txt")),
-                    Language::German => include_str!(concat!("../../letters/de/", $name, ".txt")),
-                }
-            };
-        }
+    const fn template(&self, letters: &Letters) -> &'static str {
         match self {
-            Self::SignUp { .. } => letters!("sign_up"),
-            Self::Verify { .. } => letters!("verify"),
-            Self::Already { .. } => letters!("already"),
-            Self::Reset { .. } => letters!("reset"),
-            Self::PasswordChanged { .. } => letters!("password_changed"),
-            Self::FactorsChanged { .. } => letters!("factors_changed"),
-            Self::NewDevice { .. } => letters!("new_device"),
-            Self::ChangeEmail { .. } => letters!("change_email"),
-            Self::EmailChanged { .. } => letters!("email_changed"),
-            Self::FirstPassword { .. } => letters!("first_password"),
-            Self::Deleted { .. } => letters!("deleted"),
-            Self::Invitation { .. } => letters!("invitation"),
+            Self::SignUp { .. } => letters.sign_up,
+            Self::Verify { .. } => letters.verify,
+            Self::Already { .. } => letters.already,
+            Self::Reset { .. } => letters.reset,
+            Self::PasswordChanged { .. } => letters.password_changed,
+            Self::FactorsChanged { .. } => letters.factors_changed,
+            Self::NewDevice { .. } => letters.new_device,
+            Self::ChangeEmail { .. } => letters.change_email,
+            Self::EmailChanged { .. } => letters.email_changed,
+            Self::FirstPassword { .. } => letters.first_password,
+            Self::Deleted { .. } => letters.deleted,
+            Self::Invitation { .. } => letters.invitation,
         }
     }
 }
@@ -126,9 +119,8 @@ mod tests {
             About::Deleted { device: device() },
             About::Invitation { link: link() },
         ];
-        let languages = [Language::English, Language::German];
-        let letter = |about: &About<'_>| languages.map(|language| about.letter(language, "as.example", &to));
-        all.iter().flat_map(letter).collect()
+        let of = |language: &Language| all.each_ref().map(|about| about.letter(*language, "as.example", &to));
+        Language::ALL.iter().flat_map(of).collect()
     }
 
     #[test]
@@ -149,7 +141,7 @@ mod tests {
     fn a_letter_with_a_link_has_it_alone_in_a_line() {
         let links =
             every_letter().iter().map(|letter| letter.text.matches("\n\nhttps://").count()).sum::<usize>();
-        assert_eq!(links, 2 * (1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1 + 1));
+        assert_eq!(links, Language::ALL.len() * (1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1 + 1));
     }
 
     #[test]
