@@ -237,7 +237,7 @@ async fn wa22_nothing_is_done_without_the_token_of_the_session() {
 
 #[tokio::test]
 async fn the_pages_speak_the_language_of_the_browser() {
-    let (_world, browser, grant) = connected().await;
+    let (world, browser, grant) = connected().await;
     for (path, said) in [
         ("/account".to_owned(), "Verbundene Apps"),
         (format!("/account/connections/{grant}"), "Nicht Angekreuztes wegnehmen"),
@@ -251,7 +251,7 @@ async fn the_pages_speak_the_language_of_the_browser() {
         let cookies: Vec<_> = browser.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request = request.unwrap();
         request.headers_mut().insert(header::COOKIE, cookies.join("; ").parse().unwrap());
-        let page = html(&browser.identity.serve(request, browser.peer).await);
+        let page = html(&world.identity.serve(request, browser.peer).await);
         assert!(page.contains("<html lang=\"de\" dir=\"ltr\">") && page.contains(said), "{page}");
     }
 }

@@ -3,9 +3,8 @@
 use http::{HeaderMap, HeaderValue, Request, header};
 use store::PersonId;
 
-use super::factors::{
-    SECURITY, act, add_passkey, answered, codes_on, give, is_in, key, send, set_up_app, signed_up,
-};
+use super::factors::{SECURITY, act, codes_on, give, is_in, set_up_app, signed_up};
+use super::passkeys::{add_passkey, answered, key, send};
 use super::*;
 use crate::factors::shown;
 use crate::refused::Refused;

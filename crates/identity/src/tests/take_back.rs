@@ -3,7 +3,8 @@
 use authz_core::{Actor, Factor};
 use testkit::passkey::Authenticator;
 
-use super::factors::{act, add_passkey, answered, is_in, key, send, set_up_app, signed_up};
+use super::factors::{act, is_in, set_up_app, signed_up};
+use super::passkeys::{add_passkey, answered, key, send};
 use super::*;
 
 const EMAIL: &str = "ada@example.com";
