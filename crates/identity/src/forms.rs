@@ -207,6 +207,7 @@ impl Serving<'_> {
             | Refused::WrongCode
             | Refused::WrongPasskey
             | Refused::StartAgain
+            | Refused::TooOld
             | Refused::NotAnEmail
             | Refused::NotAName
             | Refused::Password(_)
