@@ -3,7 +3,7 @@
 use super::*;
 
 /// Keeps cookies, fills in forms, and follows what a browser follows.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     identity: Arc<Identity>,
     server: Arc<AuthorizationServer>,
     pub(super) jar: BTreeMap<String, String>,

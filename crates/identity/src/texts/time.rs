@@ -33,7 +33,6 @@ impl Time {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::language::Language;
 
     #[test]
