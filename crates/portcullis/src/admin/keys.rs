@@ -3,6 +3,7 @@
 //! Those in the store are one record: whoever withdraws the last key that writes but one does so under the mark under which another
 //! would withdraw that one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ambient::{Clock, Entropy, Time};
@@ -23,10 +24,10 @@ pub(crate) const FIRST: &str = "default";
 const CONFIGURED: &str = "configured";
 /// How old the time of the last use may be, in seconds, before it is written anew.
 const USED_WITHIN: i64 = 60;
-/// How many keys there are at the most, those that were withdrawn as well: each request to the administration reads them.
+/// How many keys there are at the most that open something: each request to the administration reads them.
 const MOST: usize = 500;
-/// How long the name of a key that was withdrawn is not given again, in seconds: a year, which is longer than the audit trail is kept.
-const NAME_KEPT: i64 = 365 * 86_400;
+/// How many names of keys that were withdrawn are kept, and not given again.
+const MOST_WITHDRAWN: usize = 500;
 /// How many of the records are read at once that keys were before.
 const READ_TOGETHER: u32 = 100;
 /// How often a write is tried again that lost a race.
@@ -119,7 +120,7 @@ impl AdminKeys {
             if keys.iter().any(|other| other.name == name) {
                 return Err(Problem::Conflict("A key has had this name before"));
             }
-            make_room(keys, self.clock.now())?;
+            make_room(keys)?;
             keys.push(key.clone());
             Ok(())
         })
@@ -221,17 +222,21 @@ impl AdminKeys {
     }
 }
 
-/// Forgets those that were withdrawn long ago, if there are so many.
-fn make_room(keys: &mut Vec<AdminKey>, now: Time) -> Result<(), Problem> {
-    if keys.len() >= MOST {
-        keys.retain(|key| key.ended.is_none_or(|ended| now.since(ended) < NAME_KEPT));
+/// Forgets those that were withdrawn first, if there are so many. A key that was stolen makes others as fast as it may: whoever has
+/// withdrawn them all must be able to make one.
+fn make_room(keys: &mut Vec<AdminKey>) -> Result<(), Problem> {
+    // Of the first one it must be known that it was there, or the next start would make another.
+    let forgettable = |(at, key): (usize, &AdminKey)| Some((key.ended.filter(|_| key.name != FIRST)?, at));
+    let mut withdrawn: Vec<(Time, usize)> = keys.iter().enumerate().filter_map(forgettable).collect();
+    if keys.len() - withdrawn.len() >= MOST {
+        return Err(Problem::Conflict("There are 500 keys; withdraw one first"));
     }
-    match keys.len() < MOST {
-        true => Ok(()),
-        false => {
-            Err(Problem::Conflict("There are 500 keys, with those of the last year that were withdrawn"))
-        }
-    }
+    withdrawn.sort_unstable();
+    let surplus = withdrawn.len().saturating_sub(MOST_WITHDRAWN);
+    let forgotten: BTreeSet<usize> = withdrawn.into_iter().take(surplus).map(|(_, at)| at).collect();
+    let mut at = 0..;
+    keys.retain(|_| at.next().is_none_or(|at| !forgotten.contains(&at)));
+    Ok(())
 }
 
 /// The name of the key with this digest, of those in the store, the withdrawn ones as well.
