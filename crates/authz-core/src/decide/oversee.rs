@@ -264,7 +264,8 @@ pub fn set_server(server: &Server, status: Status, now: Time) -> Result<Option<S
     }))
 }
 
-/// A server with a new key. Those that it had are taken until `until`, and those that were replaced before no longer than they were.
+/// A server with a new key. All that it had are taken until `until` at the most, and those that were replaced before no longer than they
+/// were: whoever gives no time because a key was stolen is sure that none of them is taken any more.
 #[must_use]
 pub fn rotate(server: &Server, key: Digest, until: Time, now: Time) -> Server {
     let retiring = retired(&server.retiring, &server.keys, until, now);
@@ -300,8 +301,9 @@ pub fn renew(client: &Client, secret: Digest, until: Time, now: Time) -> Result<
 }
 
 fn retired(before: &[RetiringKey], replaced: &[Digest], until: Time, now: Time) -> Vec<RetiringKey> {
+    let before = before.iter().map(|key| RetiringKey { digest: key.digest, until: key.until.min(until) });
     let replaced = replaced.iter().map(|digest| RetiringKey { digest: *digest, until });
-    let mut retiring: Vec<_> = before.iter().cloned().chain(replaced).collect();
+    let mut retiring: Vec<_> = before.chain(replaced).collect();
     retiring.retain(|key| now < key.until);
     let surplus = retiring.len().saturating_sub(MOST_RETIRING);
     retiring.drain(..surplus);

@@ -7,7 +7,7 @@ use store::{
 };
 
 use super::views::{GrantView, person};
-use super::{Listed, Oversight, OversightError, Rewritten};
+use super::{Listed, Oversight, OversightError, READS, Rewritten};
 use crate::decide::oversee::{GrantState, Narrowed, forget_scopes, label, narrow, taken_back, withdraw};
 use crate::{By, NamedGrant, OversightEvent, Unavailable};
 
@@ -48,9 +48,6 @@ impl<'a> Whose<'a> {
     }
 }
 
-/// So many parts of a list are read to fill one.
-const PAGES: u8 = 20;
-
 impl Oversight {
     /// At most `at_most` (1 to 100) grants behind the id `after`, whatever has become of them. One that has ended no longer says whose it
     /// was.
@@ -64,8 +61,20 @@ impl Oversight {
         after: Option<&str>,
         at_most: u32,
     ) -> Result<Listed<GrantView>, StoreError> {
-        let Listed { items, next } =
-            self.listed::<Grant>(whose.filter(), after, at_most, |row| whose.is_of(row), |_| true).await?;
+        self.grants_within(&mut { READS }, whose, after, at_most).await
+    }
+
+    async fn grants_within(
+        &self,
+        reads: &mut u32,
+        whose: Whose<'_>,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<Listed<GrantView>, StoreError> {
+        let kept = |row: &Row| whose.is_of(row);
+        let listed =
+            self.listed_within::<Grant>(reads, whose.filter(), after, at_most, kept, |_| true).await?;
+        let Listed { items, next } = listed;
         let mut views = Vec::with_capacity(items.len());
         for Found { record, .. } in items {
             views.extend(self.seen(&record.id).await?);
@@ -84,10 +93,10 @@ impl Oversight {
         after: Option<&str>,
         at_most: u32,
     ) -> Result<Listed<GrantView>, StoreError> {
-        let (mut items, mut next) = (Vec::new(), after.map(ToOwned::to_owned));
-        for _ in 0..PAGES {
+        let (mut items, mut next, mut reads) = (Vec::new(), after.map(ToOwned::to_owned), READS);
+        while reads > 0 {
             let left = at_most.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
-            let page = self.grants(whose, next.as_deref(), left).await?;
+            let page = self.grants_within(&mut reads, whose, next.as_deref(), left).await?;
             items.extend(page.items.into_iter().filter(|grant| grant.state == GrantState::Connected));
             next = page.next;
             if next.is_none() || items.len() >= usize::try_from(at_most).unwrap_or(usize::MAX) {

@@ -37,8 +37,8 @@ use crate::{By, Event, Events, OversightEvent, Policy, Registry, Unavailable};
 const ATTEMPTS: u32 = 16;
 /// How many records are read at once.
 const READ_TOGETHER: u32 = 100;
-/// How many records are looked at for one page, whatever is shown of them.
-const LOOKED_AT: u32 = 2_000;
+/// How many times a list is read for one page, whatever is shown of it: 2,000 records are looked at.
+const READS: u32 = 20;
 
 /// Looks after accounts, connections, clients and servers.
 #[derive(Clone)]
@@ -185,10 +185,24 @@ impl Oversight {
         kept: impl Fn(&Row) -> bool + Send,
         wanted: impl Fn(&R) -> bool + Send,
     ) -> Result<Listed<Found<R>>, StoreError> {
+        self.listed_within(&mut { READS }, filter, after, at_most, kept, wanted).await
+    }
+
+    /// The same with the `reads` that are left of those that a page has.
+    async fn listed_within<R: Record>(
+        &self,
+        reads: &mut u32,
+        filter: Filter<'_>,
+        after: Option<&str>,
+        at_most: u32,
+        kept: impl Fn(&Row) -> bool + Send,
+        wanted: impl Fn(&R) -> bool + Send,
+    ) -> Result<Listed<Found<R>>, StoreError> {
         let most = usize::try_from(at_most.clamp(1, READ_TOGETHER)).unwrap_or(1);
         let mut items = Vec::new();
         let mut next = after.map(ToOwned::to_owned);
-        for _ in 0..LOOKED_AT / READ_TOGETHER {
+        while let Some(left) = reads.checked_sub(1) {
+            *reads = left;
             let page = self.store.list(R::KIND, filter, next.as_deref(), READ_TOGETHER).await?;
             let last = page.rows.len();
             for (n, row) in page.rows.iter().enumerate() {
