@@ -1,6 +1,6 @@
 //! People: blocked, let in again, deleted.
 
-use store::{AccountStore as _, Created, Device, Digest, Purpose, SecondFactors, Session, Ticket, TicketId};
+use store::{Created, Device, Digest, Purpose, Replaced, SecondFactors, Session, Ticket, TicketId};
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn account(id: &str, email: &str) -> Account {
 
 async fn sign_up(world: &World, account: &Account) -> Created {
     let mark = Mark::new(world.oversight.entropy.draw());
-    (*world.store).create_account(mark, account).await.unwrap()
+    (&*world.store as &dyn Store).create_account(mark, account).await.unwrap()
 }
 
 async fn log_in(world: &World) -> SessionId {
@@ -132,19 +132,11 @@ async fn an_address_that_changes_meanwhile_is_freed_too() {
     held_up.by(Kind::Account, {
         let store = world.store.clone();
         async move {
-            let claim = Claim {
-                kind: ClaimKind::Email,
-                key: "new@people.example",
-                owner: "usr_ada",
-                since: START,
-                until: None,
-                instead_of: None,
-            };
-            assert_eq!(store.claim(&claim).await.unwrap(), Claimed::Mine);
-            let found = (*store).account(&old.person).await.unwrap().unwrap();
+            let accounts: &dyn Store = &*store;
+            let found = accounts.find::<Account>(&old.person).await.unwrap().unwrap();
             let moved = Account { email: "new@people.example".to_owned(), ..found.record.clone() };
-            let moved = (*store).replace_account(Mark::new([6; 16]), &found, &moved).await.unwrap();
-            assert_eq!(moved, Commit::Done);
+            let moved = accounts.replace_account(Mark::new([6; 16]), &found, &moved, START).await.unwrap();
+            assert_eq!(moved, Replaced::Done);
         }
     });
     world.oversight.set_person(&person("usr_ada"), Status::Deleted, &By::operator()).await.unwrap();
