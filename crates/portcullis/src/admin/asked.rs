@@ -1,7 +1,10 @@
 //! The bodies of requests, except for the one that registers a server.
 
+use std::borrow::Cow;
+
+use identity::Language;
 use oauth_types::ClientMetadata;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -35,7 +38,7 @@ pub(super) struct ServerChangeAsked {
     /// What userinfo tells.
     pub(super) userinfo: Option<Detail>,
     /// Whether it may act.
-    pub(super) status: Option<Standing>,
+    pub(super) status: Option<SettableStatus>,
 }
 
 /// How a server's key is replaced.
@@ -73,7 +76,7 @@ pub(super) struct ClientChangeAsked {
     /// Whether the operator answers for it as for the server itself. Needs somebody who vouches for it.
     pub(super) first_party: Option<bool>,
     /// Whether it may act.
-    pub(super) status: Option<Standing>,
+    pub(super) status: Option<SettableStatus>,
 }
 
 /// An account.
@@ -95,8 +98,8 @@ pub(super) struct UserAsked {
     /// Whether the address is known to be theirs.
     #[serde(default)]
     pub(super) email_verified: bool,
-    /// The language of the letter to somebody without a password: `en` or `de`.
-    pub(super) language: Option<Tongue>,
+    /// The language of the letter to somebody without a password: English by default.
+    pub(super) language: Option<LanguageTag>,
 }
 
 /// What is changed of a user.
@@ -105,7 +108,7 @@ pub(super) struct UserAsked {
 #[serde(deny_unknown_fields)]
 pub(super) struct UserChangeAsked {
     /// `blocked`: they can do nothing, nor can their clients. `active`: again they can.
-    pub(super) status: Standing,
+    pub(super) status: SettableStatus,
 }
 
 /// An invitation.
@@ -116,8 +119,8 @@ pub(super) struct InvitationAsked {
     /// For whom. A letter is sent, if there is mail; without an address the answer has a link to hand over.
     #[schemars(email, length(max = 254))]
     pub(super) email: Option<String>,
-    /// The language of the letter: `en` or `de`.
-    pub(super) language: Option<Tongue>,
+    /// The language of the letter: English by default.
+    pub(super) language: Option<LanguageTag>,
 }
 
 /// A key of the administration.
@@ -149,7 +152,7 @@ pub(super) enum Detail {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "SettableStatus")]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Standing {
+pub(super) enum SettableStatus {
     /// Yes.
     Active,
     /// Not for now.
@@ -168,16 +171,27 @@ pub(super) enum Access {
     Write,
 }
 
-/// A language that letters are written in.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "Language")]
-pub(super) enum Tongue {
-    /// English.
-    #[serde(rename = "en")]
-    English,
-    /// German.
-    #[serde(rename = "de")]
-    German,
+/// A language that letters are written in, by its tag.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LanguageTag(pub(super) Language);
+
+impl JsonSchema for LanguageTag {
+    fn schema_name() -> Cow<'static, str> {
+        "Language".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let tags: Vec<&str> = Language::ALL.iter().map(|language| language.tag()).collect();
+        json_schema!({ "description": "A language that letters are written in.", "type": "string", "enum": tags })
+    }
+}
+
+impl<'de> Deserialize<'de> for LanguageTag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let tag = String::deserialize(deserializer)?;
+        let known = Language::ALL.iter().find(|language| language.tag() == tag);
+        known.map(|language| Self(*language)).ok_or_else(|| de::Error::custom("language has no letters"))
+    }
 }
 
 /// `null` is something else than nothing (RFC 7396).
@@ -207,11 +221,11 @@ impl From<UserInfoDetail> for Detail {
     }
 }
 
-impl From<Standing> for Status {
-    fn from(standing: Standing) -> Self {
+impl From<SettableStatus> for Status {
+    fn from(standing: SettableStatus) -> Self {
         match standing {
-            Standing::Active => Self::Active,
-            Standing::Blocked => Self::Blocked,
+            SettableStatus::Active => Self::Active,
+            SettableStatus::Blocked => Self::Blocked,
         }
     }
 }

@@ -62,7 +62,7 @@ use self::making::Made;
 use self::once::Once;
 use self::problem::{Invalid, Problem};
 use self::query::{Query, encoded};
-use self::routes::{Named, Operation, Route};
+use self::routes::{Matched, Operation, Route};
 use crate::answer;
 
 #[cfg(test)]
@@ -191,7 +191,7 @@ impl Admin {
     /// The same for the operator, who holds the store itself and so needs no key: nothing in the request is asked for one. It is
     /// for whoever opened the store, and never for what came over a network.
     pub async fn serve_operator(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        told(self.answer_to(request, By::operator(), store::AdminAccess::Write).await)
+        response_to(self.answer_to(request, By::operator(), store::AdminAccess::Write).await)
     }
 
     async fn answer(&self, request: &Request<Bytes>, peer: Peer) -> Result<Response<Bytes>, Problem> {
@@ -215,9 +215,9 @@ impl Admin {
         let path = self.issuer.strip(request.uri().path()).unwrap_or_default();
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let (route, id) = match Route::named(request.method().as_str(), &parts) {
-            Named::Route(route, id) => (route, id),
-            Named::Methods(methods) => return Err(Problem::WrongMethod(methods)),
-            Named::Nothing => return Err(Problem::NoSuchPath),
+            Matched::Route(route, id) => (route, id),
+            Matched::Methods(methods) => return Err(Problem::WrongMethod(methods)),
+            Matched::Nothing => return Err(Problem::NoSuchPath),
         };
         let answered = async {
             if access < route.access {
@@ -336,11 +336,11 @@ impl Call<'_> {
 #[async_trait]
 impl Serve for Admin {
     async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
-        told(self.answer(&request, peer).await)
+        response_to(self.answer(&request, peer).await)
     }
 }
 
-fn told(answered: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
+fn response_to(answered: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
     answered.unwrap_or_else(|problem| {
         if let Problem::Unavailable(error) = &problem {
             tracing::error!(

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use http::Response;
-use identity::{Email, EnrolError, Enrolled, InviteError, Invited, Language, Name, New};
+use identity::{Email, EnrolError, Enrolled, InviteError, Invited, Name, New};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use store::{ClaimKind, PersonId, Status, TicketId};
 
-use super::asked::{InvitationAsked, Tongue, UserAsked, UserChangeAsked};
+use super::asked::{InvitationAsked, LanguageTag, UserAsked, UserChangeAsked};
 use super::lists::{Invitations, Users};
 use super::made::{MadeInvitation, MadeUser};
 use super::problem::{Invalid, Problem};
@@ -22,7 +22,7 @@ impl Admin {
             member: "name",
             rule: "must be 1 to 200 characters, none of them a control character",
         })?;
-        let language = in_language(language);
+        let LanguageTag(language) = language.unwrap_or_default();
         let new = New { name, email: address(&email)?, password, email_verified, language };
         let Enrolled { person, link, letter } =
             identity.enrol(new, &call.by).await.map_err(|error| match error {
@@ -41,7 +41,8 @@ impl Admin {
         let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
         let InvitationAsked { email, language } = call.json()?;
         let email = email.as_deref().map(address).transpose()?;
-        let invited = identity.invite(email.as_ref(), in_language(language), &call.by).await;
+        let LanguageTag(language) = language.unwrap_or_default();
+        let invited = identity.invite(email.as_ref(), language, &call.by).await;
         let Invited { invitation, link, letter } = invited.map_err(|error| match error {
             InviteError::Closed => Problem::Conflict("Nobody signs up here, by an invitation either"),
             InviteError::Store(error) => error.into(),
@@ -145,13 +146,6 @@ impl Admin {
 }
 
 const NO_ACCOUNTS: Problem = Problem::Conflict("No accounts are kept here");
-
-fn in_language(asked: Option<Tongue>) -> Language {
-    match asked {
-        Some(Tongue::German) => Language::German,
-        Some(Tongue::English) | None => Language::English,
-    }
-}
 
 fn person_id(text: &str) -> Result<PersonId, Problem> {
     PersonId::parse(text).map_err(|_| Problem::Unknown("user"))
