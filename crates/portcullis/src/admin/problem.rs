@@ -242,6 +242,7 @@ impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::ResourceTaken(server) => Self::Taken(server),
+            RegisterError::OutOfReach(_) => Self::Unknown("server"),
             RegisterError::Unavailable(error) => error.into(),
         }
     }
@@ -269,7 +270,7 @@ impl From<PreregisterError> for Problem {
             PreregisterError::ServerUnknown => {
                 Invalid::Member { member: "server_id", rule: "must be the id of a registered server" }.into()
             }
-            PreregisterError::NotAllowed => Self::ReadsOnly,
+            PreregisterError::OutOfReach(_) => Self::Unknown("client"),
             PreregisterError::Unavailable(error) => Self::Unavailable(error),
         }
     }

@@ -5,7 +5,7 @@ use http::Response;
 use identity::{Email, EnrolError, Enrolled, InviteError, Invited, Name, New};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use store::{ClaimKind, PersonId, Status, TicketId};
+use store::{PersonId, Status, TicketId};
 
 use super::asked::{InvitationAsked, LanguageTag, UserAsked, UserChangeAsked};
 use super::lists::{Invitations, Users};
@@ -82,12 +82,7 @@ impl Admin {
 
     /// Who has an address.
     async fn user_at(&self, email: &Email) -> Result<Option<ShownUser>, Problem> {
-        let Some((owner, _)) = self.store.holder(ClaimKind::Email, email.as_str()).await? else {
-            return Ok(None);
-        };
-        let person = self.oversight.person(&person_id(&owner)?).await?;
-        // A claim may stand for an account that has another address by now.
-        Ok(person.filter(|person| person.email == email.as_str()).map(ShownUser::from))
+        Ok(self.oversight.person_at(email.as_str()).await?.map(ShownUser::from))
     }
 
     pub(super) async fn show_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {

@@ -180,21 +180,21 @@ fn whom_an_administrator_vouches_for_is_kept_and_whom_nobody_does_is_no_first_pa
 fn a_replaced_key_is_taken_no_longer_than_it_was_given_nor_than_those_after_it_and_the_list_stays_short() {
     let key = |n: u8| Digest::of(&[n]);
     let mut server = Server { keys: vec![key(0)], ..server() };
-    server = rotate(&server, key(1), NOW.plus(10), NOW);
-    server = rotate(&server, key(2), NOW.plus(100), NOW.plus(1));
+    server = rotate(&server, key(1), NOW.plus(10), NOW).unwrap();
+    server = rotate(&server, key(2), NOW.plus(100), NOW.plus(1)).unwrap();
     let retiring = |digest, until| RetiringKey { digest, until };
     assert_eq!(server.keys, [key(2)]);
     assert_eq!(server.retiring, [retiring(key(0), NOW.plus(10)), retiring(key(1), NOW.plus(100))]);
-    server = rotate(&server, key(3), NOW.plus(50), NOW.plus(10));
+    server = rotate(&server, key(3), NOW.plus(50), NOW.plus(10)).unwrap();
     assert_eq!(
         server.retiring,
         [retiring(key(1), NOW.plus(50)), retiring(key(2), NOW.plus(50))],
         "those whose time is over go, and none is taken longer than is said now"
     );
-    let at_once = rotate(&server, key(4), NOW.plus(11), NOW.plus(11));
+    let at_once = rotate(&server, key(4), NOW.plus(11), NOW.plus(11)).unwrap();
     assert_eq!(at_once.retiring, [], "a grace of nothing is none, for any of them");
     for n in 4..40 {
-        server = rotate(&server, key(n), NOW.plus(1000), NOW.plus(11));
+        server = rotate(&server, key(n), NOW.plus(1000), NOW.plus(11)).unwrap();
     }
     assert_eq!(server.retiring.len(), 8);
     assert_eq!(server.retiring.last(), Some(&retiring(key(38), NOW.plus(1000))));
