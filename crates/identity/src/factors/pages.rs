@@ -86,6 +86,8 @@ impl Prove {
 pub(super) struct NewApp {
     pub(super) picture: Option<Picture>,
     pub(super) text: String,
+    /// The same, sealed, for the form that confirms it.
+    pub(super) offer: String,
 }
 
 /// A passkey.
@@ -97,7 +99,7 @@ pub(super) struct Listed {
 
 impl NewApp {
     /// `otpauth` (the format that apps read): whose account where, and the secret.
-    pub(super) fn new(site: &str, email: &str, secret: &SecretString) -> Self {
+    pub(super) fn new(site: &str, email: &str, secret: &SecretString, offer: String) -> Self {
         use secrecy::ExposeSecret as _;
         let plain = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let (site, email, text) = (plain(site), plain(email), secret.expose_secret());
@@ -106,7 +108,7 @@ impl NewApp {
         );
         let groups: Vec<_> =
             text.as_bytes().chunks(4).filter_map(|group| str::from_utf8(group).ok()).collect();
-        Self { picture: Picture::of(&address), text: groups.join(" ") }
+        Self { picture: Picture::of(&address), text: groups.join(" "), offer }
     }
 }
 

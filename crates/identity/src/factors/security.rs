@@ -5,7 +5,6 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_io::Peer;
 use oauth_types::Form;
-use secrecy::SecretString;
 use store::Account;
 
 use super::deeds::{Deed, Done, Undone};
@@ -23,6 +22,8 @@ const HERE: &str = "/account/security";
 /// What a page says besides.
 #[derive(Default)]
 struct Besides {
+    /// The secret of an app that is being set up.
+    offer: Option<String>,
     alert: Option<&'static str>,
     news: Option<&'static str>,
     codes: Option<Vec<String>>,
@@ -65,13 +66,14 @@ impl Serving<'_> {
         let Some(deed) = deed(&form) else { return Ok(self.malformed()) };
         let person = &session.authentication.person;
         match self.do_deed(&Visit::of(request, peer), &session, deed).await {
-            Ok(Done { account, news, codes }) => {
-                let besides = Besides { alert: None, news: news.map(|news| news(t)), codes };
+            Ok(Done { account, offer, news, codes }) => {
+                let besides = Besides { offer, alert: None, news: news.map(|news| news(t)), codes };
                 Ok(self.security_page(&session, &account, besides))
             }
             Err(Undone::Said(alert)) => {
                 let account = self.accounts.account(person).await?.ok_or(Unserved)?;
-                let besides = Besides { alert: Some(alert(t)), ..Besides::default() };
+                let offer = form.one("app").ok().flatten().map(ToOwned::to_owned);
+                let besides = Besides { offer, alert: Some(alert(t)), ..Besides::default() };
                 let mut page = self.security_page(&session, &account, besides);
                 *page.status_mut() = StatusCode::BAD_REQUEST;
                 Ok(page)
@@ -106,7 +108,7 @@ impl Serving<'_> {
             alert: besides.alert,
             news: besides.news,
             codes: besides.codes,
-            app: self.new_app(account),
+            app: besides.offer.and_then(|offer| self.new_app(session, account, offer)),
             has_app: has_app(factors),
             has_factor: ask_for_more(factors),
             prove: Prove::of(account),
@@ -119,11 +121,11 @@ impl Serving<'_> {
     }
 
     /// The app that is being set up.
-    fn new_app(&self, account: &Account) -> Option<NewApp> {
-        let pending = account.factors.totp.as_ref().filter(|totp| totp.confirmed.is_none())?;
-        let secret = self.vault.as_deref()?.open_totp(&account.person, &pending.sealed)?;
-        let text: SecretString = secret.text();
-        Some(NewApp::new(&self.site.host, &account.email, &text))
+    fn new_app(&self, session: &LoggedIn, account: &Account, offer: String) -> Option<NewApp> {
+        let (vault, session) = (self.vault.as_deref()?, &session.authentication.session);
+        let secret = vault.offered_totp(&account.person, session, &offer);
+        let text = secret.filter(|_| !has_app(&account.factors))?.text();
+        Some(NewApp::new(&self.site.host, &account.email, &text, offer))
     }
 }
 
@@ -133,7 +135,7 @@ fn deed(form: &Form) -> Option<Deed<'_>> {
     let proof = one("password").unwrap_or_default();
     Some(match one("do")? {
         "add_app" => Deed::AddApp,
-        "confirm_app" => Deed::ConfirmApp { code: one("code")?, proof },
+        "confirm_app" => Deed::ConfirmApp { offer: one("app")?, code: one("code")?, proof },
         "remove_app" => Deed::RemoveApp,
         "new_codes" => Deed::NewCodes { proof },
         "add_passkey" => Deed::AddPasskey { answer: answer_in(form)?, name, proof },

@@ -39,13 +39,30 @@ pub(super) fn codes_on(page: &Response<Bytes>) -> Vec<String> {
     list.split("<code>").skip(1).map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
 }
 
+/// The secret of an app, as it can be typed.
+pub(super) fn secret_on(page: &Response<Bytes>) -> String {
+    between(page, "<code class=\"secret\" dir=\"ltr\">", "<").replace(' ', "")
+}
+
+/// Fills in the page on which an app is set up.
+pub(super) async fn confirm_app(
+    browser: &mut Browser,
+    page: &Response<Bytes>,
+    code: &str,
+    password: &str,
+) -> Response<Bytes> {
+    let offer = field(page, "app");
+    let fields = [("do", "confirm_app"), ("app", &*offer), ("code", code), ("password", password)];
+    act(browser, &fields).await
+}
+
 /// Sets up an app: its secret, and the recovery codes.
 pub(super) async fn set_up_app(world: &World, browser: &mut Browser) -> (String, Vec<String>) {
     let page = act(browser, &[("do", "add_app")]).await;
     assert!(html(&page).contains("<svg class=\"qr\""), "{}", html(&page));
-    let secret = between(&page, "<code class=\"secret\" dir=\"ltr\">", "<").replace(' ', "");
+    let secret = secret_on(&page);
     let code = shown(&secret, world.clock.now());
-    let page = act(browser, &[("do", "confirm_app"), ("code", &code), ("password", PASSWORD)]).await;
+    let page = confirm_app(browser, &page, &code, PASSWORD).await;
     assert_eq!(page.status(), StatusCode::OK, "{}", html(&page));
     let codes = codes_on(&page);
     assert_eq!(codes.len(), 10);
@@ -152,8 +169,8 @@ async fn guesses_at_codes_are_limited_by_account_from_wherever() {
 async fn an_app_that_has_shown_no_code_protects_nothing() {
     let (world, mut browser) = signed_up().await;
     let page = act(&mut browser, &[("do", "add_app")]).await;
-    let secret = between(&page, "<code class=\"secret\" dir=\"ltr\">", "<").replace(' ', "");
-    let page = act(&mut browser, &[("do", "confirm_app"), ("code", "12345"), ("password", PASSWORD)]).await;
+    let secret = secret_on(&page);
+    let page = confirm_app(&mut browser, &page, "12345", PASSWORD).await;
     assert_eq!(page.status(), StatusCode::BAD_REQUEST);
     assert!(html(&page).contains(&secret[..4]), "it is still there to try again");
     let mut other = world.browser();
