@@ -28,7 +28,9 @@ pub(crate) enum About<'a> {
     /// Somebody wants this address for their account.
     ChangeEmail { link: SecretString },
     /// The account has this address now; the letter goes to the one before.
-    EmailChanged { email: &'a Email },
+    EmailChanged { email: &'a Email, link: SecretString },
+    /// An administrator has taken all second factors from it.
+    FactorsReset { forgot: &'a str },
     /// An administrator has made an account; the link sets its first password.
     FirstPassword { link: SecretString },
     /// The account is no more.
@@ -54,7 +56,10 @@ impl About<'_> {
             }
             Self::FactorsChanged { device, link } => &[("device", device), ("link", link.expose_secret())],
             Self::Deleted { device } => &[("device", device)],
-            Self::EmailChanged { email } => &[("email", email.as_str())],
+            Self::EmailChanged { email, link } => {
+                &[("email", email.as_str()), ("link", link.expose_secret())]
+            }
+            Self::FactorsReset { forgot } => &[("forgot", forgot)],
         };
         let value = |name: &str| {
             let known = own.iter().chain(&common).find(|(known, _)| *known == name);
@@ -76,6 +81,7 @@ impl About<'_> {
             Self::NewDevice { .. } => letters.new_device,
             Self::ChangeEmail { .. } => letters.change_email,
             Self::EmailChanged { .. } => letters.email_changed,
+            Self::FactorsReset { .. } => letters.factors_reset,
             Self::FirstPassword { .. } => letters.first_password,
             Self::Deleted { .. } => letters.deleted,
             Self::Invitation { .. } => letters.invitation,
@@ -114,7 +120,8 @@ mod tests {
             About::FactorsChanged { device: device(), link: link() },
             About::NewDevice { device: device(), forgot },
             About::ChangeEmail { link: link() },
-            About::EmailChanged { email: &other },
+            About::EmailChanged { email: &other, link: link() },
+            About::FactorsReset { forgot },
             About::FirstPassword { link: link() },
             About::Deleted { device: device() },
             About::Invitation { link: link() },
@@ -141,7 +148,7 @@ mod tests {
     fn a_letter_with_a_link_has_it_alone_in_a_line() {
         let links =
             every_letter().iter().map(|letter| letter.text.matches("\n\nhttps://").count()).sum::<usize>();
-        assert_eq!(links, Language::ALL.len() * (1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1 + 1));
+        assert_eq!(links, Language::ALL.len() * (1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1));
     }
 
     #[test]

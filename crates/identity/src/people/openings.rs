@@ -157,17 +157,21 @@ impl Accounts {
 
     /// Takes back, by a link that was sent to `email`, the factors that were added at `since` or later. Whoever added them knew the
     /// password or had a code, so neither opens the account any more; and whoever came in before is shut out.
+    ///
+    /// The account must have that address still, unless it was `moved` from it, which is taken back as well. One that was deleted has none.
     pub(crate) async fn take_back(
         &self,
         person: &PersonId,
-        email: &str,
+        (email, moved): (&str, bool),
         since: Time,
     ) -> Outcome<(), Infallible> {
         let epoch = self.draw_epoch();
         self.rewrite(person, |account| {
-            if account.email != email {
+            if account.email.is_empty() || account.email != email && !moved {
                 return Err(Unchanged::ShutOut);
             }
+            account.email = email.to_owned();
+            account.email_verified = true;
             account.password = None;
             account.epoch = Some(epoch);
             let factors = &mut account.factors;

@@ -13,6 +13,7 @@ mod implied;
 mod invitation;
 mod json;
 mod leave;
+mod letters;
 mod openings;
 mod pages;
 mod passkeys;
