@@ -43,6 +43,8 @@ pub(super) struct Purses {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Owner {
     name: String,
+    /// Of what was limited, which limit it was: some are reached by whoever likes to, and others by guessing alone.
+    limit: Option<String>,
     whose: Whose,
 }
 
@@ -122,7 +124,8 @@ impl Purses {
     /// Whether there is room for an entry. What there is none for is counted.
     pub(super) fn pay(&mut self, entry: &Entry) -> bool {
         let Some(whose) = Whose::pays(entry) else { return true };
-        let owner = Owner { name: entry.name.clone(), whose };
+        let limit = entry.why.clone().filter(|_| entry.name == "limited");
+        let owner = Owner { name: entry.name.clone(), limit, whose };
         if self.purses.len() >= MOST && !self.purses.contains_key(&owner) {
             return true;
         }
@@ -210,6 +213,7 @@ impl Purse {
             Whose::Person(person) => entry.person = Some(person.clone()),
             Whose::Grant(grant) => entry.grant = Some(*grant),
         }
+        entry.why.clone_from(&owner.limit);
         entry.detail.insert("name".to_owned(), owner.name.clone());
         Some(entry)
     }
@@ -248,8 +252,11 @@ mod tests {
         assert!(purses.omitted(Time(90_000)).is_empty());
         assert_eq!(purses.purses.len(), 0);
         for person in 0..u32::try_from(MOST).unwrap() {
-            let owner =
-                Owner { name: "refreshed".to_owned(), whose: Whose::pays(&refreshed(0, person)).unwrap() };
+            let owner = Owner {
+                name: "refreshed".to_owned(),
+                limit: None,
+                whose: Whose::pays(&refreshed(0, person)).unwrap(),
+            };
             purses.purses.insert(owner, Purse::full(Time(0)));
         }
         for _ in 0..1_000 {
