@@ -10,7 +10,8 @@ use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize};
 use store::{AdminAccess, Status, UserInfoDetail};
 
-use super::registration::{AskedScope, LINE};
+use super::bounds::{EMAIL, GRACE, LINE, NAME, SCOPES};
+use super::registration::AskedScope;
 
 /// Reads a body, which is an object: of the members in an array nobody could say which is which.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
@@ -26,14 +27,14 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Er
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerChangeAsked {
     /// Its name.
-    #[schemars(length(min = 1, max = 200), regex(pattern = LINE))]
+    #[schemars(length(min = 1, max = NAME), regex(pattern = LINE))]
     pub(super) name: Option<String>,
     /// Its scopes, all of them. Grants keep those that they have.
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = SCOPES))]
     pub(super) scopes: Option<Vec<AskedScope>>,
     /// Whom to write to; null is nobody.
     #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Option<String>", email, length(max = 254))]
+    #[schemars(with = "Option<String>", email, length(max = EMAIL))]
     pub(super) owner_email: Option<Option<String>>,
     /// What userinfo tells.
     pub(super) userinfo: Option<Detail>,
@@ -47,7 +48,7 @@ pub(super) struct ServerChangeAsked {
 #[serde(deny_unknown_fields)]
 pub(super) struct RotationAsked {
     /// How long the keys before are taken, in seconds: a day by default, 0 to 30 days.
-    #[schemars(range(max = 2_592_000))]
+    #[schemars(range(max = GRACE))]
     pub(super) grace_seconds: Option<u32>,
 }
 
@@ -85,10 +86,10 @@ pub(super) struct ClientChangeAsked {
 #[serde(deny_unknown_fields)]
 pub(super) struct UserAsked {
     /// What they are called.
-    #[schemars(length(min = 1, max = 200), regex(pattern = LINE))]
+    #[schemars(length(min = 1, max = NAME), regex(pattern = LINE))]
     pub(super) name: String,
     /// Their address.
-    #[schemars(email, length(max = 254))]
+    #[schemars(email, length(max = EMAIL))]
     pub(super) email: String,
     /// Their password: as long as the configuration has it, at least 10 characters, and none of the commonest. Without one they set it
     /// by a link, which is mailed, or in the answer where there is no mail.
@@ -117,7 +118,7 @@ pub(super) struct UserChangeAsked {
 #[serde(deny_unknown_fields)]
 pub(super) struct InvitationAsked {
     /// For whom. A letter is sent, if there is mail; without an address the answer has a link to hand over.
-    #[schemars(email, length(max = 254))]
+    #[schemars(email, length(max = EMAIL))]
     pub(super) email: Option<String>,
     /// The language of the letter: English by default.
     pub(super) language: Option<LanguageTag>,

@@ -6,7 +6,7 @@
 //! | who may: keys, and a limit on guesses | `gate`, `keys` |
 //! | a request that makes something, once for each `Idempotency-Key` | `making`, `once` |
 //! | a request that changes what its caller has seen, by `If-Match` | `only_if` |
-//! | what is read and answered | `asked`, `registration`, `shown`, `made`, `lists`, `problem` (RFC 9457) |
+//! | what is read and answered | `asked`, `registration`, `bounds`, `shown`, `made`, `lists`, `problem` (RFC 9457) |
 //! | `/api/servers`, `/api/clients`, `/api/users`, `/api/grants`, `/api/events` | modules of these names |
 //! | `/api/openapi.json` | `openapi` |
 //!
@@ -16,6 +16,7 @@
 //! Not for browsers: no CORS, no cookies. What is deleted or blocked bites on the next request, in every process.
 
 mod asked;
+mod bounds;
 mod clients;
 mod events;
 mod gate;
@@ -60,7 +61,7 @@ use self::keys::{AdminKeys, Holder};
 use self::lists::Keys;
 use self::making::Made;
 use self::once::Once;
-use self::problem::{Invalid, Problem};
+use self::problem::{Invalid, Problem, Rule};
 use self::query::{Query, encoded};
 use self::routes::{Matched, Operation, Route};
 use crate::answer;
@@ -305,10 +306,10 @@ impl Admin {
 impl Call<'_> {
     /// Which of a list are asked for.
     fn sought(&self) -> Result<Sought<'_>, Problem> {
-        let status = self.query.read("status", "must be active or blocked", |text| match text {
-            "active" => Ok(Status::Active),
-            "blocked" => Ok(Status::Blocked),
-            _ => Err(()),
+        let status = self.query.found("status", Rule::Status, |text| match text {
+            "active" => Some(Status::Active),
+            "blocked" => Some(Status::Blocked),
+            _ => None,
         })?;
         Ok(Sought { text: self.query.one("q"), status })
     }
