@@ -23,6 +23,17 @@ pub enum Rewritten<R> {
     },
 }
 
+impl<R> Rewritten<R> {
+    /// What is there now.
+    #[must_use]
+    pub fn now(self) -> Option<R> {
+        match self {
+            Self::Kept(kept) => kept,
+            Self::Done { now, .. } => Some(now),
+        }
+    }
+}
+
 impl dyn Store + '_ {
     /// Decides about the record that `id` names, or that there is none, and writes what was decided: about what is there then, until
     /// nobody else has written in between. `decide` answers `None` if the record stays as it is; `draw` a mark for each write.
@@ -55,7 +66,7 @@ impl dyn Store + '_ {
 }
 
 /// Tries until an attempt comes to an end; `None` is that somebody else wrote first. For a decision that has to ask before it writes:
-/// every other one is [`rewrite`](trait.Store.html#method.rewrite).
+/// every other one is a [`Rewritten`].
 ///
 /// # Errors
 ///
@@ -143,6 +154,7 @@ mod tests {
         assert_eq!(became, Rewritten::Done { before: Some(last), now: of(Status::Deleted) });
         let again = delete(&store).await.unwrap();
         assert_eq!(again, Rewritten::Kept(Some(of(Status::Deleted))));
+        assert_eq!(again.now(), Some(of(Status::Deleted)));
         let fresh = contested(0);
         let became = delete(&fresh).await.unwrap();
         assert_eq!(became, Rewritten::Done { before: None, now: of(Status::Deleted) });
