@@ -135,6 +135,7 @@ impl Serving<'_> {
             | Refused::WrongCode
             | Refused::WrongPasskey
             | Refused::StartAgain
+            | Refused::TooOld
             | Refused::SignUpClosed
             | Refused::NotInvited
             | Refused::Link(_)

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
 use oauth_types::Form;
 
+use crate::email::Email;
 use crate::entry::{Entered, LogIn};
 use crate::factors::with_script;
 use crate::identity::{Identity, Serving, Unserved};
@@ -207,6 +208,7 @@ impl Serving<'_> {
             | Refused::WrongCode
             | Refused::WrongPasskey
             | Refused::StartAgain
+            | Refused::TooOld
             | Refused::NotAnEmail
             | Refused::NotAName
             | Refused::Password(_)
@@ -296,7 +298,7 @@ pub(crate) fn retry_later(mut response: Response<Bytes>, refused: &Refused) -> R
 }
 
 /// What is longer was not typed.
-const LONGEST_SHOWN: usize = 254;
+const LONGEST_SHOWN: usize = Email::LONGEST;
 
 pub(crate) fn query(request: &Request<Bytes>) -> Result<Form, oauth_types::FormError> {
     Form::parse(request.uri().query().unwrap_or_default().as_bytes())

@@ -91,9 +91,16 @@ impl Identity {
                 }
             }
         };
+        // Asked once more: the policy may be another by now.
+        if email != account.email
+            && !Email::parse(&email).is_ok_and(|email| self.policy.sign_up.may_move_to(&email))
+        {
+            return Err(Refused::WrongDomain);
+        }
         if !self.tickets.spend(&found).await? {
             return Err(Refused::Link(Lost::Used));
         }
+        let since = self.pages.sessions.now();
         let Changed { before, now, .. } =
             self.accounts.verify_email(person, seen, &email).await?.map_err(|unchanged| match unchanged {
                 Unchanged::ShutOut => Refused::Link(Lost::Unknown),
@@ -106,7 +113,7 @@ impl Identity {
             // What was mailed to the address before must not open the account any more.
             self.tickets.void(person).await?;
             if let Some(desk) = self.desk(visit).filter(|_| before.email_verified) {
-                desk.email_changed(&before, &now);
+                desk.email_changed(&before, &now, since);
             }
         }
         Ok(entered)

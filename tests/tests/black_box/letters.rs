@@ -93,11 +93,8 @@ async fn what_was_there_before_is_not_taken_back(run: Run) {
         (&shown["totp"], &shown["passkeys"], &shown["password"]),
         (&json!(true), &json!(0), &json!(false))
     );
-    assert_eq!(
-        ada.open(&link_in(&first)).await.page().answer.status(),
-        410,
-        "one letter takes back all of it"
-    );
+    let earlier = ada.open(&link_in(&first)).await.page().answer.status();
+    assert_eq!(earlier, 200, "each letter takes back what it told of and what came after it");
 }
 
 /// The account keeps its address until the new one is confirmed; the old one is told; apps stay connected.

@@ -71,8 +71,8 @@ impl<'p> AccountRoute<'p> {
     }
 }
 
-/// How many connections are on one page.
-const ON_A_PAGE: u32 = 50;
+/// How many connections are read at once, put into order and shown on one page.
+const ON_A_PAGE: u32 = 100;
 
 /// Why something was not done: there is a page for it.
 enum Undone {

@@ -20,18 +20,21 @@ use super::{Letter, Mail, MailError};
 pub(crate) struct Post {
     mail: Arc<dyn Mail>,
     anybodys: Lane,
+    forgotten: Lane,
     owners: Lane,
     counts: Counts,
     // Closed when there is no time left to wait in.
     patience: Semaphore,
 }
 
-/// Who asks for a letter. A flood of one kind takes no place, and no turn, of the other.
+/// Who asks for a letter. A flood of one kind takes no place, and no turn, of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Queue {
     /// Strangers: sign-ups, and addresses that are to be confirmed.
     Anybodys,
-    /// What goes to the owner of an account, about it.
+    /// Strangers, too, as far as anybody knows: links to a new password.
+    Forgotten,
+    /// Nobody: owners are told what happened to their accounts. And administrators.
     Owners,
 }
 
@@ -70,6 +73,7 @@ impl Post {
         Self {
             mail,
             anybodys: Lane::new(),
+            forgotten: Lane::new(),
             owners: Lane::new(),
             counts: Counts::default(),
             patience: Semaphore::new(0),
@@ -124,7 +128,7 @@ impl Post {
     pub(crate) async fn all_done(&self) {
         self.patience.close();
         let all = u32::try_from(WAITING).unwrap_or(u32::MAX);
-        for lane in [&self.anybodys, &self.owners] {
+        for lane in [&self.anybodys, &self.forgotten, &self.owners] {
             let _all = lane.waiting.acquire_many(all).await;
         }
     }
@@ -132,6 +136,7 @@ impl Post {
     fn lane(&self, queue: Queue) -> &Lane {
         match queue {
             Queue::Anybodys => &self.anybodys,
+            Queue::Forgotten => &self.forgotten,
             Queue::Owners => &self.owners,
         }
     }

@@ -1,13 +1,17 @@
 //! The bodies of requests, except for the one that registers a server.
 
+use std::borrow::Cow;
+
+use identity::Language;
 use oauth_types::ClientMetadata;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize};
 use store::{AdminAccess, Status, UserInfoDetail};
 
-use super::registration::{AskedScope, LINE};
+use super::bounds::{EMAIL, GRACE, LINE, NAME, SCOPES};
+use super::registration::AskedScope;
 
 /// Reads a body, which is an object: of the members in an array nobody could say which is which.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
@@ -23,19 +27,19 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Er
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerChangeAsked {
     /// Its name.
-    #[schemars(length(min = 1, max = 200), regex(pattern = LINE))]
+    #[schemars(length(min = 1, max = NAME), regex(pattern = LINE))]
     pub(super) name: Option<String>,
     /// Its scopes, all of them. Grants keep those that they have.
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = SCOPES))]
     pub(super) scopes: Option<Vec<AskedScope>>,
     /// Whom to write to; null is nobody.
     #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Option<String>", email, length(max = 254))]
+    #[schemars(with = "Option<String>", email, length(max = EMAIL))]
     pub(super) owner_email: Option<Option<String>>,
     /// What userinfo tells.
     pub(super) userinfo: Option<Detail>,
     /// Whether it may act.
-    pub(super) status: Option<Standing>,
+    pub(super) status: Option<SettableStatus>,
 }
 
 /// How a server's key is replaced.
@@ -44,7 +48,7 @@ pub(super) struct ServerChangeAsked {
 #[serde(deny_unknown_fields)]
 pub(super) struct RotationAsked {
     /// How long the keys before are taken, in seconds: a day by default, 0 to 30 days.
-    #[schemars(range(max = 2_592_000))]
+    #[schemars(range(max = GRACE))]
     pub(super) grace_seconds: Option<u32>,
 }
 
@@ -73,7 +77,7 @@ pub(super) struct ClientChangeAsked {
     /// Whether the operator answers for it as for the server itself. Needs somebody who vouches for it.
     pub(super) first_party: Option<bool>,
     /// Whether it may act.
-    pub(super) status: Option<Standing>,
+    pub(super) status: Option<SettableStatus>,
 }
 
 /// An account.
@@ -82,10 +86,10 @@ pub(super) struct ClientChangeAsked {
 #[serde(deny_unknown_fields)]
 pub(super) struct UserAsked {
     /// What they are called.
-    #[schemars(length(min = 1, max = 200), regex(pattern = LINE))]
+    #[schemars(length(min = 1, max = NAME), regex(pattern = LINE))]
     pub(super) name: String,
     /// Their address.
-    #[schemars(email, length(max = 254))]
+    #[schemars(email, length(max = EMAIL))]
     pub(super) email: String,
     /// Their password: as long as the configuration has it, at least 10 characters, and none of the commonest. Without one they set it
     /// by a link, which is mailed, or in the answer where there is no mail.
@@ -95,8 +99,8 @@ pub(super) struct UserAsked {
     /// Whether the address is known to be theirs.
     #[serde(default)]
     pub(super) email_verified: bool,
-    /// The language of the letter to somebody without a password: `en` or `de`.
-    pub(super) language: Option<Tongue>,
+    /// The language of the letter to somebody without a password: English by default.
+    pub(super) language: Option<LanguageTag>,
 }
 
 /// What is changed of a user.
@@ -105,7 +109,7 @@ pub(super) struct UserAsked {
 #[serde(deny_unknown_fields)]
 pub(super) struct UserChangeAsked {
     /// `blocked`: they can do nothing, nor can their clients. `active`: again they can.
-    pub(super) status: Standing,
+    pub(super) status: SettableStatus,
 }
 
 /// An invitation.
@@ -114,10 +118,10 @@ pub(super) struct UserChangeAsked {
 #[serde(deny_unknown_fields)]
 pub(super) struct InvitationAsked {
     /// For whom. A letter is sent, if there is mail; without an address the answer has a link to hand over.
-    #[schemars(email, length(max = 254))]
+    #[schemars(email, length(max = EMAIL))]
     pub(super) email: Option<String>,
-    /// The language of the letter: `en` or `de`.
-    pub(super) language: Option<Tongue>,
+    /// The language of the letter: English by default.
+    pub(super) language: Option<LanguageTag>,
 }
 
 /// A key of the administration.
@@ -149,7 +153,7 @@ pub(super) enum Detail {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[schemars(rename = "SettableStatus")]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Standing {
+pub(super) enum SettableStatus {
     /// Yes.
     Active,
     /// Not for now.
@@ -168,16 +172,27 @@ pub(super) enum Access {
     Write,
 }
 
-/// A language that letters are written in.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "Language")]
-pub(super) enum Tongue {
-    /// English.
-    #[serde(rename = "en")]
-    English,
-    /// German.
-    #[serde(rename = "de")]
-    German,
+/// A language that letters are written in, by its tag.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LanguageTag(pub(super) Language);
+
+impl JsonSchema for LanguageTag {
+    fn schema_name() -> Cow<'static, str> {
+        "Language".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let tags: Vec<&str> = Language::ALL.iter().map(|language| language.tag()).collect();
+        json_schema!({ "description": "A language that letters are written in.", "type": "string", "enum": tags })
+    }
+}
+
+impl<'de> Deserialize<'de> for LanguageTag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let tag = String::deserialize(deserializer)?;
+        let known = Language::ALL.iter().find(|language| language.tag() == tag);
+        known.map(|language| Self(*language)).ok_or_else(|| de::Error::custom("language has no letters"))
+    }
 }
 
 /// `null` is something else than nothing (RFC 7396).
@@ -207,11 +222,11 @@ impl From<UserInfoDetail> for Detail {
     }
 }
 
-impl From<Standing> for Status {
-    fn from(standing: Standing) -> Self {
+impl From<SettableStatus> for Status {
+    fn from(standing: SettableStatus) -> Self {
         match standing {
-            Standing::Active => Self::Active,
-            Standing::Blocked => Self::Blocked,
+            SettableStatus::Active => Self::Active,
+            SettableStatus::Blocked => Self::Blocked,
         }
     }
 }

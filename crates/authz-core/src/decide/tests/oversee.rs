@@ -177,22 +177,24 @@ fn whom_an_administrator_vouches_for_is_kept_and_whom_nobody_does_is_no_first_pa
 }
 
 #[test]
-fn a_replaced_key_keeps_the_time_it_was_given_and_the_list_stays_short() {
+fn a_replaced_key_is_taken_no_longer_than_it_was_given_nor_than_those_after_it_and_the_list_stays_short() {
     let key = |n: u8| Digest::of(&[n]);
     let mut server = Server { keys: vec![key(0)], ..server() };
-    server = rotate(&server, key(1), NOW.plus(10), NOW);
-    server = rotate(&server, key(2), NOW.plus(100), NOW.plus(1));
+    server = rotate(&server, key(1), NOW.plus(10), NOW).unwrap();
+    server = rotate(&server, key(2), NOW.plus(100), NOW.plus(1)).unwrap();
     let retiring = |digest, until| RetiringKey { digest, until };
     assert_eq!(server.keys, [key(2)]);
     assert_eq!(server.retiring, [retiring(key(0), NOW.plus(10)), retiring(key(1), NOW.plus(100))]);
-    server = rotate(&server, key(3), NOW.plus(10), NOW.plus(10));
+    server = rotate(&server, key(3), NOW.plus(50), NOW.plus(10)).unwrap();
     assert_eq!(
         server.retiring,
-        [retiring(key(1), NOW.plus(100))],
-        "those whose time is over go, and a grace of nothing is none"
+        [retiring(key(1), NOW.plus(50)), retiring(key(2), NOW.plus(50))],
+        "those whose time is over go, and none is taken longer than is said now"
     );
+    let at_once = rotate(&server, key(4), NOW.plus(11), NOW.plus(11)).unwrap();
+    assert_eq!(at_once.retiring, [], "a grace of nothing is none, for any of them");
     for n in 4..40 {
-        server = rotate(&server, key(n), NOW.plus(1000), NOW.plus(11));
+        server = rotate(&server, key(n), NOW.plus(1000), NOW.plus(11)).unwrap();
     }
     assert_eq!(server.retiring.len(), 8);
     assert_eq!(server.retiring.last(), Some(&retiring(key(38), NOW.plus(1000))));
@@ -211,6 +213,8 @@ fn a_client_that_keeps_a_secret_gets_another_and_a_public_one_none() {
     let again = renew(&at_once, secret(2), NOW.plus(10), NOW).unwrap();
     let before = RetiringKey { digest: secret(1), until: NOW.plus(10) };
     assert_eq!(again.auth, keeping(secret(2), vec![before]), "what was given no time is not kept");
+    let leaked = renew(&again, secret(3), NOW.plus(1), NOW.plus(1)).unwrap();
+    assert_eq!(leaked.auth, keeping(secret(3), Vec::new()), "nor what was given some before");
     let public = Client { auth: ClientAuth::Public, ..client.clone() };
     assert_eq!(renew(&public, secret(1), NOW, NOW), Err(NotRenewed::Public));
     let deleted = set_client(&client, Status::Deleted, NOW).unwrap().unwrap();

@@ -23,7 +23,9 @@ use store::{
 use super::*;
 use crate::seam::{Authentication, Demands, Interaction, Pending, Who};
 use crate::text::TokenText;
-use crate::{AuthorizationServer, Context, GrantState, Keys, Lifetime, NewServer, Unlimited, Whose};
+use crate::{
+    AuthorizationServer, Context, GrantState, Keys, Lifetime, NewServer, ServerChange, Unlimited, Whose,
+};
 
 const CALLBACK: &str = "https://app.example/callback";
 const RESOURCE: &str = "https://mcp.example/mcp";

@@ -31,8 +31,8 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The way.
-pub(super) enum Way {
+/// The administration, as it is reached.
+pub(super) enum Administration {
     /// A server that runs.
     Server {
         /// Where, without a slash at the end.
@@ -46,7 +46,7 @@ pub(super) enum Way {
     Store(Box<Portcullis>),
 }
 
-impl Way {
+impl Administration {
     /// The server that is named, or the one that has the data folder; else what is in the data folder, or in the Redis that is
     /// configured.
     pub(super) async fn find(reach: &Reach, environment: &Environment<'_>) -> Result<Self, RunError> {
@@ -157,17 +157,17 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn server(&self, url: &str) -> Result<Way, RunError> {
+    fn server(&self, url: &str) -> Result<Administration, RunError> {
         let key = self.settings.key_of_commands(self.reach.key_file.as_deref(), self.look_up)?;
-        Ok(Way::server(url, key)?)
+        Ok(Administration::server(url, key)?)
     }
 
-    async fn store(&self) -> Result<Way, RunError> {
+    async fn store(&self) -> Result<Administration, RunError> {
         let config = Config::of(&self.settings, self.look_up)?;
-        Ok(Way::Store(Box::new(Portcullis::builder(config).existing().open().await?)))
+        Ok(Administration::Store(Box::new(Portcullis::builder(config).existing().open().await?)))
     }
 
-    async fn folder(&self) -> Result<Way, RunError> {
+    async fn folder(&self) -> Result<Administration, RunError> {
         let folder = self.settings.folder()?;
         if !DataFolder::database_in(&folder).is_file() {
             return Err(AdminError::NoDatabase(folder).into());
@@ -184,7 +184,7 @@ impl Asking<'_> {
             let Err(RunError::Open(OpenError::Data(in_use @ DataError::InUse(_)))) = opened else {
                 return opened;
             };
-            if let Some(url) = DataFolder::told_in(&folder).map_err(OpenError::from)? {
+            if let Some(url) = DataFolder::server_in(&folder).map_err(OpenError::from)? {
                 let (issuer, listen) = self.settings.address()?;
                 return match is_of_this_machine(&url) || is_named(&url, issuer.as_ref(), listen) {
                     true => self.server(&url),
