@@ -220,4 +220,11 @@ mod tests {
     fn the_active_key_must_exist() {
         assert!(Keyring::new(3, [(1, [1; 32])]).is_none());
     }
+
+    #[test]
+    fn a_ring_knows_its_numbers_and_shows_nothing_else() {
+        let ring = ring();
+        assert_eq!((ring.active(), ring.knows(1), ring.knows(3)), (2, true, false));
+        assert_eq!(format!("{ring:?}"), "Keyring { keys: [1, 2], active: 2 }");
+    }
 }

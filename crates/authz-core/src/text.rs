@@ -8,11 +8,13 @@ use secrecy::SecretString;
 use store::Digest;
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 const ID: usize = 16;
 const SECRET: usize = 32;
 const LENGTH: usize = ID + 4 + 2 + SECRET;
+/// Of base64url, in which three bytes are four characters.
+const TEXT: usize = LENGTH / 3 * 4;
 
 /// What a text is: its prefix, which secret scanners can find and which is part of the digest that the store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,8 +129,9 @@ impl TokenText {
         bytes[ID..ID + 4].copy_from_slice(&self.number.to_be_bytes());
         bytes[ID + 4..ID + 6].copy_from_slice(&self.key.to_be_bytes());
         bytes[ID + 6..].copy_from_slice(self.secret.as_slice());
-        let mut text = String::with_capacity(self.kind.prefix().len() + LENGTH.div_ceil(3) * 4);
-        text.push_str(self.kind.prefix());
+        let mut text = String::from(self.kind.prefix());
+        // Neither more nor less: a text that grew, or was cut to fit, would leave a copy of the secret behind.
+        text.reserve_exact(TEXT);
         URL_SAFE_NO_PAD.encode_string(bytes.as_slice(), &mut text);
         SecretString::from(text)
     }
@@ -163,12 +166,6 @@ impl fmt::Debug for TokenText {
             .field("number", &self.number)
             .field("key", &self.key)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for TokenText {
-    fn drop(&mut self) {
-        self.secret.zeroize();
     }
 }
 
@@ -213,9 +210,26 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_secret() {
-        let token = TokenText::random(TokenKind::Session, [1; 16], [0x5a; 32]);
+    fn another_kind_place_number_or_key_is_another_text() {
+        let of = |kind, id, number, key| TokenText::new(kind, [id; ID], number, key, [7; SECRET]);
+        let token = of(TokenKind::Access, 1, 2, 3);
+        assert!(token.is(&of(TokenKind::Access, 1, 2, 3)));
+        for other in [
+            of(TokenKind::Refresh, 1, 2, 3),
+            of(TokenKind::Access, 9, 2, 3),
+            of(TokenKind::Access, 1, 9, 3),
+            of(TokenKind::Access, 1, 2, 9),
+            of(TokenKind::Refresh, 9, 9, 9),
+        ] {
+            assert!(!token.is(&other), "{other:?}");
+            assert_ne!(token.expose().expose_secret(), other.expose().expose_secret());
+        }
+    }
+
+    #[test]
+    fn debug_shows_what_it_is_and_no_secret() {
+        let token = TokenText::new(TokenKind::Session, [1; 16], 4, 6, [0x5a; 32]);
         let shown = format!("{token:?}");
-        assert!(!shown.contains("90") && !shown.contains("Wlpa"), "{shown}");
+        assert_eq!(shown, "TokenText { kind: Session, number: 4, key: 6, .. }");
     }
 }

@@ -98,5 +98,7 @@ mod tests {
         assert_eq!(Acr::parse_all(""), Ok(Vec::new()));
         assert_eq!(Acr::parse_all("mfa a\"b"), Err(AcrError));
         assert_eq!(serde_json::from_str::<Acr>(&serde_json::to_string(&all[0]).unwrap()).unwrap(), all[0]);
+        let number = serde_json::from_str::<Acr>("1").unwrap_err().to_string();
+        assert!(number.contains("expected an authentication context class"), "{number}");
     }
 }

@@ -347,7 +347,27 @@ mod tests {
         ] {
             assert_eq!(Challenge::parse_all(value), Err(MalformedChallenge), "{value:?}");
         }
-        let long = format!("Bearer a=\"{}\"", "x".repeat(16 * 1024));
-        assert_eq!(Challenge::parse_all(&long), Err(MalformedChallenge));
+        let long = |length: usize| format!("Bearer a=\"{}\"", "x".repeat(length - "Bearer a=\"\"".len()));
+        assert_eq!(Challenge::parse_all(&long(16_385)), Err(MalformedChallenge));
+        assert!(Challenge::parse_all(&long(16_384)).is_ok());
+    }
+
+    /// RFC 9470 section 3.
+    #[test]
+    fn a_challenge_for_another_log_in_says_how_and_how_lately() {
+        let classes = Acr::parse_all("phr mfa").unwrap();
+        let challenge = Challenge::bearer().acr_values(&classes).max_age(300);
+        assert_eq!(challenge.to_string(), r#"Bearer acr_values="phr mfa", max_age="300""#);
+        assert_eq!(Challenge::bearer().acr_values(&[]), Challenge::bearer());
+    }
+
+    /// RFC 9110 section 5.6.4: a tab has a place in a quoted text, and blanks around what follows an equals sign or a token68 do not matter.
+    #[test]
+    fn tabs_are_blanks() {
+        let challenges =
+            Challenge::parse_all("Basic realm\t=\t\"a\tb\"\t,\tNegotiate\tYWJj\t,Bearer").unwrap();
+        assert_eq!(challenges[0].param("realm"), Some("a\tb"));
+        assert_eq!(challenges[1].token68.as_deref(), Some("YWJj"));
+        assert_eq!(challenges[2], Challenge::bearer());
     }
 }

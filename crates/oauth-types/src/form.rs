@@ -140,6 +140,17 @@ mod tests {
         assert_eq!(form.one("absent"), Ok(None));
     }
 
+    /// RFC 3986 section 2.1: a digit means the same in either case.
+    #[test]
+    fn each_hexadecimal_digit_is_read_in_either_case() {
+        for digits in ["0123456789abcdef", "0123456789ABCDEF"] {
+            for (value, digit) in digits.bytes().enumerate() {
+                assert_eq!(usize::from(hex(digit).unwrap()), value, "{digit}");
+            }
+        }
+        assert_eq!(decode(b"%e2%82%ac%C3%BF%6b"), Ok("\u{20ac}\u{ff}k".to_owned()));
+    }
+
     #[test]
     fn what_two_readers_could_read_differently_is_an_error() {
         for (text, error) in [

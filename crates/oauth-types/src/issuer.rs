@@ -189,6 +189,7 @@ mod tests {
             ("https://a.example/", "https://a.example", "", "https://a.example/t"),
             ("http://[::1]:1/x/", "http://[::1]:1", "/x", "http://[::1]:1/x/t"),
             ("https://a.example/x/y", "https://a.example", "/x/y", "https://a.example/x/y/t"),
+            ("https://a/x/y/z/of/many", "https://a", "/x/y/z/of/many", "https://a/x/y/z/of/many/t"),
         ] {
             let issuer = Issuer::parse(text)?;
             assert_eq!((issuer.origin(), issuer.path()), (origin, path));

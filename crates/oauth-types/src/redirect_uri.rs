@@ -112,13 +112,10 @@ impl RedirectUri {
         if self == registered {
             return true;
         }
-        if self.kind() != RedirectKind::Loopback || registered.kind() != RedirectKind::Loopback {
-            return false;
-        }
         match (Uri::parse(&self.0), Uri::parse(&registered.0)) {
             (Ok(mine), Ok(theirs)) => {
                 mine.scheme == theirs.scheme
-                    && mine.scheme.eq_ignore_ascii_case("http")
+                    && kind_of(mine.scheme) == RedirectKind::Loopback
                     && self.host() == registered.host()
                     && mine.path == theirs.path
                     && mine.query == theirs.query
@@ -240,6 +237,12 @@ mod tests {
             ("cursor://anysphere.cursor-mcp/oauth/callback", PrivateUse, Some("anysphere.cursor-mcp")),
             ("com.example.app:/cb", PrivateUse, None),
             ("com.example.app:cb", PrivateUse, None),
+            ("https://app.example.com/%7Eme%2f", Https, Some("app.example.com")),
+            // An authority that is none has no host; what receives it is the scheme.
+            ("com.example.app://[::1]x/cb", PrivateUse, None),
+            ("com.example.app://h:+80/cb", PrivateUse, None),
+            ("com.example.app://h:8x/cb", PrivateUse, None),
+            ("com.example.app://h:80/cb", PrivateUse, Some("h")),
         ] {
             let uri = RedirectUri::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!((uri.as_str(), uri.kind(), uri.host()), (text, kind, host));
@@ -256,6 +259,13 @@ mod tests {
             ("app.example.com/cb", RedirectUriError::NotAUri),
             ("com.example.app:", RedirectUriError::NotAUri),
             ("com.example.app://", RedirectUriError::NotAUri),
+            ("1app:/cb", RedirectUriError::NotAUri),
+            ("+app:/cb", RedirectUriError::NotAUri),
+            ("my_app:/cb", RedirectUriError::NotAUri),
+            (":/cb", RedirectUriError::NotAUri),
+            ("https://app.example.com/%4z", RedirectUriError::NotAUri),
+            ("https://app.example.com/%z4", RedirectUriError::NotAUri),
+            ("https://app.example.com/%4", RedirectUriError::NotAUri),
             ("https://app.example.com/c b", RedirectUriError::NotAUri),
             ("https://app.example.com/cb\r\nX: y", RedirectUriError::NotAUri),
             ("https://app.example.com/\u{e9}", RedirectUriError::NotAUri),
@@ -341,6 +351,20 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn a_parameter_of_the_query_is_found_by_its_decoded_name() -> Result<(), RedirectUriError> {
+        for (text, found) in [
+            ("https://a.example/cb", false),
+            ("https://a.example/code?x=code", false),
+            ("https://a.example/cb?x=1&code=2", true),
+            ("https://a.example/cb?%63ode", true),
+            ("https://a.example/cb?codes=1", false),
+        ] {
+            assert_eq!(RedirectUri::parse(text)?.has_query_of(&["iss", "code"]), found, "{text}");
+        }
+        Ok(())
+    }
+
     /// Whatever listens on loopback may be any program of the machine, with a certificate or without. The port may vary by
     /// http alone: RFC 8252 section 7.3 speaks of nothing else.
     #[test]
@@ -355,10 +379,17 @@ mod tests {
 
     #[test]
     fn https_on_any_name_of_this_machine_is_loopback() {
-        for host in
-            ["127.0.0.2", "127.1.2.3", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "localhost.", "app.localhost"]
-        {
-            let Ok(uri) = RedirectUri::parse(&format!("https://{host}/cb")) else { continue };
+        for host in [
+            "127.0.0.2",
+            "127.1.2.3",
+            "0.0.0.0",
+            "[::]",
+            "[::ffff:7f00:1]",
+            "[::ffff:0:0]",
+            "localhost.",
+            "app.localhost",
+        ] {
+            let uri = RedirectUri::parse(&format!("https://{host}/cb")).unwrap();
             assert_eq!(uri.kind(), RedirectKind::Loopback, "{host}");
         }
         for host in ["127.0.0.1.example.com", "localhost.example", "mylocalhost", "128.0.0.1"] {

@@ -100,5 +100,7 @@ mod tests {
             assert_eq!(protected_resource(&resource), format!("{root}{added}"));
             assert_eq!(protected_resource_root(&resource), root);
         }
+        let short = Resource::parse("http://[::1]/a/b/c/d").unwrap();
+        assert_eq!(protected_resource(&short), "http://[::1]/.well-known/oauth-protected-resource/a/b/c/d");
     }
 }

@@ -84,7 +84,7 @@ impl Challenge {
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let mut digest = [0; 32];
         match URL_SAFE_NO_PAD.decode_slice(text, &mut digest) {
-            Ok(32) if text.len() == 43 => Ok(Self(text.to_owned())),
+            Ok(32) => Ok(Self(text.to_owned())),
             Ok(_) | Err(_) => Err(Malformed::Challenge),
         }
     }

@@ -82,15 +82,31 @@ impl Bare {
     /// The same store, clock and people, behind a server of their own that reaches the store through what `wrap` makes of
     /// it: another process, with the default policy.
     pub async fn reached_through(&self, wrap: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>) -> Self {
+        self.beside(8, wrap, Policy::default()).await
+    }
+
+    /// The same with another policy. Of several, each has a seed of its own: 7 is taken.
+    pub async fn beside(
+        &self,
+        seed: u64,
+        wrap: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>,
+        policy: Policy,
+    ) -> Self {
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(8));
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed));
         let events = Arc::new(Collected::default());
-        let server = serve(store.clone(), wrap, Policy::default(), &clock, &entropy, &events).await;
+        let server = serve(store.clone(), wrap, policy, &clock, &entropy, &events).await;
         Self { server, store, clock, events, resources: self.resources.clone() }
     }
 
     /// An authorization request of Ada's, for `read write`.
     pub async fn authorize(&self) -> Answer {
+        self.get(&self.authorization_path(), "").await
+    }
+
+    /// The path of that request, with its query.
+    #[must_use]
+    pub fn authorization_path(&self) -> String {
         let asked = AuthorizationRequest {
             response_type: Some("code".to_owned()),
             client_id: Some(id(Party::Own).to_string()),
@@ -102,12 +118,13 @@ impl Bare {
             resource: vec![RESOURCE.to_owned()],
             ..AuthorizationRequest::default()
         };
-        self.get(&format!("/oauth/authorize?{}", asked.to_query()), "").await
+        format!("/oauth/authorize?{}", asked.to_query())
     }
 
-    /// The grant that a new request of Ada's waits for consent as.
+    /// The grant that a new request of Ada's waits for consent as, whatever she has consented to before.
     pub async fn requested(&self) -> GrantId {
-        GrantId::parse(self.authorize().await.text()).unwrap()
+        let asking = format!("{}&prompt=consent", self.authorization_path());
+        GrantId::parse(self.get(&asking, "").await.text()).unwrap()
     }
 
     /// A grant of Ada's, consented to, and its code.

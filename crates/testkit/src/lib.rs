@@ -12,6 +12,7 @@ pub mod mail;
 pub mod model;
 pub mod passkey;
 pub mod provider;
+pub mod redis_proxy;
 pub mod redis_server;
 pub mod schedule;
 pub mod scripted;

@@ -3,11 +3,13 @@
 //! It knows no texts, no keys and no store, only who was given what. It is written from the design's tables and shares
 //! nothing with the server but the names of the reasons.
 
+mod life;
 mod rules;
 pub mod story;
 
 use authz_core::Refusal;
 
+pub use self::life::live_through;
 use self::story::Operation;
 use crate::bare::Party;
 

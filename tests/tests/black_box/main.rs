@@ -39,4 +39,5 @@ mod second_factor;
 mod secrets;
 mod sessions;
 mod sign_up;
+mod threats;
 mod token;

@@ -164,11 +164,15 @@ async fn as52_a_client_does_not_choose_its_id_or_secret(run: Run) {
     said["client_id"] = json!(client.id);
     said["client_secret"] = json!("chosen by the client");
     said["client_secret_expires_at"] = json!(1);
+    said["client_id_issued_at"] = json!(1);
+    said["registration_client_uri"] = json!("https://evil.example/me");
     let answer = world.post_json("/oauth/register", &said).await;
     assert_eq!(answer.status(), 201, "{}", answer.text());
     assert_ne!(answer.member("client_id"), client.id);
     assert_ne!(answer.member("client_secret"), "chosen by the client");
     assert_eq!(answer.json()["client_secret_expires_at"], 0);
+    assert_ne!(answer.json()["client_id_issued_at"], 1);
+    assert_eq!(answer.json()["registration_client_uri"], Value::Null);
 }
 
 /// Without `grant_types` a client may refresh, which most forget to say.

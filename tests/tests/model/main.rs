@@ -2,12 +2,9 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::wildcard_enum_match_arm,
-    reason = "helpers of tests, which fail by a panic; whatever else was expected is a failure"
+    reason = "helpers of tests, which fail by a panic; answers are counted by name"
 )]
-
-mod life;
 
 use std::sync::Arc;
 
@@ -17,9 +14,7 @@ use store::{Backend, Memory, Sqlite};
 use testkit::bare::BEGINNING;
 use testkit::faults::{Heard, Twice};
 use testkit::model::story::{Beginning, Operation, stories};
-use testkit::model::{Answer, Expected, Model, Name};
-
-use self::life::Life;
+use testkit::model::{Answer, Expected, Model};
 
 fn cases(cases: u32) -> ProptestConfig {
     // A story that fails is printed; it becomes a test of its own below, and no file.
@@ -61,21 +56,7 @@ fn live_through(
     story: &[Operation],
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async {
-        let mut life = Life::begin(store, wrap, beginning).await;
-        let model =
-            &mut Model::new(BEGINNING.0, beginning.leeway, beginning.refreshable, beginning.remembered);
-        if let Some(code) = model.first_code() {
-            life.know_first_code(Name::Code(code)).await;
-        }
-        for (step, operation) in story.iter().enumerate() {
-            let before = life.mark().await;
-            let expected = model.apply(operation);
-            let _ = life.bare.events.take();
-            life.live(operation, &expected, &format!("step {step}, {operation:?}")).await;
-            life.hold_invariants(model, &expected, before, operation, step).await;
-        }
-    });
+    runtime.block_on(testkit::model::live_through(store, wrap, beginning, story));
 }
 
 /// A story that never gets anywhere proves nothing: among those that are drawn, every answer and every refusal occurs.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which fail by a panic")]
 
+mod many;
 mod meeting;
 mod one_by_one;
 mod oversight;

@@ -14,6 +14,16 @@ use crate::{Lifetime, Policy};
 
 /// The parameters of an authorization response. A redirect URI that brings one of its own would have the client read that.
 const ANSWER: &[&str] = &["code", "state", "iss", "error", "error_description", "error_uri"];
+/// What only we give out (RFC 7591 section 3.2.1, RFC 7592 section 3): a client that sends a secret of its own would have it stored in
+/// the clear, and what it says of the others would be stored and not be what it is told.
+const OURS: &[&str] = &[
+    "client_id",
+    "client_secret",
+    "client_id_issued_at",
+    "client_secret_expires_at",
+    "registration_access_token",
+    "registration_client_uri",
+];
 /// How many redirect URIs a client may register.
 const MOST_REDIRECT_URIS: usize = 16;
 /// The longest `client_name`, in characters.
@@ -89,9 +99,8 @@ pub fn register(
         response_types,
         ..metadata
     };
-    // A client that sends what only we give out would have it stored in the clear.
-    for ours in ["client_id", "client_secret", "registration_access_token"] {
-        effective.other.remove(ours);
+    for ours in OURS {
+        effective.other.remove(*ours);
     }
     let client = Client {
         first_party: false,

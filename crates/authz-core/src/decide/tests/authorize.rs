@@ -154,6 +154,24 @@ fn a_parameter_that_is_wrong_is_told_to_the_client() {
 }
 
 #[test]
+fn what_goes_through_the_log_in_has_a_length_that_is_held_to_the_byte() {
+    for (name, longest, refusal) in [
+        ("state", 2048, Refusal::StateTooLong),
+        ("login_hint", 512, Refusal::ParameterMalformed),
+        ("acr_values", 512, Refusal::ParameterMalformed),
+        ("prompt", 512, Refusal::ParameterMalformed),
+    ] {
+        // Two classes, for one alone is shorter than the parameter may be.
+        let text = |length: usize| format!("{}+{}", "s".repeat(255), "s".repeat(length - 256));
+        let (asked, form) = parse(&with(name, Some(&text(longest + 1))));
+        assert_eq!(check(&asked, &form).err(), Some(refusal), "{name}");
+        let fits = if name == "acr_values" { text(511) + "+" } else { text(longest) };
+        let (asked, form) = parse(&with(name, Some(&fits)));
+        assert!(check(&asked, &form).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn what_a_request_may_also_say() {
     for (name, value, expected) in [
         ("prompt", "login", Prompt { login: true, ..Prompt::default() }),

@@ -6,7 +6,7 @@ use oauth_types::{Audience, IntrospectionResponse};
 use store::{Epoch, Lasting, Why};
 
 use super::*;
-use crate::decide::bearer::{authenticate_server, introspect, user_info, valid};
+use crate::decide::bearer::{authenticate_server, introspect, user_info, username, valid};
 use crate::seam::Profile;
 
 /// A living grant at generation 1, with its own client among the facts.
@@ -97,6 +97,12 @@ fn a_server_is_known_by_its_current_key_alone() {
         ("no keys", &key, Some(Server { keys: vec![], ..server() }), false),
         ("a replaced one, before its time is over", &key, Some(replaced(NOW.plus(1))), true),
         ("the one that replaced it", &next, Some(replaced(NOW.plus(1))), true),
+        (
+            "one that was taken back into use before its time was over",
+            &key,
+            Some(Server { keys: vec![key.digest()], ..replaced(NOW.plus(1)) }),
+            true,
+        ),
         ("a replaced one, when its time is over", &key, Some(replaced(NOW)), false),
         ("blocked", &key, Some(Server { status: Status::Blocked, ..server() }), false),
         ("deleted", &key, Some(Server { status: Status::Deleted, ..server() }), false),
@@ -181,5 +187,18 @@ fn userinfo_tells_by_scope_unless_the_server_is_registered_for_all() {
         assert_eq!(info.aud, Some(Audience::One(RESOURCE.to_owned())), "{case}");
         assert_eq!(info.client_id, Some(client().id), "{case}");
         assert_eq!(info.scope, Some(scope(granted)), "{case}");
+        let known = username(valid, &Server { userinfo: detail, ..server() }, Some(&profile));
+        assert_eq!(known, profile.email.clone().filter(|_| email), "{case}");
     }
+}
+
+#[test]
+fn a_valid_token_says_whose_it_is() {
+    let room = room();
+    let valid = valid(&room.access_token(1), &room.facts, NOW).unwrap();
+    let grant = &room.facts.grant.as_ref().unwrap().record;
+    assert_eq!((valid.grant(), valid.server(), valid.person()), (grant.id, server().id, Some(&person())));
+    let info = user_info(valid, &server(), None);
+    assert_eq!((info.name, info.email, info.email_verified), (None, None, None));
+    assert_eq!(username(valid, &server(), None), None);
 }

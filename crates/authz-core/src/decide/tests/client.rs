@@ -22,8 +22,11 @@ fn each_method_takes_its_own_proof_and_no_other() {
     let right = |proof: fn(SecretString) -> Proof| came(proof(SecretString::from("hush")));
     let wrong = |proof: fn(SecretString) -> Proof| came(proof(SecretString::from("hash")));
     let public = client;
+    let empty = || came(Proof::Basic(SecretString::from("")));
     for (client, sent, expected) in [
         (public(), came(Proof::None), Ok(())),
+        (public(), empty(), Ok(())),
+        (keeping_a_secret(Basic), empty(), Err(Refusal::SecretWrong)),
         (public(), right(Proof::Basic), Err(Refusal::MethodMismatch)),
         (public(), right(Proof::Post), Err(Refusal::MethodMismatch)),
         (keeping_a_secret(Basic), came(Proof::None), Err(Refusal::SecretMissing)),

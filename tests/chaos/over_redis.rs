@@ -1,0 +1,124 @@
+//! Four processes over one Redis, each by a way of its own on which things go wrong.
+
+use std::sync::Arc;
+
+use ambient::SystemClock;
+use http_io::Serve;
+use store::{Redis, RedisOptions};
+use testkit::redis_proxy::{Mischief, RedisProxy};
+use testkit::redis_server::RedisServer;
+
+use crate::kills;
+use crate::process::{Process, world};
+use crate::round::Rounds;
+use crate::site::Site;
+
+const PROCESSES: usize = 4;
+
+/// Answers of a round before something is killed, and after everything is back.
+const BEFORE_AND_AFTER: (u64, u64) = (60, 40);
+
+pub(crate) struct Place {
+    redis: RedisServer,
+    proxies: Vec<RedisProxy>,
+    processes: Vec<Process>,
+    // The logs of the processes are in it.
+    _folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// Where nothing goes wrong yet, with this for the leeway of refreshing.
+    pub(crate) async fn new(leeway: &str) -> (Self, Site) {
+        let redis = RedisServer::start();
+        let folder = tempfile::tempdir().unwrap();
+        let (mut proxies, mut processes) = (Vec::new(), Vec::new());
+        for number in 0..PROCESSES {
+            let proxy = RedisProxy::to(redis.port(), number as u64).await;
+            let settings = vec![
+                ("PORTCULLIS_STORE", proxy.url()),
+                ("PORTCULLIS_REDIS_TIMEOUT", "1s".to_owned()),
+                ("PORTCULLIS_REFRESH_LEEWAY", leeway.to_owned()),
+            ];
+            processes.push(Process::start(folder.path(), number, settings));
+            proxies.push(proxy);
+        }
+        for process in &processes {
+            process.is_ready().await;
+        }
+        let ways = processes.iter().map(|process| process.way() as Arc<dyn Serve>).collect();
+        let site = Site::set_up(&world(processes[0].way()), ways).await;
+        (Self { redis, proxies, processes, _folder: folder }, site)
+    }
+
+    /// Each way has its own weather.
+    fn mischief(&self, rounds: &Rounds) {
+        for proxy in &self.proxies {
+            proxy.does(match rounds.dice().below(6) {
+                0 => Mischief { delayed: 200, ..Mischief::default() },
+                1 => Mischief { cut: 30, delayed: 30, ..Mischief::default() },
+                2 => Mischief { doubled: 1000, delayed: 100, ..Mischief::default() },
+                3 => Mischief { dropped: 5, delayed: 30, ..Mischief::default() },
+                4 => Mischief { delayed: 30, dropped: 2, cut: 10, doubled: 500 },
+                _ => Mischief::default(),
+            });
+            // So that connections are doubled that were there.
+            if rounds.dice().falls(50) {
+                proxy.cut_all();
+            }
+        }
+    }
+
+    async fn is_well(&self) {
+        for proxy in &self.proxies {
+            proxy.does(Mischief::default());
+            proxy.cut_all();
+        }
+        for process in &self.processes {
+            process.is_ready().await;
+        }
+    }
+
+    async fn check(&self, rounds: &mut Rounds) {
+        let url = self.redis.url().parse().unwrap();
+        let store = Redis::open(&url, RedisOptions::default(), Arc::new(SystemClock)).await.unwrap();
+        rounds.check(&store, &self.processes).await;
+    }
+}
+
+/// I1 to I5, I7, I11, and nothing answered is lost (`appendfsync always`).
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_is_killed_over_redis_nothing_is_spent_twice_and_nothing_answered_is_lost() {
+    let (mut place, site) = Place::new("5m").await;
+    let mut rounds = Rounds::new(site, 1);
+    let (mut killed, wanted) = (0, kills());
+    while killed < wanted {
+        place.mischief(&rounds);
+        let (victims, redis) = match rounds.dice().below(5) {
+            0 => (Vec::new(), true),
+            1 => (vec![rounds.dice().below(PROCESSES)], true),
+            2 => (vec![0, 1, 2, 3], false),
+            3 => (vec![rounds.dice().below(2), 2 + rounds.dice().below(2)], false),
+            _ => (vec![rounds.dice().below(PROCESSES)], false),
+        };
+        rounds
+            .play(async |log| {
+                log.grows(BEFORE_AND_AFTER.0).await;
+                for victim in &victims {
+                    place.processes[*victim].kill();
+                }
+                if redis {
+                    place.redis.kill();
+                    place.redis.restart();
+                }
+                for victim in &victims {
+                    place.processes[*victim].restart();
+                }
+                log.grows(BEFORE_AND_AFTER.1).await;
+            })
+            .await;
+        killed += victims.len() + usize::from(redis);
+        place.is_well().await;
+        place.check(&mut rounds).await;
+        eprintln!("over Redis: {killed} of {wanted} kills, {}", rounds.so_far());
+    }
+}

@@ -1,0 +1,119 @@
+//! A round: clients ask, something goes wrong, all is well again, and the checker looks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ambient::{Clock as _, SystemClock, Time};
+use store::{Backend, Grant, GrantId, Store};
+
+use crate::check::{ALL, Promise, check, grants};
+use crate::clients::{Dice, Stop, look_back, play};
+use crate::log::{Entry, Log};
+use crate::process::Process;
+use crate::site::Site;
+
+/// Clients at once.
+const CLIENTS: u64 = 8;
+
+/// Grants that are looked back at after a round, and of these how many after the next one, too.
+const LOOKED_AT: (usize, usize) = (24, 6);
+
+/// How long two rounds may last, in seconds, without anything expiring in them: less than the leeway of refreshing.
+const SHORT: i64 = 240;
+
+/// A site that is played with round after round.
+pub(crate) struct Rounds {
+    site: Arc<Site>,
+    log: Arc<Log>,
+    dice: Dice,
+    carried: Vec<Entry>,
+    /// When this round began, and the one before, of which some grants are carried.
+    began: [Time; 2],
+    answered: usize,
+    unanswered: usize,
+    grants: usize,
+}
+
+impl Rounds {
+    pub(crate) fn new(site: Site, seed: u64) -> Self {
+        Self {
+            site: Arc::new(site),
+            log: Arc::default(),
+            dice: Dice::new(seed),
+            carried: Vec::new(),
+            began: [SystemClock.now(); 2],
+            answered: 0,
+            unanswered: 0,
+            grants: 0,
+        }
+    }
+
+    pub(crate) const fn dice(&self) -> &Dice {
+        &self.dice
+    }
+
+    /// What was checked so far, for people.
+    pub(crate) fn so_far(&self) -> String {
+        let Self { answered, unanswered, grants, .. } = self;
+        format!(
+            "{answered} answers and {unanswered} requests without one, about {grants} grants: all as promised"
+        )
+    }
+
+    /// Lets clients ask while `fault` happens, which ends with everything mended.
+    pub(crate) async fn play(&self, fault: impl AsyncFnOnce(&Log)) {
+        let stop = Stop::default();
+        let playing: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let seed = client + 1000 * self.dice.below(60_000) as u64;
+                tokio::spawn(play(Arc::clone(&self.site), Arc::clone(&self.log), seed, stop.clone()))
+            })
+            .collect();
+        fault(&self.log).await;
+        stop.say();
+        for player in playing {
+            player.await.unwrap();
+        }
+    }
+
+    /// Checks what was played, over the store as somebody else sees it.
+    pub(crate) async fn check(&mut self, store: &dyn Backend, processes: &[Process]) {
+        let mut entries = std::mem::take(&mut self.carried);
+        let new = self.log.take();
+        let answered = new.iter().filter(|entry| entry.answer.is_definite()).count();
+        self.answered += answered;
+        self.unanswered += new.len() - answered;
+        entries.extend(new.iter().cloned());
+        look_back(&self.site, &self.log, &entries, &self.dice, LOOKED_AT.0).await;
+        let last = self.log.take();
+        entries.extend(last.iter().cloned());
+        let stored = stored(store, &entries).await;
+        // On a machine that stood still, something may have expired.
+        let now = SystemClock.now();
+        let steady = now.since(self.began[1]) <= SHORT;
+        let expected = Promise { steady, leeway: steady, ..ALL };
+        self.began = [now, self.began[0]];
+        let violations = check(&entries, &stored, expected);
+        if let Some(first) = violations.first() {
+            let logs: Vec<_> = processes.iter().map(Process::logged).collect();
+            panic!("{} violations, the first:\n{first}\n{}", violations.len(), logs.join("\n--\n"));
+        }
+        let fresh = grants(&new);
+        self.grants += fresh.len();
+        let kept: Vec<GrantId> =
+            grants(&last).into_iter().filter(|grant| fresh.contains(grant)).take(LOOKED_AT.1).collect();
+        entries.retain(|entry| entry.grant().is_some_and(|grant| kept.contains(&grant)));
+        self.carried = entries;
+    }
+}
+
+/// What the store has of the grants of a log.
+pub(crate) async fn stored(store: &dyn Backend, log: &[Entry]) -> BTreeMap<GrantId, Option<Grant>> {
+    let mut all = BTreeMap::new();
+    for grant in grants(log) {
+        let store: &dyn Store = store;
+        let found = store.find::<Grant>(grant).await.unwrap();
+        all.insert(grant, found.map(|found| found.record));
+    }
+    all
+}
