@@ -12,7 +12,6 @@ mod flawed;
 mod log;
 mod over_redis;
 mod over_sqlite;
-mod process;
 mod round;
 mod site;
 

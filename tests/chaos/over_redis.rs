@@ -5,11 +5,11 @@ use std::sync::Arc;
 use ambient::SystemClock;
 use http_io::Serve;
 use store::{Redis, RedisOptions};
+use testkit::process::{Process, world};
 use testkit::redis_proxy::{Mischief, RedisProxy};
 use testkit::redis_server::RedisServer;
 
 use crate::kills;
-use crate::process::{Process, world};
 use crate::round::Rounds;
 use crate::site::Site;
 

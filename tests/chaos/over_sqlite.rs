@@ -5,9 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 
 use store::Sqlite;
+use testkit::process::{Process, world};
 
 use crate::kills;
-use crate::process::{Process, world};
 use crate::round::Rounds;
 use crate::site::Site;
 

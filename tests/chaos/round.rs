@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use ambient::{Clock as _, SystemClock, Time};
 use store::{Backend, Grant, GrantId, Store};
+use testkit::process::Process;
 
 use crate::check::{ALL, Promise, check, grants};
 use crate::clients::{Dice, Stop, look_back, play};
 use crate::log::{Entry, Log};
-use crate::process::Process;
 use crate::site::Site;
 
 /// Clients at once.

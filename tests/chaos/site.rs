@@ -28,6 +28,7 @@ pub(crate) struct Site {
     client: Params,
     redeem: Params,
     keys: [String; 2],
+    callback: String,
 }
 
 impl Site {
@@ -52,6 +53,7 @@ impl Site {
             client: Params::of(&[("client_id", &client.id)]),
             redeem: client.redeeming("").without("code"),
             keys: [own.key, other.key],
+            callback: client.redirect_uri,
         }
     }
 
@@ -70,6 +72,7 @@ impl Site {
                 .and("code_verifier", testkit::bare::VERIFIER),
             client,
             keys: first.resources.each_ref().map(|(_, key)| key.clone()),
+            callback: testkit::bare::CALLBACK.to_owned(),
         }
     }
 
@@ -81,7 +84,7 @@ impl Site {
         let began = log.tick();
         let answered = tokio::time::timeout(PATIENCE, self.ways[process].serve(request, Peer(None))).await;
         let ended = log.tick();
-        let answer = answered.map_or(Answer::Nothing, |response| read(&ask, &response));
+        let answer = answered.map_or(Answer::Nothing, |response| read(&ask, &response, &self.callback));
         log.keep(Entry { ask, process, began, ended, answer: answer.clone() });
         answer
     }
@@ -123,8 +126,8 @@ impl Serve for InProcess {
     }
 }
 
-/// What an answer says. 502 is what stands for none ([`Way`](crate::process::Way)).
-fn read(ask: &Ask, response: &Response<Bytes>) -> Answer {
+/// What an answer says. 502 is what stands for none ([`Way`](testkit::process::Way)).
+fn read(ask: &Ask, response: &Response<Bytes>, callback: &str) -> Answer {
     match response.status() {
         StatusCode::BAD_GATEWAY => return Answer::Nothing,
         StatusCode::SERVICE_UNAVAILABLE => return Answer::Unavailable,
@@ -133,7 +136,7 @@ fn read(ask: &Ask, response: &Response<Bytes>) -> Answer {
     let said: Value = serde_json::from_slice(response.body()).unwrap_or_default();
     let text = |name: &str| said[name].as_str().map(ToOwned::to_owned);
     let read = match (ask, response.status().as_u16()) {
-        (Ask::Authorize, 302 | 303) => code(response).map(Answer::Code),
+        (Ask::Authorize, 302 | 303) => code(response, callback).map(Answer::Code),
         (Ask::Redeem(_) | Ask::Refresh(_), 200) => text("access_token")
             .zip(text("refresh_token"))
             .map(|(access, refresh)| Answer::Tokens(access, refresh)),
@@ -153,7 +156,9 @@ fn read(ask: &Ask, response: &Response<Bytes>) -> Answer {
     })
 }
 
-fn code(response: &Response<Bytes>) -> Option<String> {
-    let (_, query) = response.headers().get("location")?.to_str().ok()?.split_once('?')?;
-    Form::parse(query.as_bytes()).ok()?.one("code").ok()?.map(ToOwned::to_owned)
+/// I6: of an answer that goes to the client's own address and to no other.
+fn code(response: &Response<Bytes>, callback: &str) -> Option<String> {
+    let (address, query) = response.headers().get("location")?.to_str().ok()?.split_once('?')?;
+    let query = Form::parse(query.as_bytes()).ok().filter(|_| address == callback)?;
+    query.one("code").ok()?.map(ToOwned::to_owned)
 }

@@ -1,4 +1,6 @@
-//! The cases are in `tests/tests`; what is compiled here is the code that the documents show.
+//! The cases are in `tests/tests`; what is compiled here is what they share, and the code that the documents show.
+
+pub mod places;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -9,6 +9,13 @@
 //! | a `Serve`, an authorization server for instance, as the default service | [`mount`] |
 //! | an MCP server behind a protection (RFC 6750, RFC 9728). Feature `protect` | `protect` |
 //! | any tower service as a route. Feature `tower` | `tower_service` |
+//!
+//! # Slow and hostile clients
+//!
+//! A body is read up to its limit, and that is all that is here. actix-web itself waits five seconds for a head
+//! (`HttpServer::client_request_timeout`), keeps an idle connection as long (`keep_alive`), and takes 25,600 connections for each worker
+//! (`max_connections`), however many come from one address. It sets no deadline for bodies: put a proxy in front that reads requests
+//! whole before it hands them on (nginx does), or wrap the application in a middleware with a timeout.
 
 mod convert;
 #[cfg(feature = "protect")]

@@ -8,6 +8,14 @@
 //! | a `Serve`, an authorization server for instance, as a router | [`mount`] |
 //! | an answer with a whole body, for handlers of your own | [`response`] |
 //! | an MCP server behind a protection (RFC 6750, RFC 9728). Feature `protect` | `protect` |
+//!
+//! # Slow and hostile clients
+//!
+//! A body is read up to its limit, and that is all that is here: how long a client may take, and how many connections there are, is
+//! whoever's who accepts them. `axum::serve` sets neither: a head, a body or an idle connection may take for ever there. Put a proxy in
+//! front that reads requests whole before it hands them on (nginx does), or accept connections yourself with a timer,
+//! `header_read_timeout`, a deadline for bodies (`tower_http::timeout::RequestBodyTimeoutLayer`) and a limit on
+//! connections, as the program `portcullis` does in its `serve` module, which a library can use too.
 
 #[cfg(feature = "protect")]
 pub mod protect;

@@ -187,7 +187,7 @@ mod tests {
         fn a_text_reads_back(token in text()) {
             let exposed = token.expose();
             let written = exposed.expose_secret();
-            prop_assert_eq!(written.len(), token.kind.prefix().len() + 72);
+            prop_assert_eq!(written.len(), token.kind.prefix().len() + TEXT);
             let read = TokenText::parse(written).unwrap();
             prop_assert!(read.is(&token));
             prop_assert!(token.digest().is_of(written.as_bytes()));

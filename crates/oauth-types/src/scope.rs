@@ -164,6 +164,8 @@ mod tests {
             assert_eq!(read.as_str(), text);
         }
         assert!(serde_json::from_value::<Scope>("a \u{e9}".into()).is_err());
+        let number = serde_json::from_str::<Scope>("1").unwrap_err().to_string();
+        assert!(number.contains("expected a scope"), "{number}");
     }
 
     #[test]

@@ -100,7 +100,10 @@ mod tests {
             assert_eq!(protected_resource(&resource), format!("{root}{added}"));
             assert_eq!(protected_resource_root(&resource), root);
         }
-        let short = Resource::parse("http://[::1]/a/b/c/d").unwrap();
-        assert_eq!(protected_resource(&short), "http://[::1]/.well-known/oauth-protected-resource/a/b/c/d");
+        for origin in ["http://[::1]", "https://a", "http://a"] {
+            let short = Resource::parse(&format!("{origin}/b/c/d/e/f")).unwrap();
+            let document = format!("{origin}/.well-known/oauth-protected-resource/b/c/d/e/f");
+            assert_eq!(protected_resource(&short), document);
+        }
     }
 }

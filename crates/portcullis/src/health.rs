@@ -227,7 +227,7 @@ mod tests {
         let base = tls_base_of(listener.local_addr().unwrap());
         let tls = Arc::new(Tls::open(own.clone()).unwrap());
         let well = Arc::new(Well) as Arc<dyn Serve>;
-        tokio::spawn(serve_tls(well, listener, Room::of_this_process(), tls, std::future::pending()));
+        tokio::spawn(serve_tls(well, listener, Room::of_this_process(None), tls, std::future::pending()));
         assert_eq!(ask(&base, Question::Health, Some(&own.certificate)).await.unwrap(), "well");
         let error = ask(&base, Question::Health, Some(&other.certificate)).await.unwrap_err();
         assert!(matches!(error, HealthError::Silent(..)), "{error}");

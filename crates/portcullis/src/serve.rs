@@ -2,9 +2,12 @@
 //!
 //! HTTP/1.1, plain or over TLS. HTTP/2 is for a proxy before it.
 
+mod guests;
+mod line;
 mod patience;
 mod room;
 mod running;
+mod shape;
 mod tls;
 
 use std::convert::Infallible;
@@ -19,6 +22,7 @@ use ambient::{Clock, Complaints, SystemClock};
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_io::Serve;
 use hyper::body::Incoming;
@@ -28,13 +32,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use self::patience::{Drained, Hurried, PATIENCE};
-use self::room::Guests;
+use self::guests::{Guest, Guests, Seat};
+use self::line::Line;
+use self::patience::Hurried;
+pub use self::patience::Patience;
 pub use self::room::Room;
 use self::running::Running;
 pub use self::tls::{Tls, TlsError, TlsFiles};
@@ -43,6 +50,11 @@ pub use self::tls::{Tls, TlsError, TlsFiles};
 const GRACE: Duration = Duration::from_secs(30);
 /// The size of a request's head, in bytes.
 const LARGEST_HEAD: usize = 32 * 1024;
+
+/// What the system keeps of answers for a connection, in bytes: more than nearly all of them are long.
+const SENT_AND_NOT_TAKEN: u32 = 128 * 1024;
+/// How many connections may wait to be taken.
+const QUEUE: u32 = 4096;
 
 /// Why there is no network.
 #[derive(Debug, Error)]
@@ -72,13 +84,13 @@ pub enum BindError {
     },
 }
 
-/// Listens on `address`; port 0 takes any free one.
+/// Listens on `address`; port 0 takes any free one. Within a runtime of tokio.
 ///
 /// # Errors
 ///
 /// [`BindError`] says what to do about it.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|source| {
+pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    listen(address).map_err(|source| {
         if source.kind() == ErrorKind::AddrInUse {
             BindError::InUse(address)
         } else if source.kind() == ErrorKind::PermissionDenied {
@@ -91,12 +103,23 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     })
 }
 
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Whoever starts again may have what the one before has just left.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    // Each connection has what its listener has. The system's own choice is megabytes for each one that takes no answer.
+    socket.set_send_buffer_size(SENT_AND_NOT_TAKEN)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
+
 /// Serves until `stop` is ready, no more connections at once than there is `room` for. Then nobody is let in any more,
 /// requests that run are answered, for 30 seconds at the most, and it returns. A client that hangs up ends no request: those
 /// whose client is gone are waited for as well.
 ///
-/// A head or a body that takes more than 30 seconds to arrive ends its connection, and so does an answer of which nothing is
-/// taken for as long.
+/// A head or a body that takes longer to arrive than the [`Patience`] of the room ends its connection, and so does an answer of which
+/// nothing is taken for as long.
 pub async fn serve(
     serve: Arc<dyn Serve>,
     listener: TcpListener,
@@ -106,7 +129,7 @@ pub async fn serve(
     run(serve, listener, room, None, stop).await;
 }
 
-/// As [`serve`], over TLS. A handshake that takes more than 30 seconds ends its connection.
+/// As [`serve`], over TLS. A handshake that takes as long ends its connection, too.
 pub async fn serve_tls(
     serve: Arc<dyn Serve>,
     listener: TcpListener,
@@ -125,6 +148,7 @@ async fn run(
     stop: impl Future<Output = ()> + Send,
 ) {
     let (router, mut running) = Running::mount(serve);
+    let patience = room.patience;
     let guests = Guests::of(room);
     let complaints = Complaints::new();
     let graceful = GracefulShutdown::new();
@@ -132,15 +156,15 @@ async fn run(
     let mut stop = pin!(stop);
     loop {
         let next = async {
-            let place = guests.place().await;
-            (place, accept(|| listener.accept(), &complaints, &SystemClock).await)
+            let (stream, from) = accept(|| listener.accept(), &complaints, &SystemClock).await;
+            (guests.seat(from.ip()).await, stream, from)
         };
-        let (place, (stream, from)) = tokio::select! {
+        let (guest, stream, from) = tokio::select! {
             () = &mut stop => break,
             next = next => next,
         };
         while connections.try_join_next().is_some() {}
-        let Some(guest) = guests.seat(from.ip(), place) else {
+        let Some(guest) = guest else {
             tracing::debug!(%from, "this address has enough connections");
             continue;
         };
@@ -148,19 +172,9 @@ async fn run(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%from, %error, "a connection broke");
         }
-        let (router, watcher) = (router.clone(), graceful.watcher());
+        let host = Host { router: router.clone(), from, seat: guest.seat(), patience };
         let acceptor = tls.as_ref().map(|tls| tls.acceptor());
-        connections.spawn(async move {
-            match acceptor {
-                None => converse(stream, from, router, watcher).await,
-                Some(acceptor) => match timeout(PATIENCE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => converse(stream, from, router, watcher).await,
-                    Ok(Err(error)) => tracing::debug!(%from, %error, "a handshake failed"),
-                    Err(_) => tracing::debug!(%from, "a handshake took too long"),
-                },
-            }
-            drop(guest);
-        });
+        connections.spawn(stays(guest, host.receive(stream, acceptor, graceful.watcher())));
     }
     drop((listener, router));
     let answered = async {
@@ -200,22 +214,77 @@ pub fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-/// Answers the requests of one connection.
-async fn converse<C>(stream: C, from: SocketAddr, router: Router, watcher: Watcher)
-where
-    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(LARGEST_HEAD)
-        .serve_connection(
-            Drained::new(TokioIo::new(stream)),
-            service_fn(move |request| answer(router.clone(), request, from)),
-        );
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%from, %error, "a connection broke");
+/// Until it is over, or the place is needed.
+async fn stays(guest: Guest, conversation: impl Future<Output = ()>) {
+    tokio::select! {
+        () = conversation => {}
+        () = guest.is_sent_away() => tracing::debug!("a connection was closed for a new one"),
     }
+}
+
+/// Whoever answers one connection.
+struct Host {
+    router: Router,
+    from: SocketAddr,
+    seat: Arc<Seat>,
+    patience: Patience,
+}
+
+impl Host {
+    async fn receive(self, stream: TcpStream, acceptor: Option<TlsAcceptor>, watcher: Watcher) {
+        let (from, patience) = (self.from, self.patience);
+        let line = Line::new(stream, Arc::clone(&self.seat), patience);
+        let Some(acceptor) = acceptor else { return self.converse(line, watcher).await };
+        match timeout(patience.client, acceptor.accept(line)).await {
+            Ok(Ok(line)) => self.converse(line, watcher).await,
+            Ok(Err(error)) => tracing::debug!(%from, %error, "a handshake failed"),
+            Err(_) => tracing::debug!(%from, "a handshake took too long"),
+        }
+    }
+
+    async fn converse<C>(self, line: C, watcher: Watcher)
+    where
+        C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let from = self.from;
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // From one answer on; the line knows when a head began.
+            .header_read_timeout(self.patience.idle.max(self.patience.client))
+            .max_header_size(LARGEST_HEAD)
+            .max_buf_size(LARGEST_HEAD)
+            .serve_connection(TokioIo::new(line), service_fn(|request| self.answer(request)));
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%from, %error, "a connection broke");
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        self.seat.asks();
+        let answered = match shape::refused(&request) {
+            Some(status) => Ok(refusal(status)),
+            None => self.router.clone().oneshot(self.known(request)).await,
+        };
+        self.seat.is_answered();
+        answered
+    }
+
+    fn known(&self, request: Request<Incoming>) -> Request<Body> {
+        let mut request = request.map(|body| match body.is_end_stream() {
+            true => Body::empty(),
+            false => Body::new(Hurried::new(body, self.patience)),
+        });
+        request.extensions_mut().insert(ConnectInfo(self.from));
+        request.extensions_mut().insert(Arc::clone(&self.seat));
+        request
+    }
+}
+
+fn refusal(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 async fn accept<C, F: Future<Output = io::Result<C>>>(
@@ -274,34 +343,6 @@ impl Reload {
         }
         std::future::pending().await
     }
-}
-
-async fn answer(
-    router: Router,
-    request: Request<Incoming>,
-    from: SocketAddr,
-) -> Result<Response<Body>, Infallible> {
-    // hyper ends a head only after it has read up to twice what it may buffer.
-    if length_of_head(&request) > LARGEST_HEAD {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return Ok(response);
-    }
-    router.oneshot(of(request, from)).await
-}
-
-fn length_of_head(request: &Request<Incoming>) -> usize {
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    let fields: usize =
-        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    request.method().as_str().len() + target + fields
-}
-
-fn of(request: Request<Incoming>, from: SocketAddr) -> Request<Body> {
-    let mut request =
-        request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(Hurried::new(body)) });
-    request.extensions_mut().insert(ConnectInfo(from));
-    request
 }
 
 #[cfg(test)]

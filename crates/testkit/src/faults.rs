@@ -24,6 +24,14 @@ pub trait Passage: Send + Sync {
     async fn back(&self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// The way of a commit to `store`: there and back like all others.
+    async fn commit(&self, store: &dyn Backend, changes: &Changes) -> Result<Commit, StoreError> {
+        self.there().await?;
+        let answer = store.commit(changes).await;
+        self.back().await?;
+        answer
+    }
 }
 
 /// A store at the other end of a [`Passage`].
@@ -60,7 +68,7 @@ impl<P: Passage> Store for Through<P> {
     }
 
     async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
-        self.pass(self.store.commit(changes)).await
+        self.passage.commit(&*self.store, changes).await
     }
 
     async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
@@ -139,10 +147,8 @@ impl Passage for Flaky {
 }
 
 /// Sends every commit twice, as a driver does whose connection dropped.
-pub struct Twice {
-    store: Arc<dyn Backend>,
-    heard: Heard,
-}
+#[derive(Clone, Copy, Debug)]
+pub struct Twice(pub Heard);
 
 /// Which reply to a commit that was sent twice arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,63 +159,15 @@ pub enum Heard {
     Second,
 }
 
-impl Twice {
-    /// Sends to `store`.
-    pub fn new(store: Arc<dyn Backend>, heard: Heard) -> Self {
-        Self { store, heard }
-    }
-}
-
 #[async_trait]
-impl Store for Twice {
-    async fn read(&self, key: &Key) -> Result<Option<Row>, StoreError> {
-        self.store.read(key).await
-    }
-
-    async fn look(&self, look: &Look) -> Result<Seen, StoreError> {
-        self.store.look(look).await
-    }
-
-    async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
-        let first = self.store.commit(changes).await?;
-        let second = self.store.commit(changes).await?;
-        match self.heard {
-            Heard::First => Ok(first),
-            Heard::Second => Ok(second),
-        }
-    }
-
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        self.store.claim(claim).await
-    }
-
-    async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
-        self.store.holder(kind, key).await
-    }
-
-    async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError> {
-        self.store.release(kind, key, owner).await
-    }
-
-    async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError> {
-        self.store.sweep(now, at_most).await
-    }
-
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.store.ready().await
-    }
-}
-
-#[async_trait]
-impl Inspect for Twice {
-    async fn list(
-        &self,
-        kind: Kind,
-        filter: Filter<'_>,
-        after: Option<&str>,
-        at_most: u32,
-    ) -> Result<Page, StoreError> {
-        self.store.list(kind, filter, after, at_most).await
+impl Passage for Twice {
+    async fn commit(&self, store: &dyn Backend, changes: &Changes) -> Result<Commit, StoreError> {
+        let first = store.commit(changes).await?;
+        let second = store.commit(changes).await?;
+        Ok(match self.0 {
+            Heard::First => first,
+            Heard::Second => second,
+        })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod fuzz;
 pub mod mail;
 pub mod model;
 pub mod passkey;
+pub mod process;
 pub mod provider;
 pub mod redis_proxy;
 pub mod redis_server;

@@ -6,21 +6,17 @@
 mod life;
 mod rules;
 pub mod story;
+mod time;
+mod told;
+mod trouble;
 
 use authz_core::Refusal;
 
-pub use self::life::live_through;
-use self::story::Operation;
+pub use self::life::{Ground, live_through};
+use self::story::{Beginning, Operation, Pace, Step, Trouble};
+pub use self::told::Counterexample;
 use crate::bare::Party;
 
-/// Seconds, as the default policy has them.
-const ACCESS: i64 = 3600;
-const IDLE: i64 = 30 * 86_400;
-const TOTAL: i64 = 180 * 86_400;
-const CODE: i64 = 60;
-const REQUEST: i64 = 600;
-/// How long a record outlives what it is needed for.
-const KEPT: i64 = 600;
 const MOST_ACCESS_TOKENS: usize = 32;
 
 /// Which code: of a grant's codes each has a name of its own.
@@ -82,6 +78,8 @@ pub enum Answer {
     },
     /// It is not, and no reason is given.
     Inactive,
+    /// 503: nobody is told whether it happened.
+    Unavailable,
 }
 
 /// What must follow from an operation.
@@ -157,6 +155,7 @@ pub struct Model {
     now: i64,
     leeway: i64,
     refreshable: bool,
+    pace: Pace,
     stage: Stage,
     kept: Vec<Stage>,
     client: Standing,
@@ -173,10 +172,11 @@ pub struct Model {
 impl Model {
     /// A request that waits for Ada's answer; or, with a consent that she gave before, its code.
     #[must_use]
-    pub fn new(now: i64, leeway: i64, refreshable: bool, remembered: bool) -> Self {
-        let (code, until) = (CodeName(0), now + REQUEST);
+    pub fn new(now: i64, beginning: Beginning) -> Self {
+        let Beginning { leeway, refreshable, remembered, pace } = beginning;
+        let (code, until) = (CodeName(0), now + pace.request());
         let stage = if remembered {
-            Stage::Coded { code, expires: now + CODE, until, scope: "read write", remembered }
+            Stage::Coded { code, expires: now + pace.code(), until, scope: "read write", remembered }
         } else {
             Stage::Requested { until }
         };
@@ -184,6 +184,7 @@ impl Model {
             now,
             leeway,
             refreshable,
+            pace,
             stage,
             kept: Vec::new(),
             client: Standing::default(),
@@ -209,8 +210,27 @@ impl Model {
         &self.generations
     }
 
-    /// What must follow.
-    pub fn apply(&mut self, operation: &Operation) -> Expected {
+    /// What must follow, whatever goes wrong with the write that it needs.
+    pub fn follow(&mut self, step: &Step) -> Expected {
+        let before = self.clone();
+        let expected = self.apply(&step.operation);
+        let unavailable = |written| Expected { written, ..Expected::answer(Answer::Unavailable) };
+        match step.trouble {
+            Trouble::WriteFails if expected.written => {
+                *self = before;
+                unavailable(false)
+            }
+            // It has happened, and nobody was given what came of it.
+            Trouble::AnswerLost if expected.written => {
+                (self.codes, self.generations) = (before.codes, before.generations);
+                unavailable(true)
+            }
+            // Whoever is outrun looks again, and decides the same.
+            Trouble::None | Trouble::WriteFails | Trouble::AnswerLost | Trouble::Outrun => expected,
+        }
+    }
+
+    fn apply(&mut self, operation: &Operation) -> Expected {
         match *operation {
             Operation::Approve { scope, elsewhere } => self.approve(scope, elsewhere),
             Operation::Deny { elsewhere } => self.deny(elsewhere),
@@ -226,6 +246,8 @@ impl Model {
             Operation::Introspect { token, by_other } => self.introspect(token, by_other),
             Operation::UserInfo { token } => self.userinfo(token),
             Operation::Wait { .. }
+            | Operation::WaitUntil { .. }
+            | Operation::Restart
             | Operation::BlockClient(_)
             | Operation::DeleteClient
             | Operation::BlockPerson(_)
@@ -240,42 +262,6 @@ impl Model {
                 self.happen(operation);
                 Expected::answer(Answer::Nothing)
             }
-        }
-    }
-
-    /// What changes without a request.
-    fn happen(&mut self, operation: &Operation) {
-        match *operation {
-            Operation::Wait { seconds } => self.now += seconds,
-            Operation::BlockClient(blocked) if !self.client.deleted => self.client.blocked = blocked,
-            Operation::DeleteClient => self.client.deleted = true,
-            Operation::BlockPerson(blocked) => self.person.blocked = blocked,
-            Operation::BlockServer(blocked) => self.server_blocked = blocked,
-            Operation::EndAllOfClient => self.client.epoch += 1,
-            Operation::EndAllOfPerson => self.person.epoch += 1,
-            Operation::Withdraw => self.consented = false,
-            Operation::ConsentAgain => self.consented = true,
-            Operation::Keep => self.kept.push(self.stage.clone()),
-            Operation::GoBack { to } => {
-                if let Some(stage) = to.of(&self.kept) {
-                    self.stage = stage.clone();
-                }
-            }
-            Operation::Sweep => {
-                if self.last_expiry().is_some_and(|last| last + KEPT < self.now) {
-                    self.stage = Stage::Gone;
-                }
-            }
-            Operation::BlockClient(_)
-            | Operation::Approve { .. }
-            | Operation::Deny { .. }
-            | Operation::Continue { .. }
-            | Operation::Redeem { .. }
-            | Operation::Refresh { .. }
-            | Operation::RevokeAccess { .. }
-            | Operation::RevokeRefresh { .. }
-            | Operation::Introspect { .. }
-            | Operation::UserInfo { .. } => {}
         }
     }
 
@@ -324,19 +310,5 @@ impl Model {
     fn end(&mut self) {
         let last = self.last_expiry().unwrap_or(self.now);
         self.stage = Stage::Ended { last };
-    }
-
-    fn last_expiry(&self) -> Option<i64> {
-        match &self.stage {
-            Stage::Requested { until } => Some(*until),
-            Stage::Coded { expires, until, .. } => Some(*until.max(expires)),
-            Stage::Live(live) => {
-                let access = live.access.iter().map(|access| access.expires).max().unwrap_or(live.rotated);
-                let refresh = if self.refreshable { live.idle_end.min(live.final_end) } else { access };
-                Some(access.max(refresh))
-            }
-            Stage::Ended { last } => Some(*last),
-            Stage::Gone => None,
-        }
     }
 }

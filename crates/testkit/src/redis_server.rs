@@ -6,6 +6,7 @@
     reason = "a server that does not start fails the test by a panic"
 )]
 
+mod back;
 mod rights;
 mod sets;
 mod tls;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+pub use self::back::Backup;
 pub use self::rights::{RedisRights, grant};
 pub use self::sets::{RedisCluster, RedisSentinels};
 pub use self::tls::RedisTls;

@@ -1,7 +1,6 @@
 //! The ways to run the server, and the worlds that cases begin with.
 
 use std::any::Any;
-use std::env;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -14,7 +13,7 @@ use actix_web::body::to_bytes;
 use actix_web::dev::ServiceResponse;
 use actix_web::rt::System;
 use actix_web::test::{TestRequest, call_service, init_service};
-use ambient::{Entropy, ManualClock, SeededEntropy, SystemClock, SystemEntropy, Time};
+use ambient::{ManualClock, SeededEntropy, Time};
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -27,13 +26,11 @@ use oauth_types::{ClientId, Issuer};
 use portcullis::config::AdminSecret;
 use portcullis::{Config, Portcullis};
 use serde_json::Value;
-use store::{
-    Backend, Changes, Commit, Found, Mark, Memory, Provenance, Redis, RedisOptions, RedisUrl, Sqlite, Store,
-};
+use store::{Backend, Changes, Commit, Found, Mark, Memory, Provenance, Sqlite, Store};
 use testkit::browser::Browser;
 use testkit::client::{Client, ResourceServer};
-use testkit::redis_server::{RedisCluster, RedisServer};
 use testkit::world::{Switched, World};
+use tests::places::Place;
 use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt as _;
 
@@ -116,37 +113,21 @@ pub(crate) fn sqlite() -> Opening {
     })
 }
 
-/// Kept in Redis: in the server that `tests/run` has started for all cases, or else in one of this case.
+/// Kept in Redis.
 pub(crate) fn redis() -> Opening {
-    Box::pin(async {
-        match env::var("PORTCULLIS_TEST_REDIS") {
-            Ok(url) => (shared(&url).await, Box::new(()) as Kept),
-            Err(_) => {
-                let server = RedisServer::start();
-                (shared(&server.url()).await, Box::new(Mutex::new(server)) as Kept)
-            }
-        }
-    })
+    within(Place::redis)
 }
 
 /// The same with a Cluster.
 pub(crate) fn cluster() -> Opening {
-    Box::pin(async {
-        match env::var("PORTCULLIS_TEST_REDIS_CLUSTER") {
-            Ok(url) => (shared(&url).await, Box::new(()) as Kept),
-            Err(_) => {
-                let cluster = RedisCluster::start();
-                (shared(&cluster.url()).await, Box::new(Mutex::new(cluster)) as Kept)
-            }
-        }
-    })
+    within(Place::cluster)
 }
 
-/// A store of its own among others in one Redis: no two have the same prefix.
-async fn shared(url: &str) -> Arc<dyn Backend> {
-    let prefix = format!("case-{:032x}", u128::from_be_bytes((&SystemEntropy as &dyn Entropy).draw()));
-    let url: RedisUrl = url.parse().unwrap();
-    Arc::new(Redis::open(&url, RedisOptions::default().prefix(prefix), Arc::new(SystemClock)).await.unwrap())
+fn within(place: fn() -> Place) -> Opening {
+    Box::pin(async move {
+        let place = place();
+        (place.store().await, Box::new(Mutex::new(place)) as Kept)
+    })
 }
 
 struct Limited(Arc<dyn Serve>);

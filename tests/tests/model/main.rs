@@ -1,130 +1,123 @@
-//! The server and the reference model live through the same stories, and must tell the same.
+//! The server and the reference model live through the same stories, and must tell the same: over every backend, with time
+//! that passes, and with a store that makes trouble.
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::wildcard_enum_match_arm,
     reason = "helpers of tests, which fail by a panic; answers are counted by name"
 )]
 
+mod counterexample;
+mod reach;
+
 use std::sync::Arc;
 
+use authz_core::Policy;
 use proptest::prelude::*;
-use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{TestError, TestRunner};
 use store::{Backend, Memory, Sqlite};
-use testkit::bare::BEGINNING;
-use testkit::faults::{Heard, Twice};
-use testkit::model::story::{Beginning, Operation, stories};
-use testkit::model::{Answer, Expected, Model};
+use testkit::faults::{Heard, Through, Twice};
+use testkit::model::story::{Beginning, Operation, Step, simpler, stories};
+use testkit::model::{Counterexample, Ground, live_through};
+use tests::places::Place;
+use tokio::runtime::Runtime;
 
-fn cases(cases: u32) -> ProptestConfig {
-    // A story that fails is printed; it becomes a test of its own below, and no file.
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
-}
+/// Steps of a story, at most.
+const LONGEST: usize = 60;
 
-proptest! {
-    #![proptest_config(cases(400))]
-
-    #[test]
-    fn the_server_answers_as_the_model_does((beginning, story) in stories(60)) {
-        live_through(Arc::new(Memory::new()), |store| store, beginning, &story);
-    }
-
-    #[test]
-    fn it_does_so_when_every_write_is_sent_twice((beginning, story) in stories(60), lost: bool) {
-        let heard = if lost { Heard::Second } else { Heard::First };
-        let twice = |store| Arc::new(Twice::new(store, heard)) as Arc<dyn Backend>;
-        live_through(Arc::new(Memory::new()), twice, beginning, &story);
+/// Lives through so many stories. The shortest one that goes wrong is told, and becomes a test of its own or a seed of the fuzz
+/// target `grant_model`; none is written to a file.
+fn all_hold(stories_at_least: u32, live: impl Fn(Beginning, &[Step]) -> Result<(), Counterexample>) {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let config = ProptestConfig {
+        cases: cases.unwrap_or(stories_at_least),
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..ProptestConfig::default()
+    };
+    let mut runner = TestRunner::new(config);
+    if let Some(told) = shortest(&mut runner, live) {
+        panic!("{told}");
     }
 }
 
-proptest! {
-    #![proptest_config(cases(24))]
+/// The shortest story that goes wrong, in words.
+fn shortest(
+    runner: &mut TestRunner,
+    live: impl Fn(Beginning, &[Step]) -> Result<(), Counterexample>,
+) -> Option<String> {
+    let held = runner.run(&stories(LONGEST), |(beginning, story)| {
+        live(beginning, &story).map_err(|counterexample| TestCaseError::fail(counterexample.to_string()))
+    });
+    match held {
+        Ok(()) => None,
+        Err(TestError::Fail(_, (beginning, story))) => Some(simplest(beginning, story, &live)),
+        Err(TestError::Abort(why)) => panic!("{why}"),
+    }
+}
 
-    #[test]
-    fn it_does_so_on_sqlite((beginning, story) in stories(60)) {
+/// Each step is shrunk once where stories are drawn; what was needed then may be needed no more.
+fn simplest(
+    mut beginning: Beginning,
+    mut story: Vec<Step>,
+    live: &impl Fn(Beginning, &[Step]) -> Result<(), Counterexample>,
+) -> String {
+    while let Some(simpler) =
+        simpler(beginning, &story).into_iter().find(|(beginning, story)| live(*beginning, story).is_err())
+    {
+        (beginning, story) = simpler;
+    }
+    live(beginning, &story).unwrap_err().to_string()
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn live(ground: Ground<'_>, beginning: Beginning, story: &[Step]) -> Result<(), Counterexample> {
+    runtime().block_on(live_through(ground, beginning, story))
+}
+
+#[test]
+fn the_server_answers_as_the_model_does() {
+    all_hold(400, |beginning, story| live(Ground::over(Arc::new(Memory::new())), beginning, story));
+}
+
+#[test]
+fn it_does_so_when_every_write_is_sent_twice() {
+    for heard in [Heard::First, Heard::Second] {
+        let way = |store| Arc::new(Through::new(store, Twice(heard))) as Arc<dyn Backend>;
+        all_hold(100, |beginning, story| {
+            live(Ground { way: &way, ..Ground::over(Arc::new(Memory::new())) }, beginning, story)
+        });
+    }
+}
+
+#[test]
+fn it_does_so_on_sqlite() {
+    all_hold(40, |beginning, story| {
         let folder = tempfile::tempdir().unwrap();
         let store = Sqlite::open(&folder.path().join("store.db")).unwrap();
-        live_through(Arc::new(store), |store| store, beginning, &story);
-    }
+        live(Ground::over(Arc::new(store)), beginning, story)
+    });
 }
 
-fn live_through(
-    store: Arc<dyn Backend>,
-    wrap: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>,
-    beginning: Beginning,
-    story: &[Operation],
-) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(testkit::model::live_through(store, wrap, beginning, story));
-}
-
-/// A story that never gets anywhere proves nothing: among those that are drawn, every answer and every refusal occurs.
 #[test]
-fn the_stories_reach_every_answer() {
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut seen = std::collections::BTreeMap::<String, usize>::new();
-    for _ in 0..1000 {
-        let (beginning, story) = stories(60).new_tree(&mut runner).unwrap().current();
-        let Beginning { leeway, refreshable, remembered } = beginning;
-        let mut model = Model::new(BEGINNING.0, leeway, refreshable, remembered);
-        for operation in &story {
-            let Expected { answer, told, .. } = model.apply(operation);
-            let answer = match answer {
-                Answer::Refused(refusal) => format!("{refusal:?}"),
-                other => format!("{other:?}").chars().take_while(|one| one.is_alphabetic()).collect(),
-            };
-            for name in told.into_iter().map(str::to_owned).chain([answer]) {
-                *seen.entry(name).or_default() += 1;
-            }
-        }
-    }
-    for name in [
-        "Asked",
-        "Connected",
-        "Taken",
-        "Code",
-        "Tokens",
-        "Revoked",
-        "Active",
-        "Inactive",
-        "ClientUnknown",
-        "ClientBlocked",
-        "PersonBlocked",
-        "RequestGone",
-        "RequestOfAnother",
-        "RequestOutdated",
-        "ConsentExceedsRequest",
-        "CodeUnknown",
-        "CodeExpired",
-        "CodeOfAnotherClient",
-        "RedirectUriMismatch",
-        "TargetMismatch",
-        "VerifierMissing",
-        "VerifierMismatch",
-        "CodeReplayed",
-        "CodeOver",
-        "ConsentWithdrawn",
-        "RefreshForged",
-        "GrantOver",
-        "GrantExpired",
-        "RefreshOfAnotherClient",
-        "RefreshReplayed",
-        "RepeatDiffers",
-        "ScopeExceedsGrant",
-        "TokenInvalid",
-        "TargetGone",
-        "ServerKeyWrong",
-        "Consented",
-        "Denied",
-        "CodeRedeemed",
-        "VerifierMismatched",
-        "Refreshed",
-        "RefreshRepeated",
-        "StoreWentBack",
-        "AccessTokenRevoked",
-        "GrantRevoked",
-    ] {
-        assert!(seen.contains_key(name), "{name} in {seen:#?}");
-    }
+fn it_does_so_on_redis() {
+    in_place(&Place::redis(), 40);
+}
+
+#[test]
+fn it_does_so_on_a_redis_cluster() {
+    in_place(&Place::cluster(), 24);
+}
+
+fn in_place(place: &Place, stories_at_least: u32) {
+    let runtime = runtime();
+    all_hold(stories_at_least, |beginning, story| {
+        // Redis removes what has expired by itself, by its own clock.
+        let story: Vec<_> = story.iter().filter(|step| step.operation != Operation::Sweep).copied().collect();
+        runtime.block_on(async { live_through(Ground::over(place.store().await), beginning, &story).await })
+    });
 }

@@ -6,7 +6,7 @@ use authz_core::{Lifetime, Policy};
 use store::{Backend, Memory, Sqlite};
 use tempfile::TempDir;
 use testkit::bare::Bare;
-use testkit::faults::{Heard, Twice};
+use testkit::faults::{Heard, Through, Twice};
 use testkit::schedule::{Order, Task, Turns};
 
 /// How the requests of a race meet.
@@ -87,7 +87,7 @@ impl Race {
         let turns = Turns::default();
         let wrap = |store| match self.meeting {
             Meeting::Ordered(_) => turns.store(store),
-            Meeting::OrderedTwice(_, heard) => Arc::new(Twice::new(turns.store(store), heard)),
+            Meeting::OrderedTwice(_, heard) => Arc::new(Through::new(turns.store(store), Twice(heard))),
             Meeting::Threads => store,
         };
         let mut policy = Policy::default();

@@ -17,7 +17,7 @@ use crate::config::{Config, ConfigError, SECRETS, Settings, StoreKind, UnknownVa
 use crate::greeting::Greeting;
 use crate::health;
 use crate::opening::Entrance;
-use crate::serve::{self as network, Reload, Room, Tls, TlsFiles};
+use crate::serve::{self as network, Reload, Tls, TlsFiles};
 use crate::telemetry;
 
 /// Run the authorization server
@@ -122,7 +122,7 @@ async fn run_server(
     let (stop, reload) = (network::told_to_stop()?, network::told_to_reload()?);
     let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
     // First the port: who starts it twice is told so before anything is made.
-    let listener = network::bind(config.listen).await?;
+    let listener = network::bind(config.listen)?;
     let listening = listener.local_addr()?;
     if config.issuer.is_none() && !listening.ip().is_loopback() {
         tracing::warn!(
@@ -131,7 +131,7 @@ async fn run_server(
     }
     let issuer = config.issuer_at(listening).ok_or(OpenError::NoIssuer)?;
     config.issuer = Some(issuer.clone());
-    let room = Room::of_this_process().with_proxies(&config.trusted_proxies);
+    let room = config.connections.room().with_proxies(&config.trusted_proxies);
     let entrance = Arc::new(Entrance::new(issuer));
     tracing::info!(%listening, "listening");
 

@@ -104,6 +104,16 @@ pub enum Fault {
         /// Seconds.
         most: i64,
     },
+    /// A number that is too small or too large.
+    #[error("it is {given}; it must be {least} to {most}")]
+    Range {
+        /// What was written.
+        given: usize,
+        /// The smallest that may be.
+        least: usize,
+        /// The largest that may be.
+        most: usize,
+    },
     /// Not scope tokens.
     #[error("{0}")]
     Scope(#[from] ScopeError),

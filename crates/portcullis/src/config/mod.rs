@@ -6,6 +6,7 @@
 
 mod accounts;
 mod brand;
+mod connections;
 mod error;
 mod given;
 mod limits;
@@ -28,6 +29,7 @@ use oauth_types::Issuer;
 use secrecy::SecretString;
 use store::{RedisOptions, RedisUrl};
 
+pub use self::connections::Connections;
 pub use self::error::{ConfigError, Fault};
 use self::given::Given;
 pub use self::given::{SettingName, Source};
@@ -49,6 +51,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<AddressRange>,
+    /// How many connections may be open, and for how long a client is waited for.
+    pub connections: Connections,
     /// Where the database and the master key are. Used with [`StoreKind::Sqlite`] alone.
     pub data: PathBuf,
     /// Where records are kept.
@@ -128,6 +132,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8414)),
             tls: None,
             trusted_proxies: Vec::new(),
+            connections: Connections::default(),
             data: PathBuf::from("portcullis-data"),
             store: StoreKind::Sqlite,
             redis: RedisOptions::default(),

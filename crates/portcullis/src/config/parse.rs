@@ -13,7 +13,7 @@ use super::accounts;
 use super::error::{ConfigError, Fault};
 use super::given::{Given, SettingName};
 use super::{AdminSecret, Config, LogFormat, MasterKey, Settings, Source, StoreKind};
-use super::{brand, limits, place, secret};
+use super::{brand, connections, limits, place, secret};
 use crate::serve::TlsFiles;
 
 pub(super) fn config(
@@ -34,6 +34,7 @@ pub(super) fn config(
         trusted_proxies: setting("trusted_proxies", settings.trusted_proxies.as_ref())
             .read(networks)?
             .unwrap_or(default.trusted_proxies),
+        connections: connections::connections(settings)?,
         data: settings.folder()?,
         store: settings.store_kind()?,
         redis: place::redis(settings)?,

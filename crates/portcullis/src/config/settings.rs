@@ -77,6 +77,29 @@ settings! {
     /// [variable: PORTCULLIS_TRUSTED_PROXIES] [default: none]
     #[arg(long, value_name = "ADDRESSES", help_heading = "Address")]
     trusted_proxies = "127.0.0.1,10.0.0.0/8",
+    /// How many connections may be open at once: 16 to 1000000, as far as the limit of open files (ulimit -n) allows. When all
+    /// are taken, the one that has waited longest for its client is closed for a new one
+    ///
+    /// [variable: PORTCULLIS_CONNECTIONS] [default: 8192]
+    #[arg(long, value_name = "NUMBER", help_heading = "Connections")]
+    connections = "8192",
+    /// How many of them one address may have, or one /64 of IPv6: 1 to 1000000. This machine and --trusted-proxies may have all
+    ///
+    /// [variable: PORTCULLIS_CONNECTIONS_BY_ADDRESS] [default: an eighth of all, and 64 at the least]
+    #[arg(long, value_name = "NUMBER", help_heading = "Connections")]
+    connections_by_address = "1024",
+    /// How long a client may take for the handshake of TLS with the head of the first request, for any other head, for a body, and to take
+    /// a piece of the answer: 1s to 5m
+    ///
+    /// [variable: PORTCULLIS_CLIENT_TIMEOUT] [default: 30s]
+    #[arg(long, value_name = "TIME", help_heading = "Connections")]
+    client_timeout = "30s",
+    /// How long a connection is kept from an answer to the next request: 1s to 1h, and no shorter than --client-timeout. More than
+    /// the proxy before this server keeps it, or the proxy sends requests into connections that were just closed
+    ///
+    /// [variable: PORTCULLIS_IDLE_TIMEOUT] [default: 150s, or the client timeout if that is longer]
+    #[arg(long, value_name = "TIME", help_heading = "Connections")]
+    idle_timeout = "150s",
     /// The folder that holds the database and the master key; made on the first run, for its owner alone
     ///
     /// [variable: PORTCULLIS_DATA] [default: ./portcullis-data]

@@ -56,6 +56,12 @@ fn a_bad_setting_is_refused_with_its_name_the_fault_and_an_example() {
         ("listen", "localhost:8414", "not an IP address with a port"),
         ("listen", "127.0.0.1:70000", "not an IP address with a port"),
         ("trusted_proxies", "10.0.0.1,proxy", "`proxy` is not an IP address"),
+        ("connections", "many", "not a whole number"),
+        ("connections", "15", "it is 15; it must be 16 to 1000000"),
+        ("connections_by_address", "0", "it is 0; it must be 1 to 1000000"),
+        ("client_timeout", "0", "it is 0 seconds; it must be 1 to 300"),
+        ("client_timeout", "500ms", "not a time"),
+        ("idle_timeout", "29s", "it is 29 seconds; it must be 30 to 3600"),
         ("data", "", "it is empty"),
         ("data", "/var/lib\n", "line break"),
         (
@@ -356,6 +362,19 @@ fn a_redis_with_a_slow_disk_is_waited_for() {
         let options = format!("{:?}", with_variables(variables).unwrap().redis);
         assert!(options.contains(answering), "{options}");
     }
+}
+
+#[test]
+fn connections_are_as_many_and_as_slow_as_is_said() {
+    let connections = |variables| with_variables(variables).unwrap().connections;
+    assert_eq!(connections(&[]), Connections::default());
+    let set = connections(&[("PORTCULLIS_CONNECTIONS", "500"), ("PORTCULLIS_CLIENT_TIMEOUT", "4m")]);
+    assert_eq!(set.most, Some(500));
+    let four_minutes = std::time::Duration::from_secs(240);
+    assert_eq!(set.patience, crate::serve::Patience { client: four_minutes, idle: four_minutes });
+    let set =
+        connections(&[("PORTCULLIS_IDLE_TIMEOUT", "10m"), ("PORTCULLIS_CONNECTIONS_BY_ADDRESS", "8192")]);
+    assert_eq!((set.patience.idle.as_secs(), set.by_address), (600, Some(8192)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! What keeps a slow or silent client from holding a connection for good.
+//! How long a client is waited for.
 
 use std::future::Future as _;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,12 +9,24 @@ use std::time::Duration;
 use axum::body::HttpBody;
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::time::{Sleep, sleep};
 
-/// How long the head of a request may take, then its body, then each piece of the answer; also how long an idle connection
-/// is kept.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client is waited for. What takes longer ends its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// The handshake of TLS with the head of the first request; the head of a request; its body; each piece of an answer that
+    /// is taken.
+    pub client: Duration,
+    /// From an answer to the next request.
+    pub idle: Duration,
+}
+
+impl Default for Patience {
+    /// 30 seconds; 150 between requests, which is longer than most proxies keep a connection that they may use again.
+    fn default() -> Self {
+        Self { client: Duration::from_secs(30), idle: Duration::from_secs(150) }
+    }
+}
 
 /// A body that must be here in time.
 pub(super) struct Hurried {
@@ -23,8 +35,8 @@ pub(super) struct Hurried {
 }
 
 impl Hurried {
-    pub(super) fn new(body: Incoming) -> Self {
-        Self { body, late: Box::pin(sleep(PATIENCE)) }
+    pub(super) fn new(body: Incoming, patience: Patience) -> Self {
+        Self { body, late: Box::pin(sleep(patience.client)) }
     }
 }
 
@@ -36,12 +48,12 @@ impl HttpBody for Hurried {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new))),
-            Poll::Pending => {
-                self.late.as_mut().poll(context).map(|()| Some(Err(axum::Error::new(timed_out()))))
-            }
+        // First the time: one who sends a byte whenever it is looked for would never be late.
+        if self.late.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err(axum::Error::new(timed_out()))));
         }
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        frame.map(|frame| frame.map(|frame| frame.map_err(axum::Error::new)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -53,72 +65,6 @@ impl HttpBody for Hurried {
     }
 }
 
-/// A connection whose other end must go on reading.
-pub(super) struct Drained<C> {
-    connection: C,
-    // Runs while nothing can be written.
-    stuck: Option<Pin<Box<Sleep>>>,
-}
-
-impl<C> Drained<C> {
-    pub(super) const fn new(connection: C) -> Self {
-        Self { connection, stuck: None }
-    }
-
-    fn in_time<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stuck = None;
-            return written;
-        }
-        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
-        stuck.as_mut().poll(context).map(|()| Err(timed_out()))
-    }
-}
-
-impl<C: Read + Unpin> Read for Drained<C> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.connection).poll_read(context, buffer)
-    }
-}
-
-impl<C: Write + Unpin> Write for Drained<C> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.connection).poll_write(context, bytes);
-        self.in_time(context, written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let written = Pin::new(&mut self.connection).poll_flush(context);
-        self.in_time(context, written)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let written = Pin::new(&mut self.connection).poll_shutdown(context);
-        self.in_time(context, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.connection.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.connection).poll_write_vectored(context, bytes);
-        self.in_time(context, written)
-    }
-}
-
-fn timed_out() -> io::Error {
+pub(super) fn timed_out() -> io::Error {
     io::Error::from(ErrorKind::TimedOut)
 }

@@ -9,6 +9,8 @@ use http::{Request, Response, StatusCode};
 use http_io::{Peer, Serve};
 use tokio::sync::{mpsc, watch};
 
+use super::guests::Seat;
+
 /// Knows when no request runs any more, and can end those that do.
 pub(super) struct Running {
     // Told nothing, but that all who could tell something are gone.
@@ -47,15 +49,22 @@ struct Watched {
 
 #[async_trait]
 impl Serve for Watched {
-    async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+    async fn serve(&self, mut request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
+        let seat = request.extensions_mut().remove::<Arc<Seat>>();
+        let work = seat.as_ref().map(Seat::is_worked_for);
+        if matches!(work, Some(None)) {
+            return not_served();
+        }
         let mut cut_off = self.cut_off.clone();
         tokio::select! {
             response = self.serve.serve(request, peer) => response,
-            _ = cut_off.wait_for(|cut| *cut) => {
-                let mut response = Response::new(Bytes::new());
-                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-                response
-            }
+            _ = cut_off.wait_for(|cut| *cut) => not_served(),
         }
     }
+}
+
+fn not_served() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response
 }

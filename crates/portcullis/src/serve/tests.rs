@@ -52,7 +52,7 @@ async fn running() -> Running {
 }
 
 async fn running_in(room: Room) -> Running {
-    let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let address = listener.local_addr().unwrap();
     let slow = Arc::new(Slow::default());
     let (stop, stopped) = oneshot::channel();
@@ -159,7 +159,7 @@ async fn an_answer_that_nobody_reads_holds_no_connection() {
     let Running { address, stop, server, .. } = running().await;
     let mut stream = connect(address, "GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await;
     // Time that is paused goes on when everybody waits.
-    sleep(PATIENCE * 2).await;
+    sleep(2 * Patience::default().client).await;
     let mut read = Vec::new();
     // Cut off, by an end or by a reset.
     let _ = stream.read_to_end(&mut read).await;
@@ -182,7 +182,8 @@ async fn asked(mut stream: TcpStream) -> String {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn one_host_with_idle_connections_shuts_nobody_else_out() {
-    let room = Room { places: 8, each: 3, free: Vec::new() };
+    let stay = Duration::from_secs(600);
+    let room = Room { places: 8, each: 3, free: Vec::new(), stay, patience: Patience::default() };
     let Running { address, stop, server, .. } = running_in(room).await;
     let mut idle = Vec::new();
     for _ in 0..40 {
@@ -205,21 +206,64 @@ async fn one_host_with_idle_connections_shuts_nobody_else_out() {
     server.await.unwrap();
 }
 
+/// As behind a proxy that is one address, or from a thousand of them.
 #[tokio::test]
-async fn this_machine_may_take_all_places_and_who_comes_then_waits() {
-    let Running { address, stop, server, .. } = running_in(Room::of(100)).await;
-    let mut idle = Vec::new();
-    for _ in 0..100 {
+async fn when_all_places_are_taken_the_connection_that_waited_longest_is_closed_for_a_new_one() {
+    let stay = Duration::from_millis(1);
+    let Running { address, slow, stop, server } = running_in(Room { stay, ..Room::of(100) }).await;
+    let busy = connect(address, "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    slow.came.notified().await;
+    let (mut idle, mut idle_since) = (Vec::new(), Vec::new());
+    for _ in 0..99 {
         idle.push(TcpStream::connect(address).await.unwrap());
     }
-    let waits = tokio::spawn(asked(TcpStream::connect(address).await.unwrap()));
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
+    for longest in idle.drain(..20) {
+        let answer = asked(TcpStream::connect(address).await.unwrap()).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        // Who asked is gone; one more takes that place.
+        idle_since.push(TcpStream::connect(address).await.unwrap());
+        assert_eq!(rest(longest).await, "");
     }
-    assert!(!waits.is_finished());
-    drop(idle.pop());
-    let answer = waits.await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    slow.go_on.notify_one();
+    stop.send(()).unwrap();
+    assert!(rest(busy).await.starts_with("HTTP/1.1 200"), "nobody is sent away who is worked for");
+    server.await.unwrap();
+}
+
+/// RFC 9112 section 9.3: a connection is used again; most proxies keep one for a minute.
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_kept_between_requests_for_longer_than_a_head_may_take() {
+    let Running { address, stop, server, .. } = running().await;
+    let patience = Patience::default();
+    for (said, kept) in [("", patience.idle), ("GET / HT", patience.client)] {
+        let mut stream = connect(address, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let mut some = [0; 1024];
+        assert!(stream.read(&mut some).await.unwrap() > 0);
+        let began = Instant::now();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        rest(stream).await;
+        let took = began.elapsed();
+        assert!(took >= kept && took < kept + Duration::from_secs(2), "{said:?}: {took:?}");
+    }
+    stop.send(()).unwrap();
+    server.await.unwrap();
+}
+
+/// RFC 9112 sections 3.2, 6.1 and 6.3.
+#[tokio::test]
+async fn what_two_readers_could_read_as_two_requests_is_refused_and_nothing_after_it_is_read() {
+    let Running { address, stop, server, .. } = running().await;
+    for head in [
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let answer = rest(connect(address, &format!("{head}{ASK}")).await).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{head}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{head}: {answer}");
+    }
     stop.send(()).unwrap();
     server.await.unwrap();
 }
@@ -263,10 +307,10 @@ impl io::Write for Lines {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_told_with_what_to_do() {
-    let first = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let first = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let address = first.local_addr().unwrap();
-    let told = bind(address).await.unwrap_err().to_string();
+    let told = bind(address).unwrap_err().to_string();
     assert!(told.contains(&address.to_string()) && told.contains("--listen"), "{told}");
-    let told = bind("192.0.2.1:8414".parse().unwrap()).await.unwrap_err().to_string();
+    let told = bind("192.0.2.1:8414".parse().unwrap()).unwrap_err().to_string();
     assert!(told.contains("not an address of this machine"), "{told}");
 }

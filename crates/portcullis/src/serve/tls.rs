@@ -227,7 +227,7 @@ mod tests {
         fs::write(&files.certificate, &first.certificate).unwrap();
         fs::write(&files.key, &first.key).unwrap();
         let tls = Arc::new(Tls::open(files.clone()).unwrap());
-        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use store::Memory;
 
 use crate::bare::Party;
-use crate::model::live_through;
-use crate::model::story::{Asked, Beginning, Named, Operation, Shown, Verified};
+use crate::model::story::{Asked, Beginning, Named, Operation, Pace, Shown, Step, Trouble, Verified};
+use crate::model::{Ground, live_through};
 
 /// The server and the reference model live through the same story, and must tell the same.
 ///
-/// The first line says how the story begins: `z` no leeway, `p` a client without refresh tokens, `r` with a remembered consent. Each
-/// other line is an operation by its first letter, and what is unusual about it by more of them:
+/// The first line says how the story begins: `z` no leeway, `p` a client without refresh tokens, `r` with a remembered consent, `q` where
+/// things end sooner. Each other line is an operation by its first letter, and what is unusual about it by more of them:
 ///
 /// | | | |
 /// |---|---|---|
@@ -26,8 +26,10 @@ use crate::model::story::{Asked, Beginning, Named, Operation, Shown, Verified};
 /// | `D`, `E`, `F` | the client is deleted; all grants of the client end, of Ada | |
 /// | `v`, `V` | she withdraws a consent; gives it again | |
 /// | `k`, `g`, `h` | a backup; back to it; housekeeping | |
+/// | `x` | another server over the same store | |
 ///
-/// A digit counts tokens, codes and backups back from the newest, `!` is a forged one, and `o` another client.
+/// A digit counts tokens, codes and backups back from the newest, `!` is a forged one, and `o` another client. Of the write that it needs, `#` fails,
+/// the answer to `~` is lost, and before `=` somebody else writes.
 pub fn grant_model(bytes: &[u8]) {
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let first = Line(lines.next().unwrap_or_default());
@@ -35,13 +37,27 @@ pub fn grant_model(bytes: &[u8]) {
         leeway: if first.has(b'z') { 0 } else { 30 },
         refreshable: !first.has(b'p'),
         remembered: first.has(b'r'),
+        pace: if first.has(b'q') { Pace::Quick } else { Pace::Usual },
     };
-    let story: Vec<Operation> = lines.filter_map(operation).take(LONGEST).collect();
-    super::now(live_through(Arc::new(Memory::new()), |store| store, beginning, &story));
+    let story: Vec<Step> = lines.filter_map(step).take(LONGEST).collect();
+    let lived = super::now(live_through(Ground::over(Arc::new(Memory::new())), beginning, &story));
+    if let Err(counterexample) = lived {
+        panic!("{counterexample}");
+    }
 }
 
 /// More than that would make each try slow, and tell little that is new.
 const LONGEST: usize = 64;
+
+fn step(line: &[u8]) -> Option<Step> {
+    let trouble = match (Line(line).has(b'#'), Line(line).has(b'~'), Line(line).has(b'=')) {
+        (true, _, _) => Trouble::WriteFails,
+        (false, true, _) => Trouble::AnswerLost,
+        (false, false, true) => Trouble::Outrun,
+        (false, false, false) => Trouble::None,
+    };
+    Some(Step { operation: operation(line)?, trouble })
+}
 
 fn operation(line: &[u8]) -> Option<Operation> {
     let (first, rest) = line.split_first()?;
@@ -78,6 +94,7 @@ fn operation(line: &[u8]) -> Option<Operation> {
         b'k' => Operation::Keep,
         b'g' => Operation::GoBack { to: token },
         b'h' => Operation::Sweep,
+        b'x' => Operation::Restart,
         _ => return None,
     })
 }

@@ -3,10 +3,7 @@
 use authz_core::Refusal;
 
 use super::story::{Asked, Named, Shown, Verified};
-use super::{
-    ACCESS, Access, Answer, CODE, CodeName, Expected, Generation, IDLE, Live, MOST_ACCESS_TOKENS, Model,
-    Stage, TOTAL,
-};
+use super::{Access, Answer, CodeName, Expected, Generation, Live, MOST_ACCESS_TOKENS, Model, Stage};
 use crate::bare::Party;
 
 impl Model {
@@ -31,7 +28,8 @@ impl Model {
             return Expected::refused(Refusal::ConsentExceedsRequest);
         };
         let code = self.new_code();
-        self.stage = Stage::Coded { code, expires: self.now + CODE, until, scope, remembered: false };
+        self.stage =
+            Stage::Coded { code, expires: self.now + self.pace.code(), until, scope, remembered: false };
         Expected::answer(Answer::Taken).writing(&["Consented"])
     }
 
@@ -64,7 +62,8 @@ impl Model {
             Stage::Coded { code, expires, .. } if self.now < expires => self.seen(code),
             Stage::Coded { until, scope, remembered, .. } if self.now < until => {
                 let code = self.new_code();
-                self.stage = Stage::Coded { code, expires: self.now + CODE, until, scope, remembered };
+                self.stage =
+                    Stage::Coded { code, expires: self.now + self.pace.code(), until, scope, remembered };
                 self.seen(code).writing(&[])
             }
             Stage::Coded { .. } => Expected::refused(Refusal::RequestGone),
@@ -134,11 +133,12 @@ impl Model {
     pub(super) fn come_alive(&mut self, code: CodeName, scope: &'static str) -> Expected {
         let at = Generation { line: self.lines, number: 1 };
         self.lines += 1;
-        let (now, final_end) = (self.now, self.now + TOTAL);
-        let access = vec![Access { of: at, expires: now + ACCESS, scope }];
-        let idle_end = (now + IDLE).min(final_end);
+        let (now, pace) = (self.now, self.pace);
+        let final_end = now + pace.total();
+        let access = vec![Access { of: at, expires: now + pace.access(), scope }];
+        let idle_end = (now + pace.idle()).min(final_end);
         self.stage = Stage::Live(Live { at, rotated: now, scope, code, access, idle_end, final_end });
-        self.handed_out(at, scope, ACCESS).writing(&["CodeRedeemed"])
+        self.handed_out(at, scope, self.pace.access()).writing(&["CodeRedeemed"])
     }
 
     pub(super) fn refresh(&mut self, token: Shown, party: Party, scope: Asked, resource: Named) -> Expected {
@@ -210,19 +210,19 @@ impl Model {
         let scope = scope.within(live.scope).unwrap_or_default();
         live.at.number = token.number + 1;
         live.rotated = self.now;
-        live.idle_end = (self.now + IDLE).min(live.final_end);
+        live.idle_end = (self.now + self.pace.idle()).min(live.final_end);
         live.access.retain(|access| access.expires > self.now);
         let crowded = live.access.len() >= MOST_ACCESS_TOKENS;
         if crowded {
             let first = (0..live.access.len()).min_by_key(|&n| live.access[n].expires).unwrap_or_default();
             live.access.remove(first);
         }
-        live.access.push(Access { of: live.at, expires: self.now + ACCESS, scope });
+        live.access.push(Access { of: live.at, expires: self.now + self.pace.access(), scope });
         let at = live.at;
         self.stage = Stage::Live(live);
         let dropped = crowded.then_some("AccessTokenDropped");
         let told: Vec<_> = [Some("Refreshed"), dropped, went_back].into_iter().flatten().collect();
-        self.handed_out(at, scope, ACCESS).writing(&told)
+        self.handed_out(at, scope, self.pace.access()).writing(&told)
     }
 
     pub(super) fn revoke_access(&mut self, token: Shown, party: Party) -> Expected {

@@ -1,10 +1,38 @@
-//! Stories: what may happen to a grant, drawn at random and shrunk to a few lines.
+//! Stories: what may happen to a grant, and what may go wrong with it.
 
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::select;
+mod drawn;
 
+pub use self::drawn::{simpler, stories};
 use crate::bare::Party;
+
+/// What happens, and what goes wrong with the write that it needs; if it needs none, nothing goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What happens.
+    pub operation: Operation,
+    /// What goes wrong.
+    pub trouble: Trouble,
+}
+
+impl From<Operation> for Step {
+    fn from(operation: Operation) -> Self {
+        Self { operation, trouble: Trouble::None }
+    }
+}
+
+/// What goes wrong with the write of a grant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing.
+    #[default]
+    None,
+    /// The store refuses it, and nothing has happened.
+    WriteFails,
+    /// It happens, and the server never hears of it.
+    AnswerLost,
+    /// Somebody else writes the grant after it was read, and the version that it should replace is not there any more.
+    Outrun,
+}
 
 /// Something that somebody does, or that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +109,13 @@ pub enum Operation {
         /// So much.
         seconds: i64,
     },
+    /// Time passes, until something is about to end, or has just ended.
+    WaitUntil {
+        /// What.
+        end: End,
+        /// So many seconds after it; before it, if negative.
+        by: i64,
+    },
     /// An administrator blocks the client, or no longer.
     BlockClient(bool),
     /// An administrator deletes the client.
@@ -106,6 +141,87 @@ pub enum Operation {
     },
     /// Housekeeping.
     Sweep,
+    /// The server is killed, and another one starts over the same store.
+    Restart,
+}
+
+/// What ends by time alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// The time that Ada has for her answer.
+    Request,
+    /// The code.
+    Code,
+    /// The access token that ends first.
+    AccessToken,
+    /// The time in which the refresh token before the newest is answered again.
+    Leeway,
+    /// The time that a refresh token waits for its use.
+    Idle,
+    /// The time that the grant can be refreshed in all.
+    Total,
+}
+
+impl End {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Request, Self::Code, Self::AccessToken, Self::Leeway, Self::Idle, Self::Total];
+}
+
+/// How fast things end, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As the default policy has it.
+    Usual,
+    /// So that a short story sees the end of everything.
+    Quick,
+}
+
+impl Pace {
+    /// How long an access token is good.
+    #[must_use]
+    pub const fn access(self) -> i64 {
+        match self {
+            Self::Usual => 3600,
+            Self::Quick => 120,
+        }
+    }
+
+    /// How long a refresh token waits for its use.
+    #[must_use]
+    pub const fn idle(self) -> i64 {
+        match self {
+            Self::Usual => 30 * 86_400,
+            Self::Quick => 3600,
+        }
+    }
+
+    /// How long the grant can be refreshed in all.
+    #[must_use]
+    pub const fn total(self) -> i64 {
+        match self {
+            Self::Usual => 180 * 86_400,
+            Self::Quick => 5400,
+        }
+    }
+
+    /// How long a code is good.
+    #[must_use]
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Usual => 60,
+            Self::Quick => 10,
+        }
+    }
+
+    /// How long Ada has for her answer.
+    #[must_use]
+    pub const fn request(self) -> i64 {
+        match self {
+            Self::Usual => 600,
+            Self::Quick => 60,
+        }
+    }
 }
 
 /// One of the texts that were given to somebody: counted back from the newest.
@@ -121,8 +237,14 @@ impl Shown {
     /// Which of these it is.
     #[must_use]
     pub fn of<T>(self, known: &[T]) -> Option<&T> {
+        known.get(self.at(known.len())?)
+    }
+
+    /// At which place of so many it is.
+    #[must_use]
+    pub fn at(self, known: usize) -> Option<usize> {
         match self {
-            Self::Back(n) if !known.is_empty() => known.iter().rev().nth(usize::from(n) % known.len()),
+            Self::Back(n) if known > 0 => Some(known - 1 - usize::from(n) % known),
             Self::Back(_) | Self::Forged => None,
         }
     }
@@ -191,105 +313,6 @@ pub struct Beginning {
     pub refreshable: bool,
     /// Whether Ada has consented before.
     pub remembered: bool,
-}
-
-/// A story of at most so many operations. Most begin as a client without a fault does: else few would get far.
-pub fn stories(at_most: usize) -> impl Strategy<Value = (Beginning, Vec<Operation>)> {
-    let faultless = [
-        Operation::Approve { scope: Asked::All, elsewhere: false },
-        Operation::Continue { elsewhere: false },
-        Operation::Redeem {
-            code: Shown::Back(0),
-            party: Party::Own,
-            verifier: Verified::Right,
-            redirect: Named::Same,
-            resource: Named::Same,
-        },
-    ];
-    let begun = prop_oneof![3 => Just(0), 1 => Just(2), 4 => Just(3_usize)];
-    (beginnings(), begun, vec(operations(), 1..at_most)).prop_map(move |(beginning, begun, operations)| {
-        (beginning, faultless[..begun].iter().copied().chain(operations).collect())
-    })
-}
-
-fn beginnings() -> impl Strategy<Value = Beginning> {
-    (weighted(4, 30, 0), weighted(9, true, false), any::<bool>())
-        .prop_map(|(leeway, refreshable, remembered)| Beginning { leeway, refreshable, remembered })
-}
-
-fn operations() -> impl Strategy<Value = Operation> {
-    prop_oneof![
-        2 => (weighted(3, Asked::All, Asked::Less), weighted(4, false, true)).prop_map(|(scope, elsewhere)| Operation::Approve { scope, elsewhere }),
-        1 => Just(Operation::Approve { scope: Asked::More, elsewhere: false }),
-        1 => weighted(3, false, true).prop_map(|elsewhere| Operation::Deny { elsewhere }),
-        3 => weighted(6, false, true).prop_map(|elsewhere| Operation::Continue { elsewhere }),
-        4 => (shown(), party(), verified(), named(), named())
-            .prop_map(|(code, party, verifier, redirect, resource)| Operation::Redeem { code, party, verifier, redirect, resource }),
-        30 => (shown(), party(), asked(), named())
-            .prop_map(|(token, party, scope, resource)| Operation::Refresh { token, party, scope, resource }),
-        2 => (shown(), party()).prop_map(|(token, party)| Operation::RevokeAccess { token, party }),
-        1 => (shown(), party()).prop_map(|(token, party)| Operation::RevokeRefresh { token, party }),
-        2 => (shown(), any::<bool>()).prop_map(|(token, by_other)| Operation::Introspect { token, by_other }),
-        2 => shown().prop_map(|token| Operation::UserInfo { token }),
-        10 => waits(),
-        3 => happenings(),
-        4 => Just(Operation::Keep),
-        5 => shown().prop_map(|to| Operation::GoBack { to }),
-    ]
-}
-
-/// What is held against somebody is mostly taken back: else no story gets far.
-fn happenings() -> impl Strategy<Value = Operation> {
-    prop_oneof![
-        9 => weighted(2, false, true).prop_map(Operation::BlockClient),
-        9 => weighted(2, false, true).prop_map(Operation::BlockPerson),
-        9 => weighted(2, false, true).prop_map(Operation::BlockServer),
-        1 => Just(Operation::DeleteClient),
-        1 => Just(Operation::EndAllOfClient),
-        1 => Just(Operation::EndAllOfPerson),
-        3 => Just(Operation::Withdraw),
-        6 => Just(Operation::ConsentAgain),
-        6 => Just(Operation::Sweep),
-    ]
-}
-
-/// Around the limits, mostly the short ones.
-fn waits() -> impl Strategy<Value = Operation> {
-    let short = vec![1, 29, 30, 31, 59, 60, 61];
-    let long = vec![300, 599, 600, 601, 1200, 3599, 3600, 86_400, 30 * 86_400 - 1, 30 * 86_400, 90 * 86_400];
-    prop_oneof![9 => select(short), 1 => select(long)].prop_map(|seconds| Operation::Wait { seconds })
-}
-
-fn shown() -> impl Strategy<Value = Shown> {
-    prop_oneof![
-        12 => Just(Shown::Back(0)),
-        4 => Just(Shown::Back(1)),
-        2 => (2_u8..8).prop_map(Shown::Back),
-        1 => Just(Shown::Forged),
-    ]
-}
-
-fn party() -> impl Strategy<Value = Party> {
-    weighted(11, Party::Own, Party::Other)
-}
-
-fn verified() -> impl Strategy<Value = Verified> {
-    prop_oneof![12 => Just(Verified::Right), 1 => Just(Verified::Wrong), 1 => Just(Verified::Missing)]
-}
-
-fn named() -> impl Strategy<Value = Named> {
-    prop_oneof![6 => Just(Named::Absent), 6 => Just(Named::Same), 1 => Just(Named::Wrong)]
-}
-
-fn asked() -> impl Strategy<Value = Asked> {
-    prop_oneof![12 => Just(Asked::All), 2 => Just(Asked::Both), 3 => Just(Asked::Less), 1 => Just(Asked::More)]
-}
-
-/// Mostly `usual`, which is also what it shrinks to.
-fn weighted<T: Copy + std::fmt::Debug + 'static>(
-    weight: u32,
-    usual: T,
-    unusual: T,
-) -> impl Strategy<Value = T> {
-    prop_oneof![weight => Just(usual), 1 => Just(unusual)]
+    /// How fast things end.
+    pub pace: Pace,
 }

@@ -186,6 +186,8 @@ fn what_a_request_may_also_say() {
     }
     let (asked, form) = parse(&with("max_age", Some("300")));
     assert_eq!(check(&asked, &form).unwrap().max_age, Some(300));
+    let (asked, form) = parse(&with("scope", Some("write+read")));
+    assert_eq!(*check(&asked, &form).unwrap().scope(), scope("read write"));
     let (asked, form) = parse(&with("acr_values", Some("phr+mfa")));
     assert_eq!(Acr::join(&check(&asked, &form).unwrap().acr_values), "phr mfa");
 }

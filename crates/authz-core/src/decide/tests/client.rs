@@ -1,6 +1,6 @@
 //! RFC 6749 section 2.3 and OAuth 2.1 section 2.4.
 
-use store::{Digest, SecretMethod};
+use store::{Digest, RetiringKey, SecretMethod};
 
 use super::*;
 use crate::decide::client::credentials;
@@ -45,6 +45,32 @@ fn each_method_takes_its_own_proof_and_no_other() {
     ] {
         let answer = authenticate(&sent, Some(&client), NOW).map(|_| ());
         assert_eq!(answer, expected, "{:?} {sent:?}", client.auth);
+    }
+}
+
+/// Its operator waits until nobody shows the one before.
+#[test]
+fn a_replaced_secret_is_taken_until_its_time_is_over_and_told_from_the_one_that_replaced_it() {
+    let (hush, next) = (Digest::of(b"hush"), Digest::of(b"next"));
+    let replaced = |digest, until| Client {
+        auth: ClientAuth::Secret {
+            method: SecretMethod::Either,
+            digest,
+            retiring: vec![RetiringKey { digest: hush, until }],
+        },
+        ..client()
+    };
+    for (what, client, shown, expected) in [
+        ("before its time is over", replaced(next, NOW.plus(1)), "hush", Ok(Some(hush))),
+        ("when its time is over", replaced(next, NOW), "hush", Err(Refusal::SecretWrong)),
+        ("the one that replaced it", replaced(next, NOW.plus(1)), "next", Ok(Some(next))),
+        ("taken back into use", replaced(hush, NOW.plus(1)), "hush", Ok(Some(hush))),
+        ("neither", replaced(next, NOW.plus(1)), "hash", Err(Refusal::SecretWrong)),
+        ("the only one", keeping_a_secret(SecretMethod::Either), "hush", Ok(None)),
+    ] {
+        let sent = came(Proof::Post(SecretString::from(shown)));
+        let answer = authenticate(&sent, Some(&client), NOW).map(|client| client.one_of_its_secrets());
+        assert_eq!(answer, expected, "{what}");
     }
 }
 

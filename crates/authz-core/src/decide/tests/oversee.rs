@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use store::{Access, Account, Consent, Digest, Epoch, Lasting, RetiringKey, SecondFactors, Why};
+use store::{
+    Access, Account, Consent, Device, Digest, Epoch, Lasting, RetiringKey, SecondFactors, Session, Subject,
+    Why,
+};
 
 use super::*;
 use crate::decide::oversee::*;
@@ -133,7 +136,33 @@ fn a_withdrawn_consent_stands_in_for_nothing_and_stays_on_record() {
     let withdrawn = withdraw(&consent(&[(CALLBACK, "read")]), NOW).unwrap();
     assert!(!withdrawn.covers(&scope("read"), &uri(CALLBACK)));
     assert!(!withdrawn.covers(&scope(""), &uri(CALLBACK)));
+    assert_eq!(withdrawn.agreed, []);
     assert_eq!(withdraw(&withdrawn, NOW.plus(1)), None);
+}
+
+/// The operator answered for the client: from now on the person is asked about it.
+#[test]
+fn what_nobody_was_asked_about_can_be_taken_back() {
+    let (mut live, _) = Room::live();
+    let later = NOW.plus(1);
+    let taken = Consent { given: later, withdrawn: Some(later), ..consent(&[]) };
+    for room in [&Room::coded(), &live] {
+        assert_eq!(taken_back(room.grant(), later), Some(taken.clone()));
+    }
+    assert_eq!(taken_back(Room::requested().grant(), later), None, "it allows nothing yet");
+    if let Stage::Live(live) = live.stage() {
+        live.party.subject = Subject::Machine;
+    }
+    assert_eq!(taken_back(live.grant(), later), None, "nobody is behind it");
+}
+
+#[test]
+fn a_label_is_the_persons_and_is_written_once() {
+    let (room, _) = Room::live();
+    let live = room.live_record();
+    let labelled = label(live, "Laptop").unwrap();
+    assert_eq!(labelled, Live { device: live.device.clone().labelled("Laptop"), ..live.clone() });
+    assert_eq!(label(&labelled, "Laptop"), None);
 }
 
 #[test]
@@ -162,6 +191,24 @@ fn a_deleted_client_is_kept_as_long_as_a_grant_may_name_it() {
     assert!(set_client(&deleted, Status::Active, NOW).is_err());
     let blocked = set_client(&registered, Status::Blocked, NOW).unwrap().unwrap();
     assert_eq!(blocked.kept_until, registered.kept_until);
+}
+
+#[test]
+fn a_deleted_server_has_no_keys_and_is_kept_as_long_as_a_grant_may_name_it() {
+    let registered = rotate(&server(), Digest::of(b"next"), NOW.plus(10), NOW);
+    let blocked = set_server(&registered, Status::Blocked, NOW).unwrap().unwrap();
+    assert_eq!(blocked, Server { status: Status::Blocked, ..registered.clone() });
+    assert_eq!(set_server(&blocked, Status::Blocked, NOW), Ok(None));
+    let deleted = set_server(&blocked, Status::Deleted, NOW).unwrap().unwrap();
+    let expected = Server {
+        status: Status::Deleted,
+        keys: Vec::new(),
+        retiring: Vec::new(),
+        kept_until: Some(NOW.plus(LONGEST_GRANT)),
+        ..registered
+    };
+    assert_eq!(deleted, expected);
+    assert_eq!(set_server(&deleted, Status::Active, NOW), Err(Deleted));
 }
 
 #[test]
@@ -221,9 +268,8 @@ fn a_client_that_keeps_a_secret_gets_another_and_a_public_one_none() {
     assert_eq!(renew(&deleted, secret(1), NOW, NOW), Err(NotRenewed::Deleted(Deleted)));
 }
 
-#[test]
-fn an_anonymous_account_names_nobody() {
-    let account = Account {
+fn account() -> Account {
+    Account {
         person: person(),
         name: "Ada".to_owned(),
         email: "ada@people.example".to_owned(),
@@ -233,14 +279,49 @@ fn an_anonymous_account_names_nobody() {
         epoch: None,
         resets: 0,
         registered: NOW,
-    };
-    let nobody = anonymise(&account).unwrap();
+    }
+}
+
+#[test]
+fn an_anonymous_account_names_nobody() {
+    let nobody = anonymise(&account()).unwrap();
     assert_eq!((nobody.person.clone(), nobody.registered), (person(), NOW));
+    assert!(!nobody.email_verified);
     let left = serde_json::to_string(&nobody).unwrap();
     for word in ["Ada", "people.example", "argon2id", "recovery"] {
         assert!(!left.contains(word), "{left}");
     }
     assert_eq!(anonymise(&nobody), None);
+}
+
+/// All that copied the epoch before ends, and nothing else changes.
+#[test]
+fn what_ends_for_somebody_ends_by_another_epoch() {
+    let epoch = Epoch::new([1; 16]);
+    let blocked = Standing { status: Status::Blocked, epoch: None };
+    assert_eq!(end_everything(blocked, epoch), Standing { epoch: Some(epoch), ..blocked });
+    assert_eq!(shut_out(&account(), epoch), Account { epoch: Some(epoch), ..account() });
+}
+
+#[test]
+fn a_session_that_is_over_expired_long_ago_and_names_no_device() {
+    let session = Session {
+        id: ada().session,
+        digest: Digest::of(b"ses_"),
+        person: person(),
+        epoch: None,
+        account_epoch: None,
+        auth_time: NOW,
+        amr: Vec::new(),
+        acr: None,
+        begun: Some(NOW),
+        seen: Some(NOW),
+        device: Device::at(Some([192, 0, 2, 1].into()), Some("browser")),
+        expires: NOW.plus(60),
+        final_end: None,
+    };
+    let over = Session { expires: Time(0), device: Device::default(), ..session.clone() };
+    assert_eq!(end_session(&session), over);
 }
 
 #[test]

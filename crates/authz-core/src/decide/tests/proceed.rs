@@ -39,12 +39,14 @@ fn after_that_it_is_the_next_one_and_the_one_before_is_unknown() {
     let old = room.code_request();
     let before = location(&room.weigh(ask(&room, &ada())));
     room.now = NOW.plus(60);
+    room.keys = Keyring::new(1, [(1, [1; 32]), (2, [2; 32])]).unwrap();
     let mark = room.facts.grant.as_ref().unwrap().mark;
     let decided = room.then(ask(&room, &ada()));
     assert_eq!((decided.written(), decided.guard), (Written::Coded, Some(Guard::This(mark))));
     assert_ne!(location(&decided), before);
     let Stage::Coded(coded) = &room.grant().stage else { panic!("no code") };
     assert_eq!((coded.number, coded.expires, coded.until), (2, NOW.plus(120), NOW.plus(600)));
+    assert_eq!((coded.key, coded.nonce), (1, drawn(40).nonce), "of the key and the bytes of now");
     let redeemed = room.weigh(redeem(&old, proven(&client()), &room.facts, room.setting(), &drawn(41)));
     assert_eq!((redeemed.refusal(), redeemed.written()), (Some(Refusal::CodeUnknown), Written::Nothing));
     let step = redeem(&room.code_request(), proven(&client()), &room.facts, room.setting(), &drawn(42));
@@ -54,6 +56,8 @@ fn after_that_it_is_the_next_one_and_the_one_before_is_unknown() {
 #[test]
 fn the_request_lasts_ten_minutes_and_so_does_its_last_code() {
     let mut room = Room::coded();
+    room.now = NOW.plus(600);
+    assert_eq!(room.weigh(ask(&room, &ada())).refusal(), Some(Refusal::RequestGone));
     room.now = NOW.plus(599);
     assert_eq!(room.then(ask(&room, &ada())).written(), Written::Coded);
     room.now = NOW.plus(658);

@@ -251,7 +251,10 @@ fn the_leeway_closes_when_it_is_over() {
     let closings: [Closing; 4] = [
         ("switched off", |case| case.room.policy.leeway = crate::Lifetime::seconds(0)),
         ("revoked", |case| case.live().access.retain(|access| access.number != 5)),
-        ("expired", |case| case.live().access.iter_mut().for_each(|access| access.expires = NOW)),
+        ("expired", |case| {
+            let now = case.room.now;
+            case.live().access.iter_mut().for_each(|access| access.expires = now);
+        }),
         ("longer ago", |case| case.room.now = case.room.now.plus(31)),
     ];
     for (what, close) in closings {
@@ -304,6 +307,16 @@ fn a_token_of_a_retired_key_is_current() {
     let text = case.room.keys.refresh(1, case.room.grant().id, 5, &seed()).unwrap();
     case.genuine = case.room.keys.genuine(&text).unwrap();
     assert_eq!(answer(&case.weigh()), Answer::Rotates(6));
+}
+
+#[test]
+fn a_grant_goes_over_to_the_active_key() {
+    let mut case = Case::presenting(5);
+    case.genuine = Some(case.room.genuine(5));
+    case.room.keys = Keyring::new(1, [(1, [1; 32]), (2, [2; 32])]).unwrap();
+    let decided = case.weigh();
+    let Some(Stage::Live(live)) = decided.after.map(|after| after.record.stage) else { panic!("not live") };
+    assert_eq!((live.key, decided.outcome.unwrap().access.key), (1, 1));
 }
 
 #[test]

@@ -168,8 +168,30 @@ fn unknown_members_are_kept_and_too_many_of_them_are_not() {
     let metadata = json!({"redirect_uris": [CALLBACK], "x_team": {"a": 1}});
     let registered = registering(metadata).unwrap();
     assert_eq!(registered.information.metadata.other["x_team"], json!({"a": 1}));
-    let metadata = json!({"redirect_uris": [CALLBACK], "x_team": "a".repeat(16 * 1024)});
-    assert_eq!(registering(metadata).err(), Some(ErrorCode::InvalidClientMetadata));
+    let metadata = |filling: usize| json!({"redirect_uris": [CALLBACK], "x_team": "a".repeat(filling)});
+    let empty: ClientMetadata = serde_json::from_value(metadata(0)).unwrap();
+    let room = 8192 - serde_json::to_vec(&empty).unwrap().len();
+    assert!(registering(metadata(room)).is_ok());
+    assert_eq!(registering(metadata(room + 1)).err(), Some(ErrorCode::InvalidClientMetadata));
+}
+
+#[test]
+fn as_many_redirect_uris_as_the_limit_are_registered() {
+    let uris: Vec<_> = (0..16).map(|n| format!("https://app.example/{n}")).collect();
+    let registered = registering(json!({"redirect_uris": uris})).unwrap();
+    assert_eq!(registered.information.metadata.redirect_uris, uris);
+}
+
+#[test]
+fn a_client_that_nobody_vouches_for_is_kept_two_days_unless_somebody_consents() {
+    for (provenance, kept_until) in
+        [(Provenance::Dynamic, Some(NOW.plus(2 * 86_400))), (Provenance::Administrator, None)]
+    {
+        let metadata = serde_json::from_value(json!({"redirect_uris": [CALLBACK]})).unwrap();
+        let new = NewClient { id: [1; 16], secret: [2; 32], server: None };
+        let registered = register(metadata, new, provenance, &Policy::default(), NOW).unwrap();
+        assert_eq!(registered.client.kept_until, kept_until, "{provenance:?}");
+    }
 }
 
 /// The members that are the server's; a client that sends them has no say in them.

@@ -11,10 +11,12 @@ use super::super::story::Operation;
 use super::Life;
 use crate::bare::{BEGINNING, Bare, CALLBACK, Party, ada, client, id};
 
-impl Life {
+impl Life<'_> {
     pub(super) async fn happen(&mut self, operation: &Operation) {
         match *operation {
-            Operation::Wait { seconds } => self.bare.clock.advance(seconds),
+            // The clock has been moved already.
+            Operation::Wait { .. } | Operation::WaitUntil { .. } => {}
+            Operation::Restart => self.restart().await,
             Operation::BlockClient(blocked) => {
                 let status = if blocked { Status::Blocked } else { Status::Active };
                 self.hold_against_client(|standing| {
@@ -59,7 +61,16 @@ impl Life {
             Operation::Sweep => {
                 self.bare.store.sweep(self.bare.clock.now(), 1000).await.unwrap();
             }
-            ref other => panic!("{other:?} does not happen, somebody does it"),
+            // Somebody does it.
+            Operation::Approve { .. }
+            | Operation::Deny { .. }
+            | Operation::Continue { .. }
+            | Operation::Redeem { .. }
+            | Operation::Refresh { .. }
+            | Operation::RevokeAccess { .. }
+            | Operation::RevokeRefresh { .. }
+            | Operation::Introspect { .. }
+            | Operation::UserInfo { .. } => {}
         }
     }
 

@@ -1,4 +1,6 @@
-//! `portcullis serve`, killed and started again, and the way to it.
+//! `portcullis serve` as a process, killed and started again, and the way to it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot be started fails the test by a panic")]
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -16,9 +18,13 @@ use http_io::{Peer, Serve};
 use oauth_types::Issuer;
 use parking_lot::RwLock;
 use store::Memory;
-use testkit::world::{Switched, World, request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::world::{Switched, World, request};
+
+/// Which program it is, in the settings or in the environment.
+const PROGRAM: &str = "PORTCULLIS_BIN";
 
 const ADMIN_KEY: &str = "the admin key of a test";
 
@@ -26,7 +32,7 @@ const ADMIN_KEY: &str = "the admin key of a test";
 const ASKED: (u32, Duration) = (3000, Duration::from_millis(20));
 
 /// A process with these settings, which is there again after each end under the same number.
-pub(crate) struct Process {
+pub struct Process {
     settings: Vec<(&'static str, String)>,
     log: PathBuf,
     way: Arc<Way>,
@@ -34,8 +40,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts one that logs into `folder`, and does not wait for it to serve.
-    pub(crate) fn start(folder: &Path, number: usize, settings: Vec<(&'static str, String)>) -> Self {
+    /// Starts one that logs into `folder`, and does not wait for it to serve: on a free port, as `https://auth.example.com`,
+    /// without limits, and with what `settings` say beside that or instead. The program is `PORTCULLIS_BIN`, of these or of the environment, or else the one
+    /// that was built beside the test.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn start(folder: &Path, number: usize, settings: Vec<(&'static str, String)>) -> Self {
         let log = folder.join(format!("process-{number}.log"));
         let mut process = Self { settings, log, way: Arc::default(), child: None };
         process.restart();
@@ -43,12 +55,13 @@ impl Process {
     }
 
     /// The way to whichever process has this number.
-    pub(crate) fn way(&self) -> Arc<Way> {
+    #[must_use]
+    pub fn way(&self) -> Arc<Way> {
         Arc::clone(&self.way)
     }
 
     /// Ends it at once (SIGKILL).
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         *self.way.0.write() = None;
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -57,9 +70,14 @@ impl Process {
     }
 
     /// Kills what is there, and starts the next one.
-    pub(crate) fn restart(&mut self) {
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn restart(&mut self) {
         self.kill();
-        let program = std::env::var_os("PORTCULLIS_BIN").map_or_else(beside, PathBuf::from);
+        let chosen = self.settings.iter().find(|(name, _)| *name == PROGRAM).map(|(_, value)| value.into());
+        let program = chosen.or_else(|| std::env::var_os(PROGRAM)).map_or_else(beside, PathBuf::from);
         let log = File::options().create(true).append(true).open(&self.log).unwrap();
         // Its shell lets it outlive a limit on the size of files: a write fails, as on a full disk.
         let mut child = Command::new("sh")
@@ -84,8 +102,7 @@ impl Process {
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         said.read_line(&mut line).unwrap();
-        let address =
-            line.split("http://").nth(1).and_then(|rest| rest.split(',').next()?.trim().parse().ok());
+        let address = line.split("://").nth(1).and_then(|rest| rest.split(',').next()?.trim().parse().ok());
         let address: SocketAddr = address
             .unwrap_or_else(|| panic!("{} does not start: {line:?}\n{}", program.display(), self.logged()));
         // Nobody reads what else it says; the pipe must be emptied all the same.
@@ -94,8 +111,18 @@ impl Process {
         self.child = Some(child);
     }
 
-    /// Waits until it can do its work.
-    pub(crate) async fn is_ready(&self) {
+    /// Where it listens; nowhere after its end.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        *self.way.0.read()
+    }
+
+    /// Waits until it can do its work. Not for one with TLS.
+    ///
+    /// # Panics
+    ///
+    /// If it never can.
+    pub async fn is_ready(&self) {
         for _ in 0..ASKED.0 {
             let asked = request(http::Method::GET, "/ready", &[], Bytes::new());
             if self.way.serve(asked, Peer(None)).await.status() == StatusCode::OK {
@@ -107,15 +134,30 @@ impl Process {
     }
 
     /// What nothing it writes may be longer than, in bytes; `None` is no limit.
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be set.
     #[cfg(target_os = "linux")]
-    pub(crate) fn limit_files(&self, longest: Option<u64>) {
+    pub fn limit_files(&self, longest: Option<u64>) {
         use rustix::process::{Pid, Resource, Rlimit, prlimit};
         let pid = self.child.as_ref().and_then(|child| Pid::from_raw(i32::try_from(child.id()).ok()?));
         prlimit(pid, Resource::Fsize, Rlimit { current: longest, maximum: None }).unwrap();
     }
 
+    /// Its number to the system.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().map(Child::id).unwrap()
+    }
+
     /// The end of what it logged.
-    pub(crate) fn logged(&self) -> String {
+    #[must_use]
+    pub fn logged(&self) -> String {
         let all = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = all.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
@@ -129,7 +171,12 @@ impl Drop for Process {
 }
 
 /// What administrators and people see of processes.
-pub(crate) fn world(way: Arc<Way>) -> World {
+///
+/// # Panics
+///
+/// Never: the issuer is one.
+#[must_use]
+pub fn world(way: Arc<Way>) -> World {
     World {
         serve: way,
         issuer: Issuer::parse("https://auth.example.com").unwrap(),
@@ -146,8 +193,8 @@ fn beside() -> PathBuf {
 }
 
 /// The way to a process: nobody's address while there is none. A connection that breaks is a 502.
-#[derive(Default)]
-pub(crate) struct Way(RwLock<Option<SocketAddr>>);
+#[derive(Debug, Default)]
+pub struct Way(RwLock<Option<SocketAddr>>);
 
 #[async_trait]
 impl Serve for Way {
