@@ -160,9 +160,11 @@ fn what_nobody_was_asked_about_can_be_taken_back() {
 fn a_label_is_the_persons_and_is_written_once() {
     let (room, _) = Room::live();
     let live = room.live_record();
-    let labelled = label(live, "Laptop").unwrap();
-    assert_eq!(labelled, Live { device: live.device.clone().labelled("Laptop"), ..live.clone() });
-    assert_eq!(label(&labelled, "Laptop"), None);
+    let labelled = label(room.grant(), "Laptop").unwrap().unwrap();
+    let expected = Live { device: live.device.clone().labelled("Laptop"), ..live.clone() };
+    assert_eq!(labelled.stage, Stage::Live(Box::new(expected)));
+    assert_eq!(label(&labelled, "Laptop"), Ok(None));
+    assert_eq!(label(Room::coded().grant(), "Laptop"), Err(NoDevice));
 }
 
 #[test]
@@ -195,7 +197,7 @@ fn a_deleted_client_is_kept_as_long_as_a_grant_may_name_it() {
 
 #[test]
 fn a_deleted_server_has_no_keys_and_is_kept_as_long_as_a_grant_may_name_it() {
-    let registered = rotate(&server(), Digest::of(b"next"), NOW.plus(10), NOW);
+    let registered = rotate(&server(), Digest::of(b"next"), NOW.plus(10), NOW).unwrap();
     let blocked = set_server(&registered, Status::Blocked, NOW).unwrap().unwrap();
     assert_eq!(blocked, Server { status: Status::Blocked, ..registered.clone() });
     assert_eq!(set_server(&blocked, Status::Blocked, NOW), Ok(None));
