@@ -207,7 +207,7 @@ pub enum Limit {
     SignUp,
     /// Letters of one kind, by the address that they go to or the person whose account they are about.
     Letter,
-    /// Letters of one kind that anybody can ask for, by the address that they go to and the network that asks.
+    /// Letters of one kind to an address that need not be that of whoever asks, by that address and the network that asks.
     LetterAsked,
     /// Letters that tell somebody who signs up that they have an account, by the address: anybody can cause them.
     Already,

@@ -31,7 +31,11 @@ impl Email {
         let (local, domain) = address.split_once('@').ok_or(NotAnEmail)?;
         let complete = !local.is_empty() && !domain.is_empty() && !domain.contains('@');
         let printable = !address.chars().any(|c| c.is_whitespace() || c.is_control());
-        if complete && printable && address.len() <= Self::LONGEST { Ok(Self(address)) } else { Err(NotAnEmail) }
+        if complete && printable && address.len() <= Self::LONGEST {
+            Ok(Self(address))
+        } else {
+            Err(NotAnEmail)
+        }
     }
 
     /// The normalised address.

@@ -12,7 +12,7 @@ use crate::factors::with_script;
 use crate::identity::{Identity, Serving, Unserved};
 use crate::pages::entry::{Alert, LogInPage};
 use crate::pages::moving_on::{Destination, MovingOn};
-use crate::pages::recovery::{NotePage, Way};
+use crate::pages::recovery::{Link, NotePage};
 use crate::pages::site::Referrer;
 use crate::pages::{LoggedInPage, LoggedOutPage};
 use crate::refused::Refused;
@@ -230,7 +230,7 @@ impl Serving<'_> {
         status: StatusCode,
         title: &str,
         words: &str,
-        way: Option<Way>,
+        way: Option<Link>,
     ) -> Response<Bytes> {
         let page = NotePage { site: &self.site, title, words, way };
         self.site.page(status, Referrer::Nothing, &page)

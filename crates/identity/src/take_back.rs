@@ -12,7 +12,7 @@ use crate::factors::{ask_for_more, has_app};
 use crate::forms::query;
 use crate::identity::{Identity, Serving};
 use crate::language::Language;
-use crate::pages::recovery::Way;
+use crate::pages::recovery::Link;
 use crate::pages::site::{Referrer, Site};
 use crate::people::{Changed, Unchanged};
 use crate::refused::Refused;
@@ -153,7 +153,7 @@ impl Serving<'_> {
                 let mut hint = form_urlencoded::Serializer::new(String::new());
                 hint.append_pair("login_hint", &account.email);
                 let to = format!("{}?{}", self.site.path("/forgot"), hint.finish());
-                let way = Way { to, label: self.site.t.recovery.reset_title };
+                let way = Link { to, label: self.site.t.recovery.reset_title };
                 let mut response = self.note(StatusCode::OK, t.taken_back_title, t.taken_back, Some(way));
                 response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_session());
                 response

@@ -74,6 +74,11 @@ impl Identity {
             }
         };
         let person = &account.person;
+        // Asked once more: the policy may be another by now.
+        let allowed = Email::parse(&email).is_ok_and(|email| self.policy.sign_up.may_move_to(&email));
+        if email != account.email && !allowed {
+            return Err(Refused::WrongDomain);
+        }
         // What is written stands against the account as it was before anything was proved: a password that was reset meanwhile, or
         // a session that was shut out, confirms nothing.
         let seen = Openings::of(&account);
@@ -91,12 +96,6 @@ impl Identity {
                 }
             }
         };
-        // Asked once more: the policy may be another by now.
-        if email != account.email
-            && !Email::parse(&email).is_ok_and(|email| self.policy.sign_up.may_move_to(&email))
-        {
-            return Err(Refused::WrongDomain);
-        }
         if !self.tickets.spend(&found).await? {
             return Err(Refused::Link(Lost::Used));
         }

@@ -57,7 +57,7 @@ impl From<StoreError> for Unavailable {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Contended => Self::Busy,
-            other => Self::Store(other),
+            other @ (StoreError::Unavailable(_) | _) => Self::Store(other),
         }
     }
 }

@@ -51,8 +51,8 @@ impl<'a> Whose<'a> {
 }
 
 impl Oversight {
-    /// At most `at_most` (1 to 100) grants behind the id `after`, whatever has become of them. One that has ended no longer says whose it
-    /// was.
+    /// At most `at_most` (1 to 100) grants behind the id `after`, whatever has become of them. One that has ended says of nobody but its
+    /// client whose it was: of a person or a server only those are listed that have not. The audit trail knows of all.
     ///
     /// # Errors
     ///

@@ -95,7 +95,9 @@ impl Desk {
     /// Mails the link that confirms the address of an account once more.
     pub(crate) fn verify(self, person: PersonId, email: Email) {
         self.clone().later(Queue::Anybodys, Some(person.clone()), async move {
-            if !self.may_write(Kind::Verify, &of_mailbox(&email)).await {
+            if !self.may_be_asked_for(Kind::Verify, &email).await
+                || !self.may_write(Kind::Verify, &of_mailbox(&email)).await
+            {
                 return Ok(None);
             }
             let link = self.verification(&person, &email).await?;
@@ -108,6 +110,7 @@ impl Desk {
     pub(crate) fn change_email(self, person: PersonId, email: Email) {
         self.clone().later(Queue::Anybodys, Some(person.clone()), async move {
             if self.accounts.by_email(&email).await?.is_some()
+                || !self.may_be_asked_for(Kind::ChangeEmail, &email).await
                 || !self.may_write(Kind::ChangeEmail, person.as_str()).await
                 || !self.may_write(Kind::ChangeEmail, &of_mailbox(&email)).await
             {

@@ -28,6 +28,22 @@ async fn because_of_one_network_so_many_letters_a_day_go_to_a_mailbox_and_others
     assert_eq!(world.identity.letters(), (11, 0));
 }
 
+/// The attack: the same by somebody who has an account, and says that it shall have that address.
+#[tokio::test]
+async fn so_it_is_with_letters_to_a_new_address() {
+    let world = mailing().await;
+    let mut ada = world.browser();
+    ada.sign_up_by_letter(&world, EMAIL).await;
+    for n in 0..20 {
+        let email = format!("bo+{n}@example.com");
+        let body = serde_json::json!({ "password": PASSWORD, "email": email }).to_string();
+        assert_eq!(ada.json("/auth/email", &body).await.status(), StatusCode::ACCEPTED);
+        world.identity.letters_done().await;
+        world.clock.advance(180);
+    }
+    assert_eq!(world.identity.letters(), (1 + 10, 0));
+}
+
 /// A mail server that is for ever busy with letters about forgotten passwords.
 struct Busy(UnboundedSender<Letter>);
 

@@ -63,6 +63,28 @@ async fn a_page_of_what_is_rare_looks_at_so_many_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_grant_that_has_ended_is_listed_with_its_client_and_names_nobody_else() {
+    let world = World::new().await;
+    let (grant, _) = world.connect("cid_app").await;
+    let (ada, app, server) = (person("usr_ada"), id("cid_app"), world.resource);
+    let whose = [
+        Whose { client: Some(&app), ..Whose::default() },
+        Whose::person(&ada),
+        Whose { server: Some(&server), ..Whose::default() },
+    ];
+    for (ended, expected) in [(false, [1, 1, 1]), (true, [1, 0, 0])] {
+        for (whose, expected) in whose.into_iter().zip(expected) {
+            let listed = world.oversight.grants(whose, None, 10).await.unwrap().items;
+            assert_eq!(listed.len(), expected, "{whose:?} {ended}");
+            assert!(
+                listed.iter().all(|view| view.person.is_none() == ended && view.target.is_none() == ended)
+            );
+        }
+        world.oversight.revoke(&grant, &By::operator()).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_view_holds_no_secret_and_no_digest_of_one() {
     let world = World::new().await;
     let (grant, tokens) = world.connect("cid_app").await;
