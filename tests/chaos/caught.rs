@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use ambient::Clock as _;
 use authz_core::Policy;
+use oauth_types::ClientId;
 use store::{Backend, Memory};
 use testkit::bare::{BEGINNING, Bare};
 
 use crate::check::{ALL, Broken, Promise, check};
 use crate::clients::{Dice, Stop, look_back, play};
 use crate::flawed::{Flaw, Flawed};
-use crate::log::Log;
+use crate::log::{Ask, Log};
 use crate::round::stored;
 use crate::site::Site;
 
@@ -80,6 +81,24 @@ fn a_store_that_answers_before_it_is_durable_is_caught() {
 fn a_store_that_reads_from_a_replica_is_caught() {
     let found = found_with(Flaw::ReadsOld);
     assert!(found.contains(&Broken::Undead) || found.contains(&Broken::Lost), "{found:?}");
+}
+
+#[test]
+fn a_store_that_has_what_was_given_away_is_caught() {
+    runtime().block_on(async {
+        let store: Arc<dyn Backend> = Arc::new(Memory::new());
+        let bare = Arc::new(Bare::new(Arc::clone(&store), |store| store, Policy::default(), true).await);
+        let (site, log) = (Site::of(&[bare]).await, Log::default());
+        let code = site.ask(&log, 0, Ask::Authorize).await;
+        let entries = log.take();
+        let mut stored = stored(&*store, &entries).await;
+        assert!(check(&entries, &stored, ALL).is_empty());
+        for grant in stored.values_mut().flatten() {
+            grant.client = ClientId::parse(code.code().unwrap()).unwrap();
+        }
+        let violations = check(&entries, &stored, ALL);
+        assert!(violations.iter().any(|violation| violation.broken == Broken::Kept), "{violations:?}");
+    });
 }
 
 /// A clock that jumps ahead makes things expire, and one that jumps back brings them again: nothing is spent twice by it.

@@ -16,7 +16,7 @@ use crate::log::{Answer, Ask, Caller, Entry};
 pub(crate) struct Promise {
     /// What was answered is there whatever was killed.
     pub(crate) durable: bool,
-    /// Nothing expired while it ran, so a refusal means an end, and an end is for good.
+    /// Nothing expired while it ran, so a refusal means an end, and what is gone has ended.
     pub(crate) steady: bool,
     /// A refresh token that was just replaced is answered again.
     pub(crate) leeway: bool,
@@ -38,6 +38,8 @@ pub(crate) enum Broken {
     Uncommitted,
     /// I7: an access token was good where it is not for.
     Elsewhere,
+    /// I8: the store has what somebody was given.
+    Kept,
     /// I11: a text that nobody was ever given was taken.
     ForgeryTaken,
     /// Something that was answered is gone, and nobody can have ended it.
@@ -213,8 +215,13 @@ impl<'a> Story<'a> {
     fn stored(&mut self, grant: Option<&Grant>) {
         let (untouched, over) = (self.may_end == NEVER, self.over != NEVER);
         let newest = self.newest();
+        let Promise { durable, steady, .. } = self.promise;
+        let record = grant.and_then(|grant| serde_json::to_string(grant).ok()).unwrap_or_default();
+        if self.given.iter().any(|text| record.contains(secret(text))) {
+            self.tell(Broken::Kept, "a text that was given away is in the store".to_owned());
+        }
         match grant.map(|grant| &grant.stage) {
-            None | Some(Stage::Ended(_)) if untouched && self.promise.durable => {
+            None | Some(Stage::Ended(_)) if untouched && durable && steady => {
                 self.tell(
                     Broken::Lost,
                     "the store has no such living grant, and nobody can have ended it".into(),
@@ -223,7 +230,7 @@ impl<'a> Story<'a> {
             None | Some(Stage::Ended(_)) => {}
             Some(_) if over => self.tell(Broken::Undead, "it lives in the store".to_owned()),
             Some(Stage::Requested(_)) => self.tell(Broken::Uncommitted, "its code left too early".to_owned()),
-            Some(Stage::Coded(_)) if newest.is_some() && self.promise.durable => {
+            Some(Stage::Coded(_)) if newest.is_some() && durable => {
                 self.tell(Broken::Uncommitted, "its tokens left, and its code is unspent".to_owned());
             }
             Some(Stage::Coded(_)) => {}
@@ -232,9 +239,10 @@ impl<'a> Story<'a> {
                 if asked.is_none_or(|asked| live.number > asked + 1) {
                     self.tell(Broken::Odd, format!("generation {} in the store: nobody asked", live.number));
                 }
-                let Some((number, access)) = newest.filter(|_| self.promise.durable) else { return };
+                let Some((number, access)) = newest.filter(|_| durable) else { return };
                 let listed = live.access.iter().any(|one| one.digest.is(&Digest::of(access.as_bytes())));
-                if live.number < number || (!listed && !self.may_be_revoked(access, NEVER)) {
+                let kept = listed || !steady || self.may_be_revoked(access, NEVER);
+                if live.number < number || !kept {
                     let what = format!("generation {number} left, the store is at {}", live.number);
                     self.tell(Broken::Uncommitted, what);
                 }
@@ -338,6 +346,11 @@ impl<'a> Story<'a> {
 fn second(asked: &[&&Entry], this: &Entry, sort: impl Fn(&Ask) -> bool) -> u64 {
     let others = asked.iter().filter(|other| other.began != this.began && sort(&other.ask));
     others.map(|other| other.began.max(this.began)).min().unwrap_or(NEVER)
+}
+
+/// The part of a text that nobody can make up.
+fn secret(text: &str) -> &str {
+    text.get(text.len().saturating_sub(40)..).unwrap_or(text)
 }
 
 fn is_access(text: &str) -> bool {

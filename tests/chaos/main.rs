@@ -7,9 +7,11 @@
 mod caught;
 mod check;
 mod clients;
+mod clocks;
 mod crowds;
 mod flawed;
 mod log;
+mod meetings;
 mod over_redis;
 mod over_sqlite;
 mod round;

@@ -8,6 +8,7 @@ use store::{Redis, RedisOptions};
 use testkit::process::{Process, world};
 use testkit::redis_proxy::{Mischief, RedisProxy};
 use testkit::redis_server::RedisServer;
+use testkit::world::World;
 
 use crate::kills;
 use crate::round::Rounds;
@@ -50,6 +51,16 @@ impl Place {
         (Self { redis, proxies, processes, _folder: folder }, site)
     }
 
+    /// Each process as administrators and people see it.
+    pub(crate) fn worlds(&self) -> Vec<World> {
+        self.processes.iter().map(|process| world(process.way())).collect()
+    }
+
+    /// The Redis of all of them.
+    pub(crate) const fn redis(&mut self) -> &mut RedisServer {
+        &mut self.redis
+    }
+
     /// Each way has its own weather.
     fn mischief(&self, rounds: &Rounds) {
         for proxy in &self.proxies {
@@ -68,7 +79,8 @@ impl Place {
         }
     }
 
-    async fn is_well(&self) {
+    /// Nothing goes wrong any more, and all are ready.
+    pub(crate) async fn is_well(&self) {
         for proxy in &self.proxies {
             proxy.does(Mischief::default());
             proxy.cut_all();

@@ -26,6 +26,7 @@ pub(crate) struct Rounds {
     site: Arc<Site>,
     log: Arc<Log>,
     dice: Dice,
+    promise: Promise,
     carried: Vec<Entry>,
     /// When this round began, and the one before, of which some grants are carried.
     began: [Time; 2],
@@ -40,12 +41,19 @@ impl Rounds {
             site: Arc::new(site),
             log: Arc::default(),
             dice: Dice::new(seed),
+            promise: ALL,
             carried: Vec::new(),
             began: [SystemClock.now(); 2],
             answered: 0,
             unanswered: 0,
             grants: 0,
         }
+    }
+
+    /// Held to less than all.
+    pub(crate) const fn promising(mut self, promise: Promise) -> Self {
+        self.promise = promise;
+        self
     }
 
     pub(crate) const fn dice(&self) -> &Dice {
@@ -91,7 +99,8 @@ impl Rounds {
         // On a machine that stood still, something may have expired.
         let now = SystemClock.now();
         let steady = now.since(self.began[1]) <= SHORT;
-        let expected = Promise { steady, leeway: steady, ..ALL };
+        let Promise { durable, steady: promised, leeway } = self.promise;
+        let expected = Promise { durable, steady: steady && promised, leeway: steady && leeway };
         self.began = [now, self.began[0]];
         let violations = check(&entries, &stored, expected);
         if let Some(first) = violations.first() {

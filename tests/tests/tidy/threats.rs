@@ -1,10 +1,9 @@
 //! `docs/threats.md` leaves out no threat of its sources, and what it points at is there.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, which fail by a panic")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use crate::code::root;
 
 /// The sections of RFC 9700 that say what to do (2) and what is tried (4).
 const RFC_9700: [&str; 26] = [
@@ -50,8 +49,12 @@ fn no_threat_of_the_sources_is_without_a_row() {
     let considerations = CONSIDERATIONS.iter().map(|heading| format!("SC {heading}"));
     let proxies = (1..=PROXIES).map(|number| format!("PX-{number}"));
     let expected: BTreeSet<String> = rfc.chain(practices).chain(considerations).chain(proxies).collect();
-    let named: BTreeSet<String> =
-        rows().iter().flat_map(|row| row["from"].split(", ")).map(str::to_owned).collect();
+    let named: BTreeSet<String> = rows()
+        .iter()
+        .filter_map(|row| row.get("from"))
+        .flat_map(|from| from.split(", "))
+        .map(str::to_owned)
+        .collect();
     let missing: Vec<_> = expected.difference(&named).collect();
     assert!(missing.is_empty(), "no row is about {missing:#?}");
     let unknown: Vec<_> = named.difference(&expected).collect();
@@ -93,7 +96,7 @@ fn each_place_and_each_test_that_a_row_names_is_there() {
 /// Whether `file::name` is a test of that file, by an attribute or because a macro makes tests of the names in its list.
 fn is_test(named: &str) -> bool {
     let Some((file, name)) = named.split_once("::") else { return false };
-    let folders = [root().join("tests/tests"), root().join("crates")];
+    let folders = ["tests/tests", "tests", "crates"].map(|folder| root().join(folder));
     let Some(code) = folders.iter().find_map(|folder| fs::read_to_string(folder.join(file)).ok()) else {
         return false;
     };
@@ -106,7 +109,7 @@ fn is_test(named: &str) -> bool {
     marked || in_list
 }
 
-/// The rows of all tables that begin with where a threat is from, by column.
+/// The rows of all tables that begin with where a threat is from, or with the threat, by column.
 fn rows() -> Vec<BTreeMap<&'static str, String>> {
     const COLUMNS: [&str; 6] = ["from", "threat", "answer", "code", "test", "why"];
     let markdown = fs::read_to_string(root().join("docs/threats.md")).unwrap();
@@ -116,7 +119,7 @@ fn rows() -> Vec<BTreeMap<&'static str, String>> {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         if !line.starts_with('|') {
             columns.clear();
-        } else if cells[0] == "from" {
+        } else if ["from", "threat"].contains(&cells[0]) {
             columns = cells.iter().filter_map(|cell| COLUMNS.iter().find(|name| *name == cell)).collect();
             assert_eq!(columns.len(), cells.len(), "{line}");
         } else if !columns.is_empty() && !cells[0].starts_with("---") {
@@ -129,9 +132,4 @@ fn rows() -> Vec<BTreeMap<&'static str, String>> {
 
 fn in_backticks(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
-}
-
-/// The root of the repository that the tests are run in.
-fn root() -> PathBuf {
-    Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).parent().unwrap().to_owned()
 }
