@@ -50,23 +50,26 @@ async fn ten_thousand_that_say_nothing_are_kept_and_others_are_served() {
 /// Behind a proxy that is one address, or from so many addresses that the share of each does not matter.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_there_is_room_for_shut_nobody_out() {
+    let crowd = at_most(600);
+    let places = crowd * 5 / 6;
+    let told = places.to_string();
     let server =
-        Server::with(&[("PORTCULLIS_CONNECTIONS", "500"), ("PORTCULLIS_CLIENT_TIMEOUT", "5m")]).await;
+        Server::with(&[("PORTCULLIS_CONNECTIONS", &told), ("PORTCULLIS_CLIENT_TIMEOUT", "5m")]).await;
     let honest = Honest::at(&server).await;
     let (memory, to) = (server.memory(), server.address());
-    let mut crowd = JoinSet::new();
+    let mut coming = JoinSet::new();
     // Whoever is sent away comes again.
-    for _ in 0..at_most(600) {
-        crowd.spawn(async move {
+    for _ in 0..crowd {
+        coming.spawn(async move {
             loop {
                 until_sent_away(connect(to).await).await;
             }
         });
     }
-    server.has_open(500).await;
+    server.has_open(places).await;
     honest.goes_on(5).await;
-    assert!(server.open_files() < 600, "{}", server.open_files());
-    memory.peak_is_below(32 * 1024, "600 that come again for 500 places");
+    assert!(server.open_files() < crowd, "{}", server.open_files());
+    memory.peak_is_below(32 * 1024, &format!("{crowd} that come again for {places} places"));
 }
 
 async fn until_sent_away(mut stream: TcpStream) {

@@ -4,7 +4,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
 use crate::honest::Honest;
-use crate::server::{BOUND, Server};
+use crate::server::{BOUND, Server, at_most};
 use crate::wire::{answered, connect, parsed, rest, statuses};
 
 const TOO_LARGE: usize = 1024 * 1024;
@@ -102,14 +102,14 @@ async fn what_is_kept_of_unfinished_requests_is_bounded_and_others_are_served() 
         "a".repeat(31 * 1024),
         "a".repeat(65_000)
     );
-    let mut unfinished = Vec::new();
+    let (crowd, mut unfinished) = (at_most(4000), Vec::new());
     for said in [head, body] {
-        for _ in 0..crate::server::at_most(4000) / 2 {
+        for _ in 0..crowd / 2 {
             let mut stream = connect(to).await;
             let _ = stream.write_all(said.as_bytes()).await;
             unfinished.push(stream);
         }
         honest.goes_on(2).await;
     }
-    memory.peak_is_below(320 * 1024, "4000 requests that want their last bytes");
+    memory.peak_is_below(256 * 1024, &format!("{crowd} requests that want their last bytes"));
 }

@@ -8,6 +8,7 @@ mod accounts;
 mod brand;
 mod connections;
 mod error;
+mod gather;
 mod given;
 mod limits;
 mod parse;
@@ -222,7 +223,7 @@ impl Settings {
             // A flag holds before a variable.
             Some(file) => secret::read("key", "key_file", Some(&file), &|_| None, parse)?,
             None => {
-                let file = settings::of_variable("key_file", look_up)?;
+                let file = gather::of_variable("key_file", look_up)?;
                 secret::read("key", "key_file", file.as_ref(), look_up, parse)?
             }
         };

@@ -1,13 +1,12 @@
 //! The settings by name: flags, variables and the keys of the file are the same words.
 
 use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::error::{ConfigError, Fault};
-use super::given::{Given, SettingName, Source, variable};
+use super::error::ConfigError;
+use super::gather::of_variable;
+use super::given::{Given, SettingName, Source};
 
 macro_rules! settings {
     ($($(#[$about:meta])* $key:ident = $example:literal,)+) => {
@@ -367,20 +366,6 @@ settings! {
 }
 
 impl Settings {
-    /// Those of all three places: `flags` over the variables that `look_up` finds over `file`.
-    pub(crate) fn gathered(
-        flags: Self,
-        file: Option<&Path>,
-        look_up: &dyn Fn(&str) -> Option<OsString>,
-    ) -> Result<Self, ConfigError> {
-        let named = look_up(&variable("config")).map(PathBuf::from);
-        let of_file = match file.or(named.as_deref()) {
-            Some(path) => read_file(path)?,
-            None => Self::default(),
-        };
-        Ok(flags.over(Self::of_variables(look_up)?).over(of_file))
-    }
-
     /// What names the store, if something does.
     pub(crate) fn names_store(&self) -> Option<SettingName> {
         let named = [("store", &self.store), ("store_file", &self.store_file)];
@@ -390,26 +375,5 @@ impl Settings {
     /// Whether a data folder is on the command line. Images and units set the variable, whatever the store is.
     pub(crate) fn ask_for_data(&self) -> bool {
         self.data.as_ref().is_some_and(|given| given.source == Source::Flag)
-    }
-}
-
-fn read_file(path: &Path) -> Result<Settings, ConfigError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    toml::from_str(&text)
-        .map_err(|source| ConfigError::Malformed { path: path.to_owned(), source: Box::new(source) })
-}
-
-pub(super) fn of_variable(
-    key: &'static str,
-    look_up: &dyn Fn(&str) -> Option<OsString>,
-) -> Result<Option<Given>, ConfigError> {
-    let Some(value) = look_up(&variable(key)) else { return Ok(None) };
-    match value.into_string() {
-        Ok(text) => Ok(Some(Given { text, source: Source::Variable })),
-        Err(_) => {
-            let name = SettingName { key, source: Source::Variable };
-            Err(ConfigError::Setting { name, fault: Fault::NotText, example: Settings::example(key) })
-        }
     }
 }
