@@ -131,7 +131,7 @@ pub(super) async fn run<C: Subcommand + Asks>(
         Err(error) => match error.document().filter(|_| reach.json) {
             Some(document) => {
                 writeln!(errors, "{document}")?;
-                Err(RunError::Told(error.status()))
+                Err(RunError::Shown(error.status()))
             }
             None => Err(error.into()),
         },
