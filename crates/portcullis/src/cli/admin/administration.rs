@@ -83,6 +83,14 @@ impl Administration {
         Ok(Self::Server { url, authorization, client: Client::new(guard)? })
     }
 
+    /// What is wise to change, though it can be asked like this.
+    pub(super) fn warning(&self) -> Option<String> {
+        let Self::Server { url, .. } = self else { return None };
+        shows_the_key(url).then(|| {
+            format!("the admin key is sent to {url} without TLS, where others on the way can read it; https keeps it from them")
+        })
+    }
+
     /// The body of the answer, if it is a good one.
     pub(super) async fn asked(&self, ask: &Ask) -> Result<Bytes, AdminError> {
         self.answered(ask).await.map(Response::into_body)
@@ -205,6 +213,12 @@ fn is_of_this_machine(url: &str) -> bool {
     url.parse().ok().and_then(address).is_some_and(|address| address.is_loopback())
 }
 
+/// Whether what is sent there leaves this machine as it is.
+fn shows_the_key(url: &str) -> bool {
+    let is_here = |uri: &Uri| uri.host() == Some("localhost") || is_of_this_machine(url);
+    url.parse().is_ok_and(|uri: Uri| uri.scheme_str() == Some("http") && !is_here(&uri))
+}
+
 /// Whether the configuration names it, as the issuer or as where a server listens.
 fn is_named(url: &str, issuer: Option<&Issuer>, listen: SocketAddr) -> bool {
     let below =
@@ -251,6 +265,17 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_of_this_machine(url), here, "{url}");
+        }
+        for (url, shown) in [
+            ("http://10.0.0.7:8414", true),
+            ("HTTP://auth.internal", true),
+            ("https://10.0.0.7:8414", false),
+            ("http://127.0.0.1:8414/t1", false),
+            ("http://[::1]:8414", false),
+            ("http://localhost:8414", false),
+            ("http://localhost.example.com", true),
+        ] {
+            assert_eq!(shows_the_key(url), shown, "{url}");
         }
         let issuer = Issuer::parse("https://auth.example.com/t1").unwrap();
         let listen = "10.0.0.7:8414".parse().unwrap();
