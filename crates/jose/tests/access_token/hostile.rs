@@ -6,7 +6,7 @@ use jose::{KeySet, TokenError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::mint::{AUDIENCE, ED25519, ISSUER, NOW, P256, RSA, claims, claims_with, header, keys, rules};
+use crate::mint::{AUDIENCE, ED25519, ISSUER, NOW, P256, RSA, claims, claims_with, header, rules};
 use crate::{check, untyped, with_claims};
 
 #[test]
