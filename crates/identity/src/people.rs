@@ -13,9 +13,7 @@ use async_trait::async_trait;
 use authz_core::{People, Profile};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use store::{
-    Account, Changes, Commit, Created, Found, Mark, PersonId, SecondFactors, Store, StoreError,
-};
+use store::{Account, Changes, Commit, Created, Found, Mark, PersonId, SecondFactors, Store, StoreError};
 use thiserror::Error;
 
 pub use self::name::{Name, NotAName};
@@ -92,12 +90,7 @@ impl Reachable {
 impl Accounts {
     /// Accounts in `store`; a password costs what [`Cost`] says.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn Store>,
-        cost: Cost,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Self {
+    pub fn new(store: Arc<dyn Store>, cost: Cost, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         Self { store, passwords: Passwords::new(cost, entropy.clone()), clock, entropy }
     }
 
