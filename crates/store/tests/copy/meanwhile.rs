@@ -8,7 +8,7 @@ use store::ClaimKind;
 use store::copy::{CopyError, ServeError, may_be_served};
 
 use crate::breaking::Breaking;
-use crate::{NOW, Sample, Subject, change, copied, create, everything, find, memory, run, used};
+use crate::{Sample, Subject, change, copied, create, everything, find, memory, run, used};
 
 pub(crate) async fn what_has_ended_is_never_brought_back(from: Subject, to: Subject) {
     used(&from, 1).await;
