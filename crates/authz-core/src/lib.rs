@@ -12,6 +12,17 @@
 //! | `oversight` | the same about what there is: [`Oversight`], for administrators and account pages |
 //! | `http` | routes, status, headers, caching and CORS, in one place |
 //!
+//! What they share:
+//!
+//! | what | where |
+//! |---|---|
+//! | what whoever embeds this may bring: [`Interaction`], [`People`], [`Resources`], [`ClientSource`], [`Limiter`] | `seam` |
+//! | the texts of tokens, and the keys that make them: [`TokenText`], [`Keyring`], [`Keys`] | `text`, `keyring`, `keys` |
+//! | what the operator chooses: [`Policy`]; how often what is done: [`Limits`], [`Counted`] | `policy`, `limit` |
+//! | the resource servers in the store: [`Registry`] | `registry` |
+//! | why not: [`Refusal`], and for people [`Page`] | `refusal`, `page` |
+//! | what happened, and who did it: [`Event`], [`By`] | `event` |
+//!
 //! A decision is a [`Step`]: what is written, what is told, and the outcome, which cannot be had before the write is done.
 
 pub mod decide;

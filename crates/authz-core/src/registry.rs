@@ -176,8 +176,8 @@ impl Registry {
         let now = self.clock.now();
         // What was deleted before is left as it is.
         let tombstone = |found: Option<&Server>| {
-            let gone = found.map(|server| set_server(server, Status::Deleted, now));
-            Ok::<_, Unavailable>(gone.transpose().ok().flatten().flatten())
+            let gone = |server| set_server(server, Status::Deleted, now).ok().flatten();
+            Ok::<_, Unavailable>(found.and_then(gone))
         };
         match self.store().rewrite(id, || self.mark(), tombstone).await? {
             Rewritten::Kept(None) => Ok(false),

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
 use store::{AdminAccess, Status, UserInfoDetail};
 
 use super::bounds::{EMAIL, GRACE, LINE, NAME, SCOPES};
@@ -23,7 +24,13 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Er
 
 /// What is changed of a server. What is absent stays; its resource_url stays for good, because tokens are bound to it.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "ServerChange")]
+#[schemars(rename = "ServerChange", example = json!({
+    "scopes": [
+        { "name": "notes.read", "description": "Read your notes", "default": true },
+        { "name": "notes.write", "description": "Change your notes", "implies": ["notes.read"] }
+    ],
+    "owner_email": null
+}))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerChangeAsked {
     /// Its name.
@@ -44,7 +51,7 @@ pub(super) struct ServerChangeAsked {
 
 /// How a server's key is replaced.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[schemars(rename = "Rotation")]
+#[schemars(rename = "Rotation", example = json!({ "grace_seconds": 3600 }))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RotationAsked {
     /// How long the keys before are taken, in seconds: a day by default, 0 to 30 days.
@@ -54,7 +61,13 @@ pub(super) struct RotationAsked {
 
 /// A client that an administrator vouches for.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "NewClient")]
+#[schemars(rename = "NewClient", example = json!({
+    "metadata": {
+        "client_name": "Notebook",
+        "redirect_uris": ["https://notebook.example.com/callback"],
+        "token_endpoint_auth_method": "client_secret_basic"
+    }
+}))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClientAsked {
     /// What it says of itself, as RFC 7591 section 2 has it.
@@ -69,7 +82,7 @@ pub(super) struct ClientAsked {
 
 /// What is changed of a client. What is absent stays.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "ClientChange")]
+#[schemars(rename = "ClientChange", example = json!({ "vouched": true, "first_party": true }))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClientChangeAsked {
     /// Whether an administrator vouches for it.
@@ -82,7 +95,7 @@ pub(super) struct ClientChangeAsked {
 
 /// An account.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "NewUser")]
+#[schemars(rename = "NewUser", example = json!({ "name": "Ada Lovelace", "email": "ada@example.com", "language": "en" }))]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserAsked {
     /// What they are called.
@@ -105,7 +118,7 @@ pub(super) struct UserAsked {
 
 /// What is changed of a user.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "UserChange")]
+#[schemars(rename = "UserChange", example = json!({ "status": "blocked" }))]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserChangeAsked {
     /// `blocked`: they can do nothing, nor can their clients. `active`: again they can.
@@ -114,7 +127,7 @@ pub(super) struct UserChangeAsked {
 
 /// An invitation.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[schemars(rename = "NewInvitation")]
+#[schemars(rename = "NewInvitation", example = json!({ "email": "grace@example.com", "language": "de" }))]
 #[serde(deny_unknown_fields)]
 pub(super) struct InvitationAsked {
     /// For whom. A letter is sent, if there is mail; without an address the answer has a link to hand over.
@@ -126,7 +139,7 @@ pub(super) struct InvitationAsked {
 
 /// A key of the administration.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "NewAdminKey")]
+#[schemars(rename = "NewAdminKey", example = json!({ "name": "dashboard", "access": "read" }))]
 #[serde(deny_unknown_fields)]
 pub(super) struct KeyAsked {
     /// Its name: 1 to 64 letters, digits, `-`, `_` and `.`, never used before.

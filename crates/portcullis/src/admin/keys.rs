@@ -34,12 +34,12 @@ const READ_TOGETHER: u32 = 100;
 
 /// The keys.
 pub(super) struct AdminKeys {
-    pub(super) store: Arc<dyn Backend>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) configured: Option<Digest>,
+    store: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    configured: Option<Digest>,
     // The first key, from when it is made until it is kept or another process's is.
-    pub(super) unsettled: Mutex<Option<Digest>>,
+    unsettled: Mutex<Option<Digest>>,
 }
 
 /// Who holds a key.
@@ -50,6 +50,20 @@ pub(super) struct Holder {
 }
 
 impl AdminKeys {
+    pub(super) fn new(store: Arc<dyn Backend>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { store, clock, entropy, configured: None, unsettled: Mutex::default() }
+    }
+
+    /// Takes the key of the configuration as well, in place of the one that was made on the first run.
+    pub(super) const fn configure(&mut self, digest: Digest) {
+        self.configured = Some(digest);
+    }
+
+    /// Which new key is taken that the store does not have yet.
+    pub(super) fn unsettle(&self, digest: Option<Digest>) {
+        *self.unsettled.lock() = digest;
+    }
+
     /// Who holds this key; nobody if it is none, or was withdrawn. Nothing is kept in memory, so withdrawing bites everywhere at once.
     pub(super) async fn holder(&self, text: &[u8]) -> Result<Option<Holder>, StoreError> {
         if self.configured.is_some_and(|digest| digest.is_of(text)) {

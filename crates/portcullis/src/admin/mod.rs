@@ -50,7 +50,6 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_io::{Peer, Serve, has_content_type};
 use identity::Identity;
 use oauth_types::Issuer;
-use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -106,21 +105,9 @@ impl Admin {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let keys = AdminKeys {
-            store: store.clone(),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            configured: None,
-            unsettled: Mutex::default(),
-        };
-        let gate = Gate {
-            keys,
-            limiter: Arc::new(Unlimited),
-            clock: clock.clone(),
-            events: Arc::new(Traced),
-            shut_out: Mutex::default(),
-        };
-        let once = Once { store: store.clone(), clock: clock.clone(), entropy };
+        let keys = AdminKeys::new(store.clone(), clock.clone(), entropy.clone());
+        let gate = Gate::new(keys, clock.clone());
+        let once = Once::new(store.clone(), clock.clone(), entropy);
         Self {
             issuer,
             store,
@@ -137,20 +124,20 @@ impl Admin {
     /// Takes a key of the operator's own as well, by its digest. The one that was made on the first run is not taken then.
     #[must_use]
     pub fn configured_key(mut self, digest: Digest) -> Self {
-        self.gate.keys.configured = Some(digest);
+        self.gate.keys.configure(digest);
         self
     }
 
     /// Takes a new key as well, by its digest, until [`settled`](Self::settled): one that nobody has seen is not in the store yet.
     #[must_use]
-    pub fn unsettled_key(mut self, digest: Digest) -> Self {
-        self.gate.keys.unsettled = Mutex::new(Some(digest));
+    pub fn unsettled_key(self, digest: Digest) -> Self {
+        self.gate.keys.unsettle(Some(digest));
         self
     }
 
     /// From now on the keys in the store alone open it.
     pub fn settled(&self) {
-        *self.gate.keys.unsettled.lock() = None;
+        self.gate.keys.unsettle(None);
     }
 
     /// Limits wrong keys by address; without it they are not. An address beyond the limit is answered 429 until the limiter

@@ -23,9 +23,9 @@ const UNDER_WAY: i64 = 60;
 
 /// Remembers what was made.
 pub(super) struct Once {
-    pub(super) store: Arc<dyn Backend>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) entropy: Arc<dyn Entropy>,
+    store: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
 }
 
 /// What is to be done about a request that makes something.
@@ -46,6 +46,10 @@ pub(super) struct Underway {
 }
 
 impl Once {
+    pub(super) fn new(store: Arc<dyn Backend>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { store, clock, entropy }
+    }
+
     /// Looks whether a request came before. `scope` keeps the keys of different callers and routes apart.
     pub(super) async fn begin(&self, headers: &HeaderMap, scope: &str, body: &[u8]) -> Result<Turn, Problem> {
         let Some(sent) = sent(headers)? else { return Ok(Turn::First(None)) };

@@ -7,6 +7,7 @@ use oauth_types::{Issuer, Resource, Scope};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::json;
 use store::ScopeEntry;
 
 use super::asked::{self, Detail, ServerChangeAsked};
@@ -54,7 +55,11 @@ fn check(name: Option<&str>, owner_email: Option<&str>) -> Result<(), Invalid> {
 
 /// An MCP server that is to be registered.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "NewServer")]
+#[schemars(rename = "NewServer", example = json!({
+    "name": "Notes",
+    "resource_url": "https://notes.example.com/mcp",
+    "scopes": ["notes.read", { "name": "notes.write", "description": "Change your notes", "optional": true }]
+}))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerAsked {
     /// Its name: 1 to 200 characters.

@@ -10,12 +10,16 @@ use super::about_itself;
 
 /// What is kept of one name at once, in entries and in bytes.
 const AT_ONCE: Amount = Amount { entries: 120, bytes: 64 * 1024 };
+/// Of one grant.
+const AT_ONCE_OF_A_GRANT: Amount = Amount { entries: 30, bytes: 16 * 1024 };
 /// What comes to it in a day of strangers, all together: an entry every 10 seconds, and about 12 bytes a second.
 const A_DAY_OF_STRANGERS: Amount = Amount { entries: 8_640, bytes: 1024 * 1024 };
 /// Of an admin key.
 const A_DAY_OF_A_KEY: Amount = Amount { entries: 17_280, bytes: 4 * 1024 * 1024 };
-/// Of one person, or of one grant of nobody.
-const A_DAY_OF_ONE: Amount = Amount { entries: 2_880, bytes: 512 * 1024 };
+/// Of one person.
+const A_DAY_OF_A_PERSON: Amount = Amount { entries: 2_880, bytes: 512 * 1024 };
+/// Of one grant: what is left is for the other apps of the same person.
+const A_DAY_OF_A_GRANT: Amount = Amount { entries: 720, bytes: 128 * 1024 };
 /// How many entries of one name are kept of one network in a minute.
 const OF_A_NETWORK: u32 = 20;
 /// How often it is told at the most what was omitted of one person, in seconds. Of others it is told each minute.
@@ -29,8 +33,9 @@ const DAY: i64 = 86_400;
 /// case.
 ///
 /// Each name has a purse of its own, so that whoever causes many events of one name hides none of another: a thousand refusals a
-/// second leave room for the one wrong admin key, and a thousand refreshed tokens for the password that was changed. It is filled all
-/// the time, so that no minute and no day can be used up for long.
+/// second leave room for the one wrong admin key, and a thousand refreshed tokens for the password that was changed. An app pays from the
+/// purse of its grant as well as from that of the person, so that it hides no other app of theirs. Each is filled all the time, so that no
+/// minute and no day can be used up for long.
 #[derive(Debug, Default)]
 pub(super) struct Purses {
     purses: BTreeMap<Owner, Purse>,
@@ -57,7 +62,7 @@ enum Whose {
     Key(Option<String>),
     /// A person: anybody may sign up, and the tokens of their apps are refreshed as often as an app likes.
     Person(PersonId),
-    /// A grant of nobody, or of somebody who is not known any more.
+    /// A grant, by what its client does.
     Grant(GrantId),
 }
 
@@ -89,26 +94,34 @@ pub(super) fn is_of_a_use(entry: &Entry) -> bool {
 }
 
 impl Whose {
-    /// Nobody pays for what an administrator or the operator does.
-    fn pays(entry: &Entry) -> Option<Self> {
+    /// All who pay, the one last of whom it is told. Nobody does for what an administrator or the operator does.
+    fn pay(entry: &Entry) -> Vec<Self> {
         if is_of_a_use(entry) {
-            return Some(Self::Key(entry.actor.clone()));
+            return vec![Self::Key(entry.actor.clone())];
         }
         if is_of_a_stranger(entry) {
-            return Some(Self::Strangers);
+            return vec![Self::Strangers];
         }
-        if entry.actor.as_deref().is_some_and(|actor| !actor.starts_with("person:")) {
-            return None;
-        }
+        let is_person = |actor: &str| actor.starts_with("person:");
+        let grant = entry.grant.filter(|_| entry.actor.is_none()).map(Self::Grant);
         let person = entry.person.clone().map(Self::Person);
-        person.or_else(|| entry.grant.map(Self::Grant))
+        let own = entry.actor.as_deref().is_none_or(is_person);
+        grant.into_iter().chain(person).filter(|_| own).collect()
+    }
+
+    const fn at_once(&self) -> Amount {
+        match self {
+            Self::Strangers | Self::Key(_) | Self::Person(_) => AT_ONCE,
+            Self::Grant(_) => AT_ONCE_OF_A_GRANT,
+        }
     }
 
     const fn a_day(&self) -> Amount {
         match self {
             Self::Strangers => A_DAY_OF_STRANGERS,
             Self::Key(_) => A_DAY_OF_A_KEY,
-            Self::Person(_) | Self::Grant(_) => A_DAY_OF_ONE,
+            Self::Person(_) => A_DAY_OF_A_PERSON,
+            Self::Grant(_) => A_DAY_OF_A_GRANT,
         }
     }
 
@@ -123,20 +136,33 @@ impl Whose {
 impl Purses {
     /// Whether there is room for an entry. What there is none for is counted.
     pub(super) fn pay(&mut self, entry: &Entry) -> bool {
-        let Some(whose) = Whose::pays(entry) else { return true };
-        let limit = entry.why.clone().filter(|_| entry.name == "limited");
-        let owner = Owner { name: entry.name.clone(), limit, whose };
-        if self.purses.len() >= MOST && !self.purses.contains_key(&owner) {
-            return true;
-        }
-        let (a_day, stranger) = (owner.whose.a_day(), owner.whose == Whose::Strangers);
-        let purse = self.purses.entry(owner).or_insert_with(|| Purse::full(entry.at));
-        let paid = purse.pay(entry, a_day, stranger);
-        if !paid {
-            purse.omitted += 1;
+        let owners = self.owners(entry);
+        let bytes =
+            serde_json::to_vec(entry).map_or(i64::MAX, |body| i64::try_from(body.len()).unwrap_or(i64::MAX));
+        let price = Amount { entries: 1, bytes }.times(DAY);
+        let affordable = owners.iter().all(|owner| self.purse(owner, entry.at).affords(owner, price, entry));
+        if affordable {
+            owners.iter().for_each(|owner| self.purse(owner, entry.at).give(owner, price, entry));
+        } else if let Some(told) = owners.last() {
+            self.purse(told, entry.at).omitted += 1;
             self.omitted += 1;
         }
-        paid
+        affordable
+    }
+
+    /// Whose purses an entry is paid from. Where there are too many of them, nobody has a new one.
+    fn owners(&self, entry: &Entry) -> Vec<Owner> {
+        let limit = entry.why.clone().filter(|_| entry.name == "limited");
+        let owner = |whose| Owner { name: entry.name.clone(), limit: limit.clone(), whose };
+        let mut owners: Vec<Owner> = Whose::pay(entry).into_iter().map(owner).collect();
+        if self.purses.len() + owners.len() > MOST {
+            owners.retain(|owner| self.purses.contains_key(owner));
+        }
+        owners
+    }
+
+    fn purse(&mut self, owner: &Owner, now: Time) -> &mut Purse {
+        self.purses.entry(owner.clone()).or_insert_with(|| Purse::full(&owner.whose, now))
     }
 
     /// What was omitted since it was told before: an entry for each purse.
@@ -148,7 +174,7 @@ impl Purses {
         self.minute = minute;
         let told: Vec<Entry> =
             self.purses.iter_mut().filter_map(|(owner, purse)| purse.tell(owner, now)).collect();
-        self.purses.retain(|owner, purse| !purse.is_as_new(owner.whose.a_day(), now));
+        self.purses.retain(|owner, purse| !purse.is_as_new(&owner.whose, now));
         self.omitted = self.purses.values().map(|purse| purse.omitted).sum();
         told
     }
@@ -159,43 +185,40 @@ impl Purses {
 }
 
 impl Purse {
-    fn full(now: Time) -> Self {
-        Self { left: AT_ONCE.times(DAY), filled: now, by_network: BTreeMap::new(), omitted: 0, told: None }
+    const fn full(whose: &Whose, now: Time) -> Self {
+        let left = whose.at_once().times(DAY);
+        Self { left, filled: now, by_network: BTreeMap::new(), omitted: 0, told: None }
     }
 
-    fn pay(&mut self, entry: &Entry, a_day: Amount, stranger: bool) -> bool {
-        self.fill(a_day, entry.at);
-        let bytes =
-            serde_json::to_vec(entry).map_or(i64::MAX, |body| i64::try_from(body.len()).unwrap_or(i64::MAX));
-        let price = Amount { entries: 1, bytes }.times(DAY);
-        if price.entries > self.left.entries || price.bytes > self.left.bytes {
-            return false;
-        }
-        if stranger {
-            let seen = self.by_network.entry(network_key(entry.from)).or_default();
-            if *seen >= OF_A_NETWORK {
-                return false;
-            }
-            *seen += 1;
+    fn affords(&mut self, owner: &Owner, price: Amount, entry: &Entry) -> bool {
+        self.fill(&owner.whose, entry.at);
+        let seen = || self.by_network.get(&network_key(entry.from)).copied().unwrap_or_default();
+        price.entries <= self.left.entries
+            && price.bytes <= self.left.bytes
+            && (owner.whose != Whose::Strangers || seen() < OF_A_NETWORK)
+    }
+
+    fn give(&mut self, owner: &Owner, price: Amount, entry: &Entry) {
+        if owner.whose == Whose::Strangers {
+            *self.by_network.entry(network_key(entry.from)).or_default() += 1;
         }
         self.left.entries -= price.entries;
         self.left.bytes -= price.bytes;
-        true
     }
 
-    fn fill(&mut self, a_day: Amount, now: Time) {
+    fn fill(&mut self, whose: &Whose, now: Time) {
         let seconds = now.since(self.filled).clamp(0, DAY);
         self.filled = now;
-        let most = AT_ONCE.times(DAY);
-        let Amount { entries, bytes } = a_day.times(seconds);
+        let most = whose.at_once().times(DAY);
+        let Amount { entries, bytes } = whose.a_day().times(seconds);
         self.left.entries = most.entries.min(self.left.entries + entries);
         self.left.bytes = most.bytes.min(self.left.bytes + bytes);
     }
 
     /// Whether another one in its place would be the same.
-    fn is_as_new(&mut self, a_day: Amount, now: Time) -> bool {
-        self.fill(a_day, now);
-        let most = AT_ONCE.times(DAY);
+    fn is_as_new(&mut self, whose: &Whose, now: Time) -> bool {
+        self.fill(whose, now);
+        let most = whose.at_once().times(DAY);
         self.omitted == 0 && self.left.entries >= most.entries && self.left.bytes >= most.bytes
     }
 
@@ -252,12 +275,9 @@ mod tests {
         assert!(purses.omitted(Time(90_000)).is_empty());
         assert_eq!(purses.purses.len(), 0);
         for person in 0..u32::try_from(MOST).unwrap() {
-            let owner = Owner {
-                name: "refreshed".to_owned(),
-                limit: None,
-                whose: Whose::pays(&refreshed(0, person)).unwrap(),
-            };
-            purses.purses.insert(owner, Purse::full(Time(0)));
+            let [owner] = purses.owners(&refreshed(0, person)).try_into().unwrap();
+            let full = Purse::full(&owner.whose, Time(0));
+            purses.purses.insert(owner, full);
         }
         for _ in 0..1_000 {
             assert!(purses.pay(&refreshed(90_000, u32::MAX)), "nobody hides others by being many");

@@ -107,10 +107,10 @@ impl Scene {
     }
 }
 
-/// Of each grant a hundred.
+/// Of each grant twenty.
 fn refreshed(number: u32) -> Event {
     let mut id = [0; 16];
-    id[..4].copy_from_slice(&(number / 100).to_be_bytes());
+    id[..4].copy_from_slice(&(number / 20).to_be_bytes());
     refreshed_of(GrantId::new(id), None, number)
 }
 

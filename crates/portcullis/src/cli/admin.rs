@@ -118,6 +118,10 @@ pub(super) async fn run<C: Subcommand + Asks>(
         confirm(question, io::stdin().is_terminal(), &mut io::stdin().lock(), errors)?;
     }
     let administration = Administration::find(&reach, environment).await?;
+    // With --json whatever stands there is a document.
+    if let Some(warning) = administration.warning().filter(|_| !reach.json) {
+        writeln!(errors, "portcullis: {warning}")?;
+    }
     let done = match ask.shape {
         Shape::Followed => follow::follow(&administration, ask, reach.json, out, errors).await,
         Shape::List(list) => all(&administration, ask, list, reach.json, out).await,
@@ -131,7 +135,7 @@ pub(super) async fn run<C: Subcommand + Asks>(
         Err(error) => match error.document().filter(|_| reach.json) {
             Some(document) => {
                 writeln!(errors, "{document}")?;
-                Err(RunError::Told(error.status()))
+                Err(RunError::Shown(error.status()))
             }
             None => Err(error.into()),
         },

@@ -1,6 +1,7 @@
 //! Each route, over the composed server.
 
 mod events;
+mod examples;
 mod holders;
 mod repeated;
 

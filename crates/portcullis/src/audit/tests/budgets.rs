@@ -39,6 +39,29 @@ async fn strangers_cannot_fill_the_trail() {
     assert_eq!(scene.audit.lost(), 980 + 1_392);
 }
 
+/// The attack: an app that somebody has connected, so that nobody sees from where the tokens of another one are refreshed.
+#[tokio::test]
+async fn an_app_hides_no_other_app_of_the_same_person() {
+    let scene = scene();
+    let ada = PersonId::parse("usr_ada").unwrap();
+    let (loud, other) = (GrantId::new([1; 16]), GrantId::new([2; 16]));
+    for hour in 1..=24 {
+        for number in 0..2_000 {
+            scene.audit.tell(&refreshed_of(loud, Some(&ada), number));
+        }
+        scene.clock.advance(3_600);
+        scene.audit.tell(&refreshed_of(other, Some(&ada), hour));
+    }
+    scene.audit.write().await.unwrap();
+    let kept = scene.entries().await;
+    let count = |grant: GrantId| kept.iter().filter(|entry| entry.grant == Some(grant)).count();
+    assert_eq!(count(other), 24);
+    assert!((30..=30 + 720).contains(&count(loud)), "{}", count(loud));
+    let omitted = kept.iter().filter(|entry| entry.name == "entries_omitted");
+    let told: Vec<_> = omitted.map(|entry| entry.person.clone()).collect();
+    assert!(!told.is_empty() && told.iter().all(|person| *person == Some(ada.clone())), "{told:?}");
+}
+
 /// The attack: to be over a limit that costs nothing, so that nobody sees who is over another one.
 #[tokio::test]
 async fn one_limit_hides_no_other() {
@@ -120,7 +143,7 @@ async fn nobody_who_is_known_fills_the_trail_either_nor_hides_what_others_do() {
 
     let changed = AccountEvent::PasswordChanged { person: eve.clone() };
     scene.audit.tell(&changed.into());
-    scene.audit.tell(&refreshed_of(GrantId::new([1; 16]), Some(&ada), 1));
+    scene.audit.tell(&refreshed_of(GrantId::new([200; 16]), Some(&ada), 1));
     let by = By::operator().actor;
     scene.audit.tell(&OversightEvent::EverythingEnded { person: eve.clone(), by }.into());
     scene.audit.write().await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
-use http_io::{Client, Fetch as _, Guard, Limits};
+use http_io::{Client, Fetch as _, Guard, Limits, Network};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -81,6 +81,14 @@ impl Administration {
         // The operator names it, so it may be anywhere of theirs; without TLS the key goes to no public address.
         let guard = Guard::public_only().dangerous_loopback().dangerous_private_networks();
         Ok(Self::Server { url, authorization, client: Client::new(guard)? })
+    }
+
+    /// What is wise to change, though it can be asked like this.
+    pub(super) fn warning(&self) -> Option<String> {
+        let Self::Server { url, .. } = self else { return None };
+        shows_the_key(url).then(|| {
+            format!("the admin key is sent to {url} without TLS, where others on the way can read it; https keeps it from them")
+        })
     }
 
     /// The body of the answer, if it is a good one.
@@ -201,8 +209,20 @@ impl Asking<'_> {
 
 /// Whether it is asked at this machine, whoever wrote the URL.
 fn is_of_this_machine(url: &str) -> bool {
-    let address = |uri: Uri| uri.host()?.trim_matches(['[', ']']).parse::<IpAddr>().ok();
-    url.parse().ok().and_then(address).is_some_and(|address| address.is_loopback())
+    url.parse().ok().and_then(|uri: Uri| address_in(&uri)).is_some_and(|address| address.is_loopback())
+}
+
+fn address_in(uri: &Uri) -> Option<IpAddr> {
+    uri.host()?.trim_matches(['[', ']']).parse().ok()
+}
+
+/// Whether what is sent there leaves this machine as it is. To a public address nothing is sent.
+fn shows_the_key(url: &str) -> bool {
+    let leaves = |uri: &Uri| match address_in(uri) {
+        Some(address) => Network::of(address) == Network::Private,
+        None => uri.host() != Some("localhost"),
+    };
+    url.parse().is_ok_and(|uri: Uri| uri.scheme_str() == Some("http") && leaves(&uri))
 }
 
 /// Whether the configuration names it, as the issuer or as where a server listens.
@@ -251,6 +271,18 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_of_this_machine(url), here, "{url}");
+        }
+        for (url, shown) in [
+            ("http://10.0.0.7:8414", true),
+            ("HTTP://auth.internal", true),
+            ("https://10.0.0.7:8414", false),
+            ("http://8.8.8.8", false),
+            ("http://127.0.0.1:8414/t1", false),
+            ("http://[::1]:8414", false),
+            ("http://localhost:8414", false),
+            ("http://localhost.example.com", true),
+        ] {
+            assert_eq!(shows_the_key(url), shown, "{url}");
         }
         let issuer = Issuer::parse("https://auth.example.com/t1").unwrap();
         let listen = "10.0.0.7:8414".parse().unwrap();
