@@ -13,8 +13,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::over_redis::Place;
 use crate::times;
 
-/// How often, of a crowd's times.
-const SELDOM: usize = 10;
+/// How often: each of them takes longer than a crowd.
+fn seldom() -> usize {
+    (times() / 40).max(4)
+}
 
 /// People at four processes.
 struct Four {
@@ -111,7 +113,7 @@ impl Bearer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_revocation_wins_at_once_against_a_bearer_who_never_stops() {
     let mut four = Four::new().await;
-    for n in 0..times().div_ceil(SELDOM) {
+    for n in 0..seldom() {
         let tokens = four.tokens().await;
         let mut bearer = Bearer::of(&four, &tokens);
         bearer.holds(2 + n % 4).await;
@@ -151,7 +153,7 @@ async fn a_client_that_is_deleted_while_its_tokens_are_in_use_can_do_nothing_fro
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_yeses_to_one_request_make_one_code() {
     let mut four = Four::new().await;
-    for n in 0..times().div_ceil(SELDOM) {
+    for n in 0..seldom() {
         let asking = four.client.asking().and("prompt", "consent");
         let world = four.at(0);
         let page = open(&world, &mut four.ada, &asking).await.page();

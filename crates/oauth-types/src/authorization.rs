@@ -137,6 +137,15 @@ mod tests {
         }
     }
 
+    /// RFC 9110 section 11.2.
+    #[test]
+    fn each_kind_of_character_of_a_token68_is_taken() {
+        let Ok(Authorization::Bearer(token)) = Authorization::parse("Bearer azAZ09-._~+/==") else {
+            panic!()
+        };
+        assert_eq!(token.expose_secret(), "azAZ09-._~+/==");
+    }
+
     #[test]
     fn a_malformed_header_says_which_part_is_wrong() {
         use MalformedAuthorization::{Basic, Bearer, Empty};

@@ -268,6 +268,19 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_callback_says_who_answers_and_what_was_sent() {
+        let from = "iss=https%3A%2F%2Fauth.example.com";
+        for (query, state) in [
+            (format!("code=a&state=x+y&{from}"), Some("x y")),
+            (format!("error=access_denied&state=b&{from}"), Some("b")),
+            (format!("code=a&{from}"), None),
+        ] {
+            let answer = AuthorizationResponse::from_query(&form(&query)).unwrap();
+            assert_eq!((answer.state(), answer.iss()), (state, &iss()), "{query}");
+        }
+    }
+
     /// CL-12.
     #[test]
     fn a_callback_that_is_no_answer_is_refused() {

@@ -326,6 +326,10 @@ mod tests {
         assert_eq!(challenges[0].token68.as_deref(), Some("YWJj=="));
         assert_eq!(challenges[3].param("realm"), Some("x"));
         assert_eq!(challenges[0].to_string(), "Negotiate YWJj==");
+        for last in ["YWJj", "YWI=", "YQ=="] {
+            let challenges = Challenge::parse_all(&format!("Bearer, Negotiate {last}")).unwrap();
+            assert_eq!(challenges[1].token68.as_deref(), Some(last));
+        }
     }
 
     #[test]

@@ -199,9 +199,9 @@ impl Room {
     /// A grant that was refreshed until it is at `generation`; each [`REFRESHED`] seconds after the one before.
     fn at_generation(generation: u32) -> Self {
         let (mut room, _) = Self::live();
-        while room.live_record().number < generation {
+        for number in 1..generation {
             room.now = room.now.plus(REFRESHED);
-            let number = room.live_record().number;
+            assert_eq!(room.live_record().number, number);
             let genuine = room.genuine(number);
             let n = u8::try_from(number).unwrap() + 3;
             let step =
