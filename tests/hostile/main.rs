@@ -8,6 +8,7 @@
 
 mod crowd;
 mod gone;
+mod guesses;
 mod honest;
 mod large;
 mod pipelined;

@@ -35,7 +35,7 @@ impl Server {
         let data = folder.path().join("data").to_str().unwrap().to_owned();
         let given = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let cheap = ("PORTCULLIS_PASSWORD_COST", "m=7168,t=1,p=1".to_owned());
-        let settings = given.chain([("PORTCULLIS_DATA", data), cheap]).collect();
+        let settings = [("PORTCULLIS_DATA", data), cheap].into_iter().chain(given).collect();
         let process = Process::start(folder.path(), 0, settings);
         process.is_ready().await;
         Self { process, _folder: folder }
