@@ -6,10 +6,7 @@ use ambient::{ManualClock, SeededEntropy};
 use async_trait::async_trait;
 use authz_core::{AccountEvent, By, KeyName, Limit, LogInRefusal, NamedGrant, OversightEvent, Refusal};
 use oauth_types::ClientId;
-use store::{
-    AdminKey, Claim, ClaimKind, Claimed, Digest, Filter, Found, GrantId, Inspect, Key, Kind, Look, Memory,
-    Page, PersonId, Row, Seen, Store, TrailPlace,
-};
+use store::{AdminKey, Backend, Digest, Filter, Found, Front, GrantId, Kind, Memory, PersonId, TrailPlace};
 
 use super::*;
 
@@ -22,18 +19,14 @@ struct Away {
 }
 
 #[async_trait]
-impl Store for Away {
-    async fn read(&self, key: &Key) -> Result<Option<Row>, StoreError> {
-        self.store.read(key).await
-    }
-
-    async fn look(&self, look: &Look) -> Result<Seen, StoreError> {
-        self.store.look(look).await
+impl Front for Away {
+    fn behind(&self) -> &dyn Backend {
+        &self.store
     }
 
     async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
         if !*self.away.lock() {
-            return self.store.commit(changes).await;
+            return self.behind().commit(changes).await;
         }
         let wrote = {
             let mut wrote = self.wrote.lock();
@@ -41,42 +34,9 @@ impl Store for Away {
             *wrote
         };
         if wrote % 2 == 0 {
-            let _ = self.store.commit(changes).await?;
+            let _ = self.behind().commit(changes).await?;
         }
         Err(StoreError::unavailable("Connection reset"))
-    }
-
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        self.store.claim(claim).await
-    }
-
-    async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
-        self.store.holder(kind, key).await
-    }
-
-    async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError> {
-        self.store.release(kind, key, owner).await
-    }
-
-    async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError> {
-        self.store.sweep(now, at_most).await
-    }
-
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.store.ready().await
-    }
-}
-
-#[async_trait]
-impl Inspect for Away {
-    async fn list(
-        &self,
-        kind: Kind,
-        filter: Filter<'_>,
-        after: Option<&str>,
-        at_most: u32,
-    ) -> Result<Page, StoreError> {
-        self.store.list(kind, filter, after, at_most).await
     }
 }
 
@@ -94,7 +54,7 @@ fn scene() -> Scene {
 
 impl Scene {
     async fn pieces(&self) -> Vec<Trail> {
-        let page = self.store.list(Kind::Trail, Filter::All, None, 1_000).await.unwrap();
+        let page = self.store.behind().list(Kind::Trail, Filter::All, None, 1_000).await.unwrap();
         page.rows.iter().map(|row| Found::<Trail>::decode(row).unwrap().record).collect()
     }
 
@@ -146,7 +106,7 @@ async fn with_a_retention_of_nothing_events_are_in_the_log_alone() {
     let audit = audit.kept_for(Lifetime::seconds(0));
     let log = crate::telemetry::tests::logged(async { audit.tell(&refreshed(1)) }).await.1;
     audit.write().await.unwrap();
-    assert!(store.list(Kind::Trail, Filter::All, None, 1).await.unwrap().rows.is_empty());
+    assert!(store.behind().list(Kind::Trail, Filter::All, None, 1).await.unwrap().rows.is_empty());
     assert!(log.contains("refreshed") && log.contains("done"), "{log}");
 }
 
