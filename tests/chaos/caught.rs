@@ -74,7 +74,8 @@ fn a_store_without_the_version_guard_is_caught() {
 #[test]
 fn a_store_that_answers_before_it_is_durable_is_caught() {
     let found = found_with(Flaw::AnswersEarly);
-    assert!(found.contains(&Broken::Lost), "{found:?}");
+    // What is lost may be a revocation: then its grant lives again.
+    assert!(found.contains(&Broken::Lost) || found.contains(&Broken::Undead), "{found:?}");
 }
 
 #[test]

@@ -186,39 +186,6 @@ const PAGES = {
     },
     "[role=alert]",
   ],
-  "change of password": [
-    async (visit) => {
-      await visit.logIn();
-      await visit.open("/account/password");
-    },
-    "input[autocomplete=new-password]",
-  ],
-  "change of password, refused": [
-    async (visit) => {
-      await visit.logIn();
-      await visit.open("/account/password");
-      for (const field of await visit.page.locator("input[type=password]").all()) await field.fill("password123");
-      await visit.submit();
-    },
-    "[aria-invalid]",
-  ],
-  "change of address": [
-    async (visit) => {
-      await visit.logIn();
-      await visit.open("/account/email");
-    },
-    "input[name=email]",
-  ],
-  "change of address, letter sent": [
-    async (visit) => {
-      await visit.logIn();
-      await visit.open("/account/email");
-      await visit.fill({ email: `ada.${randomUUID()}@example.com`, password: PASSWORD });
-      await visit.submit();
-      await visit.page.locator("main:not(:has(input[name=email]))").waitFor();
-    },
-    "h1",
-  ],
 
   "take back a change": [
     async (visit) => {
@@ -283,6 +250,20 @@ const PAGES = {
       await visit.open("/account");
     },
     'a[href*="/account/connections/"]',
+  ],
+  "account, when the log-in was too long ago to end everything": [
+    async (visit) => {
+      await visit.logInAgo(16 * 60);
+      await visit.open("/account");
+    },
+    '[aria-labelledby=everything] a.button[href*="/login?"]',
+  ],
+  "log-in, once more": [
+    async (visit) => {
+      await visit.logInAgo(16 * 60);
+      await visit.open("/account/delete");
+    },
+    'form[action$="/login"] input[name=email]',
   ],
   "connection": [
     async (visit) => {

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { freePort } from "./callback.mjs";
 import { until } from "./example.mjs";
 import { at } from "./server.mjs";
@@ -45,6 +46,18 @@ export async function startPortcullis(part, settings = {}, host = "127.0.0.1") {
         }
         return undefined;
       });
+    },
+    /** Moves the log-in of a session into the past, where nobody can wait for it. */
+    makeOlder(session, seconds) {
+      const database = new DatabaseSync(join(home, "data", "portcullis.db"));
+      try {
+        database.exec("PRAGMA busy_timeout = 5000");
+        const older = "json_set(body, '$.record.auth_time', json_extract(body, '$.record.auth_time') - ?)";
+        const update = database.prepare(`UPDATE records SET body = ${older} WHERE kind = 'session' AND id = ?`);
+        assert.equal(update.run(BigInt(seconds), session).changes, 1, "there is no such session");
+      } finally {
+        database.close();
+      }
     },
     async stop() {
       if (program.exitCode !== null) return;

@@ -73,6 +73,14 @@ export class Visit {
     await this.ask("/auth/login", { email: this.email, password: PASSWORD });
   }
 
+  /** The same, but the log-in was so many seconds ago. */
+  async logInAgo(seconds) {
+    await this.logIn();
+    const answer = await this.person.context.request.get(new URL("/auth/sessions", this.server.issuer).href);
+    const { sessions } = await answer.json();
+    this.server.makeOlder(sessions.find((one) => one.current).session, seconds);
+  }
+
   async forget() {
     await this.logIn();
     await this.ask("/auth/logout", {});

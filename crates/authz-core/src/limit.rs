@@ -70,6 +70,7 @@ impl Default for Limits {
             Limit::LogInAnywhere => Rate { most: 100, window: 300 },
             Limit::SignUp => Rate { most: 20, window: 600 },
             Limit::Letter => Rate { most: 5, window: 900 },
+            Limit::LetterAsked => Rate { most: 10, window: 86_400 },
             Limit::Already => Rate { most: 1, window: 86_400 },
             Limit::Requests => Rate { most: 32, window: 600 },
             Limit::Administration => Rate { most: 10, window: 60 },

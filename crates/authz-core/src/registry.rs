@@ -4,22 +4,19 @@ use std::sync::Arc;
 
 use ambient::{Clock, Entropy, Time};
 use async_trait::async_trait;
-use oauth_types::{ClientId, Resource, Scope};
+use oauth_types::{Resource, Scope};
 use parking_lot::Mutex;
 use store::{
-    Backend, Changes, Client, Commit, Filter, Found, Kind, Mark, OriginEntry, OriginIndex, Record,
-    ScopeEntry, Server, ServerId, Status, Store, StoreError, UserInfoDetail,
+    Backend, Changes, Commit, Filter, Found, Kind, Mark, OriginEntry, OriginIndex, Record, Rewritten,
+    ScopeEntry, Server, ServerId, Status, Store, StoreError, UserInfoDetail, until_done,
 };
 use thiserror::Error;
 
-use crate::decide::oversee::{set_client, set_server};
+use crate::decide::oversee::{OutOfReach, set_server};
 use crate::decide::target::among;
 use crate::flow::Unavailable;
 use crate::seam::{Resources, Wanted};
 use crate::text::{TokenKind, TokenText};
-
-/// How often a write is tried again that lost a race with an administrator.
-const ATTEMPTS: u32 = 8;
 
 /// How many servers are read at once.
 const READ_TOGETHER: u32 = 100;
@@ -67,6 +64,9 @@ pub enum RegisterError {
     /// The resource belongs to a registered server.
     #[error("the resource is registered already, as {0}")]
     ResourceTaken(ServerId),
+    /// It is an administrator's to do.
+    #[error(transparent)]
+    OutOfReach(#[from] OutOfReach),
     /// The store, or others who keep changing the servers of this origin.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -173,46 +173,20 @@ impl Registry {
     ///
     /// If the store cannot be read or written, or others keep writing.
     pub async fn remove(&self, id: &ServerId) -> Result<bool, Unavailable> {
-        for _ in 0..ATTEMPTS {
-            let Some(found) = self.store().find::<Server>(id).await? else {
-                return Ok(false);
-            };
-            if found.record.status == Status::Deleted {
-                self.leave(&found.record).await?;
-                return Ok(false);
-            }
-            let Ok(Some(tombstone)) = set_server(&found.record, Status::Deleted, self.clock.now()) else {
-                return Ok(false);
-            };
-            if self.store().commit(&Changes::replace(self.mark(), &found, &tombstone)).await? == Commit::Done
-            {
+        let now = self.clock.now();
+        // What was deleted before is left as it is.
+        let tombstone = |found: Option<&Server>| {
+            let gone = |server| set_server(server, Status::Deleted, now).ok().flatten();
+            Ok::<_, Unavailable>(found.and_then(gone))
+        };
+        match self.store().rewrite(id, || self.mark(), tombstone).await? {
+            Rewritten::Kept(None) => Ok(false),
+            Rewritten::Kept(Some(server)) => self.leave(&server).await.map(|()| false),
+            Rewritten::Done { now: server, .. } => {
                 self.forget_scopes();
-                self.leave(&found.record).await?;
-                return Ok(true);
+                self.leave(&server).await.map(|()| true)
             }
         }
-        Err(Unavailable::Busy)
-    }
-
-    /// Deletes a client: it can do nothing from the next request on. Answers whether there was one.
-    ///
-    /// # Errors
-    ///
-    /// If the store cannot be read or written, or others keep writing.
-    pub async fn remove_client(&self, id: &ClientId) -> Result<bool, Unavailable> {
-        for _ in 0..ATTEMPTS {
-            let Some(found) = self.store().find::<Client>(id).await? else {
-                return Ok(false);
-            };
-            let Ok(Some(tombstone)) = set_client(&found.record, Status::Deleted, self.clock.now()) else {
-                return Ok(false);
-            };
-            if self.store().commit(&Changes::replace(self.mark(), &found, &tombstone)).await? == Commit::Done
-            {
-                return Ok(true);
-            }
-        }
-        Err(Unavailable::Busy)
     }
 
     async fn found(&self, id: &ServerId) -> Result<Option<Found<Server>>, StoreError> {
@@ -278,7 +252,7 @@ impl Registry {
     async fn enter(&self, server: &Server) -> Result<(), RegisterError> {
         let now = self.clock.now();
         let entry = OriginEntry { server: server.id, resource: server.resource.clone(), since: now };
-        for _ in 0..ATTEMPTS {
+        until_done(|| async {
             let index = self.store().find::<OriginIndex>(server.resource.origin()).await?;
             let entries = index.as_ref().map(|index| index.record.entries.as_slice()).unwrap_or_default();
             let (same, mut kept): (Vec<_>, Vec<_>) =
@@ -292,27 +266,21 @@ impl Registry {
                 }
             }
             kept.push(entry.clone());
-            if self.write_index(index.as_ref(), server.resource.origin(), kept).await? == Commit::Done {
-                return Ok(());
-            }
-        }
-        Err(Unavailable::Busy.into())
+            let written = self.write_index(index.as_ref(), server.resource.origin(), kept).await?;
+            Ok((written == Commit::Done).then_some(()))
+        })
+        .await
     }
 
     async fn leave(&self, server: &Server) -> Result<(), Unavailable> {
-        for _ in 0..ATTEMPTS {
-            let Some(index) = self.store().find::<OriginIndex>(server.resource.origin()).await? else {
-                return Ok(());
-            };
-            let (own, left): (Vec<_>, Vec<_>) =
-                index.record.entries.iter().cloned().partition(|one| one.server == server.id);
-            if own.is_empty()
-                || self.write_index(Some(&index), server.resource.origin(), left).await? == Commit::Done
-            {
-                return Ok(());
-            }
-        }
-        Err(Unavailable::Busy)
+        let without = |found: Option<&OriginIndex>| {
+            let left = found.filter(|index| index.entries.iter().any(|one| one.server == server.id)).cloned();
+            Ok::<_, Unavailable>(left.map(|mut index| {
+                index.entries.retain(|one| one.server != server.id);
+                index
+            }))
+        };
+        self.store().rewrite(server.resource.origin(), || self.mark(), without).await.map(drop)
     }
 
     async fn write_index(

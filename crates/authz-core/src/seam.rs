@@ -207,6 +207,8 @@ pub enum Limit {
     SignUp,
     /// Letters of one kind, by the address that they go to or the person whose account they are about.
     Letter,
+    /// Letters of one kind to an address that need not be that of whoever asks, by that address and the network that asks.
+    LetterAsked,
     /// Letters that tell somebody who signs up that they have an account, by the address: anybody can cause them.
     Already,
     /// Requests that wait for consent, by session.
@@ -224,13 +226,14 @@ pub enum Limit {
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Registration,
         Self::LogIn,
         Self::LogInAccount,
         Self::LogInAnywhere,
         Self::SignUp,
         Self::Letter,
+        Self::LetterAsked,
         Self::Already,
         Self::Requests,
         Self::Administration,
@@ -249,6 +252,7 @@ impl Limit {
             Self::LogInAnywhere => "log_in_anywhere",
             Self::SignUp => "sign_up",
             Self::Letter => "letter",
+            Self::LetterAsked => "letter_asked",
             Self::Already => "already",
             Self::Requests => "requests",
             Self::Administration => "administration",

@@ -8,13 +8,16 @@ use oauth_types::Form;
 
 use crate::forms::{Untaken, retry_later};
 use crate::identity::{Serving, Unserved};
-use crate::pages::change::{Asked, ChangeEmailPage, ChangePasswordPage, Wrong};
+use crate::pages::change::{ChangeEmailPage, ChangePasswordPage, Field, Wrong};
 use crate::pages::moving_on::Destination;
-use crate::pages::recovery::Way;
+use crate::pages::recovery::Link;
 use crate::pages::site::{Referrer, see_other};
 use crate::refused::Refused;
 use crate::session::LoggedIn;
 use crate::visit::Visit;
+
+/// A form of somebody who is logged in, or the answer to anybody else.
+pub(crate) type OwnForm = Result<(Form, LoggedIn), Untaken>;
 
 const PASSWORD: &str = "/account/password";
 const EMAIL: &str = "/account/email";
@@ -100,12 +103,8 @@ impl Serving<'_> {
         }
     }
 
-    /// A form of somebody who is logged in; for anybody else its answer.
-    pub(crate) async fn own_form(
-        &self,
-        request: &Request<Bytes>,
-        here: &str,
-    ) -> Result<Result<(Form, LoggedIn), Untaken>, Unserved> {
+    /// The form that was sent to `here`.
+    pub(crate) async fn own_form(&self, request: &Request<Bytes>, here: &str) -> Result<OwnForm, Unserved> {
         let form = match self.form(request) {
             Ok(form) => form,
             Err(answer) => return Ok(Err(answer)),
@@ -125,9 +124,9 @@ impl Serving<'_> {
         let field = match refused {
             Refused::Wrong => {
                 let words = self.site.t.recovery.wrong_password.to_owned();
-                return Ok(Wrong { words, field: Some(Asked::Current) });
+                return Ok(Wrong { words, field: Some(Field::Current) });
             }
-            Refused::Password(_) | Refused::NotAnEmail | Refused::WrongDomain => Some(Asked::New),
+            Refused::Password(_) | Refused::NotAnEmail | Refused::WrongDomain => Some(Field::New),
             Refused::TooMany(_) | Refused::Busy => None,
             Refused::LoggedOut => return Err(self.log_in_for(here)),
             Refused::NotAName
@@ -135,6 +134,7 @@ impl Serving<'_> {
             | Refused::WrongCode
             | Refused::WrongPasskey
             | Refused::StartAgain
+            | Refused::TooOld
             | Refused::SignUpClosed
             | Refused::NotInvited
             | Refused::Link(_)
@@ -163,7 +163,7 @@ impl Serving<'_> {
         own: Option<&LoggedIn>,
     ) -> Result<Response<Bytes>, Unserved> {
         let t = &self.site.t.factors;
-        let way = Way { to: self.fresh_log_in(here, own).await?, label: self.site.t.entry.log_in };
+        let way = Link { to: self.fresh_log_in(here, own).await?, label: self.site.t.entry.log_in };
         Ok(self.note(StatusCode::FORBIDDEN, t.again_title, t.again, Some(way)))
     }
 
@@ -172,8 +172,8 @@ impl Serving<'_> {
         Box::new(self.move_on(&Destination::Here(to), None))
     }
 
-    fn back_to_account(&self) -> Option<Way> {
-        Some(Way { to: self.site.path("/account"), label: self.site.t.account.back })
+    fn back_to_account(&self) -> Option<Link> {
+        Some(Link { to: self.site.path("/account"), label: self.site.t.account.back })
     }
 
     async fn password_page(

@@ -14,14 +14,11 @@ pub(crate) fn described(device: &Device, language: Language) -> String {
     let named = |list: &[(&str, &'static str)]| {
         list.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
     };
-    let (on, unknown) = match language {
-        Language::English => ("on", "an unknown program"),
-        Language::German => ("auf", "ein unbekanntes Programm"),
-    };
+    let t = &language.texts().device;
     let program = match (named(&PROGRAMS), named(&SYSTEMS)) {
-        (Some(program), Some(system)) => format!("{program} {on} {system}"),
+        (Some(program), Some(system)) => t.program_on_system.say(&[program, system]),
         (Some(name), None) | (None, Some(name)) => name.to_owned(),
-        (None, None) => unknown.to_owned(),
+        (None, None) => t.unknown.to_owned(),
     };
     match device.address {
         Some(address) => format!("{program}, {address}"),

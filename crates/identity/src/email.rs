@@ -18,6 +18,9 @@ pub struct Email(String);
 pub struct NotAnEmail;
 
 impl Email {
+    /// The longest, in bytes. RFC 5321 section 4.5.3.1.3: a path of 256 bytes, of which two are angle brackets.
+    pub const LONGEST: usize = 254;
+
     /// Reads what a person typed.
     ///
     /// # Errors
@@ -28,7 +31,11 @@ impl Email {
         let (local, domain) = address.split_once('@').ok_or(NotAnEmail)?;
         let complete = !local.is_empty() && !domain.is_empty() && !domain.contains('@');
         let printable = !address.chars().any(|c| c.is_whitespace() || c.is_control());
-        if complete && printable && address.len() <= LONGEST { Ok(Self(address)) } else { Err(NotAnEmail) }
+        if complete && printable && address.len() <= Self::LONGEST {
+            Ok(Self(address))
+        } else {
+            Err(NotAnEmail)
+        }
     }
 
     /// The normalised address.
@@ -56,9 +63,6 @@ impl fmt::Debug for Email {
         f.write_str("Email(..)")
     }
 }
-
-/// RFC 5321 section 4.5.3.1.3: a path of 256 bytes, of which two are angle brackets.
-const LONGEST: usize = 254;
 
 #[cfg(test)]
 mod tests {

@@ -6,12 +6,13 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_io::{Peer, has_content_type};
 use oauth_types::Form;
 
+use crate::email::Email;
 use crate::entry::{Entered, LogIn};
 use crate::factors::with_script;
 use crate::identity::{Identity, Serving, Unserved};
 use crate::pages::entry::{Alert, LogInPage};
 use crate::pages::moving_on::{Destination, MovingOn};
-use crate::pages::recovery::{NotePage, Way};
+use crate::pages::recovery::{Link, NotePage};
 use crate::pages::site::Referrer;
 use crate::pages::{LoggedInPage, LoggedOutPage};
 use crate::refused::Refused;
@@ -207,6 +208,7 @@ impl Serving<'_> {
             | Refused::WrongCode
             | Refused::WrongPasskey
             | Refused::StartAgain
+            | Refused::TooOld
             | Refused::NotAnEmail
             | Refused::NotAName
             | Refused::Password(_)
@@ -228,7 +230,7 @@ impl Serving<'_> {
         status: StatusCode,
         title: &str,
         words: &str,
-        way: Option<Way>,
+        way: Option<Link>,
     ) -> Response<Bytes> {
         let page = NotePage { site: &self.site, title, words, way };
         self.site.page(status, Referrer::Nothing, &page)
@@ -296,7 +298,7 @@ pub(crate) fn retry_later(mut response: Response<Bytes>, refused: &Refused) -> R
 }
 
 /// What is longer was not typed.
-const LONGEST_SHOWN: usize = 254;
+const LONGEST_SHOWN: usize = Email::LONGEST;
 
 pub(crate) fn query(request: &Request<Bytes>) -> Result<Form, oauth_types::FormError> {
     Form::parse(request.uri().query().unwrap_or_default().as_bytes())

@@ -2,14 +2,37 @@
 
 use http::{HeaderMap, header};
 
-/// A language that there are texts in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
+use crate::texts::{self, Texts};
+
+/// Makes [`Language`] of the list of its variants, each with the module of its texts.
+macro_rules! languages {
+    ($($(#[$said:meta])* $name:ident = $module:ident,)+) => {
+        /// A language that there are texts in.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub enum Language {
+            $($(#[$said])* $name,)+
+        }
+
+        impl Language {
+            /// All that there are.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// What is said in it.
+            pub(crate) const fn texts(self) -> &'static Texts {
+                match self {
+                    $(Self::$name => &texts::$module::TEXTS,)+
+                }
+            }
+        }
+    };
+}
+
+languages! {
     /// English, for everybody who asks for nothing that there is.
     #[default]
-    English,
+    English = english,
     /// German.
-    German,
+    German = german,
 }
 
 impl Language {
@@ -34,24 +57,18 @@ impl Language {
     /// Its tag (RFC 5646), as `lang` has it.
     #[must_use]
     pub const fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::German => "de",
-        }
+        self.texts().tag
     }
 
     /// Which way it is written, as `dir` has it.
     #[must_use]
     pub const fn direction(self) -> &'static str {
-        match self {
-            Self::English | Self::German => "ltr",
-        }
+        self.texts().direction
     }
 
     fn tagged(range: &str) -> Option<Self> {
         let primary = range.split('-').next().unwrap_or_default();
-        let all = [Self::English, Self::German];
-        all.into_iter().find(|language| primary.eq_ignore_ascii_case(language.tag()))
+        Self::ALL.iter().copied().find(|language| primary.eq_ignore_ascii_case(language.tag()))
     }
 }
 

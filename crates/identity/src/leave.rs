@@ -1,4 +1,4 @@
-//! `/account/delete`: somebody deletes their account.
+//! `/account/delete`, and `POST /auth/delete`: somebody deletes their account.
 //!
 //! It cannot be undone, so they have logged in just before, with a second factor where they have one, and type their password once more,
 //! and a code of their app: whoever finds a browser open, or takes a session, has neither.
@@ -34,13 +34,16 @@ const HERE: &str = "/account/delete";
 
 impl Identity {
     /// Deletes the account of somebody who is logged in, with everything that is theirs.
-    async fn leave(
+    pub(crate) async fn leave(
         &self,
         visit: &Visit<'_>,
         session: &LoggedIn,
         password: &str,
         code: &str,
     ) -> Result<(), Refused> {
+        if self.pages.sessions.is_older_than(&session.authentication, FRESH) {
+            return Err(Refused::TooOld);
+        }
         let account = self.own_account(session).await?;
         if account.password.is_some() {
             self.with_password(visit, session, password).await?;
@@ -87,9 +90,6 @@ impl Serving<'_> {
             Ok(own) => own,
             Err(answer) => return Ok(*answer),
         };
-        if self.pages.sessions.is_older_than(&session.authentication, FRESH) {
-            return self.ask_again(HERE, Some(&session)).await;
-        }
         let (Ok(password), Ok(code)) = (form.one("password"), form.one("code")) else {
             return Ok(self.malformed());
         };
@@ -112,6 +112,7 @@ impl Serving<'_> {
                 let page = self.leave_page(refused.status(), &session, &account, Some(alert));
                 Ok(retry_later(page, &refused))
             }
+            Err(Refused::TooOld) => self.ask_again(HERE, Some(&session)).await,
             Err(Refused::LoggedOut) => Ok(*self.log_in_for(HERE)),
             Err(refused) => Ok(retry_later(self.refusal_page(&refused), &refused)),
         }

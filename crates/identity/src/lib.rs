@@ -32,12 +32,13 @@
 //! |---|---|
 //! | the pages as an [`Interaction`](authz_core::Interaction): [`Pages`] | `pages` |
 //! | serving them, and `/auth/*`: [`Identity`] | `identity`, `forms`, `sign_up`, `consent`, `api` |
-//! | who may come in: limits, names for each refusal | `entry`, `refused` |
+//! | who may come in: limits, names for each refusal | `entry`, `join`, `guesses`, `refused` |
 //! | what the operator chooses: [`AccountPolicy`] | `policy` |
-//! | one's own connections and sessions: `/account`; what one logs in with; to delete it all | `account`, `change`, `leave` |
+//! | one's own connections and sessions: `/account`; what one logs in with; to delete it all | `account`, `own`, `change`, `leave` |
 //! | `/` | `home` |
 //! | accounts: [`Accounts`], a [`People`](authz_core::People) | `people` |
-//! | a new password by letter; a confirmed address; invitations | `recover`, `verify`, `invite`, `links`, `tickets` |
+//! | a new password by letter; a confirmed address; a change that is taken back | `recover`, `verify`, `take_back`, `links`, `tickets` |
+//! | invitations, and accounts that administrators make | `invite`, `enrol` |
 //! | second factors: codes, passkeys; `/account/security` | `factors` |
 //! | letters: [`Mail`] | `mail` |
 //! | Argon2id (RFC 9106): [`Passwords`]; which are too common | `password`, `common` |

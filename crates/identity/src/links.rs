@@ -11,7 +11,7 @@ use crate::forms::{query, retry_later};
 use crate::identity::{Serving, Unserved};
 use crate::pages::entry::Alert;
 use crate::pages::moving_on::Destination;
-use crate::pages::recovery::{ForgotPage, ResetPage, UnverifiedPage, VerifyPage, Way};
+use crate::pages::recovery::{ForgotPage, Link, ResetPage, UnverifiedPage, VerifyPage};
 use crate::pages::site::{Referrer, see_other};
 use crate::recover::Reset;
 use crate::refused::Refused;
@@ -95,7 +95,7 @@ impl Serving<'_> {
         let hint = form_urlencoded::Serializer::new(String::new()).append_pair("login_hint", email).finish();
         let to = format!("{}?{hint}", self.site.path("/login"));
         let (t, label) = (&self.site.t.recovery, self.site.t.entry.log_in);
-        let way = Some(Way { to, label });
+        let way = Some(Link { to, label });
         let mut response = self.note(StatusCode::OK, t.password_set, t.you_are_logged_out, way);
         response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_session());
         response
@@ -167,7 +167,7 @@ impl Serving<'_> {
                 Ok(entered) => {
                     let t = &self.site.t.recovery;
                     let to = self.site.path("/login");
-                    let way = Some(Way { to, label: self.site.t.moving_on.go_on });
+                    let way = Some(Link { to, label: self.site.t.moving_on.go_on });
                     let mut response = self.note(StatusCode::OK, t.confirmed_title, t.confirmed, way);
                     if let Some(entered) = entered {
                         response.headers_mut().append(header::SET_COOKIE, self.session_cookie(&entered));

@@ -189,7 +189,8 @@ impl Passwords {
     ///
     /// Without a hash, for an address that nobody has, it takes the same time: an answer must not tell who has an account. So does a
     /// wrong password under a hash that costs less than hashes do now: what is missing of the present cost, in memory times passes,
-    /// is spent after it. Under one that costs more nothing can be taken back: a cost that was lowered tells who has an account from
+    /// is spent after it, which is the same to some hundredths: only hundreds of answers tell it, and the limit by account gives ten in
+    /// five minutes, then fewer. Under one that costs more nothing can be taken back: a cost that was lowered tells who has an account from
     /// before, until they log in.
     ///
     /// # Errors

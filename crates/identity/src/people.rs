@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use authz_core::{People, Profile};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use store::{Account, AccountStore, Commit, Created, Found, Mark, PersonId, SecondFactors, StoreError};
+use store::{Account, Changes, Commit, Created, Found, Mark, PersonId, SecondFactors, Store, StoreError};
 use thiserror::Error;
 
 pub use self::name::{Name, NotAName};
@@ -23,7 +23,7 @@ use crate::password::{Cost, HashError, Password, Passwords, Verified};
 
 /// Accounts with an e-mail address and a password. An implementation of [`People`].
 pub struct Accounts {
-    store: Arc<dyn AccountStore>,
+    store: Arc<dyn Store>,
     passwords: Passwords,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -90,12 +90,7 @@ impl Reachable {
 impl Accounts {
     /// Accounts in `store`; a password costs what [`Cost`] says.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn AccountStore>,
-        cost: Cost,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Self {
+    pub fn new(store: Arc<dyn Store>, cost: Cost, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         Self { store, passwords: Passwords::new(cost, entropy.clone()), clock, entropy }
     }
 
@@ -190,7 +185,7 @@ impl Accounts {
             }
         };
         let renewed = Account { password: Some(hash), ..found.record.clone() };
-        match self.store.replace_account(self.mark(), &found, &renewed).await {
+        match self.store.commit(&Changes::replace(self.mark(), &found, &renewed)).await {
             Ok(Commit::Done) => renewed,
             Ok(Commit::Stale) => found.record,
             Err(error) => {
@@ -208,7 +203,7 @@ impl Accounts {
     async fn find_by_email(&self, email: &Email) -> Result<Option<Found<Account>>, StoreError> {
         let found = self.store.account_by_email(email.as_str()).await?;
         if found.is_none() {
-            let _nobody = self.store.account(&self.new_person()).await?;
+            let _nobody = self.store.find::<Account>(&self.new_person()).await?;
         }
         Ok(found)
     }
@@ -250,7 +245,7 @@ impl Accounts {
     ///
     /// If the store cannot answer.
     pub async fn account(&self, person: &PersonId) -> Result<Option<Account>, StoreError> {
-        Ok(self.store.account(person).await?.map(|found| found.record))
+        Ok(self.store.find::<Account>(person).await?.map(|found| found.record))
     }
 
     /// `usr_` and 22 characters: never reused, and it says nothing of the person.

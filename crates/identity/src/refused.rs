@@ -25,6 +25,8 @@ pub(crate) enum Refused {
     WrongPasskey,
     /// The first of two steps was too long ago, or never.
     StartAgain,
+    /// This needs a log-in of just before.
+    TooOld,
     /// This server makes accounts in another way.
     SignUpClosed,
     /// Not for addresses of this domain.
@@ -47,9 +49,12 @@ pub(crate) enum Refused {
 impl Refused {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::Wrong | Self::WrongCode | Self::WrongPasskey | Self::StartAgain | Self::LoggedOut => {
-                StatusCode::UNAUTHORIZED
-            }
+            Self::Wrong
+            | Self::WrongCode
+            | Self::WrongPasskey
+            | Self::StartAgain
+            | Self::TooOld
+            | Self::LoggedOut => StatusCode::UNAUTHORIZED,
             Self::NotAnEmail | Self::NotAName | Self::Password(_) => StatusCode::BAD_REQUEST,
             Self::EmailTaken => StatusCode::CONFLICT,
             Self::SignUpClosed | Self::WrongDomain | Self::NotInvited => StatusCode::FORBIDDEN,
@@ -66,7 +71,7 @@ impl Refused {
             Self::Wrong => "invalid_credentials",
             Self::WrongCode => "invalid_code",
             Self::WrongPasskey => "invalid_passkey",
-            Self::StartAgain => "log_in_again",
+            Self::StartAgain | Self::TooOld => "log_in_again",
             Self::NotAnEmail => "invalid_email",
             Self::NotAName => "invalid_name",
             Self::Password(_) => "invalid_password",
@@ -90,6 +95,7 @@ impl Refused {
             Self::WrongCode => texts.factors.wrong_code,
             Self::WrongPasskey => texts.factors.wrong_passkey,
             Self::StartAgain => texts.factors.too_late,
+            Self::TooOld => texts.account.prove_again,
             Self::NotAnEmail => t.not_an_email,
             Self::NotAName => t.not_a_name,
             Self::Password(PasswordError::TooShort { least }) => {
@@ -125,6 +131,7 @@ impl Refused {
             Self::WrongCode
             | Self::WrongPasskey
             | Self::StartAgain
+            | Self::TooOld
             | Self::SignUpClosed
             | Self::Link(_)
             | Self::NoMail
@@ -145,6 +152,7 @@ impl Refused {
             | Self::WrongCode
             | Self::WrongPasskey
             | Self::StartAgain
+            | Self::TooOld
             | Self::NotAnEmail
             | Self::NotAName
             | Self::Password(_)
@@ -170,6 +178,7 @@ impl Refused {
             | Self::WrongCode
             | Self::WrongPasskey
             | Self::StartAgain
+            | Self::TooOld
             | Self::NotAnEmail
             | Self::NotAName
             | Self::NoMail

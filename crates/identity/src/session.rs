@@ -277,17 +277,12 @@ impl Sessions {
     ///
     /// If the store cannot answer: then the session may go on.
     pub async fn end(&self, session: &SessionId) -> Result<(), StoreError> {
+        // Long past, not now: the clock of another process may be behind ours.
+        let end = |found: Option<&Session>| {
+            Ok::<_, StoreError>(found.map(|session| Session { expires: Time(0), ..session.clone() }))
+        };
         let store: &dyn Store = &*self.store;
-        for _ in 0..TRIES {
-            let Some(found) = store.find::<Session>(session).await? else { return Ok(()) };
-            // Long past, not now: the clock of another process may be behind ours.
-            let ended = Session { expires: Time(0), ..found.record.clone() };
-            match self.store.commit(&Changes::replace(self.mark(), &found, &ended)).await? {
-                Commit::Done => return Ok(()),
-                Commit::Stale => {}
-            }
-        }
-        Err(StoreError::unavailable("a session is being written by others all the time"))
+        store.rewrite(session, || self.mark(), end).await.map(drop)
     }
 
     /// Whether a person may log in at all: not if they are blocked or deleted.
@@ -347,8 +342,6 @@ impl fmt::Debug for Sessions {
     }
 }
 
-/// A session is written when it begins, when its person logs in again, and when it ends: rivals are few.
-const TRIES: u8 = 3;
 /// How often the use of a session is written, in seconds.
 const SEEN_EVERY: i64 = 3600;
 

@@ -8,7 +8,7 @@ use crate::entry::{SignedUp, SigningUp};
 use crate::forms::{Typed, keeping, query, retry_later};
 use crate::identity::{Serving, Unserved};
 use crate::pages::entry::{Alert, Invited, SignUpPage};
-use crate::pages::recovery::Way;
+use crate::pages::recovery::Link;
 use crate::pages::site::Referrer;
 use crate::refused::Refused;
 use crate::visit::Visit;
@@ -90,7 +90,7 @@ impl Serving<'_> {
     fn look_into_mail(&self, typed: &Typed<'_>) -> Response<Bytes> {
         let t = &self.site.t.recovery;
         let way =
-            typed.return_to.as_ref().map(|to| Way { to: to.as_str().to_owned(), label: t.have_confirmed });
+            typed.return_to.as_ref().map(|to| Link { to: to.as_str().to_owned(), label: t.have_confirmed });
         self.note(StatusCode::OK, t.look_into_mail, &t.verify_sent.say(&[typed.email.trim()]), way)
     }
 

@@ -8,14 +8,15 @@ use http_io::Peer;
 use store::{Account, Found, PersonId, Purpose, StoreError, Ticket};
 
 use crate::csrf::CsrfToken;
-use crate::factors::has_app;
-use crate::factors::texts::FactorTexts;
+use crate::factors::{ask_for_more, has_app};
 use crate::forms::query;
 use crate::identity::{Identity, Serving};
-use crate::pages::recovery::Way;
+use crate::language::Language;
+use crate::pages::recovery::Link;
 use crate::pages::site::{Referrer, Site};
-use crate::people::Changed;
+use crate::people::{Changed, Unchanged};
 use crate::refused::Refused;
+use crate::texts::Factors;
 use crate::tickets::{Held, Lost};
 use crate::visit::Visit;
 
@@ -24,44 +25,68 @@ use crate::visit::Visit;
 #[template(path = "take_back.html")]
 struct TakeBackPage<'a> {
     site: &'a Site,
-    t: &'static FactorTexts,
+    t: &'static Factors,
     csrf: CsrfToken,
     ticket: &'a str,
     email: &'a str,
+    /// Whether the account has another address now.
+    moved: bool,
 }
 
 impl Identity {
     /// Takes back by a link the factors that were added since it was mailed, and the password, which whoever added them may know.
-    /// All sessions end. Whoever reads the mail of the account sets a new password then.
+    /// All sessions and connections end. Whoever reads the mail of the account sets a new password then.
     ///
-    /// The link is good for the address that it was mailed to, as long as the account has it.
+    /// The link is good for the address that it was mailed to, as long as the account has it; one that told of another address brings that
+    /// one back.
     pub(crate) async fn take_back(&self, visit: &Visit<'_>, text: &str) -> Result<Account, Refused> {
         self.may(Limit::LogIn, visit, &visit.address_key()).await?;
         let found = self.taking_back(text).await?;
-        let Purpose::TakeBack { person, email, since } = &found.record.purpose else {
+        let Purpose::TakeBack { person, email, since, moved } = &found.record.purpose else {
             return Err(Refused::Link(Lost::Unknown));
         };
-        if !self.tickets.spend(&found).await? {
-            return Err(Refused::Link(Lost::Used));
+        // The link is used up when all is done: there is no other, and what a fault cut short is done by it again.
+        let Changed { before, now, .. } =
+            self.accounts.take_back(person, (email, *moved), *since).await?.map_err(|unchanged| {
+                match unchanged {
+                    Unchanged::ShutOut => Refused::Link(Lost::Late),
+                    unchanged @ (Unchanged::EmailTaken | Unchanged::Refused(_)) => unchanged.into(),
+                }
+            })?;
+        let by = visit.by(person);
+        if before.email != now.email {
+            let person = person.clone();
+            self.tell(visit, AccountEvent::EmailChanged { person, by: by.actor.clone() });
         }
-        let taken = self.accounts.take_back(person, email, *since).await?;
-        let Ok(Changed { before, now, .. }) = taken else { return Err(Refused::Link(Lost::Late)) };
-        self.after_losing(&visit.by(person), &before, &now).await?;
-        self.tickets.void_all(person).await?;
+        self.after_losing(&by, &before, &now).await?;
+        self.end_everything(visit, person).await?;
+        self.tickets.void_since(person, *since).await?;
         Ok(now)
     }
 
     /// Takes every second factor from a person's account, as an administrator does for somebody who has lost theirs, or whose account
     /// was opened by a stranger. All their sessions end; their connections go on. `false` if there is no such account.
     ///
+    /// A letter in `language` tells its owner: the password alone opens it then, whoever knows it.
+    ///
     /// # Errors
     ///
     /// If the store cannot answer. What was done then may be done again.
-    pub async fn reset_factors(&self, person: &PersonId, by: &By) -> Result<bool, StoreError> {
+    pub async fn reset_factors(
+        &self,
+        person: &PersonId,
+        language: Language,
+        by: &By,
+    ) -> Result<bool, StoreError> {
         let Ok(Changed { before, now, .. }) = self.accounts.drop_factors(person).await? else {
             return Ok(false);
         };
         self.after_losing(by, &before, &now).await?;
+        if ask_for_more(&before.factors)
+            && let Some(desk) = self.desk_for(language, by.context.clone())
+        {
+            desk.factors_reset(&now, self.sends_at_once()).await;
+        }
         Ok(true)
     }
 
@@ -105,10 +130,11 @@ impl Serving<'_> {
             Ok(found) => found,
             Err(refused) => return self.refusal_page(&refused),
         };
-        let Purpose::TakeBack { email, .. } = &found.record.purpose else { return self.malformed() };
+        let Purpose::TakeBack { email, moved, .. } = &found.record.purpose else { return self.malformed() };
+        let moved = *moved;
         let (site, t) = (&self.site, &self.site.t.factors);
         self.with_form_token(request.headers(), |csrf| {
-            site.page(StatusCode::OK, Referrer::Origin, &TakeBackPage { site, t, csrf, ticket, email })
+            site.page(StatusCode::OK, Referrer::Origin, &TakeBackPage { site, t, csrf, ticket, email, moved })
         })
     }
 
@@ -127,7 +153,7 @@ impl Serving<'_> {
                 let mut hint = form_urlencoded::Serializer::new(String::new());
                 hint.append_pair("login_hint", &account.email);
                 let to = format!("{}?{}", self.site.path("/forgot"), hint.finish());
-                let way = Way { to, label: self.site.t.recovery.reset_title };
+                let way = Link { to, label: self.site.t.recovery.reset_title };
                 let mut response = self.note(StatusCode::OK, t.taken_back_title, t.taken_back, Some(way));
                 response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_session());
                 response

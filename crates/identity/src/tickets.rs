@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ambient::{Clock, Entropy};
+use ambient::{Clock, Entropy, Time};
 use authz_core::{Lifetime, Listed, TokenKind, TokenText};
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{
@@ -123,9 +123,11 @@ impl Tickets {
         self.void_but_for(person, |purpose| matches!(purpose, Purpose::TakeBack { .. })).await
     }
 
-    /// Makes void all that was mailed to a person before.
-    pub(crate) async fn void_all(&self, person: &PersonId) -> Result<(), StoreError> {
-        self.void_but_for(person, |_| false).await
+    /// Makes void what was mailed to a person before, but for links that take back what was changed before `since`: whoever made one change
+    /// may have made others, and each is told of by a letter of its own.
+    pub(crate) async fn void_since(&self, person: &PersonId, since: Time) -> Result<(), StoreError> {
+        let takes_back_more = |purpose: &Purpose| matches!(purpose, Purpose::TakeBack { since: earlier, .. } if *earlier < since);
+        self.void_but_for(person, takes_back_more).await
     }
 
     /// The tickets that nobody has used and that are good still, and of which `as_wanted` makes something: a page of them, and what to
@@ -204,7 +206,7 @@ impl fmt::Debug for Tickets {
 
 #[cfg(test)]
 mod tests {
-    use ambient::{ManualClock, SeededEntropy, Time};
+    use ambient::{ManualClock, SeededEntropy};
     use store::Memory;
 
     use super::*;

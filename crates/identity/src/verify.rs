@@ -74,6 +74,11 @@ impl Identity {
             }
         };
         let person = &account.person;
+        // Asked once more: the policy may be another by now.
+        let allowed = Email::parse(&email).is_ok_and(|email| self.policy.sign_up.may_move_to(&email));
+        if email != account.email && !allowed {
+            return Err(Refused::WrongDomain);
+        }
         // What is written stands against the account as it was before anything was proved: a password that was reset meanwhile, or
         // a session that was shut out, confirms nothing.
         let seen = Openings::of(&account);
@@ -94,6 +99,7 @@ impl Identity {
         if !self.tickets.spend(&found).await? {
             return Err(Refused::Link(Lost::Used));
         }
+        let since = self.pages.sessions.now();
         let Changed { before, now, .. } =
             self.accounts.verify_email(person, seen, &email).await?.map_err(|unchanged| match unchanged {
                 Unchanged::ShutOut => Refused::Link(Lost::Unknown),
@@ -106,7 +112,7 @@ impl Identity {
             // What was mailed to the address before must not open the account any more.
             self.tickets.void(person).await?;
             if let Some(desk) = self.desk(visit).filter(|_| before.email_verified) {
-                desk.email_changed(&before, &now);
+                desk.email_changed(&before, &now, since);
             }
         }
         Ok(entered)

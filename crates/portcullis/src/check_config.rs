@@ -119,7 +119,7 @@ async fn folder(config: &Config, clock: Arc<dyn Clock>) -> Result<Found, CheckEr
     let data = match DataFolder::keep_quiet(&config.data) {
         Ok(data) => data,
         Err(DataError::InUse(folder)) => {
-            let url = DataFolder::told_in(&folder)?.ok_or(DataError::InUse(folder))?;
+            let url = DataFolder::server_in(&folder)?.ok_or(DataError::InUse(folder))?;
             if url.starts_with("http:") {
                 health::ask(&url, Question::Ready, None).await?;
             }

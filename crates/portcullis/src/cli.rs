@@ -99,9 +99,9 @@ pub enum RunError {
     /// What was asked of the administration was not done.
     #[error(transparent)]
     Admin(#[from] AdminError),
-    /// What is wrong was told already, in another form than a sentence.
+    /// What is wrong was shown already, in another form than a sentence.
     #[error("see above")]
-    Told(u8),
+    Shown(u8),
     /// No backup was made, or none restored.
     #[error(transparent)]
     Backup(#[from] BackupError),
@@ -119,7 +119,7 @@ impl RunError {
     pub fn status(&self) -> u8 {
         match self {
             Self::Admin(error) => error.status(),
-            Self::Told(status) => *status,
+            Self::Shown(status) => *status,
             Self::Config(_)
             | Self::Tls(_)
             | Self::Use(_)
@@ -229,7 +229,7 @@ pub fn main(
     };
     match done {
         Ok(code) => code,
-        Err(RunError::Told(status)) => ExitCode::from(status),
+        Err(RunError::Shown(status)) => ExitCode::from(status),
         // A server that could not show its admin key must say why it ends.
         Err(error) if error.is_of_a_closed_pipe() && !serves => ExitCode::from(NOBODY_READS),
         Err(error) => {

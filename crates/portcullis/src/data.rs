@@ -166,7 +166,7 @@ impl DataFolder {
     /// # Errors
     ///
     /// As of [`open`](Self::open): what a stranger could have laid there is not read.
-    pub fn told_in(path: &Path) -> Result<Option<String>, DataError> {
+    pub fn server_in(path: &Path) -> Result<Option<String>, DataError> {
         let (folder, file) = (Folder::open(path)?, lock_in(path));
         let Some(lock) = own::to_read(&file)? else { return Ok(None) };
         let others_write =

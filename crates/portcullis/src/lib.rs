@@ -8,7 +8,7 @@
 //! | file, variables, flags | [`config`] |
 //! | all parts as one [`Serve`](http_io::Serve) | [`Portcullis`], [`Builder`] |
 //! | servers, clients, users, grants, keys and events, for whoever holds an admin key | [`Admin`] |
-//! | `/health`, `/started`, `/ready`, `/` | [`Ops`] |
+//! | `/health`, `/started`, `/ready` | [`Ops`] |
 //! | `/metrics` | [`Metrics`] |
 //! | what happened, in the log and the store | [`Audit`] |
 //! | log lines; spans for OpenTelemetry, with the feature `otel` | [`telemetry`] |

@@ -102,7 +102,7 @@ impl Entrance {
                 Err(error) => error,
             };
             let Some(passing) = that_may_pass(&error) else { return Err(error) };
-            *self.why_closed.lock() = ops::told(passing);
+            *self.why_closed.lock() = ops::public_reason(passing);
             let reason = sentence(&error);
             if complaints.are_due(clock.now()) {
                 tracing::warn!(reason, "waiting for the store; whoever asks meanwhile is told to come back");
@@ -120,7 +120,7 @@ impl Entrance {
             Some(Place::Started | Place::Ready) => {
                 ops::reading(request.method()).unwrap_or_else(|| ops::not_ready(&self.why_closed.lock()))
             }
-            Some(Place::Landing) | None => before_opening(&self.issuer, request).unwrap_or_else(|| {
+            None => before_opening(&self.issuer, request).unwrap_or_else(|| {
                 let body = json!({
                     "error": "temporarily_unavailable",
                     "error_description": "The server waits for its store. Try again in a few seconds."
@@ -221,7 +221,8 @@ mod tests {
     #[tokio::test]
     async fn closed_it_lives_and_says_why_it_is_not_ready_and_sends_everybody_away_until_later() {
         let entrance = entrance();
-        *entrance.why_closed.lock() = ops::told(&StoreError::Unfit("the clock of Redis is wrong".into()));
+        *entrance.why_closed.lock() =
+            ops::public_reason(&StoreError::Unfit("the clock of Redis is wrong".into()));
         for path in ["/health", "/t1/health"] {
             let (status, _, body) = ask(&entrance, Method::GET, path).await;
             assert_eq!((status, &body["service"]), (StatusCode::OK, &"portcullis".into()), "{path}");

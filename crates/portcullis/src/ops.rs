@@ -1,4 +1,4 @@
-//! For operators and the curious: is it alive, is it ready, what is it.
+//! For operators: is it alive, has it started, is it ready.
 
 pub(crate) mod census;
 pub(crate) mod metrics;
@@ -9,10 +9,9 @@ use std::sync::Arc;
 use ambient::{Clock, SystemClock, Time};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_io::{Peer, Serve};
-use oauth_types::{Issuer, well_known};
+use oauth_types::Issuer;
 use serde_json::json;
 use store::{Backend, StoreError};
 use tokio::sync::Mutex;
@@ -22,7 +21,7 @@ use crate::answer;
 use crate::health::READY_WITHIN;
 use crate::telemetry::sentence;
 
-/// `/health`, `/started`, `/ready` and the landing page at `/`.
+/// `/health`, `/started` and `/ready`.
 ///
 /// Below the issuer's path, and at the root as well: what watches a server asks it directly.
 pub struct Ops {
@@ -84,7 +83,7 @@ impl Ops {
         }
         let (ready, reason) = match timeout(READY_WITHIN, self.store.ready()).await {
             Ok(Ok(())) => (Ok(()), String::new()),
-            Ok(Err(error)) => (Err(told(&error)), sentence(&error)),
+            Ok(Err(error)) => (Err(public_reason(&error)), sentence(&error)),
             Err(_) => (Err(SILENT.into()), "it did not answer within 3 seconds".to_owned()),
         };
         let before = answered.as_ref().map(|known| &known.ready);
@@ -96,32 +95,12 @@ impl Ops {
         *answered = Some(Answered { at: self.clock.now(), ready: ready.clone() });
         ready
     }
-
-    fn landing(&self) -> Response<Bytes> {
-        let mut page = LANDING.to_owned();
-        for (mark, text) in [
-            ("{version}", env!("CARGO_PKG_VERSION").to_owned()),
-            ("{metadata}", well_known::authorization_server(&self.issuer)),
-            ("{assets}", format!("{}/assets", self.issuer.path())),
-            ("{path}", self.issuer.path().to_owned()),
-            ("{base}", self.issuer.endpoint("")),
-            ("{issuer}", self.issuer.to_string()),
-        ] {
-            page = page.replace(mark, &escaped(&text));
-        }
-        let mut response = answer::of_type(StatusCode::OK, "text/html; charset=utf-8", page);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        response
-    }
 }
 
 const SILENT: &str = "The store does not answer, so nobody can log in or refresh a token now.";
 
 /// What a stranger may learn: how a store is set up is no secret, and whoever watches can mend it.
-pub(crate) fn told(error: &StoreError) -> Arc<str> {
+pub(crate) fn public_reason(error: &StoreError) -> Arc<str> {
     if let StoreError::Unfit(fault) = error {
         format!("The store is not safe to use: {fault}.").into()
     } else {
@@ -135,7 +114,6 @@ pub(crate) enum Place {
     Health,
     Started,
     Ready,
-    Landing,
 }
 
 impl Place {
@@ -144,7 +122,6 @@ impl Place {
             "/health" => Some(Self::Health),
             "/started" => Some(Self::Started),
             "/ready" => Some(Self::Ready),
-            "/" => Some(Self::Landing),
             _ => None,
         }
     }
@@ -195,66 +172,9 @@ impl Serve for Ops {
             Some(Place::Health) => health(),
             Some(Place::Started) => started(),
             Some(Place::Ready) => self.ready().await,
-            Some(Place::Landing) => self.landing(),
             None => answer::json(StatusCode::NOT_FOUND, &json!({ "error": "not_found" })),
         }
     }
-}
-
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
-
-/// The stylesheet and the icon are `identity`'s; without them the page is plain and complete.
-const LANDING: &str = r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Portcullis</title>
-<link rel="icon" href="{assets}/portcullis.svg" type="image/svg+xml">
-<link rel="stylesheet" href="{assets}/portcullis.css">
-</head>
-<body>
-<header><img src="{assets}/portcullis.svg" width="28" height="28" alt=""><span>{issuer}</span></header>
-<main>
-<h1>Portcullis</h1>
-<p>This is an OAuth 2.1 authorization server for Model Context Protocol servers. People log in here to let an MCP client
-use an MCP server on their behalf.</p>
-<h2>Connect an MCP server</h2>
-<ol>
-<li>The operator registers it: <code>POST {base}/api/servers</code> with the admin key.</li>
-<li>The MCP server names this issuer in its protected resource metadata (RFC 9728):
-<code>"authorization_servers": ["{issuer}"]</code></li>
-<li>It answers requests without a token with 401 and
-<code>WWW-Authenticate: Bearer resource_metadata="…"</code></li>
-<li>It checks tokens at <code>{base}/oauth/introspect</code> with the key that its registration gave.</li>
-</ol>
-<h2>Endpoints</h2>
-<ul>
-<li><a href="{metadata}">Metadata</a> names all of them, for clients</li>
-<li><code>{path}/oauth/authorize</code>, <code>{path}/oauth/token</code>, <code>{path}/oauth/register</code></li>
-<li><code>{path}/oauth/revoke</code>, <code>{path}/oauth/introspect</code>, <code>{path}/oauth/userinfo</code></li>
-<li><code>{path}/prm/{server_id}</code>: metadata of a registered MCP server</li>
-<li><code>{path}/health</code>, <code>{path}/started</code>, <code>{path}/ready</code></li>
-</ul>
-<p><small>Version {version}</small></p>
-</main>
-</body>
-</html>
-"#;
-
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            _ => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ use crate::{Changes, Commit, Decoded, Facts, Found, Key, Kind, Record, Row, Use}
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// Others keep writing the record that was to be written.
+    #[error("the record is written too often")]
+    Contended,
     /// The database is locked, full, gone, or the connection broke.
     #[error("the store cannot be reached")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
@@ -58,7 +61,7 @@ impl StoreError {
     #[must_use]
     pub const fn may_pass(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Unfit(_) => true,
+            Self::Contended | Self::Unavailable(_) | Self::Unfit(_) => true,
             Self::Misconfigured(_) | Self::Newer { .. } | Self::Damaged { .. } => false,
         }
     }

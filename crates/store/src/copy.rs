@@ -14,11 +14,11 @@ mod serve;
 use ambient::Time;
 use thiserror::Error;
 
-use self::bring::{TRIES, contended};
+use self::bring::TRIES;
 use self::hold::Hold;
 use self::look::{count, is_empty, key_lists, share_a_key, tenure};
 pub use self::serve::{ServeError, may_be_served, note_served, served_by, take_back};
-use crate::{Changes, Commit, KeyList, Mark, Movable, StoreError, Tenure, TenureState};
+use crate::{Changes, Commit, KeyList, Mark, Movable, Store, StoreError, Tenure, TenureState};
 
 /// How many records are read together.
 const PAGE: u32 = 256;
@@ -194,24 +194,19 @@ impl<'a> Copying<'a> {
                 Commit::Stale => {}
             }
         }
-        Err(CopyError::To(contended()))
+        Err(CopyError::To(StoreError::Contended))
     }
 
     /// Notes in the source that it is no longer to be served.
     async fn leave(&mut self) -> Result<(), CopyError> {
-        let left = |issuer| Tenure { state: TenureState::Left, since: self.now, issuer };
-        for _ in 0..TRIES {
-            let changes = match tenure(self.from).await.map_err(CopyError::From)? {
-                Some(found) if found.record.state == TenureState::Left => return Ok(()),
-                Some(found) => Changes::replace((self.draw)(), &found, &left(found.record.issuer.clone())),
-                None => Changes::create((self.draw)(), &left(None)),
-            };
-            match self.from.commit(&changes).await.map_err(CopyError::From)? {
-                Commit::Done => return Ok(()),
-                Commit::Stale => {}
-            }
-        }
-        Err(CopyError::From(contended()))
+        let leave = |found: Option<&Tenure>| {
+            let issuer = found.and_then(|tenure| tenure.issuer.clone());
+            let left = Tenure { state: TenureState::Left, since: self.now, issuer };
+            let is_left = found.is_some_and(|tenure| tenure.state == TenureState::Left);
+            Ok((!is_left).then_some(left))
+        };
+        let from: &dyn Store = self.from;
+        from.rewrite(Tenure::ID, &mut *self.draw, leave).await.map(drop).map_err(CopyError::From)
     }
 }
 

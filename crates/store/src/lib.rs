@@ -9,7 +9,9 @@
 //! | what is stored: [`Grant`], [`Client`], [`Server`], [`Consent`], [`Session`], [`Account`] … | `records` |
 //! | what a backend sees of it: [`Row`], [`Key`], [`verdict`] | `row`, `changes` |
 //! | what a token request needs, in one read: [`Facts`] | `facts` |
+//! | deciding anew until nobody else writes: [`Rewritten`], [`until_done`] | `rewrite` |
 //! | the backends: [`Memory`], and `Sqlite` and `Redis` behind the features `sqlite` and `redis` | `memory`, `sqlite`, `redis` |
+//! | a store in front of another one: [`Front`] | `front` |
 //! | from one store to another, behind the feature `copy` | `copy` |
 //! | `store_suite!`, behind the feature `suite` | `suite` |
 //!
@@ -23,11 +25,13 @@ pub mod copy;
 mod counters;
 mod decoded;
 mod facts;
+mod front;
 mod id;
 mod memory;
 mod records;
 #[cfg(feature = "redis")]
 mod redis;
+mod rewrite;
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -44,9 +48,10 @@ pub use contract::{
 pub use counters::{Counters, MemoryCounters};
 pub use decoded::Decoded;
 pub use facts::{Facts, Use};
+pub use front::Front;
 pub use id::{Digest, Epoch, GrantId, Malformed, Mark, Nonce, ServerId, SessionId, TicketId};
 pub use memory::Memory;
-pub use records::account::{Account, AccountStore, Created, Passkey, Readdressed, SecondFactors, Totp};
+pub use records::account::{Account, Created, Passkey, Replaced, SecondFactors, Totp};
 pub use records::admin::{AdminAccess, AdminKey, AdminKeys};
 pub use records::client::{Client, ClientAuth, Provenance, SecretMethod};
 pub use records::consent::{Agreed, Consent};
@@ -63,6 +68,7 @@ pub use records::tenure::{Tenure, TenureState};
 pub use records::ticket::{NewAccount, Purpose, Ticket};
 pub use records::trail::{Entry, Outcome, Trail, TrailPlace};
 pub use records::{Found, Record};
+pub use rewrite::{Rewritten, until_done};
 pub use row::{Key, Kind, Links, Marks, Row};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteLook};

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use ambient::Time;
 use async_trait::async_trait;
 use store::suite::{Subject, listing, removing, run, sweeping};
-use store::{
-    Backend, Changes, Claim, ClaimKind, Claimed, Commit, Filter, Inspect, Key, Kind, Look, Memory, Page, Row,
-    Seen, Store, StoreError,
-};
+use store::{Backend, Filter, Front, Inspect as _, Kind, Memory, Page, Store as _, StoreError};
 
 /// What a backend author got wrong.
 #[derive(Clone, Copy, Debug)]
@@ -31,29 +28,9 @@ enum Wrong {
 struct Broken(Memory, Wrong);
 
 #[async_trait]
-impl Store for Broken {
-    async fn read(&self, key: &Key) -> Result<Option<Row>, StoreError> {
-        self.0.read(key).await
-    }
-
-    async fn look(&self, look: &Look) -> Result<Seen, StoreError> {
-        self.0.look(look).await
-    }
-
-    async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
-        self.0.commit(changes).await
-    }
-
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        self.0.claim(claim).await
-    }
-
-    async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
-        self.0.holder(kind, key).await
-    }
-
-    async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError> {
-        self.0.release(kind, key, owner).await
+impl Front for Broken {
+    fn behind(&self) -> &dyn Backend {
+        &self.0
     }
 
     async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError> {
@@ -66,13 +43,6 @@ impl Store for Broken {
         }
     }
 
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.0.ready().await
-    }
-}
-
-#[async_trait]
-impl Inspect for Broken {
     async fn list(
         &self,
         kind: Kind,

@@ -121,9 +121,10 @@ impl Bare {
         format!("/oauth/authorize?{}", asked.to_query())
     }
 
-    /// The grant that a new request of Ada's waits for consent as.
+    /// The grant that a new request of Ada's waits for consent as, whatever she has consented to before.
     pub async fn requested(&self) -> GrantId {
-        GrantId::parse(self.authorize().await.text()).unwrap()
+        let asking = format!("{}&prompt=consent", self.authorization_path());
+        GrantId::parse(self.get(&asking, "").await.text()).unwrap()
     }
 
     /// A grant of Ada's, consented to, and its code.

@@ -9,7 +9,7 @@
 mod run;
 mod challenge;
 #[expect(dead_code, reason = "the keys of the tests of `jose`, of which some are enough here")]
-#[path = "../../../crates/jose/tests/mint/mod.rs"]
+#[path = "../../../crates/jose/tests/access_token/mint.rs"]
 mod mint;
 mod signed;
 

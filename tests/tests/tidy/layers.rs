@@ -125,10 +125,21 @@ fn rules_are_plain_functions() {
     assert_words_absent("crates/authz-core/src/decide", &words);
 }
 
-/// Flows say what happens in which order; what it looks like in HTTP is said in one place.
+/// Flows and oversight say what happens in which order; what it looks like in HTTP is said in one place.
 #[test]
 fn flows_know_no_status_codes() {
-    assert_words_absent("crates/authz-core/src/flow", &["StatusCode", "HeaderMap", "HeaderValue", "header"]);
+    for folder in ["flow", "oversight"] {
+        let folder = format!("crates/authz-core/src/{folder}");
+        assert_words_absent(&folder, &["StatusCode", "HeaderMap", "HeaderValue", "header"]);
+    }
+}
+
+/// Who may do what is a rule, and is asked for as one: nobody else looks at who acts.
+#[test]
+fn who_acts_is_looked_at_by_rules_alone() {
+    for folder in ["flow", "oversight", "http"] {
+        assert_words_absent(&format!("crates/authz-core/src/{folder}"), &["Actor"]);
+    }
 }
 
 /// The order of a hash map differs from run to run, and with it whatever depends on it.

@@ -151,12 +151,8 @@ pub enum LogInRefusal {
     Unknown,
     /// The password is wrong.
     Password,
-    /// The second factor is wrong, or did not come.
-    SecondFactor,
     /// The person is blocked or deleted.
     Blocked,
-    /// Too many tries.
-    Limited,
 }
 
 /// Why a sign-up was refused. The person may be told less.
@@ -192,9 +188,7 @@ impl LogInRefusal {
         match self {
             Self::Unknown => "unknown",
             Self::Password => "password",
-            Self::SecondFactor => "second_factor",
             Self::Blocked => "blocked",
-            Self::Limited => "limited",
         }
     }
 }

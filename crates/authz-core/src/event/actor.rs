@@ -80,13 +80,4 @@ impl By {
     pub fn operator() -> Self {
         Self { actor: Actor::Operator, context: Context::default() }
     }
-
-    /// Whether they may act on what is `person`'s; `None` is nobody's.
-    #[must_use]
-    pub fn reaches(&self, person: Option<&PersonId>) -> bool {
-        match &self.actor {
-            Actor::Person(own) => person == Some(own),
-            Actor::Administrator(_) | Actor::Operator => true,
-        }
-    }
 }

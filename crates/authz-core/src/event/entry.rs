@@ -1,7 +1,5 @@
 //! An event as the audit trail keeps it.
 
-use std::collections::BTreeMap;
-
 use ambient::Time;
 use oauth_types::ClientId;
 use store::{Entry, Outcome, PersonId, Provenance, ServerId, Status};
@@ -117,21 +115,7 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn of(name: &str, outcome: Outcome) -> Self {
-        Self {
-            entry: Entry {
-                at: Time(0),
-                name: name.to_owned(),
-                outcome,
-                actor: None,
-                from: None,
-                grant: None,
-                client: None,
-                person: None,
-                server: None,
-                why: None,
-                detail: BTreeMap::new(),
-            },
-        }
+        Self { entry: Entry::new(Time(0), name, outcome) }
     }
 
     pub(super) fn by(mut self, actor: &Actor) -> Self {

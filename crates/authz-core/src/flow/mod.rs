@@ -44,13 +44,22 @@ pub(crate) struct Engine {
 pub enum Unavailable {
     /// The store.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The record kept changing under each attempt.
     #[error("the record is written too often")]
     Busy,
     /// A token key that this process does not know yet.
     #[error("a token key is not known yet")]
     KeyUnknown,
+}
+
+impl From<StoreError> for Unavailable {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Contended => Self::Busy,
+            other @ (StoreError::Unavailable(_) | _) => Self::Store(other),
+        }
+    }
 }
 
 /// Why a person's request stopped.

@@ -2,12 +2,13 @@
 
 use oauth_types::{ClientId, ClientMetadata, OAuthError};
 use store::{
-    Changes, Client, Commit, Filter, Found, Grant, Kind, Provenance, ServerId, Stage, Status, StoreError,
+    Changes, Client, Commit, Filter, Found, Grant, Kind, Provenance, Rewritten, ServerId, Stage, Status,
+    StoreError,
 };
 use thiserror::Error;
 
-use super::{ClientView, LastUse, Listed, Oversight, OversightError, Rewritten, Sought};
-use crate::decide::oversee::{Deleted, set_client, vouch};
+use super::{ClientView, LastUse, Listed, Oversight, OversightError, Sought};
+use crate::decide::oversee::{Deed, OutOfReach, answer_for, set_client, vouch};
 use crate::decide::register::{NewClient, Registered, register};
 use crate::{By, OversightEvent, Unavailable};
 
@@ -20,9 +21,9 @@ pub enum PreregisterError {
     /// The server that it is to be registered for is not there.
     #[error("there is no such server")]
     ServerUnknown,
-    /// Not an administrator.
-    #[error("that is an administrator's to do")]
-    NotAllowed,
+    /// It is an administrator's to do.
+    #[error(transparent)]
+    OutOfReach(#[from] OutOfReach),
     /// The store.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -97,9 +98,7 @@ impl Oversight {
         first_party: bool,
         by: &By,
     ) -> Result<Registered, PreregisterError> {
-        if !by.reaches(None) {
-            return Err(PreregisterError::NotAllowed);
-        }
+        by.may(Deed::Administer)?;
         if let Some(server) = &server
             && self.registry.server(server).await?.is_none()
         {
@@ -154,16 +153,7 @@ impl Oversight {
         by: &By,
     ) -> Result<(), OversightError> {
         let event = OversightEvent::FirstPartySet { client: id.clone(), first_party, by: by.actor.clone() };
-        let decide = |client: &Client| match (client.standing.status, client.provenance) {
-            (Status::Deleted, _) => Err(Deleted.into()),
-            (Status::Active | Status::Blocked, Provenance::Dynamic) if first_party => {
-                Err(OversightError::Unvouched)
-            }
-            (Status::Active | Status::Blocked, Provenance::Dynamic | Provenance::Administrator) => {
-                Ok((client.first_party != first_party).then(|| Client { first_party, ..client.clone() }))
-            }
-        };
-        self.change_client(id, by, event, decide).await
+        self.change_client(id, by, event, |client| Ok(answer_for(client, first_party)?)).await
     }
 
     pub(super) async fn change_client(
@@ -173,13 +163,11 @@ impl Oversight {
         event: OversightEvent,
         decide: impl Fn(&Client) -> Result<Option<Client>, OversightError> + Send,
     ) -> Result<(), OversightError> {
-        if !by.reaches(None) {
-            return Err(OversightError::Unknown);
-        }
+        by.may(Deed::Administer)?;
         match self.rewrite(id, decide).await? {
-            Rewritten::Absent => Err(OversightError::Unknown),
-            Rewritten::Kept(_) => Ok(()),
-            Rewritten::Done(_) => {
+            Rewritten::Kept(None) => Err(OversightError::Unknown),
+            Rewritten::Kept(Some(_)) => Ok(()),
+            Rewritten::Done { .. } => {
                 self.tell(event, by);
                 Ok(())
             }

@@ -2,13 +2,15 @@
 
 use oauth_types::{ClientId, Scope};
 use store::{
-    Changes, Commit, Consent, Decoded, Filter, Found, Grant, GrantId, Kind, Lasting, PersonId, Row, Server,
-    ServerId, Stage, StoreError, Use, Why,
+    Changes, Commit, Consent, Decoded, Filter, Found, Grant, GrantId, Kind, Lasting, PersonId, Record as _,
+    Rewritten, Row, Server, ServerId, StoreError, Use, Why, until_done,
 };
 
 use super::views::{GrantView, person};
-use super::{Listed, Oversight, OversightError, Rewritten};
-use crate::decide::oversee::{GrantState, Narrowed, forget_scopes, label, narrow, taken_back, withdraw};
+use super::{Listed, Oversight, OversightError, READS};
+use crate::decide::oversee::{
+    Deed, GrantState, Narrowed, OutOfReach, forget_scopes, label, narrow, taken_back, withdraw,
+};
 use crate::{By, NamedGrant, OversightEvent, Unavailable};
 
 /// Which grants are meant: those of all that is named.
@@ -48,12 +50,9 @@ impl<'a> Whose<'a> {
     }
 }
 
-/// So many parts of a list are read to fill one.
-const PAGES: u8 = 20;
-
 impl Oversight {
-    /// At most `at_most` (1 to 100) grants behind the id `after`, whatever has become of them. One that has ended no longer says whose it
-    /// was.
+    /// At most `at_most` (1 to 100) grants behind the id `after`, whatever has become of them. One that has ended says of nobody but its
+    /// client whose it was: of a person or a server only those are listed that have not. The audit trail knows of all.
     ///
     /// # Errors
     ///
@@ -64,8 +63,20 @@ impl Oversight {
         after: Option<&str>,
         at_most: u32,
     ) -> Result<Listed<GrantView>, StoreError> {
-        let Listed { items, next } =
-            self.listed::<Grant>(whose.filter(), after, at_most, |row| whose.is_of(row), |_| true).await?;
+        self.grants_within(&mut { READS }, whose, after, at_most).await
+    }
+
+    async fn grants_within(
+        &self,
+        reads: &mut u32,
+        whose: Whose<'_>,
+        after: Option<&str>,
+        at_most: u32,
+    ) -> Result<Listed<GrantView>, StoreError> {
+        let kept = |row: &Row| whose.is_of(row);
+        let listed =
+            self.listed_within::<Grant>(reads, whose.filter(), after, at_most, kept, |_| true).await?;
+        let Listed { items, next } = listed;
         let mut views = Vec::with_capacity(items.len());
         for Found { record, .. } in items {
             views.extend(self.seen(&record.id).await?);
@@ -84,10 +95,10 @@ impl Oversight {
         after: Option<&str>,
         at_most: u32,
     ) -> Result<Listed<GrantView>, StoreError> {
-        let (mut items, mut next) = (Vec::new(), after.map(ToOwned::to_owned));
-        for _ in 0..PAGES {
+        let (mut items, mut next, mut reads) = (Vec::new(), after.map(ToOwned::to_owned), READS);
+        while reads > 0 {
             let left = at_most.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
-            let page = self.grants(whose, next.as_deref(), left).await?;
+            let page = self.grants_within(&mut reads, whose, next.as_deref(), left).await?;
             items.extend(page.items.into_iter().filter(|grant| grant.state == GrantState::Connected));
             next = page.next;
             if next.is_none() || items.len() >= usize::try_from(at_most).unwrap_or(usize::MAX) {
@@ -103,7 +114,7 @@ impl Oversight {
     ///
     /// If the store cannot be read.
     pub async fn grant(&self, grant: &GrantId, by: &By) -> Result<Option<GrantView>, StoreError> {
-        Ok(self.seen(grant).await?.filter(|grant| by.reaches(grant.person.as_ref())))
+        Ok(self.seen(grant).await?.filter(|grant| by.may(Deed::Touch(grant.person.as_ref())).is_ok()))
     }
 
     async fn seen(&self, grant: &GrantId) -> Result<Option<GrantView>, StoreError> {
@@ -169,29 +180,30 @@ impl Oversight {
     ///
     /// [`OversightError::Unknown`], [`OversightError::NotNarrowed`], or the store.
     pub async fn narrow(&self, grant: &GrantId, scope: &Scope, by: &By) -> Result<Scope, OversightError> {
-        for _ in 0..super::ATTEMPTS {
+        until_done(|| async {
             let found = self.reached(grant, by).await?.ok_or(OversightError::Unknown)?;
-            let server = match server(&found.record) {
-                Some(server) => self.store().find::<Server>(&server).await?.map(|found| found.record),
+            let server = match found.record.target() {
+                Some(target) => self.store().find::<Server>(&target.server).await?.map(|found| found.record),
                 None => None,
             };
-            let Some(Narrowed { grant: narrowed, scope, removed }) =
+            let Some(Narrowed { grant: narrowed, scope: left, removed }) =
                 narrow(&found.record, scope, server.as_ref())?
             else {
-                return Ok(scope.clone());
+                return Ok(Some(scope.clone()));
             };
             // Consent first: a crash in between leaves a person who is asked once more.
             let now = self.clock.now();
             let shrink = |consent: &Consent| forget_scopes(consent, &removed, server.as_ref(), now);
             self.rewrite_consent(&found.record, shrink).await?;
             let changes = Changes::replace(self.mark(), &found, &narrowed);
-            if self.store().commit(&changes).await? == Commit::Done {
-                let (grant, by_whom) = (NamedGrant::of(&found.record), by.actor.clone());
-                self.tell(OversightEvent::GrantNarrowed { grant, scope: scope.clone(), by: by_whom }, by);
-                return Ok(scope);
+            if self.store().commit(&changes).await? == Commit::Stale {
+                return Ok(None);
             }
-        }
-        Err(Unavailable::Busy.into())
+            let (grant, by_whom) = (NamedGrant::of(&found.record), by.actor.clone());
+            self.tell(OversightEvent::GrantNarrowed { grant, scope: left.clone(), by: by_whom }, by);
+            Ok::<_, OversightError>(Some(left))
+        })
+        .await
     }
 
     /// Names the device that a grant is used from: the first 200 characters of `text` that can be seen, or no name if there are none.
@@ -200,19 +212,15 @@ impl Oversight {
     ///
     /// [`OversightError::Unknown`] for anything but a living grant that the asker reaches; or the store.
     pub async fn label(&self, grant: &GrantId, text: &str, by: &By) -> Result<(), OversightError> {
-        let decide = |grant: &Grant| match &grant.stage {
-            Stage::Live(live) if by.reaches(person(grant)) => {
-                Ok(label(live, text).map(|live| grant.at(Stage::Live(Box::new(live)))))
-            }
-            Stage::Requested(_) | Stage::Coded(_) | Stage::Live(_) | Stage::Ended(_) => {
-                Err(OversightError::Unknown)
-            }
+        let decide = |grant: &Grant| {
+            by.may(Deed::Touch(person(grant)))?;
+            Ok::<_, OversightError>(label(grant, text)?)
         };
         match self.rewrite(grant, decide).await? {
-            Rewritten::Absent => Err(OversightError::Unknown),
-            Rewritten::Kept(_) => Ok(()),
-            Rewritten::Done(grant) => {
-                let grant = NamedGrant::of(&grant);
+            Rewritten::Kept(None) => Err(OversightError::Unknown),
+            Rewritten::Kept(Some(_)) => Ok(()),
+            Rewritten::Done { now, .. } => {
+                let grant = NamedGrant::of(&now);
                 self.tell(OversightEvent::DeviceLabelled { grant, by: by.actor.clone() }, by);
                 Ok(())
             }
@@ -254,15 +262,14 @@ impl Oversight {
 
     pub(super) async fn withdraw_consent(&self, id: &str, by: &By) -> Result<bool, Unavailable> {
         let now = self.clock.now();
-        let decide = |consent: &Consent| {
-            let reached = by.reaches(Some(&consent.person));
-            Ok::<_, Unavailable>(reached.then(|| withdraw(consent, now)).flatten())
+        let decide = |consent: &Consent| match by.may(Deed::Touch(Some(&consent.person))) {
+            Ok(()) => Ok::<_, Unavailable>(withdraw(consent, now)),
+            Err(OutOfReach) => Ok(None),
         };
         match self.rewrite(id, decide).await? {
-            Rewritten::Absent | Rewritten::Kept(_) => Ok(false),
-            Rewritten::Done(Consent { person, client, server, .. }) => {
-                let event = OversightEvent::ConsentWithdrawn { person, client, server, by: by.actor.clone() };
-                self.tell(event, by);
+            Rewritten::Kept(_) => Ok(false),
+            Rewritten::Done { now: consent, .. } => {
+                self.tell_withdrawn(consent, by);
                 Ok(true)
             }
         }
@@ -271,12 +278,15 @@ impl Oversight {
     /// As [`withdraw_consent`](Self::withdraw_consent), of what a grant goes back to.
     pub(super) async fn withdraw_for(&self, grant: &Grant, by: &By) -> Result<(), Unavailable> {
         let now = self.clock.now();
-        if let Some(Consent { person, client, server, .. }) =
-            self.rewrite_consent(grant, |consent| withdraw(consent, now)).await?
-        {
-            self.tell(OversightEvent::ConsentWithdrawn { person, client, server, by: by.actor.clone() }, by);
+        if let Some(consent) = self.rewrite_consent(grant, |consent| withdraw(consent, now)).await? {
+            self.tell_withdrawn(consent, by);
         }
         Ok(())
+    }
+
+    fn tell_withdrawn(&self, consent: Consent, by: &By) {
+        let Consent { person, client, server, .. } = consent;
+        self.tell(OversightEvent::ConsentWithdrawn { person, client, server, by: by.actor.clone() }, by);
     }
 
     /// Changes the consent that a grant goes back to; where nobody was asked, it is noted that it was taken back. Answers what was written.
@@ -285,29 +295,23 @@ impl Oversight {
         grant: &Grant,
         decide: impl Fn(&Consent) -> Option<Consent> + Send + Sync,
     ) -> Result<Option<Consent>, Unavailable> {
-        let (Some(person), Some(server)) = (person(grant), server(grant)) else { return Ok(None) };
-        let id = Consent::id_of(person, &grant.client, &server);
-        for _ in 0..super::ATTEMPTS {
-            match self.rewrite(&id, |consent| Ok::<_, Unavailable>(decide(consent))).await? {
-                Rewritten::Done(consent) => return Ok(Some(consent)),
-                Rewritten::Kept(_) => return Ok(None),
-                Rewritten::Absent => {}
-            }
-            let Some(taken_back) = taken_back(grant, self.clock.now()) else { return Ok(None) };
-            if self.store().commit(&Changes::create(self.mark(), &taken_back)).await? == Commit::Done {
-                return Ok(Some(taken_back));
-            }
+        let (Some(person), Some(target)) = (person(grant), grant.target()) else { return Ok(None) };
+        let id = Consent::id_of(person, &grant.client, &target.server);
+        let now = self.clock.now();
+        let decide = |found: Option<&Consent>| {
+            Ok::<_, Unavailable>(found.map_or_else(|| taken_back(grant, now), &decide))
+        };
+        match self.store().rewrite(&id, || self.mark(), decide).await? {
+            Rewritten::Done { now: consent, .. } => Ok(Some(consent)),
+            Rewritten::Kept(_) => Ok(None),
         }
-        Err(Unavailable::Busy)
     }
 
     /// A grant that has not ended and that the asker reaches.
     async fn reached(&self, grant: &GrantId, by: &By) -> Result<Option<Found<Grant>>, StoreError> {
         let found = self.store().find::<Grant>(grant).await?;
-        Ok(found.filter(|found| match &found.record.stage {
-            Stage::Ended(_) => false,
-            Stage::Requested(_) | Stage::Coded(_) | Stage::Live(_) => by.reaches(person(&found.record)),
-        }))
+        Ok(found
+            .filter(|found| !found.record.is_final() && by.may(Deed::Touch(person(&found.record))).is_ok()))
     }
 
     async fn end(&self, found: &Found<Grant>, by: &By) -> Result<(), Unavailable> {
@@ -318,15 +322,5 @@ impl Oversight {
         let grant = NamedGrant::of(&found.record);
         self.tell(OversightEvent::ConnectionRevoked { grant, by: by.actor.clone() }, by);
         Ok(())
-    }
-}
-
-/// The resource server of a grant.
-fn server(grant: &Grant) -> Option<ServerId> {
-    match &grant.stage {
-        Stage::Requested(requested) => Some(requested.request.target.server),
-        Stage::Coded(coded) => Some(coded.request.target.server),
-        Stage::Live(live) => Some(live.target.server),
-        Stage::Ended(_) => None,
     }
 }

@@ -3,7 +3,6 @@
 use oauth_types::ClientId;
 use store::{Client, ClientAuth, Digest, RetiringKey, Server, ServerId, Status, StoreError};
 
-use super::servers::alive;
 use super::{KeyView, Oversight, OversightError};
 use crate::decide::oversee::{renew, rotate};
 use crate::text::{TokenKind, TokenText};
@@ -27,8 +26,7 @@ impl Oversight {
         let until = now.plus(grace.as_seconds());
         let event = OversightEvent::ServerKeyRotated { server: *id, until, by: by.actor.clone() };
         let digest = key.digest();
-        self.rewrite_server(id, by, event, |server| Ok(Some(rotate(alive(server)?, digest, until, now))))
-            .await?;
+        self.rewrite_server(id, by, event, |server| Ok(Some(rotate(server, digest, until, now)?))).await?;
         Ok(key)
     }
 

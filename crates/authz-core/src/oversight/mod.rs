@@ -23,22 +23,19 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use ambient::{Clock, Entropy};
-use store::{Backend, Changes, Commit, Filter, Found, Kind, Mark, Record, Row, Status, Store, StoreError};
+use store::{Backend, Filter, Found, Kind, Mark, Record, Rewritten, Row, Status, Store, StoreError};
 use thiserror::Error;
 
 pub use self::clients::PreregisterError;
 pub use self::grants::Whose;
-pub use self::servers::ServerChange;
 pub use self::views::{ClientView, GrantView, KeyView, LastUse, PersonView, ServerView};
-use crate::decide::oversee::{Deleted, NotNarrowed, NotRenewed};
+use crate::decide::oversee::{Deleted, NoDevice, NotNarrowed, NotRenewed, OutOfReach, Unanswered};
 use crate::{By, Event, Events, OversightEvent, Policy, Registry, Unavailable};
 
-/// How often a write is tried again that lost a race.
-const ATTEMPTS: u32 = 16;
 /// How many records are read at once.
 const READ_TOGETHER: u32 = 100;
-/// How many records are looked at for one page, whatever is shown of them.
-const LOOKED_AT: u32 = 2_000;
+/// How many times a list is read for one page, whatever is shown of it: 2,000 records are looked at.
+const READS: u32 = 20;
 
 /// Looks after accounts, connections, clients and servers.
 #[derive(Clone)]
@@ -101,6 +98,27 @@ pub enum OversightError {
     Unavailable(#[from] Unavailable),
 }
 
+impl From<OutOfReach> for OversightError {
+    fn from(OutOfReach: OutOfReach) -> Self {
+        Self::Unknown
+    }
+}
+
+impl From<NoDevice> for OversightError {
+    fn from(NoDevice: NoDevice) -> Self {
+        Self::Unknown
+    }
+}
+
+impl From<Unanswered> for OversightError {
+    fn from(error: Unanswered) -> Self {
+        match error {
+            Unanswered::Unvouched => Self::Unvouched,
+            Unanswered::Deleted(deleted) => Self::Deleted(deleted),
+        }
+    }
+}
+
 impl From<NotRenewed> for OversightError {
     fn from(error: NotRenewed) -> Self {
         match error {
@@ -114,16 +132,6 @@ impl From<StoreError> for OversightError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error.into())
     }
-}
-
-/// What became of a record.
-enum Rewritten<R> {
-    /// It is not there.
-    Absent,
-    /// It was so already.
-    Kept(R),
-    /// It was written.
-    Done(R),
 }
 
 impl Oversight {
@@ -157,23 +165,15 @@ impl Oversight {
         Self { store, ..self.clone() }
     }
 
-    /// Decides about a record as it is and writes what was decided, again and again until nobody else has written in between.
-    async fn rewrite<R: Record, E: From<Unavailable>>(
+    /// Decides about a record as it is and writes what was decided, again and again until nobody else has written in between. Of one that
+    /// is not there nothing is decided.
+    async fn rewrite<R: Record, E: From<StoreError>>(
         &self,
-        id: impl Display,
+        id: impl Display + Send,
         decide: impl Fn(&R) -> Result<Option<R>, E> + Send,
     ) -> Result<Rewritten<R>, E> {
-        let id = id.to_string();
-        for _ in 0..ATTEMPTS {
-            let found = self.store().find::<R>(&id).await.map_err(Unavailable::from)?;
-            let Some(found) = found else { return Ok(Rewritten::Absent) };
-            let Some(changed) = decide(&found.record)? else { return Ok(Rewritten::Kept(found.record)) };
-            let changes = Changes::replace(self.mark(), &found, &changed);
-            if self.store().commit(&changes).await.map_err(Unavailable::from)? == Commit::Done {
-                return Ok(Rewritten::Done(changed));
-            }
-        }
-        Err(Unavailable::Busy.into())
+        let decide = move |found: Option<&R>| found.map_or(Ok(None), &decide);
+        self.store().rewrite(id, || self.mark(), decide).await
     }
 
     /// The records of a kind that `kept` says are meant by their row, and `wanted` by what is in it.
@@ -185,10 +185,24 @@ impl Oversight {
         kept: impl Fn(&Row) -> bool + Send,
         wanted: impl Fn(&R) -> bool + Send,
     ) -> Result<Listed<Found<R>>, StoreError> {
+        self.listed_within(&mut { READS }, filter, after, at_most, kept, wanted).await
+    }
+
+    /// The same with the `reads` that are left of those that a page has.
+    async fn listed_within<R: Record>(
+        &self,
+        reads: &mut u32,
+        filter: Filter<'_>,
+        after: Option<&str>,
+        at_most: u32,
+        kept: impl Fn(&Row) -> bool + Send,
+        wanted: impl Fn(&R) -> bool + Send,
+    ) -> Result<Listed<Found<R>>, StoreError> {
         let most = usize::try_from(at_most.clamp(1, READ_TOGETHER)).unwrap_or(1);
         let mut items = Vec::new();
         let mut next = after.map(ToOwned::to_owned);
-        for _ in 0..LOOKED_AT / READ_TOGETHER {
+        while let Some(left) = reads.checked_sub(1) {
+            *reads = left;
             let page = self.store.list(R::KIND, filter, next.as_deref(), READ_TOGETHER).await?;
             let last = page.rows.len();
             for (n, row) in page.rows.iter().enumerate() {

@@ -1,13 +1,15 @@
 //! People: what is held against them, and their accounts.
 
 use store::{
-    Account, Changes, ClaimKind, Commit, Epoch, Filter, Found, Grant, Kind, PersonId, PersonStanding,
-    Session, Standing, Status, StoreError,
+    Account, Commit, Epoch, Filter, Found, Grant, Kind, PersonId, PersonStanding, Rewritten, Session,
+    Standing, Status, StoreError, Ticket, until_done,
 };
 
 use super::{Listed, Oversight, OversightError, PersonView, Sought, Whose};
-use crate::decide::oversee::{anonymise, end_everything, end_session, set_status, shut_out};
-use crate::{Actor, By, OversightEvent, Unavailable};
+use crate::decide::oversee::{
+    Deed, anonymise, end_everything, end_session, end_ticket, set_status, shut_out,
+};
+use crate::{By, OversightEvent};
 
 impl Oversight {
     /// At most `at_most` (1 to 100) people with an account who are sought, behind the id `after`. There may be fewer, and still a
@@ -50,6 +52,18 @@ impl Oversight {
         }
     }
 
+    /// The person whose account has this normalised address.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn person_at(&self, email: &str) -> Result<Option<PersonView>, StoreError> {
+        match self.store().account_by_email(email).await? {
+            Some(found) => self.shown(found.record).await,
+            None => Ok(None),
+        }
+    }
+
     /// Whether a person may act; of a stranger: yes.
     ///
     /// # Errors
@@ -62,28 +76,24 @@ impl Oversight {
 
     /// Blocks a person, lets them act again, or deletes them. It bites on their next request, and on the next of each client of theirs.
     ///
-    /// Deleting ends their sessions and grants, frees their address and makes their account anonymous; what failed halfway is done by
-    /// another call. A person may delete themselves, and nothing else.
+    /// Blocking ends their sessions for good; their grants stand still until they may act again. Deleting ends their sessions and grants,
+    /// frees their address and makes their account anonymous; what failed halfway is done by another call. A person may delete themselves,
+    /// and nothing else.
     ///
     /// # Errors
     ///
     /// [`OversightError::Deleted`] for somebody who is, [`OversightError::Unknown`] for somebody whom the asker does not reach; or the
     /// store.
     pub async fn set_person(&self, person: &PersonId, status: Status, by: &By) -> Result<(), OversightError> {
-        let may = match (&by.actor, status) {
-            (Actor::Person(_), Status::Active | Status::Blocked) => false,
-            (Actor::Person(_), Status::Deleted) => by.reaches(Some(person)),
-            (Actor::Administrator(_) | Actor::Operator, _) => true,
-        };
-        if !may {
-            return Err(OversightError::Unknown);
-        }
+        by.may(Deed::Set(person, status))?;
         if self.stand(person, |standing| Ok(set_status(standing, status)?)).await? {
             let event = OversightEvent::PersonSet { person: person.clone(), status, by: by.actor.clone() };
             self.tell(event, by);
         }
         match status {
-            Status::Active | Status::Blocked => Ok(()),
+            Status::Active => Ok(()),
+            // What a session of theirs has in flight is not written while they are blocked, nor does it come back with them.
+            Status::Blocked => self.shut_out(person).await,
             // Nothing of theirs works any more. What follows leaves no trace of them, and a crash leaves some for the next call.
             Status::Deleted => self.erase(person, by).await,
         }
@@ -95,9 +105,7 @@ impl Oversight {
     ///
     /// [`OversightError::Unknown`] for somebody whom the asker does not reach; or the store.
     pub async fn end_everything(&self, person: &PersonId, by: &By) -> Result<(), OversightError> {
-        if !by.reaches(Some(person)) {
-            return Err(OversightError::Unknown);
-        }
+        by.may(Deed::Touch(Some(person)))?;
         // Consent first: between the two a client that comes back must ask.
         for id in self.ids(Kind::Consent, Filter::OfPerson(person.as_str()), |_| true).await? {
             self.withdraw_consent(&id, by).await?;
@@ -119,9 +127,8 @@ impl Oversight {
     /// written after the session has ended.
     async fn shut_out(&self, person: &PersonId) -> Result<(), OversightError> {
         let epoch = Epoch::new(self.entropy.draw());
-        let shut = |account: &Account| Ok::<_, Unavailable>(Some(shut_out(account, epoch)));
-        self.rewrite(person, shut).await?;
-        Ok(())
+        let shut = |account: &Account| Ok::<_, OversightError>(Some(shut_out(account, epoch)));
+        self.rewrite(person, shut).await.map(drop)
     }
 
     async fn shown(&self, account: Account) -> Result<Option<PersonView>, StoreError> {
@@ -138,20 +145,16 @@ impl Oversight {
         person: &PersonId,
         decide: impl Fn(Standing) -> Result<Option<Standing>, OversightError> + Send,
     ) -> Result<bool, OversightError> {
-        for _ in 0..super::ATTEMPTS {
-            let found = self.store().find::<PersonStanding>(person).await?;
-            let before = found.as_ref().map(|found| found.record.standing).unwrap_or_default();
-            let Some(standing) = decide(before)? else { return Ok(false) };
-            let record = PersonStanding { person: person.clone(), standing };
-            let changes = match &found {
-                Some(found) => Changes::replace(self.mark(), found, &record),
-                None => Changes::create(self.mark(), &record),
-            };
-            if self.store().commit(&changes).await? == Commit::Done {
-                return Ok(true);
-            }
+        let decide = move |found: Option<&PersonStanding>| {
+            let before = found.map(|found| found.standing).unwrap_or_default();
+            let standing = decide(before)?;
+            let record = |standing| PersonStanding { person: person.clone(), standing };
+            Ok::<_, OversightError>(standing.map(record))
+        };
+        match self.store().rewrite(person, || self.mark(), decide).await? {
+            Rewritten::Kept(_) => Ok(false),
+            Rewritten::Done { .. } => Ok(true),
         }
-        Err(Unavailable::Busy.into())
     }
 
     /// What is left of somebody who is deleted. Each part may be done again.
@@ -159,22 +162,19 @@ impl Oversight {
         let their = Filter::OfPerson(person.as_str());
         self.revoke_all(Whose::person(person), by).await?;
         for id in self.ids(Kind::Session, their, |_| true).await? {
-            self.rewrite(id, |session: &Session| Ok::<_, Unavailable>(Some(end_session(session)))).await?;
+            self.rewrite(id, |session: &Session| Ok::<_, StoreError>(Some(end_session(session)))).await?;
         }
-        for _ in 0..super::ATTEMPTS {
-            let Some(found) = self.store().find::<Account>(person).await? else { return Ok(()) };
-            let Some(nobody) = anonymise(&found.record) else { return Ok(()) };
+        // The links that were mailed to them say where.
+        for id in self.ids(Kind::Ticket, their, |_| true).await? {
+            self.rewrite(id, |ticket: &Ticket| Ok::<_, StoreError>(Some(end_ticket(ticket)))).await?;
+        }
+        until_done(|| async {
+            let Some(found) = self.store().find::<Account>(person).await? else { return Ok(Some(())) };
+            let Some(nobody) = anonymise(&found.record) else { return Ok(Some(())) };
             let nobody = shut_out(&nobody, Epoch::new(self.entropy.draw()));
-            // The claims first: what they are is in the account alone. Another has other claims, so it is written under its mark.
-            let Account { email, factors, .. } = &found.record;
-            let passkeys = factors.passkeys.iter().map(|passkey| (ClaimKind::Passkey, &passkey.id));
-            for (kind, key) in std::iter::once((ClaimKind::Email, email)).chain(passkeys) {
-                self.store().release(kind, key, person.as_str()).await?;
-            }
-            if self.store().commit(&Changes::replace(self.mark(), &found, &nobody)).await? == Commit::Done {
-                return Ok(());
-            }
-        }
-        Err(Unavailable::Busy.into())
+            let erased = self.store().erase_account(self.mark(), &found, &nobody).await?;
+            Ok((erased == Commit::Done).then_some(()))
+        })
+        .await
     }
 }

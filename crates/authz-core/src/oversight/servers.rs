@@ -1,24 +1,11 @@
 //! Resource servers.
 
-use store::{ScopeEntry, Server, ServerId, Status, StoreError, UserInfoDetail};
+use store::{Rewritten, Server, ServerId, Status, StoreError};
 
-use super::{Listed, Oversight, OversightError, Rewritten, ServerView, Sought};
-use crate::decide::oversee::{Deleted, set_server};
+use super::{Listed, Oversight, OversightError, ServerView, Sought};
+use crate::decide::oversee::{Deed, ServerChange, change_server, set_server};
 use crate::text::TokenText;
 use crate::{By, NewServer, OversightEvent, RegisterError};
-
-/// What is changed of a server; `None` stays as it is. Its resource identifier stays for good: tokens are bound to it.
-#[derive(Clone, Debug, Default)]
-pub struct ServerChange {
-    /// Its name.
-    pub name: Option<String>,
-    /// What may be asked for there. Grants keep the scopes that they have.
-    pub scopes: Option<Vec<ScopeEntry>>,
-    /// Whom to write to, or nobody.
-    pub owner_email: Option<Option<String>>,
-    /// What userinfo tells.
-    pub userinfo: Option<UserInfoDetail>,
-}
 
 impl Oversight {
     /// At most `at_most` (1 to 100) registered servers that are sought, behind the id `after`.
@@ -49,7 +36,7 @@ impl Oversight {
         Ok(self.registry.server(id).await?.as_ref().map(ServerView::of))
     }
 
-    /// Registers a server. The text is its key, which is nowhere else. Whether `by` may is for the caller to look at.
+    /// Registers a server. The text is its key, which is nowhere else.
     ///
     /// # Errors
     ///
@@ -59,6 +46,7 @@ impl Oversight {
         new: NewServer,
         by: &By,
     ) -> Result<(ServerView, TokenText), RegisterError> {
+        by.may(Deed::Administer)?;
         let (server, key) = self.registry.register(new).await?;
         self.tell(OversightEvent::ServerRegistered { server: server.id, by: by.actor.clone() }, by);
         Ok((ServerView::of(&server), key))
@@ -76,18 +64,7 @@ impl Oversight {
         by: &By,
     ) -> Result<ServerView, OversightError> {
         let event = OversightEvent::ServerChanged { server: *id, by: by.actor.clone() };
-        let decide = |server: &Server| {
-            let changed = alive(server)?.clone();
-            let changed = Server {
-                name: change.name.clone().unwrap_or(changed.name),
-                scopes: change.scopes.clone().unwrap_or(changed.scopes),
-                owner_email: change.owner_email.clone().unwrap_or(changed.owner_email),
-                userinfo: change.userinfo.unwrap_or(changed.userinfo),
-                ..changed
-            };
-            Ok((changed != *server).then_some(changed))
-        };
-        self.rewrite_server(id, by, event, decide).await
+        self.rewrite_server(id, by, event, |server| Ok(change_server(server, change)?)).await
     }
 
     /// Blocks a server, lets it act again, or deletes it: its tokens stop working at once, and no others are made.
@@ -113,24 +90,15 @@ impl Oversight {
         event: OversightEvent,
         decide: impl Fn(&Server) -> Result<Option<Server>, OversightError> + Send,
     ) -> Result<ServerView, OversightError> {
-        if !by.reaches(None) {
-            return Err(OversightError::Unknown);
-        }
+        by.may(Deed::Administer)?;
         match self.rewrite(id, decide).await? {
-            Rewritten::Absent => Err(OversightError::Unknown),
-            Rewritten::Kept(server) => Ok(ServerView::of(&server)),
-            Rewritten::Done(server) => {
+            Rewritten::Kept(None) => Err(OversightError::Unknown),
+            Rewritten::Kept(Some(server)) => Ok(ServerView::of(&server)),
+            Rewritten::Done { now: server, .. } => {
                 self.registry.forget_scopes();
                 self.tell(event, by);
                 Ok(ServerView::of(&server))
             }
         }
-    }
-}
-
-pub(super) fn alive(server: &Server) -> Result<&Server, Deleted> {
-    match server.status {
-        Status::Active | Status::Blocked => Ok(server),
-        Status::Deleted => Err(Deleted),
     }
 }

@@ -71,16 +71,16 @@ impl<'p> AccountRoute<'p> {
     }
 }
 
-/// How many connections are on one page.
-const ON_A_PAGE: u32 = 50;
+/// How many connections are read at once, put into order and shown on one page.
+const ON_A_PAGE: u32 = 100;
 
 /// Why something was not done: there is a page for it.
-enum Undone {
+enum Interrupted {
     Page(Box<Response<Bytes>>),
     Unserved(Unserved),
 }
 
-impl<E: Into<Unserved>> From<E> for Undone {
+impl<E: Into<Unserved>> From<E> for Interrupted {
     fn from(error: E) -> Self {
         Self::Unserved(error.into())
     }
@@ -100,12 +100,12 @@ impl Serving<'_> {
         };
         match done {
             Ok(response) => Ok(response),
-            Err(Undone::Page(response)) => Ok(*response),
-            Err(Undone::Unserved(unserved)) => Err(unserved),
+            Err(Interrupted::Page(response)) => Ok(*response),
+            Err(Interrupted::Unserved(unserved)) => Err(unserved),
         }
     }
 
-    async fn show_account(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Undone> {
+    async fn show_account(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Interrupted> {
         let session = self.own(request).await?;
         let Ok(query) = query(request) else { return Ok(self.malformed()) };
         let after = query.one("after").unwrap_or_default().and_then(|after| GrantId::parse(after).ok());
@@ -117,7 +117,7 @@ impl Serving<'_> {
         session: &LoggedIn,
         after: Option<GrantId>,
         news: Option<&str>,
-    ) -> Result<Response<Bytes>, Undone> {
+    ) -> Result<Response<Bytes>, Interrupted> {
         let person = &session.authentication.person;
         let after = after.map(|after| after.to_string());
         let connections =
@@ -135,7 +135,7 @@ impl Serving<'_> {
         request: &Request<Bytes>,
         id: &str,
         peer: Peer,
-    ) -> Result<Response<Bytes>, Undone> {
+    ) -> Result<Response<Bytes>, Interrupted> {
         let session = self.own(request).await?;
         let by = self.by(&session, &Visit::of(request, peer));
         let grant = self.grant_of(id)?;
@@ -148,7 +148,7 @@ impl Serving<'_> {
         grant: GrantId,
         by: &By,
         news: Option<&str>,
-    ) -> Result<Response<Bytes>, Undone> {
+    ) -> Result<Response<Bytes>, Interrupted> {
         let view = self.connection(grant, by).await?;
         let whose = Whose { client: Some(&view.client), ..Whose::person(&session.authentication.person) };
         let several = self.oversight().connections(whose, None, ON_A_PAGE).await?.items.len();
@@ -161,8 +161,8 @@ impl Serving<'_> {
         request: &Request<Bytes>,
         act: Act<'_>,
         peer: Peer,
-    ) -> Result<Response<Bytes>, Undone> {
-        let form = self.form(request).map_err(Undone::Page)?;
+    ) -> Result<Response<Bytes>, Interrupted> {
+        let form = self.form(request).map_err(Interrupted::Page)?;
         let Some(session) = self.pages.logged_in(request.headers()).await? else {
             let to = self.pages.log_in_address(&self.site.path("/account"), None);
             return Ok(self.move_on(&Destination::Here(to), None));
@@ -205,7 +205,7 @@ impl Serving<'_> {
         grant: GrantId,
         form: &Form,
         by: &By,
-    ) -> Result<Response<Bytes>, Undone> {
+    ) -> Result<Response<Bytes>, Interrupted> {
         let Ok(all) = form.one("all") else { return Ok(self.malformed()) };
         if all.is_some() {
             let client = self.connection(grant, by).await?.client;
@@ -221,7 +221,7 @@ impl Serving<'_> {
         session: &LoggedIn,
         form: &Form,
         visit: &Visit<'_>,
-    ) -> Result<Response<Bytes>, Undone> {
+    ) -> Result<Response<Bytes>, Interrupted> {
         let (Ok(one), Ok(others)) = (form.one("session"), form.one("others")) else {
             return Ok(self.malformed());
         };
@@ -236,7 +236,11 @@ impl Serving<'_> {
         }
     }
 
-    async fn end_it_all(&self, session: &LoggedIn, visit: &Visit<'_>) -> Result<Response<Bytes>, Undone> {
+    async fn end_it_all(
+        &self,
+        session: &LoggedIn,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Interrupted> {
         if self.pages.sessions.is_older_than(&session.authentication, FRESH) {
             let to = self.fresh_log_in("/account", Some(session)).await?;
             return Ok(self.move_on(&Destination::Here(to), None));
@@ -253,11 +257,11 @@ impl Serving<'_> {
 
 impl Serving<'_> {
     /// Who is logged in; for anybody else the way to the log-in page.
-    async fn own(&self, request: &Request<Bytes>) -> Result<LoggedIn, Undone> {
+    async fn own(&self, request: &Request<Bytes>) -> Result<LoggedIn, Interrupted> {
         let here = request.uri().path_and_query().map_or("", http::uri::PathAndQuery::as_str);
         match self.pages.logged_in(request.headers()).await? {
             Some(session) => Ok(session),
-            None => Err(Undone::Page(Box::new(see_other(&self.pages.log_in_address(here, None))))),
+            None => Err(Interrupted::Page(Box::new(see_other(&self.pages.log_in_address(here, None))))),
         }
     }
 
@@ -269,33 +273,35 @@ impl Serving<'_> {
         self.pages.sessions.oversight(self.events.clone())
     }
 
-    async fn connection(&self, grant: GrantId, by: &By) -> Result<GrantView, Undone> {
+    async fn connection(&self, grant: GrantId, by: &By) -> Result<GrantView, Interrupted> {
         let found = self.oversight().grant(&grant, by).await?;
         let connected = found.filter(|grant| grant.state == authz_core::GrantState::Connected);
         connected.ok_or_else(|| self.gone())
     }
 
-    fn grant_of(&self, id: &str) -> Result<GrantId, Undone> {
+    fn grant_of(&self, id: &str) -> Result<GrantId, Interrupted> {
         GrantId::parse(id).map_err(|_| self.gone())
     }
 
-    fn gone(&self) -> Undone {
-        Undone::Page(Box::new(self.stop(StatusCode::NOT_FOUND, self.site.t.account.gone)))
+    fn gone(&self) -> Interrupted {
+        Interrupted::Page(Box::new(self.stop(StatusCode::NOT_FOUND, self.site.t.account.gone)))
     }
 
-    fn undone(&self, error: OversightError) -> Undone {
+    fn undone(&self, error: OversightError) -> Interrupted {
         match error {
             OversightError::NotNarrowed(NotNarrowed::Nothing) => {
                 let stop = self.site.t.account.nothing_left;
-                Undone::Page(Box::new(self.stop(StatusCode::BAD_REQUEST, stop)))
+                Interrupted::Page(Box::new(self.stop(StatusCode::BAD_REQUEST, stop)))
             }
-            OversightError::NotNarrowed(NotNarrowed::Exceeds) => Undone::Page(Box::new(self.malformed())),
+            OversightError::NotNarrowed(NotNarrowed::Exceeds) => {
+                Interrupted::Page(Box::new(self.malformed()))
+            }
             OversightError::Unknown
             | OversightError::NotNarrowed(NotNarrowed::Over)
             | OversightError::Deleted(_)
             | OversightError::Unvouched
             | OversightError::NoSecret => self.gone(),
-            OversightError::Unavailable(unavailable) => Undone::Unserved(unavailable.into()),
+            OversightError::Unavailable(unavailable) => Interrupted::Unserved(unavailable.into()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the account pages show.
 
+use ambient::Time;
 use askama::Template;
 use authz_core::{ClientView, GrantView, Listed};
 use oauth_types::{RedirectKind, visible};
@@ -79,9 +80,10 @@ impl<'a> AccountPage<'a> {
     ) -> Self {
         let site = &own.site;
         let more = connections.next.map(|after| format!("{}?after={after}", site.path("/account")));
-        let mut connections: Vec<_> =
-            connections.items.iter().map(|view| Connection::of(own, view)).collect();
-        connections.sort_by_cached_key(|one| (one.client.to_lowercase(), one.server.clone()));
+        let mut connections = connections.items;
+        // Whoever looks for what they do not know looks for what was used last.
+        connections.sort_by_key(|view| std::cmp::Reverse(last_used(view)));
+        let connections = connections.iter().map(|view| Connection::of(own, view)).collect();
         let current = session.authentication.session;
         let seen = |session: &Session| session.seen.unwrap_or(session.auth_time);
         sessions.sort_by_key(|session| (session.id != current, std::cmp::Reverse(seen(session))));
@@ -154,14 +156,18 @@ impl Connection {
             id: view.id.to_string(),
             client: named.and_then(visible).unwrap_or_else(|| view.client.as_str().to_owned()),
             server: server.or_else(resource).unwrap_or_default(),
-            used: own.ago(view.used.unwrap_or(view.since)),
+            used: own.ago(last_used(view)),
             device: view.device.label.clone().unwrap_or_else(|| described(&view.device, own.site.language)),
         }
     }
 }
 
+fn last_used(view: &GrantView) -> Time {
+    view.used.unwrap_or(view.since)
+}
+
 impl Serving<'_> {
-    fn ago(&self, when: ambient::Time) -> String {
+    fn ago(&self, when: Time) -> String {
         self.site.t.time.ago(when, self.pages.sessions.since(when))
     }
 

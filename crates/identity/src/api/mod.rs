@@ -32,6 +32,7 @@ pub(crate) enum JsonRoute {
     TakeBack,
     Password,
     Email,
+    Delete,
     Sessions,
     EndSessions,
 }
@@ -50,6 +51,7 @@ impl JsonRoute {
             "/auth/take-back" => Self::TakeBack,
             "/auth/password" => Self::Password,
             "/auth/email" => Self::Email,
+            "/auth/delete" => Self::Delete,
             "/auth/sessions" => Self::Sessions,
             "/auth/sessions/end" => Self::EndSessions,
             _ => return None,
@@ -70,6 +72,7 @@ impl JsonRoute {
             | Self::TakeBack
             | Self::Password
             | Self::Email
+            | Self::Delete
             | Self::EndSessions => "POST",
         }
     }
@@ -136,6 +139,7 @@ impl Identity {
             JsonRoute::TakeBack => self.json_take_back(request, &visit).await,
             JsonRoute::Password => self.json_password(request, &visit).await,
             JsonRoute::Email => self.json_email(request, &visit).await,
+            JsonRoute::Delete => self.json_delete(request, &visit).await,
             JsonRoute::Sessions => self.json_sessions(&visit).await,
             JsonRoute::EndSessions => self.json_end_sessions(request, &visit).await,
         };

@@ -1,7 +1,7 @@
 //! What people do about their own accounts: by the links of letters, and logged in.
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use store::{Session, SessionId};
@@ -47,6 +47,14 @@ struct ChangePassword {
 struct ChangeEmail {
     password: String,
     email: String,
+}
+
+#[derive(Deserialize)]
+struct Delete {
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    code: String,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +162,21 @@ impl Identity {
         let session = self.session(visit).await?;
         self.change_email(visit, &session, &password, &email).await?;
         Ok(look_into_mail())
+    }
+
+    /// `POST /auth/delete`, logged in within the last 15 minutes: `password` of who has one, and `code` of whose app shows some; 204, and
+    /// the account is no more.
+    pub(super) async fn json_delete(
+        &self,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Result<Response<Bytes>, Failed> {
+        let Delete { password, code } = self.body(request)?;
+        let session = self.session(visit).await?;
+        self.leave(visit, &session, &password, &code).await?;
+        let mut response = nothing();
+        response.headers_mut().append(header::SET_COOKIE, self.pages.cookies.forget_session());
+        Ok(response)
     }
 
     /// `GET /auth/sessions`, logged in: `sessions`, each with `session`, `current`, `device` in words, and the times `begun` and `seen`.

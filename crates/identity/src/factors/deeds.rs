@@ -9,7 +9,6 @@ use store::{Account, Passkey, PersonId, Totp};
 use super::entering::Answer;
 use super::level::{CODE, Level, SEVERAL};
 use super::sealed::Ceremony;
-use super::texts::FactorTexts;
 use super::totp::{Code, TotpSecret};
 use super::webauthn::{Expected, Registration};
 use super::{ask_for_more, has_app, recovery};
@@ -17,13 +16,14 @@ use crate::identity::Serving;
 use crate::people::{Changed, Openings, Unchanged};
 use crate::refused::Refused;
 use crate::session::LoggedIn;
+use crate::texts::Factors;
 use crate::visit::Visit;
 
 /// A change.
 #[derive(Clone, Copy)]
 pub(super) enum Deed<'a> {
     AddApp,
-    ConfirmApp { code: &'a str, proof: &'a str },
+    ConfirmApp { offer: &'a str, code: &'a str, proof: &'a str },
     RemoveApp,
     NewCodes { proof: &'a str },
     AddPasskey { answer: Answer<'a>, name: &'a str, proof: &'a str },
@@ -32,18 +32,26 @@ pub(super) enum Deed<'a> {
 }
 
 /// What became of it.
-#[derive(Debug)]
 pub(super) struct Done {
     pub(super) account: Account,
-    pub(super) news: Option<fn(&FactorTexts) -> &'static str>,
+    /// The secret of an app that is to be set up.
+    pub(super) offer: Option<String>,
+    pub(super) news: Option<fn(&Factors) -> &'static str>,
     pub(super) codes: Option<Vec<String>>,
+}
+
+impl Done {
+    /// With nothing to say about it.
+    const fn quietly(account: Account) -> Self {
+        Self { account, offer: None, news: None, codes: None }
+    }
 }
 
 /// Why not.
 #[derive(Debug)]
 pub(super) enum Undone {
     /// Something for the page to say.
-    Said(fn(&FactorTexts) -> &'static str),
+    Said(fn(&Factors) -> &'static str),
     Refused(Refused),
 }
 
@@ -68,7 +76,10 @@ impl Serving<'_> {
         self.may(Limit::LogIn, visit, &format!("security {}", session.authentication.person)).await?;
         match deed {
             Deed::AddApp => self.add_app(session).await,
-            Deed::ConfirmApp { code, proof } => self.confirm_app(visit, session, code, proof).await,
+            Deed::ConfirmApp { offer, code, proof } => {
+                self.prove(visit, session, proof).await?;
+                self.confirm_app(visit, session, offer, code).await
+            }
             Deed::RemoveApp => self.remove_app(visit, session).await,
             Deed::NewCodes { proof } => self.new_codes(visit, session, proof).await,
             Deed::AddPasskey { answer, name, proof } => {
@@ -100,48 +111,48 @@ impl Serving<'_> {
         }
     }
 
-    /// A secret for an app, which protects nothing until the app has shown that it has it.
+    /// A secret for an app, which is kept when the app has shown that it has it.
     async fn add_app(&self, session: &LoggedIn) -> Result<Done, Undone> {
         let (vault, person) = (self.vault()?, &session.authentication.person);
-        let secret = TotpSecret::drawn(&*vault.entropy);
-        let sealed = vault.seal_totp(person, &secret).ok_or(Refused::Unavailable)?;
-        let change = |account: &mut Account| {
-            if !has_app(&account.factors) {
-                account.factors.totp = Some(Totp { sealed: sealed.clone(), confirmed: None, last_step: 0 });
-            }
-            Ok(())
+        let account = self.own_account(session).await?;
+        let offer = if has_app(&account.factors) {
+            None
+        } else {
+            let secret = TotpSecret::drawn(&*vault.entropy);
+            let offer = vault.offer_totp(person, &session.authentication.session, &secret);
+            Some(offer.ok_or(Refused::Unavailable)?)
         };
-        let account = self.changed(session, change).await?.now;
-        Ok(Done { account, news: None, codes: None })
+        Ok(Done { offer, ..Done::quietly(account) })
     }
 
     async fn confirm_app(
         &self,
         visit: &Visit<'_>,
         session: &LoggedIn,
+        offer: &str,
         code: &str,
-        proof: &str,
     ) -> Result<Done, Undone> {
-        self.prove(visit, session, proof).await?;
         let (vault, person) = (self.vault()?, &session.authentication.person);
+        let offered = vault.offered_totp(person, &session.authentication.session, offer);
+        let secret = offered.ok_or(Undone::Said(|t| t.app_over))?;
+        let sealed = vault.seal_totp(person, &secret).ok_or(Refused::Unavailable)?;
         let now = vault.clock.now();
+        let step = Code::parse(code).and_then(|code| secret.step_of(code, now, 0));
+        let last_step = step.ok_or(Undone::Said(|t| t.wrong_code))?;
         let codes = recovery::drawn(&*vault.entropy);
         let change = |account: &mut Account| {
+            if has_app(&account.factors) {
+                return Err(Undone::Said(|t| t.app_over));
+            }
             let first = !ask_for_more(&account.factors);
-            let pending = account.factors.totp.as_mut().filter(|totp| totp.confirmed.is_none());
-            let taken = pending.and_then(|totp| {
-                let secret = vault.open_totp(person, &totp.sealed)?;
-                totp.last_step = secret.step_of(Code::parse(code)?, now, totp.last_step)?;
-                totp.confirmed = Some(now);
-                Some(())
-            });
-            taken.ok_or(Undone::Said(|t| t.wrong_code))?;
+            account.factors.totp = Some(Totp { sealed: sealed.clone(), confirmed: Some(now), last_step });
             Ok(first_codes(account, first, &codes))
         };
         let changed = self.changed(session, change).await?;
         self.added(visit, session, &changed, (Factor::Totp, now), &[CODE, SEVERAL]).await?;
         let with_codes = changed.outcome;
-        Ok(Done { account: changed.now, news: Some(|t| t.added), codes: with_codes.then(|| shown(&codes)) })
+        let codes = with_codes.then(|| shown(&codes));
+        Ok(Done { news: Some(|t| t.added), codes, ..Done::quietly(changed.now) })
     }
 
     async fn remove_app(&self, visit: &Visit<'_>, session: &LoggedIn) -> Result<Done, Undone> {
@@ -155,7 +166,7 @@ impl Serving<'_> {
         if had {
             self.removed(visit, &account, Factor::Totp);
         }
-        Ok(Done { account, news: had.then_some(|t| t.removed), codes: None })
+        Ok(Done { news: had.then_some(|t| t.removed), ..Done::quietly(account) })
     }
 
     async fn new_codes(&self, visit: &Visit<'_>, session: &LoggedIn, proof: &str) -> Result<Done, Undone> {
@@ -168,11 +179,8 @@ impl Serving<'_> {
         if made {
             self.added(visit, session, &changed, (Factor::Recovery, now), &[]).await?;
         }
-        Ok(Done {
-            account: changed.now,
-            news: made.then_some(|t| t.renewed),
-            codes: made.then(|| shown(&codes)),
-        })
+        let codes = made.then(|| shown(&codes));
+        Ok(Done { news: made.then_some(|t| t.renewed), codes, ..Done::quietly(changed.now) })
     }
 
     async fn add_passkey(
@@ -225,7 +233,8 @@ impl Serving<'_> {
         // To make a key is not to be asked for it: no app that asks for one is content with that.
         self.added(visit, session, &changed, (Factor::Passkey, now), &[SEVERAL]).await?;
         let with_codes = changed.outcome;
-        Ok(Done { account: changed.now, news: Some(|t| t.added), codes: with_codes.then(|| shown(&codes)) })
+        let codes = with_codes.then(|| shown(&codes));
+        Ok(Done { news: Some(|t| t.added), codes, ..Done::quietly(changed.now) })
     }
 
     /// Gives the id of a passkey free that was claimed for nothing.
@@ -248,7 +257,7 @@ impl Serving<'_> {
             Ok(())
         };
         let account = self.changed(session, change).await?.now;
-        Ok(Done { account, news: Some(|t| t.renamed), codes: None })
+        Ok(Done { news: Some(|t| t.renamed), ..Done::quietly(account) })
     }
 
     async fn remove_passkey(&self, visit: &Visit<'_>, session: &LoggedIn, id: &str) -> Result<Done, Undone> {
@@ -267,7 +276,7 @@ impl Serving<'_> {
             self.after_shutting_out(&visit.by(&account.person), &before, &account).await?;
             self.removed(visit, &account, Factor::Passkey);
         }
-        Ok(Done { account, news: removed.then_some(|t| t.removed), codes: None })
+        Ok(Done { news: removed.then_some(|t| t.removed), ..Done::quietly(account) })
     }
 
     async fn changed<T: Send>(

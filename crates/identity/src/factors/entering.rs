@@ -43,7 +43,7 @@ pub(crate) struct Waiting {
 
 /// Why the answer of a passkey is not taken.
 #[derive(Debug)]
-enum Untaken {
+enum PasskeyRefused {
     /// It is none of this person's.
     Of(PersonId),
     /// Nobody knows whose it is.
@@ -52,13 +52,13 @@ enum Untaken {
     Refused(Refused),
 }
 
-impl Untaken {
+impl PasskeyRefused {
     fn of(person: Option<PersonId>) -> Self {
         person.map_or(Self::Nobodys, Self::Of)
     }
 }
 
-impl From<Refused> for Untaken {
+impl From<Refused> for PasskeyRefused {
     fn from(refused: Refused) -> Self {
         Self::Refused(refused)
     }
@@ -117,8 +117,8 @@ impl Identity {
                 let taken = match self.take_passkey(Some((&person, openings)), answer, Ceremony::Second).await
                 {
                     Ok(account) => Some(account),
-                    Err(Untaken::Of(_) | Untaken::Nobodys) => None,
-                    Err(Untaken::Refused(refused)) => return Err(refused),
+                    Err(PasskeyRefused::Of(_) | PasskeyRefused::Nobodys) => None,
+                    Err(PasskeyRefused::Refused(refused)) => return Err(refused),
                 };
                 (taken, Factor::Passkey)
             }
@@ -157,16 +157,16 @@ impl Identity {
                 let amr = with(Vec::new(), &[POSSESSION, SEVERAL]);
                 self.enter_by(visit, account, amr, Factor::Passkey).await
             }
-            Err(Untaken::Of(person)) => {
+            Err(PasskeyRefused::Of(person)) => {
                 self.tell(visit, AccountEvent::SecondFactorRefused { person, factor: Factor::Passkey });
                 Err(Refused::WrongPasskey)
             }
-            Err(Untaken::Nobodys) => {
+            Err(PasskeyRefused::Nobodys) => {
                 let why = LogInRefusal::Unknown;
                 self.tell(visit, AccountEvent::LogInRefused { person: None, why });
                 Err(Refused::WrongPasskey)
             }
-            Err(Untaken::Refused(refused)) => Err(refused),
+            Err(PasskeyRefused::Refused(refused)) => Err(refused),
         }
     }
 
@@ -223,25 +223,25 @@ impl Identity {
         waiting: Option<(&PersonId, Openings)>,
         Answer { credential, challenge }: Answer<'_>,
         ceremony: Ceremony,
-    ) -> Result<Account, Untaken> {
+    ) -> Result<Account, PasskeyRefused> {
         let person = waiting.map(|(person, _)| person);
         let Ok(answer) = serde_json::from_str::<Assertion>(credential) else {
-            return Err(Untaken::of(person.cloned()));
+            return Err(PasskeyRefused::of(person.cloned()));
         };
         let claimed = answer.user.as_deref().and_then(owner);
         let person = match (person, claimed) {
             (Some(person), Some(claimed)) if *person != claimed => {
-                return Err(Untaken::Of(person.clone()));
+                return Err(PasskeyRefused::Of(person.clone()));
             }
             (Some(person), _) => person.clone(),
             (None, Some(claimed)) => claimed,
-            (None, None) => return Err(Untaken::Nobodys),
+            (None, None) => return Err(PasskeyRefused::Nobodys),
         };
-        let Some((vault, rp)) = self.passkeys() else { return Err(Untaken::Of(person)) };
+        let Some((vault, rp)) = self.passkeys() else { return Err(PasskeyRefused::Of(person)) };
         let asked = vault.take(challenge, ceremony).await.map_err(Refused::from)?;
         let Some(asked) = asked.filter(|asked| asked.person.as_ref().is_none_or(|asked| *asked == person))
         else {
-            return Err(Untaken::Of(person));
+            return Err(PasskeyRefused::Of(person));
         };
         let expected = Expected {
             rp,
@@ -266,9 +266,9 @@ impl Identity {
         });
         match taken.await.map_err(Refused::from)? {
             Ok(taken) => Ok(taken.now),
-            Err(Unchanged::Refused(NotTaken)) => Err(Untaken::Of(person.clone())),
+            Err(Unchanged::Refused(NotTaken)) => Err(PasskeyRefused::Of(person.clone())),
             // Whoever made this up has nobody's account.
-            Err(Unchanged::ShutOut | Unchanged::EmailTaken) => Err(Untaken::Nobodys),
+            Err(Unchanged::ShutOut | Unchanged::EmailTaken) => Err(PasskeyRefused::Nobodys),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::pages::{SecondPage, with_script};
 use super::{ask_for_more, has_app};
 use crate::forms::{query, retry_later};
 use crate::identity::{Serving, Unserved};
-use crate::pages::recovery::Way;
+use crate::pages::recovery::Link;
 use crate::pages::site::Referrer;
 use crate::refused::Refused;
 use crate::visit::Visit;
@@ -115,7 +115,7 @@ impl Serving<'_> {
         let codes_do = least != Some(Level::Phishproof);
         let codes = codes_do && (has_app(&account.factors) || !account.factors.recovery.is_empty());
         if !ask_for_more(&account.factors) || ask.is_none() && !codes {
-            let way = Way { to: self.site.path("/account/security"), label: t.to_security };
+            let way = Link { to: self.site.path("/account/security"), label: t.to_security };
             return self.note(StatusCode::FORBIDDEN, t.more_title, t.more, Some(way));
         }
         let scripted = ask.is_some();
@@ -140,7 +140,7 @@ impl Serving<'_> {
     /// For somebody whose first step is nobody's any more.
     fn not_waiting(&self, refused: &Refused, return_to: Option<&ReturnTo>) -> Response<Bytes> {
         let t = &self.site.t.factors;
-        let way = Way { to: self.log_in_again(return_to), label: t.start_again };
+        let way = Link { to: self.log_in_again(return_to), label: t.start_again };
         let words = refused.words(self.site.t);
         self.note(refused.status(), t.again_title, &words, Some(way))
     }

@@ -21,7 +21,6 @@ mod qr;
 mod recovery;
 pub(crate) mod sealed;
 mod security;
-pub(crate) mod texts;
 mod totp;
 mod webauthn;
 

@@ -10,16 +10,16 @@ use store::Account;
 use super::asking::Ask;
 use super::has_app;
 use super::qr::Picture;
-use super::texts::FactorTexts;
 use crate::csrf::CsrfToken;
 use crate::pages::site::Site;
+use crate::texts::Factors;
 
 /// The second step of a log-in.
 #[derive(Template)]
 #[template(path = "second.html")]
 pub(super) struct SecondPage<'a> {
     pub(super) site: &'a Site,
-    pub(super) t: &'static FactorTexts,
+    pub(super) t: &'static Factors,
     pub(super) script: String,
     pub(super) csrf: CsrfToken,
     pub(super) account: &'a str,
@@ -36,7 +36,7 @@ pub(super) struct SecondPage<'a> {
 #[template(path = "security.html")]
 pub(super) struct SecurityPage<'a> {
     pub(super) site: &'a Site,
-    pub(super) t: &'static FactorTexts,
+    pub(super) t: &'static Factors,
     pub(super) script: String,
     pub(super) csrf: CsrfToken,
     pub(super) account: &'a str,
@@ -73,7 +73,7 @@ impl Prove {
     }
 
     /// The label of the field, if there is one.
-    pub(super) const fn label(self, t: &FactorTexts) -> Option<&'static str> {
+    pub(super) const fn label(self, t: &Factors) -> Option<&'static str> {
         match self {
             Self::Password => Some(t.prove_password),
             Self::PasswordOrCode => Some(t.prove_either),
@@ -86,6 +86,8 @@ impl Prove {
 pub(super) struct NewApp {
     pub(super) picture: Option<Picture>,
     pub(super) text: String,
+    /// The same, sealed, for the form that confirms it.
+    pub(super) offer: String,
 }
 
 /// A passkey.
@@ -97,7 +99,7 @@ pub(super) struct Listed {
 
 impl NewApp {
     /// `otpauth` (the format that apps read): whose account where, and the secret.
-    pub(super) fn new(site: &str, email: &str, secret: &SecretString) -> Self {
+    pub(super) fn new(site: &str, email: &str, secret: &SecretString, offer: String) -> Self {
         use secrecy::ExposeSecret as _;
         let plain = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let (site, email, text) = (plain(site), plain(email), secret.expose_secret());
@@ -106,7 +108,7 @@ impl NewApp {
         );
         let groups: Vec<_> =
             text.as_bytes().chunks(4).filter_map(|group| str::from_utf8(group).ok()).collect();
-        Self { picture: Picture::of(&address), text: groups.join(" ") }
+        Self { picture: Picture::of(&address), text: groups.join(" "), offer }
     }
 }
 

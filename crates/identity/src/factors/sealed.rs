@@ -1,5 +1,5 @@
-//! What is given to a browser and comes back: a first step of a log-in, and the questions that passkeys answer. Sealed, so that
-//! nothing is stored of people who never come back.
+//! What is given to a browser and comes back: a first step of a log-in, the questions that passkeys answer, and the secret of an app that
+//! is being set up. Sealed, so that nothing is stored of people who never come back.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use oauth_types::Issuer;
 use seal::Seal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::{Account, Backend, Claim, ClaimKind, Claimed, Digest, PersonId, StoreError};
+use store::{Account, Backend, Claim, ClaimKind, Claimed, Digest, PersonId, SessionId, StoreError};
 
 use super::totp::TotpSecret;
 use crate::people::Openings;
@@ -56,6 +56,13 @@ pub(crate) struct Challenge {
     pub(crate) person: Option<PersonId>,
     at: Time,
     random: [u8; 32],
+}
+
+/// The secret of an app that somebody sets up.
+#[derive(Serialize, Deserialize)]
+struct Offer {
+    secret: Vec<u8>,
+    at: Time,
 }
 
 /// In seconds.
@@ -131,6 +138,29 @@ impl Vault {
         self.store.release(ClaimKind::Passkey, id, person.as_str()).await
     }
 
+    /// The secret of an app for the page on which it is set up, and for no other: one that lay in the account could be planted there by
+    /// whoever is in, and be shown to its owner.
+    pub(crate) fn offer_totp(
+        &self,
+        person: &PersonId,
+        session: &SessionId,
+        secret: &TotpSecret,
+    ) -> Option<String> {
+        let secret = secret.bytes().to_vec();
+        self.sealed(&Offer { secret, at: self.clock.now() }, &offer_to(person, session))
+    }
+
+    /// The secret that was offered in this session.
+    pub(crate) fn offered_totp(
+        &self,
+        person: &PersonId,
+        session: &SessionId,
+        text: &str,
+    ) -> Option<TotpSecret> {
+        let offer: Offer = self.opened(text, &offer_to(person, session))?;
+        TotpSecret::of(&offer.secret).filter(|_| self.lasts(offer.at, CHALLENGE_LASTS))
+    }
+
     pub(crate) fn seal_totp(&self, person: &PersonId, secret: &TotpSecret) -> Option<Vec<u8>> {
         self.seal.seal(secret.bytes(), &totp_of(person), self.entropy.draw()).map_err(untold).ok()
     }
@@ -173,6 +203,10 @@ impl Challenge {
 
 const FIRST_STEP: &[u8] = b"first step of a log-in";
 const CHALLENGE: &[u8] = b"challenge of a passkey";
+
+fn offer_to(person: &PersonId, session: &SessionId) -> Vec<u8> {
+    format!("totp that {person} sets up in {session}").into_bytes()
+}
 
 fn totp_of(person: &PersonId) -> Vec<u8> {
     format!("totp of {person}").into_bytes()

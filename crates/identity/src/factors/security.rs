@@ -1,12 +1,10 @@
 //! `/account/security`: what an account is opened by. It shows and changes nothing without a log-in of the last 15 minutes: whoever
 //! finds a browser open cannot add a key of their own.
 
-use ambient::Time;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_io::Peer;
 use oauth_types::Form;
-use secrecy::SecretString;
 use store::Account;
 
 use super::deeds::{Deed, Done, Undone};
@@ -24,6 +22,8 @@ const HERE: &str = "/account/security";
 /// What a page says besides.
 #[derive(Default)]
 struct Besides {
+    /// The secret of an app that is being set up.
+    offer: Option<String>,
     alert: Option<&'static str>,
     news: Option<&'static str>,
     codes: Option<Vec<String>>,
@@ -66,13 +66,14 @@ impl Serving<'_> {
         let Some(deed) = deed(&form) else { return Ok(self.malformed()) };
         let person = &session.authentication.person;
         match self.do_deed(&Visit::of(request, peer), &session, deed).await {
-            Ok(Done { account, news, codes }) => {
-                let besides = Besides { alert: None, news: news.map(|news| news(t)), codes };
+            Ok(Done { account, offer, news, codes }) => {
+                let besides = Besides { offer, alert: None, news: news.map(|news| news(t)), codes };
                 Ok(self.security_page(&session, &account, besides))
             }
             Err(Undone::Said(alert)) => {
                 let account = self.accounts.account(person).await?.ok_or(Unserved)?;
-                let besides = Besides { alert: Some(alert(t)), ..Besides::default() };
+                let offer = form.one("app").ok().flatten().map(ToOwned::to_owned);
+                let besides = Besides { offer, alert: Some(alert(t)), ..Besides::default() };
                 let mut page = self.security_page(&session, &account, besides);
                 *page.status_mut() = StatusCode::BAD_REQUEST;
                 Ok(page)
@@ -94,8 +95,8 @@ impl Serving<'_> {
             id: passkey.id.clone(),
             name: passkey.name.clone(),
             words: match passkey.used {
-                Some(used) => t.passkey_used.say(&[day(passkey.made), day(used)]),
-                None => t.passkey_unused.say(&[day(passkey.made)]),
+                Some(used) => t.passkey_used.say(&[passkey.made.date().to_string(), used.date().to_string()]),
+                None => t.passkey_unused.say(&[passkey.made.date().to_string()]),
             },
         });
         let page = SecurityPage {
@@ -107,7 +108,7 @@ impl Serving<'_> {
             alert: besides.alert,
             news: besides.news,
             codes: besides.codes,
-            app: self.new_app(account),
+            app: besides.offer.and_then(|offer| self.new_app(session, account, offer)),
             has_app: has_app(factors),
             has_factor: ask_for_more(factors),
             prove: Prove::of(account),
@@ -120,11 +121,11 @@ impl Serving<'_> {
     }
 
     /// The app that is being set up.
-    fn new_app(&self, account: &Account) -> Option<NewApp> {
-        let pending = account.factors.totp.as_ref().filter(|totp| totp.confirmed.is_none())?;
-        let secret = self.vault.as_deref()?.open_totp(&account.person, &pending.sealed)?;
-        let text: SecretString = secret.text();
-        Some(NewApp::new(&self.site.host, &account.email, &text))
+    fn new_app(&self, session: &LoggedIn, account: &Account, offer: String) -> Option<NewApp> {
+        let (vault, session) = (self.vault.as_deref()?, &session.authentication.session);
+        let secret = vault.offered_totp(&account.person, session, &offer);
+        let text = secret.filter(|_| !has_app(&account.factors))?.text();
+        Some(NewApp::new(&self.site.host, &account.email, &text, offer))
     }
 }
 
@@ -134,7 +135,7 @@ fn deed(form: &Form) -> Option<Deed<'_>> {
     let proof = one("password").unwrap_or_default();
     Some(match one("do")? {
         "add_app" => Deed::AddApp,
-        "confirm_app" => Deed::ConfirmApp { code: one("code")?, proof },
+        "confirm_app" => Deed::ConfirmApp { offer: one("app")?, code: one("code")?, proof },
         "remove_app" => Deed::RemoveApp,
         "new_codes" => Deed::NewCodes { proof },
         "add_passkey" => Deed::AddPasskey { answer: answer_in(form)?, name, proof },
@@ -142,35 +143,4 @@ fn deed(form: &Form) -> Option<Deed<'_>> {
         "remove_passkey" => Deed::RemovePasskey { id: id? },
         _ => return None,
     })
-}
-
-/// The day of a time (UTC) as ISO 8601 has it. By the calendar that repeats every 400 years, counted from a first of March.
-fn day(time: Time) -> String {
-    let days = time.0.div_euclid(86_400) + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, year) = if month < 10 { (month + 3, year) } else { (month - 9, year + 1) };
-    format!("{:04}-{month:02}-{day:02}", year + era * 400)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_those_of_the_calendar() {
-        for (seconds, text) in [
-            (0, "1970-01-01"),
-            (951_782_399, "2000-02-28"),
-            (951_782_400, "2000-02-29"),
-            (951_868_800, "2000-03-01"),
-            (1_795_219_199, "2026-11-20"),
-            (1_795_219_200, "2026-11-21"),
-        ] {
-            assert_eq!(day(Time(seconds)), text);
-        }
-    }
 }

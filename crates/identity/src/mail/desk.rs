@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use ambient::Time;
-use authz_core::{AccountEvent, Context, Event, Events, Limit, Limiter};
+use authz_core::{AccountEvent, Context, Event, Events, Limit, Limiter, network_key};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{Account, Digest, PersonId, Purpose, SessionId, StoreError};
@@ -81,7 +81,9 @@ impl Desk {
                 let may = self.may(Limit::Already, &of_address(email)).await;
                 return Ok(may.then(|| self.outgoing(&about, email, None)));
             }
-            if !self.may_write(Kind::SignUp, &of_address(email)).await {
+            if !self.may_be_asked_for(Kind::SignUp, email).await
+                || !self.may_write(Kind::SignUp, &of_mailbox(email)).await
+            {
                 return Ok(None);
             }
             let issued = self.tickets.issue(Purpose::SignUp(newcomer.kept()), TO_VERIFY).await?;
@@ -93,7 +95,9 @@ impl Desk {
     /// Mails the link that confirms the address of an account once more.
     pub(crate) fn verify(self, person: PersonId, email: Email) {
         self.clone().later(Queue::Anybodys, Some(person.clone()), async move {
-            if !self.may_write(Kind::Verify, &of_address(&email)).await {
+            if !self.may_be_asked_for(Kind::Verify, &email).await
+                || !self.may_write(Kind::Verify, &of_mailbox(&email)).await
+            {
                 return Ok(None);
             }
             let link = self.verification(&person, &email).await?;
@@ -106,8 +110,9 @@ impl Desk {
     pub(crate) fn change_email(self, person: PersonId, email: Email) {
         self.clone().later(Queue::Anybodys, Some(person.clone()), async move {
             if self.accounts.by_email(&email).await?.is_some()
+                || !self.may_be_asked_for(Kind::ChangeEmail, &email).await
                 || !self.may_write(Kind::ChangeEmail, person.as_str()).await
-                || !self.may_write(Kind::ChangeEmail, &of_address(&email)).await
+                || !self.may_write(Kind::ChangeEmail, &of_mailbox(&email)).await
             {
                 return Ok(None);
             }
@@ -118,13 +123,14 @@ impl Desk {
 
     /// Mails the link to set a new password, if somebody has the address.
     pub(crate) fn reset(self, email: Email) {
-        self.clone().later(Queue::Owners, None, async move {
+        self.clone().later(Queue::Forgotten, None, async move {
             let account = self.accounts.by_email(&email).await?;
             let person = account.as_ref().map(|account| account.person.clone());
             self.tell(AccountEvent::PasswordResetAsked { person });
             let Some(account) = account else { return Ok(None) };
             let person = account.person.clone();
             if !self.sessions.may_begin(&person).await?
+                || !self.may_be_asked_for(Kind::Reset, &email).await
                 || !self.may_write(Kind::Reset, &of_address(&email)).await
             {
                 return Ok(None);
@@ -151,10 +157,7 @@ impl Desk {
             if !self.may_write(Kind::FactorsChanged, person.as_str()).await {
                 return Ok(None);
             }
-            let address = email.as_str().to_owned();
-            let purpose = Purpose::TakeBack { person: person.clone(), email: address, since };
-            let issued = self.tickets.issue(purpose, TO_TAKE_BACK).await?;
-            let (device, link) = (self.device(), self.link("/take-back", &issued.text));
+            let (device, link) = (self.device(), self.taking_back(&person, &email, since, false).await?);
             Ok(Some(self.outgoing(&About::FactorsChanged { device, link }, &email, Some(person))))
         });
     }
@@ -165,10 +168,24 @@ impl Desk {
         self.tell_owner(Kind::Deleted, account, &About::Deleted { device });
     }
 
-    /// Tells whoever reads the address before that the account has another.
-    pub(crate) fn email_changed(self, before: &Account, now: &Account) {
-        let Ok(email) = Email::parse(&now.email) else { return };
-        self.tell_owner(Kind::EmailChanged, before, &About::EmailChanged { email: &email });
+    /// Tells whoever reads the address before that the account has another since then, with the link that takes it back.
+    pub(crate) fn email_changed(self, before: &Account, now: &Account, since: Time) {
+        let (Some(former), Ok(email)) = (owner_of(before), Email::parse(&now.email)) else { return };
+        let person = now.person.clone();
+        self.clone().later(Queue::Owners, Some(person.clone()), async move {
+            if !self.may_write(Kind::EmailChanged, person.as_str()).await {
+                return Ok(None);
+            }
+            let link = self.taking_back(&person, &former, since, true).await?;
+            Ok(Some(self.outgoing(&About::EmailChanged { email: &email, link }, &former, Some(person))))
+        });
+    }
+
+    /// Tells the owner of an account that an administrator took all second factors from it.
+    pub(crate) async fn factors_reset(self, account: &Account, at_once: bool) {
+        let Some(email) = owner_of(account) else { return };
+        let forgot = self.issuer.endpoint("/forgot");
+        let _told: Delivery = self.hand_over(&email, &About::FactorsReset { forgot: &forgot }, at_once).await;
     }
 
     /// Tells the owner of an account of a log-in with a browser that they have not used lately, if it is one; whoever has just signed
@@ -192,12 +209,12 @@ impl Desk {
     pub(crate) async fn hand_over(self, email: &Email, about: &About<'_>, at_once: bool) -> Delivery {
         let outgoing = self.outgoing(about, email, None);
         if !at_once {
-            self.later(Queue::Anybodys, None, async move { Ok(Some(outgoing)) });
+            self.later(Queue::Owners, None, async move { Ok(Some(outgoing)) });
             return Delivery::Queued;
         }
         let Outgoing { letter, person } = outgoing;
         let teller = Teller { events: Arc::clone(&self.events), context: self.context.clone(), person };
-        if self.post.now(Queue::Anybodys, &letter, &teller).await { Delivery::Sent } else { Delivery::None }
+        if self.post.now(Queue::Owners, &letter, &teller).await { Delivery::Sent } else { Delivery::None }
     }
 
     /// Tells the owner of an account something about it.
@@ -214,6 +231,26 @@ impl Desk {
     async fn verification(&self, person: &PersonId, email: &Email) -> Result<SecretString, StoreError> {
         let purpose = Purpose::VerifyEmail { person: person.clone(), email: email.as_str().to_owned() };
         Ok(self.link("/verify", &self.tickets.issue(purpose, TO_VERIFY).await?.text))
+    }
+
+    /// A link that takes back what was changed `since`.
+    async fn taking_back(
+        &self,
+        person: &PersonId,
+        email: &Email,
+        since: Time,
+        moved: bool,
+    ) -> Result<SecretString, StoreError> {
+        let email = email.as_str().to_owned();
+        let purpose = Purpose::TakeBack { person: person.clone(), email, since, moved };
+        Ok(self.link("/take-back", &self.tickets.issue(purpose, TO_TAKE_BACK).await?.text))
+    }
+
+    /// Whether one more letter of this kind may go to an address because somebody asks for it who need not be its owner: so many a day from
+    /// one network, so that nobody is sent a letter every few minutes for ever, nor kept from having one by somebody elsewhere.
+    async fn may_be_asked_for(&self, kind: Kind, email: &Email) -> bool {
+        let key = format!("{} {} {}", kind.as_str(), of_mailbox(email), network_key(self.context.from()));
+        self.may(Limit::LetterAsked, &key).await
     }
 
     /// Whether one more letter of this kind may go to an address, or be caused by a person. Nobody is told that none goes: whoever asks
@@ -279,6 +316,13 @@ pub(crate) fn to_set_password(account: &Account, shown: bool) -> Purpose {
 /// What letters to an address are counted by.
 fn of_address(email: &Email) -> String {
     Digest::of(email.as_str().as_bytes()).to_string()
+}
+
+/// What letters to a mailbox are counted by: what follows a `+` leads to the same one (RFC 5233).
+fn of_mailbox(email: &Email) -> String {
+    let (local, domain) = (email.local_part(), email.domain());
+    let mailbox = local.split('+').next().filter(|mailbox| !mailbox.is_empty()).unwrap_or(local);
+    Digest::of(format!("{mailbox}@{domain}").as_bytes()).to_string()
 }
 
 /// The ticket is in the query: paths are logged.

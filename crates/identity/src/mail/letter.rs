@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Letter;
 use crate::email::Email;
 use crate::language::Language;
+use crate::texts::Letters;
 
 /// What a letter is about. Whoever chooses a name or calls their browser something has no say in a letter to somebody else, so that
 /// none of these can be made to carry advertisements or lures.
@@ -27,7 +28,9 @@ pub(crate) enum About<'a> {
     /// Somebody wants this address for their account.
     ChangeEmail { link: SecretString },
     /// The account has this address now; the letter goes to the one before.
-    EmailChanged { email: &'a Email },
+    EmailChanged { email: &'a Email, link: SecretString },
+    /// An administrator has taken all second factors from it.
+    FactorsReset { forgot: &'a str },
     /// An administrator has made an account; the link sets its first password.
     FirstPassword { link: SecretString },
     /// The account is no more.
@@ -53,39 +56,35 @@ impl About<'_> {
             }
             Self::FactorsChanged { device, link } => &[("device", device), ("link", link.expose_secret())],
             Self::Deleted { device } => &[("device", device)],
-            Self::EmailChanged { email } => &[("email", email.as_str())],
+            Self::EmailChanged { email, link } => {
+                &[("email", email.as_str()), ("link", link.expose_secret())]
+            }
+            Self::FactorsReset { forgot } => &[("forgot", forgot)],
         };
         let value = |name: &str| {
             let known = own.iter().chain(&common).find(|(known, _)| *known == name);
             known.map_or("", |(_, value)| *value)
         };
-        let (subject, text) = self.template(language).split_once("\n\n").unwrap_or_default();
+        let (subject, text) = self.template(&language.texts().letters).split_once("\n\n").unwrap_or_default();
         let subject = subject.strip_prefix("Subject: ").unwrap_or(subject);
         Letter { to: to.clone(), subject: filled(subject, &value), text: filled(text, &value) }
     }
 
-    fn template(&self, language: Language) -> &'static str {
-        macro_rules! letters {
-            ($name:literal) => {
-                match language {
-                    Language::English => include_str!(concat!("../../letters/en/", $name, ".txt")),
-                    Language::German => include_str!(concat!("../../letters/de/", $name, ".txt")),
-                }
-            };
-        }
+    const fn template(&self, letters: &Letters) -> &'static str {
         match self {
-            Self::SignUp { .. } => letters!("sign_up"),
-            Self::Verify { .. } => letters!("verify"),
-            Self::Already { .. } => letters!("already"),
-            Self::Reset { .. } => letters!("reset"),
-            Self::PasswordChanged { .. } => letters!("password_changed"),
-            Self::FactorsChanged { .. } => letters!("factors_changed"),
-            Self::NewDevice { .. } => letters!("new_device"),
-            Self::ChangeEmail { .. } => letters!("change_email"),
-            Self::EmailChanged { .. } => letters!("email_changed"),
-            Self::FirstPassword { .. } => letters!("first_password"),
-            Self::Deleted { .. } => letters!("deleted"),
-            Self::Invitation { .. } => letters!("invitation"),
+            Self::SignUp { .. } => letters.sign_up,
+            Self::Verify { .. } => letters.verify,
+            Self::Already { .. } => letters.already,
+            Self::Reset { .. } => letters.reset,
+            Self::PasswordChanged { .. } => letters.password_changed,
+            Self::FactorsChanged { .. } => letters.factors_changed,
+            Self::NewDevice { .. } => letters.new_device,
+            Self::ChangeEmail { .. } => letters.change_email,
+            Self::EmailChanged { .. } => letters.email_changed,
+            Self::FactorsReset { .. } => letters.factors_reset,
+            Self::FirstPassword { .. } => letters.first_password,
+            Self::Deleted { .. } => letters.deleted,
+            Self::Invitation { .. } => letters.invitation,
         }
     }
 }
@@ -121,14 +120,14 @@ mod tests {
             About::FactorsChanged { device: device(), link: link() },
             About::NewDevice { device: device(), forgot },
             About::ChangeEmail { link: link() },
-            About::EmailChanged { email: &other },
+            About::EmailChanged { email: &other, link: link() },
+            About::FactorsReset { forgot },
             About::FirstPassword { link: link() },
             About::Deleted { device: device() },
             About::Invitation { link: link() },
         ];
-        let languages = [Language::English, Language::German];
-        let letter = |about: &About<'_>| languages.map(|language| about.letter(language, "as.example", &to));
-        all.iter().flat_map(letter).collect()
+        let of = |language: &Language| all.each_ref().map(|about| about.letter(*language, "as.example", &to));
+        Language::ALL.iter().flat_map(of).collect()
     }
 
     #[test]
@@ -149,7 +148,7 @@ mod tests {
     fn a_letter_with_a_link_has_it_alone_in_a_line() {
         let links =
             every_letter().iter().map(|letter| letter.text.matches("\n\nhttps://").count()).sum::<usize>();
-        assert_eq!(links, 2 * (1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1 + 1));
+        assert_eq!(links, Language::ALL.len() * (1 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1));
     }
 
     #[test]

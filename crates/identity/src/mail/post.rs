@@ -20,18 +20,21 @@ use super::{Letter, Mail, MailError};
 pub(crate) struct Post {
     mail: Arc<dyn Mail>,
     anybodys: Lane,
+    forgotten: Lane,
     owners: Lane,
     counts: Counts,
     // Closed when there is no time left to wait in.
     patience: Semaphore,
 }
 
-/// Who asks for a letter. A flood of one kind takes no place, and no turn, of the other.
+/// Who asks for a letter. A flood of one kind takes no place, and no turn, of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Queue {
     /// Strangers: sign-ups, and addresses that are to be confirmed.
     Anybodys,
-    /// What goes to the owner of an account, about it.
+    /// Strangers, too, as far as anybody knows: links to a new password.
+    Forgotten,
+    /// Nobody: owners are told what happened to their accounts. And administrators.
     Owners,
 }
 
@@ -70,6 +73,7 @@ impl Post {
         Self {
             mail,
             anybodys: Lane::new(),
+            forgotten: Lane::new(),
             owners: Lane::new(),
             counts: Counts::default(),
             patience: Semaphore::new(0),
@@ -124,7 +128,7 @@ impl Post {
     pub(crate) async fn all_done(&self) {
         self.patience.close();
         let all = u32::try_from(WAITING).unwrap_or(u32::MAX);
-        for lane in [&self.anybodys, &self.owners] {
+        for lane in [&self.anybodys, &self.forgotten, &self.owners] {
             let _all = lane.waiting.acquire_many(all).await;
         }
     }
@@ -132,6 +136,7 @@ impl Post {
     fn lane(&self, queue: Queue) -> &Lane {
         match queue {
             Queue::Anybodys => &self.anybodys,
+            Queue::Forgotten => &self.forgotten,
             Queue::Owners => &self.owners,
         }
     }
@@ -225,9 +230,9 @@ mod tests {
         }
     }
 
-    struct Told(UnboundedSender<Event>);
+    struct Sending(UnboundedSender<Event>);
 
-    impl Events for Told {
+    impl Events for Sending {
         fn tell(&self, event: &Event) {
             let _listening = self.0.send(event.clone());
         }
@@ -239,7 +244,7 @@ mod tests {
         Some(Outgoing { letter, person: None })
     }
 
-    fn teller(events: &Arc<Told>, person: Option<PersonId>) -> Teller {
+    fn teller(events: &Arc<Sending>, person: Option<PersonId>) -> Teller {
         Teller { events: Arc::clone(events) as Arc<dyn Events>, context: Context::default(), person }
     }
 
@@ -249,7 +254,7 @@ mod tests {
         let post = Arc::new(Post::new(Arc::new(Moody { away: Mutex::new(0), tried })));
         let (begins, mut begun) = unbounded_channel();
         let asked = tokio::time::Instant::now();
-        post.later(Queue::Owners, teller(&Arc::new(Told(told)), None), async move {
+        post.later(Queue::Owners, teller(&Arc::new(Sending(told)), None), async move {
             begins.send(tokio::time::Instant::now()).unwrap();
             None
         });
@@ -262,7 +267,7 @@ mod tests {
             let ((tried, mut tries_seen), (told, mut events)) = (unbounded_channel(), unbounded_channel());
             let moody = Moody { away: Mutex::new(away), tried };
             let post = Arc::new(Post::new(Arc::new(moody)));
-            post.later(Queue::Owners, teller(&Arc::new(Told(told)), None), async { outgoing() });
+            post.later(Queue::Owners, teller(&Arc::new(Sending(told)), None), async { outgoing() });
             for _ in 0..tries {
                 tries_seen.recv().await.unwrap();
             }
@@ -281,7 +286,7 @@ mod tests {
     async fn a_process_that_ends_waits_for_no_next_try() {
         let ((tried, mut tries), (told, _)) = (unbounded_channel(), unbounded_channel());
         let post = Arc::new(Post::new(Arc::new(Moody { away: Mutex::new(1), tried })));
-        post.later(Queue::Owners, teller(&Arc::new(Told(told)), None), async { outgoing() });
+        post.later(Queue::Owners, teller(&Arc::new(Sending(told)), None), async { outgoing() });
         tries.recv().await.unwrap();
         timeout(PAUSES[0] / 2, post.all_done()).await.unwrap();
         assert_eq!(post.counts(), (1, 0));
@@ -294,7 +299,7 @@ mod tests {
         let (tried, mut tries) = unbounded_channel();
         let (told, mut events) = unbounded_channel();
         let moody = Moody { away: Mutex::new(0), tried };
-        let (post, told) = (Arc::new(Post::new(Arc::new(moody))), Arc::new(Told(told)));
+        let (post, told) = (Arc::new(Post::new(Arc::new(moody))), Arc::new(Sending(told)));
         let person = PersonId::parse("usr_ada").ok();
         let places = Arc::clone(&post.anybodys.waiting);
         let flood = places.acquire_many_owned(u32::try_from(WAITING).unwrap()).await.unwrap();
@@ -326,7 +331,7 @@ mod tests {
     async fn letters_to_owners_wait_behind_nobody_elses() {
         let (sent, mut all_sent) = unbounded_channel();
         let (told, _) = unbounded_channel();
-        let (post, told) = (Arc::new(Post::new(Arc::new(Silent(sent)))), Arc::new(Told(told)));
+        let (post, told) = (Arc::new(Post::new(Arc::new(Silent(sent)))), Arc::new(Sending(told)));
         for _ in 0..2 * AT_ONCE {
             post.later(Queue::Anybodys, teller(&told, None), async { outgoing() });
         }

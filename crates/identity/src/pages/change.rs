@@ -7,7 +7,7 @@ use crate::csrf::CsrfToken;
 
 /// A field of these forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Field {
     /// The password that the account has.
     Current,
     /// What it is to have.
@@ -19,7 +19,7 @@ pub(crate) enum Asked {
 pub(crate) struct Wrong {
     pub(crate) words: String,
     /// The field that it is about.
-    pub(crate) field: Option<Asked>,
+    pub(crate) field: Option<Field>,
 }
 
 /// Asks for another password.
@@ -35,7 +35,7 @@ pub(crate) struct ChangePasswordPage<'a> {
 }
 
 impl ChangePasswordPage<'_> {
-    fn is_wrong(&self, field: Asked) -> bool {
+    fn is_wrong(&self, field: Field) -> bool {
         is_wrong(self.wrong.as_ref(), field)
     }
 }
@@ -52,11 +52,11 @@ pub(crate) struct ChangeEmailPage<'a> {
 }
 
 impl ChangeEmailPage<'_> {
-    fn is_wrong(&self, field: Asked) -> bool {
+    fn is_wrong(&self, field: Field) -> bool {
         is_wrong(self.wrong.as_ref(), field)
     }
 }
 
-fn is_wrong(wrong: Option<&Wrong>, field: Asked) -> bool {
+fn is_wrong(wrong: Option<&Wrong>, field: Field) -> bool {
     wrong.is_some_and(|wrong| wrong.field == Some(field))
 }

@@ -63,12 +63,12 @@ pub(crate) struct NotePage<'a> {
     pub(crate) site: &'a Site,
     pub(crate) title: &'a str,
     pub(crate) words: &'a str,
-    pub(crate) way: Option<Way>,
+    pub(crate) way: Option<Link>,
 }
 
 /// A link with its words.
 #[derive(Debug)]
-pub(crate) struct Way {
+pub(crate) struct Link {
     pub(crate) to: String,
     pub(crate) label: &'static str,
 }

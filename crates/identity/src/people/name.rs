@@ -15,6 +15,9 @@ pub struct Name(String);
 pub struct NotAName;
 
 impl Name {
+    /// The longest, in code points.
+    pub const LONGEST: usize = 200;
+
     /// Reads what a person typed.
     ///
     /// # Errors
@@ -22,7 +25,7 @@ impl Name {
     /// [`NotAName`].
     pub fn parse(typed: &str) -> Result<Self, NotAName> {
         let name = typed.trim();
-        let fits = (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+        let fits = (1..=Self::LONGEST).contains(&name.chars().count()) && !name.chars().any(char::is_control);
         if fits { Ok(Self(name.to_owned())) } else { Err(NotAName) }
     }
 
@@ -34,12 +37,9 @@ impl Name {
     #[must_use]
     pub fn of_address(email: &Email) -> Self {
         // An address has no spaces and no control characters, and something before the `@`.
-        Self(email.local_part().chars().take(LONGEST_NAME).collect())
+        Self(email.local_part().chars().take(Self::LONGEST).collect())
     }
 }
-
-/// In code points.
-const LONGEST_NAME: usize = 200;
 
 #[cfg(test)]
 mod tests {

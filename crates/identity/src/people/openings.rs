@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use ambient::Time;
 use serde::{Deserialize, Serialize};
-use store::{Account, Commit, Epoch, PersonId, Readdressed, SecondFactors, Session, StoreError};
+use store::{Account, Epoch, PersonId, Replaced, SecondFactors, Session, StoreError, until_done};
 
 use super::{Accounts, Hashed, Reachable};
 use crate::factors::ask_for_more;
@@ -55,9 +55,6 @@ pub(crate) enum Unchanged<E = Infallible> {
 pub(crate) struct NotTaken;
 
 type Outcome<T, E> = Result<Result<Changed<T>, Unchanged<E>>, StoreError>;
-
-/// An account is written when its owner does something, or somebody makes a noise so that they cannot.
-const TRIES: u8 = 16;
 
 impl Accounts {
     /// Changes what opens an account, for somebody who was let in with `seen`. `change` is asked again for each version, so of two
@@ -160,17 +157,21 @@ impl Accounts {
 
     /// Takes back, by a link that was sent to `email`, the factors that were added at `since` or later. Whoever added them knew the
     /// password or had a code, so neither opens the account any more; and whoever came in before is shut out.
+    ///
+    /// The account must have that address still, unless it was `moved` from it, which is taken back as well. One that was deleted has none.
     pub(crate) async fn take_back(
         &self,
         person: &PersonId,
-        email: &str,
+        (email, moved): (&str, bool),
         since: Time,
     ) -> Outcome<(), Infallible> {
         let epoch = self.draw_epoch();
         self.rewrite(person, |account| {
-            if account.email != email {
+            if account.email.is_empty() || account.email != email && !moved {
                 return Err(Unchanged::ShutOut);
             }
+            account.email = email.to_owned();
+            account.email_verified = true;
             account.password = None;
             account.epoch = Some(epoch);
             let factors = &mut account.factors;
@@ -209,30 +210,27 @@ impl Accounts {
         person: &PersonId,
         decide: impl Fn(&mut Account) -> Result<T, Unchanged<E>> + Send + Sync,
     ) -> Outcome<T, E> {
-        for _ in 0..TRIES {
-            let Some(found) = self.store.account(person).await? else { return Ok(Err(Unchanged::ShutOut)) };
+        until_done(|| async {
+            let Some(found) = self.store.find::<Account>(person).await? else {
+                return Ok(Some(Err(Unchanged::ShutOut)));
+            };
             let mut now = found.record.clone();
             let outcome = match decide(&mut now) {
                 Ok(outcome) => outcome,
-                Err(unchanged) => return Ok(Err(unchanged)),
+                Err(unchanged) => return Ok(Some(Err(unchanged))),
             };
-            let written = if now == found.record {
-                Readdressed::Done
-            } else if now.email == found.record.email {
-                match self.store.replace_account(self.mark(), &found, &now).await? {
-                    Commit::Done => Readdressed::Done,
-                    Commit::Stale => Readdressed::Stale,
-                }
+            let replaced = if now == found.record {
+                Replaced::Done
             } else {
-                self.store.readdress_account(self.mark(), &found, &now, self.clock.now()).await?
+                self.store.replace_account(self.mark(), &found, &now, self.clock.now()).await?
             };
-            match written {
-                Readdressed::Done => return Ok(Ok(Changed { before: found.record, now, outcome })),
-                Readdressed::EmailTaken => return Ok(Err(Unchanged::EmailTaken)),
-                Readdressed::Stale => {}
-            }
-        }
-        Err(StoreError::unavailable("an account is being written by others all the time"))
+            Ok(match replaced {
+                Replaced::Done => Some(Ok(Changed { before: found.record, now, outcome })),
+                Replaced::EmailTaken => Some(Err(Unchanged::EmailTaken)),
+                Replaced::Stale => None,
+            })
+        })
+        .await
     }
 
     fn draw_epoch(&self) -> Epoch {

@@ -1,10 +1,8 @@
 //! The sessions of a person: which go on, and which end with what shuts somebody out.
 
-use store::{
-    Changes, Commit, Filter, Found, Kind, PersonId, PersonStanding, Session, SessionId, Store, StoreError,
-};
+use store::{Filter, Found, Kind, PersonId, PersonStanding, Session, SessionId, Store, StoreError};
 
-use super::{Sessions, TRIES, is_let_in};
+use super::{Sessions, is_let_in};
 use crate::factors::level::{Level, with};
 use crate::people::Openings;
 
@@ -20,24 +18,19 @@ impl Sessions {
         (from, to): (Openings, Openings),
         shown: &[&str],
     ) -> Result<(), StoreError> {
+        let carry = |found: Option<&Session>| {
+            let shut_out = found.filter(|session| Openings::of_session(session) == from);
+            Ok::<_, StoreError>(shut_out.map(|session| {
+                let amr = with(session.amr.clone(), shown);
+                let acr = match shown {
+                    [] => session.acr.clone(),
+                    _ => Some(Level::of(&amr).as_str().to_owned()),
+                };
+                Session { account_epoch: to.epoch(), amr, acr, ..session.clone() }
+            }))
+        };
         let store: &dyn Store = &*self.store;
-        for _ in 0..TRIES {
-            let found = store.find::<Session>(session).await?;
-            let Some(found) = found.filter(|found| Openings::of_session(&found.record) == from) else {
-                return Ok(());
-            };
-            let amr = with(found.record.amr.clone(), shown);
-            let acr = match shown {
-                [] => found.record.acr.clone(),
-                _ => Some(Level::of(&amr).as_str().to_owned()),
-            };
-            let carried = Session { account_epoch: to.epoch(), amr, acr, ..found.record.clone() };
-            match self.store.commit(&Changes::replace(self.mark(), &found, &carried)).await? {
-                Commit::Done => return Ok(()),
-                Commit::Stale => {}
-            }
-        }
-        Err(StoreError::unavailable("a session is being written by others all the time"))
+        store.rewrite(session, || self.mark(), carry).await.map(drop)
     }
 
     /// The sessions of a person that go on, in no order that means something.

@@ -9,6 +9,7 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 /// Connects the client for whoever is logged in with this browser: the id of the grant.
 pub(super) async fn connect(world: &World, browser: &mut Browser, scope: &str) -> String {
+    let before = connections(browser).await;
     let asked = browser.visit(&world.request(CALLBACK, scope, "s")).await;
     let to = location(&asked);
     let code = match to.split("code=").nth(1) {
@@ -35,9 +36,14 @@ pub(super) async fn connect(world: &World, browser: &mut Browser, scope: &str) -
     let headers = [("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")];
     let tokens = browser.post_with("/oauth/token", &fields, &headers).await;
     assert_eq!(tokens.status(), StatusCode::OK, "{}", html(&tokens));
+    connections(browser).await.into_iter().find(|id| !before.contains(id)).unwrap()
+}
+
+/// The ids of the grants on the account page, as they stand there.
+async fn connections(browser: &mut Browser) -> Vec<String> {
     let page = html(&browser.open("/account").await);
     let ids = page.split("/account/connections/").skip(1).map(|rest| rest.split('"').next().unwrap());
-    ids.last().unwrap().to_owned()
+    ids.map(ToOwned::to_owned).collect()
 }
 
 async fn connected() -> (World, Browser, String) {
@@ -46,6 +52,17 @@ async fn connected() -> (World, Browser, String) {
     browser.sign_up("ada@example.com").await;
     let grant = connect(&world, &mut browser, "files.read files.write").await;
     (world, browser, grant)
+}
+
+#[tokio::test]
+async fn what_was_used_last_stands_first() {
+    let (world, mut browser, first) = connected().await;
+    let mut grants = vec![first];
+    for _ in 0..8 {
+        world.clock.advance(60);
+        grants.insert(0, connect(&world, &mut browser, "files.read").await);
+        assert_eq!(connections(&mut browser).await, grants);
+    }
 }
 
 fn act(page: &Response<Bytes>) -> String {
@@ -237,7 +254,7 @@ async fn wa22_nothing_is_done_without_the_token_of_the_session() {
 
 #[tokio::test]
 async fn the_pages_speak_the_language_of_the_browser() {
-    let (_world, browser, grant) = connected().await;
+    let (world, browser, grant) = connected().await;
     for (path, said) in [
         ("/account".to_owned(), "Verbundene Apps"),
         (format!("/account/connections/{grant}"), "Nicht Angekreuztes wegnehmen"),
@@ -251,7 +268,7 @@ async fn the_pages_speak_the_language_of_the_browser() {
         let cookies: Vec<_> = browser.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request = request.unwrap();
         request.headers_mut().insert(header::COOKIE, cookies.join("; ").parse().unwrap());
-        let page = html(&browser.identity.serve(request, browser.peer).await);
+        let page = html(&world.identity.serve(request, browser.peer).await);
         assert!(page.contains("<html lang=\"de\" dir=\"ltr\">") && page.contains(said), "{page}");
     }
 }

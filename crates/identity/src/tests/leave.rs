@@ -5,9 +5,16 @@ use super::*;
 
 const EMAIL: &str = "ada@example.com";
 
+/// Deletes their account by the page.
 async fn leave(browser: &mut Browser, typed: &[(&str, &str)]) -> Response<Bytes> {
     let csrf = field(&browser.open("/account/delete").await, "csrf");
     browser.post("/account/delete", &[&[("csrf", &*csrf)], typed].concat()).await
+}
+
+/// Deletes their account as a front end of one's own does.
+async fn leave_in_json(browser: &mut Browser, typed: &[(&str, &str)]) -> Response<Bytes> {
+    let typed: BTreeMap<_, _> = typed.iter().copied().collect();
+    browser.json("/auth/delete", &serde_json::json!(typed).to_string()).await
 }
 
 async fn has_account(world: &World) -> bool {
@@ -16,22 +23,35 @@ async fn has_account(world: &World) -> bool {
 
 #[tokio::test]
 async fn an_account_is_deleted_by_its_owner_with_their_password_and_a_letter_tells_of_it() {
-    let world = mailing().await;
-    let (mut here, mut there) = (world.browser(), world.browser());
-    here.sign_up_by_letter(&world, EMAIL).await;
-    there.log_in(EMAIL, PASSWORD).await;
-    assert!(html(&here.open("/account").await).contains("href=\"/tenant1/account/delete\""));
-    let wrong = leave(&mut here, &[("password", "another password")]).await;
-    assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
-    assert!(html(&wrong).contains("The password is wrong."), "{}", html(&wrong));
-    assert!(has_account(&world).await);
-    let done = leave(&mut here, &[("password", PASSWORD)]).await;
-    assert!(html(&done).contains("Your account is deleted"), "{}", html(&done));
-    assert!(!here.jar.contains_key(SESSION) && !has_account(&world).await);
-    assert!(location(&there.open("/account").await).starts_with("/tenant1/login?"));
-    assert_eq!(world.browser().log_in(EMAIL, PASSWORD).await.status(), StatusCode::UNAUTHORIZED);
-    let letter = world.letter().await;
-    assert!(letter.starts_with("ada@example.com\nYour account at as.example is deleted"), "{letter}");
+    for in_json in [false, true] {
+        let world = mailing().await;
+        let (mut here, mut there) = (world.browser(), world.browser());
+        here.sign_up_by_letter(&world, EMAIL).await;
+        there.log_in(EMAIL, PASSWORD).await;
+        assert!(html(&here.open("/account").await).contains("href=\"/tenant1/account/delete\""));
+        let (wrong, right) = ([("password", "another password")], [("password", PASSWORD)]);
+        let (refused, words) = match in_json {
+            false => (leave(&mut here, &wrong).await, "The password is wrong."),
+            true => (leave_in_json(&mut here, &wrong).await, "\"invalid_credentials\""),
+        };
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+        assert!(html(&refused).contains(words), "{}", html(&refused));
+        assert!(has_account(&world).await);
+        if in_json {
+            let done = leave_in_json(&mut here, &right).await;
+            assert_eq!((done.status(), done.body().len()), (StatusCode::NO_CONTENT, 0));
+        } else {
+            let done = leave(&mut here, &right).await;
+            assert!(html(&done).contains("Your account is deleted"), "{}", html(&done));
+        }
+        assert!(!here.jar.contains_key(SESSION) && !has_account(&world).await);
+        assert!(location(&there.open("/account").await).starts_with("/tenant1/login?"));
+        assert_eq!(leave_in_json(&mut there, &right).await.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(world.browser().log_in(EMAIL, PASSWORD).await.status(), StatusCode::UNAUTHORIZED);
+        let letter = world.letter().await;
+        assert!(letter.starts_with("ada@example.com\nYour account at as.example is deleted"), "{letter}");
+        assert!(world.no_other_letter().await);
+    }
 }
 
 /// The attack: a session that was taken, and a browser that was left open.
@@ -40,15 +60,22 @@ async fn who_deletes_an_account_has_logged_in_just_before_and_shows_every_factor
     let (world, mut ada) = signed_up().await;
     set_up_app(&world, &mut ada).await;
     for typed in [&[("password", PASSWORD)][..], &[("password", PASSWORD), ("code", "000000")]] {
-        let refused = leave(&mut ada, typed).await;
-        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{}", html(&refused));
+        for refused in [leave(&mut ada, typed).await, leave_in_json(&mut ada, typed).await] {
+            assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{}", html(&refused));
+        }
     }
     let forged = ada.post("/account/delete", &[("csrf", "x"), ("password", PASSWORD)]).await;
     assert_eq!(forged.status(), StatusCode::FORBIDDEN);
+    // A page of another site sends forms, and no JSON.
+    let forged = ada.post("/auth/delete", &[("password", PASSWORD)]).await;
+    assert_eq!(forged.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let csrf = field(&ada.open("/account/delete").await, "csrf");
     world.clock.advance(15 * 60 + 1);
     let old = ada.post("/account/delete", &[("csrf", &csrf), ("password", PASSWORD)]).await;
     assert_eq!(old.status(), StatusCode::FORBIDDEN, "{}", html(&old));
+    let old = leave_in_json(&mut ada, &[("password", PASSWORD)]).await;
+    assert_eq!(old.status(), StatusCode::UNAUTHORIZED);
+    assert!(html(&old).contains("log_in_again") && html(&old).contains("15 minutes"), "{}", html(&old));
     let way = location(&ada.open("/account/delete").await);
     assert!(way.contains("login_hint=ada%40example.com") && way.contains("return_to="), "{way}");
     let page = html(&ada.visit(&way).await);

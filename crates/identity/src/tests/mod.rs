@@ -1,19 +1,24 @@
 //! A whole server in memory, and a browser at it.
 
 mod account;
+mod browser;
 mod change;
 mod consent;
 mod contrast;
 mod enrol;
 mod entry;
 mod factors;
+mod forms;
 mod implied;
 mod invitation;
 mod json;
 mod leave;
+mod letters;
 mod openings;
 mod pages;
+mod passkeys;
 mod recovery;
+mod site;
 mod stopped;
 mod take_back;
 mod verification;
@@ -32,14 +37,14 @@ use http_io::{Peer, Serve};
 use oauth_types::{ClientId, ClientMetadata, Issuer, RedirectUri, Resource};
 use seal::Seal;
 use store::{
-    Changes, Claim, ClaimKind, Claimed, Client, ClientAuth, Commit, Filter, Inspect, Key, Kind, Look, Mark,
-    Memory, MemoryCounters, Page, Provenance, Row, ScopeEntry, Seen, Standing, Store, StoreError,
-    UserInfoDetail,
+    Changes, ClaimKind, Client, ClientAuth, Commit, Mark, Memory, MemoryCounters, Provenance, ScopeEntry,
+    Standing, Store, StoreError, UserInfoDetail,
 };
-
+use testkit::faults::{Passage, Through};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use self::browser::{Browser, field, header_of, html, link_in, location, moves_to, undrawn, unescaped};
 use crate::tickets::Tickets;
 use crate::{AccountPolicy, Accounts, Cost, Identity, Letter, Mail, MailError, Pages, Sessions, SignUp};
 use crate::{Brand, BrandName, Colour, Email, Logo, Name, New};
@@ -53,13 +58,14 @@ pub(super) const EVIL: &str = "\"><script>alert(1)</script>";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 pub(super) struct World {
-    pub(super) store: Arc<Switched>,
+    pub(super) store: Arc<Through<Gate>>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) pages: Arc<Pages>,
     pub(super) server: Arc<AuthorizationServer>,
     pub(super) identity: Arc<Identity>,
     pub(super) accounts: Arc<Accounts>,
-    pub(super) events: Arc<Told>,
+    pub(super) events: Arc<Heard>,
+    gate: Gate,
     letters: Mutex<UnboundedReceiver<Letter>>,
 }
 
@@ -102,7 +108,8 @@ impl Default for Plan {
 
 impl Plan {
     pub(super) async fn build(self) -> World {
-        let store = Arc::new(Switched::default());
+        let gate = Gate::default();
+        let store = Arc::new(Through::new(Arc::new(Memory::default()), gate.clone()));
         let clock = Arc::new(ManualClock::at(Time(1_000_000)));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(11));
         let issuer = Issuer::parse(self.issuer).unwrap();
@@ -126,7 +133,7 @@ impl Plan {
         let server = Arc::new(server);
         let limiter = Counted::new(Arc::new(MemoryCounters::default()), ticking.clone());
         let (sent, letters) = unbounded_channel();
-        let events = Arc::new(Told::default());
+        let events = Arc::new(Heard::default());
         let identity = Identity::new(pages.clone(), accounts.clone(), server.clone())
             .limiter(Arc::new(limiter))
             .events(events.clone())
@@ -134,7 +141,7 @@ impl Plan {
             .policy(self.policy.clone());
         let identity = if self.mail { identity.mail(Arc::new(Letters(sent))) } else { identity };
         let (identity, letters) = (Arc::new(identity), Mutex::new(letters));
-        let world = World { store, clock, pages, server, identity, accounts, events, letters };
+        let world = World { store, clock, pages, server, identity, accounts, events, gate, letters };
         self.register(&world, entropy).await;
         world
     }
@@ -206,15 +213,15 @@ impl Mail for Letters {
 
 /// What happened around accounts.
 #[derive(Default)]
-pub(super) struct Told(std::sync::Mutex<Vec<AccountEvent>>);
+pub(super) struct Heard(std::sync::Mutex<Vec<AccountEvent>>);
 
-impl Told {
+impl Heard {
     pub(super) fn all(&self) -> Vec<AccountEvent> {
         self.0.lock().unwrap().clone()
     }
 }
 
-impl Events for Told {
+impl Events for Heard {
     fn tell(&self, event: &Event) {
         if let Event::Account(event) = event {
             self.0.lock().unwrap().push(event.clone());
@@ -235,6 +242,11 @@ impl World {
         self.letters.lock().await.try_recv().is_err()
     }
 
+    /// Takes the store away, or gives it back.
+    pub(super) fn unplug(&self, down: bool) {
+        self.gate.0.store(down, Ordering::SeqCst);
+    }
+
     pub(super) fn tickets(&self) -> &Tickets {
         &self.identity.tickets
     }
@@ -252,14 +264,7 @@ impl World {
     }
 
     pub(super) fn browser(&self) -> Browser {
-        Browser {
-            identity: self.identity.clone(),
-            server: self.server.clone(),
-            jar: BTreeMap::new(),
-            base: self.pages.issuer.path().to_owned(),
-            origin: self.pages.issuer.origin().to_owned(),
-            peer: Peer(Some(IpAddr::from([192, 0, 2, 1]))),
-        }
+        Browser::at(self)
     }
 
     /// Where a client sends its person.
@@ -278,244 +283,16 @@ impl World {
     }
 }
 
-/// Keeps cookies, fills in forms, and follows what a browser follows.
-pub(super) struct Browser {
-    identity: Arc<Identity>,
-    server: Arc<AuthorizationServer>,
-    pub(super) jar: BTreeMap<String, String>,
-    base: String,
-    origin: String,
-    pub(super) peer: Peer,
-}
-
-impl Browser {
-    pub(super) async fn send(&mut self, mut request: Request<Bytes>) -> Response<Bytes> {
-        let cookies: Vec<_> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        if !cookies.is_empty() {
-            request.headers_mut().insert(header::COOKIE, cookies.join("; ").parse().unwrap());
-        }
-        let response = if self.identity.owns(request.uri().path()) {
-            self.identity.serve(request, self.peer).await
-        } else {
-            self.server.serve(request, self.peer).await
-        };
-        for set in response.headers().get_all(header::SET_COOKIE) {
-            let cookie = cookie::Cookie::parse(set.to_str().unwrap()).unwrap();
-            if cookie.max_age() == Some(cookie::time::Duration::ZERO) {
-                self.jar.remove(cookie.name());
-            } else {
-                self.jar.insert(cookie.name().to_owned(), cookie.value().to_owned());
-            }
-        }
-        response
-    }
-
-    /// Gets a path, the issuer's path included.
-    pub(super) async fn visit(&mut self, path: &str) -> Response<Bytes> {
-        let request =
-            Request::builder().uri(path).header("sec-fetch-site", "none").body(Bytes::new()).unwrap();
-        self.send(request).await
-    }
-
-    /// Gets a path below the issuer's.
-    pub(super) async fn open(&mut self, path: &str) -> Response<Bytes> {
-        self.visit(&format!("{}{path}", self.base)).await
-    }
-
-    /// Posts a form to a path below the issuer's, as a page of the server would.
-    pub(super) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Response<Bytes> {
-        let origin = self.origin.clone();
-        self.post_with(path, fields, &[("origin", &origin), ("sec-fetch-site", "same-origin")]).await
-    }
-
-    pub(super) async fn post_with(
-        &mut self,
-        path: &str,
-        fields: &[(&str, &str)],
-        headers: &[(&str, &str)],
-    ) -> Response<Bytes> {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(format!("{}{path}", self.base))
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        self.send(request.body(Bytes::from(body)).unwrap()).await
-    }
-
-    pub(super) async fn json(&mut self, path: &str, body: &str) -> Response<Bytes> {
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(format!("{}{path}", self.base))
-            .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
-            .body(Bytes::from(body.to_owned()));
-        self.send(request.unwrap()).await
-    }
-
-    pub(super) async fn sign_up(&mut self, email: &str) -> Response<Bytes> {
-        let csrf = field(&self.open("/signup").await, "csrf");
-        let fields = [("csrf", &*csrf), ("name", "Ada"), ("email", email), ("password", PASSWORD)];
-        self.post("/signup", &fields).await
-    }
-
-    /// Fills in the page behind the link of a letter that confirms an address.
-    pub(super) async fn confirm(&mut self, link: &str, password: &str) -> Response<Bytes> {
-        let page = self.visit(link).await;
-        assert_eq!(page.status(), StatusCode::OK, "{}", html(&page));
-        let (csrf, ticket) = (field(&page, "csrf"), field(&page, "ticket"));
-        self.post("/verify", &[("csrf", &csrf), ("ticket", &ticket), ("password", password)]).await
-    }
-
-    /// Signs up where there is mail, and follows the letter.
-    pub(super) async fn sign_up_by_letter(&mut self, world: &World, email: &str) -> Response<Bytes> {
-        let page = self.sign_up(email).await;
-        assert!(html(&page).contains("Look into your mail"), "{}", html(&page));
-        let confirmed = self.confirm(&link_in(&world.letter().await), PASSWORD).await;
-        assert!(html(&confirmed).contains("is confirmed"), "{}", html(&confirmed));
-        confirmed
-    }
-
-    pub(super) async fn log_in(&mut self, email: &str, password: &str) -> Response<Bytes> {
-        let csrf = field(&self.open("/login").await, "csrf");
-        self.post("/login", &[("csrf", &csrf), ("email", email), ("password", password)]).await
-    }
-
-    /// Signs up and goes to the consent page of `request`; its address below the issuer's, and the page.
-    pub(super) async fn reach_consent(&mut self, request: &str) -> (String, Response<Bytes>) {
-        assert_eq!(self.sign_up("ada@example.com").await.status(), StatusCode::OK);
-        let to = location(&self.visit(request).await);
-        let page = self.visit(&to).await;
-        assert_eq!(page.status(), StatusCode::OK, "{}", html(&page));
-        (to.strip_prefix(&self.base).unwrap().to_owned(), page)
-    }
-}
-
-pub(super) fn html(response: &Response<Bytes>) -> String {
-    String::from_utf8(response.body().to_vec()).unwrap()
-}
-
-/// The value of a hidden field.
-pub(super) fn field(response: &Response<Bytes>, name: &str) -> String {
-    let html = html(response);
-    let start = html
-        .split(&format!("name=\"{name}\" value=\""))
-        .nth(1)
-        .unwrap_or_else(|| panic!("no {name}: {html}"));
-    unescaped(start.split('"').next().unwrap())
-}
-
-/// A page without what is drawn anew for each: the token of its forms, and the question for passkeys.
-pub(super) fn undrawn(response: &Response<Bytes>) -> String {
-    let page = html(response).replace(&field(response, "csrf"), "");
-    let (before, rest) = page.split_once("data-passkey=\"").unwrap();
-    let (_, after) = rest.split_once('"').unwrap();
-    format!("{before}{after}").replace(&field(response, "challenge"), "")
-}
-
-/// Where the moving-on page goes.
-pub(super) fn moves_to(response: &Response<Bytes>) -> String {
-    let html = html(response);
-    let start = html.split("content=\"0;url=").nth(1).unwrap_or_else(|| panic!("no moving-on page: {html}"));
-    let to = start.split('"').next().unwrap();
-    assert!(html.contains(&format!("<a class=\"button primary\" href=\"{to}\">")), "{html}");
-    assert_eq!(response.status(), StatusCode::OK);
-    assert!(!response.headers().contains_key(header::LOCATION));
-    unescaped(to)
-}
-
-pub(super) fn location(response: &Response<Bytes>) -> String {
-    assert_eq!(response.status(), StatusCode::SEE_OTHER, "{}", html(response));
-    header_of(response.headers(), "location").to_owned()
-}
-
-pub(super) fn header_of<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
-    headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
-}
-
-fn unescaped(text: &str) -> String {
-    text.replace("&#60;", "<")
-        .replace("&#62;", ">")
-        .replace("&#34;", "\"")
-        .replace("&#39;", "'")
-        .replace("&#38;", "&")
-}
-
-/// The path and query of the only link in a letter that carries a ticket.
-pub(super) fn link_in(letter: &str) -> String {
-    let mut links = letter.lines().filter(|line| line.contains("?ticket=tkt_"));
-    let link = links.next().unwrap_or_else(|| panic!("no link: {letter}"));
-    assert_eq!(links.next(), None, "{letter}");
-    let path = link.strip_prefix("https://as.example").unwrap_or_else(|| panic!("a link elsewhere: {link}"));
-    path.to_owned()
-}
-
-/// A store that can be unplugged.
-#[derive(Default)]
-pub(super) struct Switched {
-    memory: Memory,
-    down: AtomicBool,
-}
-
-impl Switched {
-    pub(super) fn unplug(&self, down: bool) {
-        self.down.store(down, Ordering::SeqCst);
-    }
-
-    fn memory(&self) -> Result<&Memory, StoreError> {
-        if self.down.load(Ordering::SeqCst) {
-            Err(StoreError::unavailable("unplugged"))
-        } else {
-            Ok(&self.memory)
-        }
-    }
-}
+/// A way to a store that can be closed.
+#[derive(Clone, Default)]
+pub(super) struct Gate(Arc<AtomicBool>);
 
 #[async_trait]
-impl Store for Switched {
-    async fn read(&self, key: &Key) -> Result<Option<Row>, StoreError> {
-        self.memory()?.read(key).await
-    }
-
-    async fn look(&self, look: &Look) -> Result<Seen, StoreError> {
-        self.memory()?.look(look).await
-    }
-
-    async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
-        self.memory()?.commit(changes).await
-    }
-
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        self.memory()?.claim(claim).await
-    }
-
-    async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
-        self.memory()?.holder(kind, key).await
-    }
-
-    async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError> {
-        self.memory()?.release(kind, key, owner).await
-    }
-
-    async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError> {
-        self.memory()?.sweep(now, at_most).await
-    }
-
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.memory()?.ready().await
-    }
-}
-
-#[async_trait]
-impl Inspect for Switched {
-    async fn list(
-        &self,
-        kind: Kind,
-        filter: Filter<'_>,
-        after: Option<&str>,
-        at_most: u32,
-    ) -> Result<Page, StoreError> {
-        self.memory()?.list(kind, filter, after, at_most).await
+impl Passage for Gate {
+    async fn there(&self) -> Result<(), StoreError> {
+        match self.0.load(Ordering::SeqCst) {
+            true => Err(StoreError::unavailable("unplugged")),
+            false => Ok(()),
+        }
     }
 }

@@ -3,9 +3,8 @@
 use http::{HeaderMap, HeaderValue, Request, header};
 use store::PersonId;
 
-use super::factors::{
-    SECURITY, act, add_passkey, answered, codes_on, give, is_in, key, send, set_up_app, signed_up,
-};
+use super::factors::{SECURITY, act, codes_on, confirm_app, give, is_in, secret_on, set_up_app, signed_up};
+use super::passkeys::{add_passkey, answered, key, send};
 use super::*;
 use crate::factors::shown;
 use crate::refused::Refused;
@@ -125,18 +124,14 @@ async fn of_one_session_that_is_ended_the_others_go_on() {
 async fn to_add_something_takes_the_password_or_a_code_of_the_app() {
     let (world, mut ada) = signed_up().await;
     let page = act(&mut ada, &[("do", "add_app")]).await;
-    let secret = html(&page).split("<code class=\"secret\" dir=\"ltr\">").nth(1).unwrap().to_owned();
-    let secret = secret.split('<').next().unwrap().replace(' ', "");
+    let secret = secret_on(&page);
     let code = || shown(&secret, world.clock.now());
-    for fields in [
-        &[("do", "confirm_app"), ("code", &*code())][..],
-        &[("do", "confirm_app"), ("code", &code()), ("password", "another password")],
-    ] {
-        let refused = act(&mut ada, fields).await;
+    for password in ["", "another password"] {
+        let refused = confirm_app(&mut ada, &page, &code(), password).await;
         assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
         assert!(html(&refused).contains("Your password is wrong."), "{}", html(&refused));
     }
-    act(&mut ada, &[("do", "confirm_app"), ("code", &code()), ("password", PASSWORD)]).await;
+    confirm_app(&mut ada, &page, &code(), PASSWORD).await;
     assert_eq!(act(&mut ada, &[("do", "new_codes")]).await.status(), StatusCode::BAD_REQUEST);
     world.clock.advance(30);
     let by_code = act(&mut ada, &[("do", "new_codes"), ("password", &code())]).await;
@@ -146,6 +141,29 @@ async fn to_add_something_takes_the_password_or_a_code_of_the_app() {
     let added = world.events.all();
     let added = added.iter().filter(|event| matches!(event, AccountEvent::SecondFactorAdded { .. }));
     assert_eq!(added.count(), 2);
+}
+
+/// The attack: whoever is in begins to set up an app, so that its owner finds one on the page and takes that.
+#[tokio::test]
+async fn an_app_that_somebody_began_to_set_up_is_shown_to_nobody_else() {
+    let (world, mut ada) = signed_up().await;
+    let mut thief = world.browser();
+    thief.log_in(EMAIL, PASSWORD).await;
+    let planted = act(&mut thief, &[("do", "add_app")]).await;
+    let secret = secret_on(&planted);
+    let own = act(&mut ada, &[("do", "add_app")]).await;
+    assert_ne!(secret_on(&own), secret);
+    for browser in [&mut ada, &mut thief] {
+        assert!(!html(&browser.open(SECURITY).await).contains("class=\"secret\""));
+    }
+    let code = shown(&secret, world.clock.now());
+    let elsewhere = confirm_app(&mut ada, &planted, &code, PASSWORD).await;
+    assert!(html(&elsewhere).contains("begun too long ago, or in another browser"), "{}", html(&elsewhere));
+    world.clock.advance(3600);
+    let csrf = field(&ada.open("/login?return_to=%2Ftenant1%2Faccount").await, "csrf");
+    ada.post("/login", &[("csrf", &csrf), ("email", EMAIL), ("password", PASSWORD)]).await;
+    let code = shown(&secret_on(&own), world.clock.now());
+    assert_eq!(confirm_app(&mut ada, &own, &code, PASSWORD).await.status(), StatusCode::BAD_REQUEST);
 }
 
 /// The attack: to fill the store with the ids of passkeys that are refused.

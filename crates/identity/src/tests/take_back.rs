@@ -3,8 +3,11 @@
 use authz_core::{Actor, Factor};
 use testkit::passkey::Authenticator;
 
-use super::factors::{act, add_passkey, answered, is_in, key, send, set_up_app, signed_up};
+use super::factors::{act, is_in, set_up_app, signed_up};
+use super::passkeys::{add_passkey, answered, key, send};
 use super::*;
+use crate::Language;
+use crate::people::Unchanged;
 
 const EMAIL: &str = "ada@example.com";
 const NEW: &str = "an otter in my kettle";
@@ -71,6 +74,115 @@ async fn what_a_thief_added_is_taken_back_by_the_link_that_told_of_it() {
     assert!(is_in(&world, &ada));
 }
 
+/// Logs in by a key alone; what is answered.
+async fn enter_by(browser: &mut Browser, key: &Authenticator) -> StatusCode {
+    let page = browser.open("/login").await;
+    send(browser, "/login/passkey", &answered(&page, key)).await.status()
+}
+
+/// Somebody whose thief came in by the key that they had added, and added another; each key with the link of the letter about it.
+async fn robbed_twice() -> (World, [(Authenticator, String); 2]) {
+    let (world, first, earlier) = robbed().await;
+    let (mut thief, mut second) = (world.browser(), key());
+    second.id = "another".to_owned();
+    world.clock.advance(60);
+    assert_eq!(enter_by(&mut thief, &first).await, StatusCode::OK);
+    assert_eq!(add_passkey(&mut thief, &mut second).await.status(), StatusCode::OK);
+    let later = link_in(&world.letter().await);
+    (world, [(first, earlier), (second, later)])
+}
+
+/// The attack: two changes, so that to take back the one that is told of last leaves the other.
+#[tokio::test]
+async fn each_change_is_taken_back_by_its_own_link_also_after_a_later_one() {
+    let (world, [(first, earlier), (second, later)]) = robbed_twice().await;
+    let (mut thief, mut ada) = (world.browser(), world.browser());
+    assert!(html(&take_back(&mut ada, &later).await).contains("Taken back"));
+    assert_eq!(enter_by(&mut thief, &second).await, StatusCode::UNAUTHORIZED);
+    assert!(html(&take_back(&mut ada, &earlier).await).contains("Taken back"));
+    assert_eq!(enter_by(&mut thief, &first).await, StatusCode::UNAUTHORIZED);
+    for link in [earlier, later] {
+        assert_eq!(ada.visit(&link).await.status(), StatusCode::GONE);
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_takes_back_more_makes_those_void_that_take_back_less() {
+    let (world, [(first, earlier), (second, later)]) = robbed_twice().await;
+    let (mut thief, mut ada) = (world.browser(), world.browser());
+    take_back(&mut ada, &earlier).await;
+    for key in [first, second] {
+        assert_eq!(enter_by(&mut thief, &key).await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(ada.visit(&later).await.status(), StatusCode::GONE);
+}
+
+async fn owner(world: &World, email: &str) -> Option<store::PersonId> {
+    world.accounts.by_email(&Email::parse(email).unwrap()).await.unwrap().map(|account| account.person)
+}
+
+/// The attack: another address, so that each letter that would help goes to the thief.
+#[tokio::test]
+async fn an_address_that_a_thief_gave_the_account_is_taken_back_with_what_they_added_before() {
+    let (world, key, earlier) = robbed().await;
+    let person = owner(&world, EMAIL).await.unwrap();
+    world.clock.advance(60);
+    let mut thief = world.browser();
+    enter_by(&mut thief, &key).await;
+    let csrf = field(&thief.open("/account/email").await, "csrf");
+    thief
+        .post("/account/email", &[("csrf", &csrf), ("email", "eve@evil.example"), ("password", PASSWORD)])
+        .await;
+    thief.confirm(&link_in(&world.letter().await), "").await;
+    assert_eq!(owner(&world, "eve@evil.example").await.as_ref(), Some(&person));
+    let letter = world.letter().await;
+    assert!(letter.starts_with("ada@example.com\nYour account at as.example has another"), "{letter}");
+
+    let mut ada = world.browser();
+    assert!(html(&ada.visit(&link_in(&letter)).await).contains("Your account gets this address back."));
+    assert!(html(&take_back(&mut ada, &link_in(&letter)).await).contains("Taken back"));
+    assert_eq!(owner(&world, EMAIL).await.as_ref(), Some(&person));
+    assert_eq!(owner(&world, "eve@evil.example").await, None);
+    let by = Actor::Person(person.clone());
+    assert!(world.events.all().contains(&AccountEvent::EmailChanged { person: person.clone(), by }));
+    assert_eq!(thief.open("/account/security").await.status(), StatusCode::SEE_OTHER, "is logged out");
+    assert!(html(&take_back(&mut ada, &earlier).await).contains("Taken back"));
+    assert_eq!(enter_by(&mut thief, &key).await, StatusCode::UNAUTHORIZED);
+    reset(&world, &mut ada).await;
+    ada.log_in(EMAIL, NEW).await;
+    assert!(is_in(&world, &ada));
+}
+
+/// The attack: a link that brings an address back, after the account was deleted.
+#[tokio::test]
+async fn nothing_is_taken_back_for_somebody_who_is_deleted() {
+    let (world, _, _) = robbed().await;
+    let person = owner(&world, EMAIL).await.unwrap();
+    let oversight = world.pages.sessions.oversight(world.events.clone());
+    oversight.set_person(&person, store::Status::Deleted, &By::operator()).await.unwrap();
+    let taken = world.accounts.take_back(&person, (EMAIL, true), Time(0)).await.unwrap();
+    assert!(matches!(taken, Err(Unchanged::ShutOut)), "{taken:?}");
+    assert_eq!(owner(&world, EMAIL).await, None);
+}
+
+#[tokio::test]
+async fn what_a_thief_connected_ends_with_what_they_added() {
+    let world = Plan { redirect: "https://app.example/cb", mail: true, ..Plan::default() }.build().await;
+    world.browser().sign_up_by_letter(&world, EMAIL).await;
+    let (mut thief, mut key) = (world.browser(), key());
+    thief.log_in(EMAIL, PASSWORD).await;
+    add_passkey(&mut thief, &mut key).await;
+    account::connect(&world, &mut thief, "files.read").await;
+    let person = owner(&world, EMAIL).await.unwrap();
+    let oversight = world.pages.sessions.oversight(world.events.clone());
+    let connected = async || {
+        oversight.connections(authz_core::Whose::person(&person), None, 10).await.unwrap().items.len()
+    };
+    assert_eq!(connected().await, 1);
+    take_back(&mut world.browser(), &link_in(&world.letter().await)).await;
+    assert_eq!(connected().await, 0);
+}
+
 #[tokio::test]
 async fn what_there_was_before_stays_and_the_link_lasts_a_week() {
     let world = mailing().await;
@@ -86,7 +198,7 @@ async fn what_there_was_before_stays_and_the_link_lasts_a_week() {
     assert!(account.factors.passkeys.is_empty() && account.factors.recovery.is_empty());
     assert!(account.factors.totp.is_some(), "the app was there before");
     assert_eq!(ada.open("/auth/sessions").await.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(ada.visit(&first).await.status(), StatusCode::GONE, "one letter takes back all that is meant");
+    assert_eq!(ada.visit(&first).await.status(), StatusCode::OK, "it takes back what it told of");
 
     let (world, _, link) = robbed().await;
     world.clock.advance(7 * 86_400);
@@ -133,7 +245,7 @@ async fn an_administrator_takes_all_factors_from_somebody_who_has_lost_theirs() 
     add_passkey(&mut ada, &mut key).await;
     act(&mut ada, &[("do", "new_codes"), ("password", PASSWORD)]).await;
     let person = world.accounts.by_email(&Email::parse(EMAIL).unwrap()).await.unwrap().unwrap().person;
-    assert!(world.identity.reset_factors(&person, &By::operator()).await.unwrap());
+    assert!(world.identity.reset_factors(&person, Language::English, &By::operator()).await.unwrap());
     assert_eq!(ada.open("/auth/sessions").await.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(world.store.holder(ClaimKind::Passkey, &key.credential_id()).await.unwrap(), None);
     let told = world.events.all();
@@ -145,5 +257,20 @@ async fn an_administrator_takes_all_factors_from_somebody_who_has_lost_theirs() 
     ada.log_in(EMAIL, PASSWORD).await;
     assert!(is_in(&world, &ada), "the password alone does");
     let nobody = store::PersonId::parse("usr_nobody").unwrap();
-    assert!(!world.identity.reset_factors(&nobody, &By::operator()).await.unwrap());
+    assert!(!world.identity.reset_factors(&nobody, Language::English, &By::operator()).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_owner_is_told_that_an_administrator_took_what_they_had() {
+    let (world, _, _) = robbed().await;
+    let person = owner(&world, EMAIL).await.unwrap();
+    for _ in 0..2 {
+        assert!(world.identity.reset_factors(&person, Language::German, &By::operator()).await.unwrap());
+    }
+    let letter = world.letter().await;
+    assert!(
+        letter.starts_with("ada@example.com\nIhr Konto bei as.example öffnet jetzt Ihr Passwort"),
+        "{letter}"
+    );
+    assert!(world.no_other_letter().await, "nothing was taken the second time");
 }

@@ -6,6 +6,8 @@ use store::Purpose;
 
 use super::*;
 use crate::Domain;
+use crate::refused::Refused;
+use crate::visit::Visit;
 
 async fn account_of(world: &World, email: &str) -> Option<store::Account> {
     world.accounts.by_email(&Email::parse(email).unwrap()).await.unwrap()
@@ -364,4 +366,26 @@ async fn sessions_are_listed_and_ended_as_json() {
     );
     assert_eq!(list(&mut laptop).await.len(), 1);
     assert_eq!(phone.open("/auth/sessions").await.status(), StatusCode::UNAUTHORIZED);
+}
+
+/// The attack: a link from before the operator chose who may have which address.
+#[tokio::test]
+async fn whether_an_account_may_have_an_address_is_asked_when_the_link_is_used() {
+    let world = mailing().await;
+    let mut ada = world.browser();
+    ada.sign_up_by_letter(&world, "ada@example.com").await;
+    let body = serde_json::json!({ "password": PASSWORD, "email": "ada@elsewhere.example" }).to_string();
+    ada.json("/auth/email", &body).await;
+    let link = link_in(&world.letter().await);
+    let ticket = link.split_once("?ticket=").unwrap().1;
+    let sign_up = SignUp::Domains(vec![Domain::parse("example.com").unwrap()]);
+    let policy = AccountPolicy { sign_up, ..AccountPolicy::default() };
+    let stricter = Identity::clone(&world.identity).policy(policy);
+    let request = Request::builder().body(Bytes::new()).unwrap();
+    let visit = Visit::of(&request, ada.peer);
+    let refused = stricter.confirm(&visit, ticket, PASSWORD).await;
+    assert!(matches!(refused, Err(Refused::WrongDomain)), "{refused:?}");
+    assert!(account_of(&world, "ada@example.com").await.is_some());
+    world.identity.confirm(&visit, ticket, PASSWORD).await.unwrap();
+    assert!(account_of(&world, "ada@elsewhere.example").await.is_some());
 }

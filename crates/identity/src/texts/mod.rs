@@ -1,27 +1,25 @@
-//! Everything that pages say, in one file per language. A text that a language lacks does not compile.
+//! Everything that pages and letters say, in one file per language, with a folder of letters. A text that a language lacks does not
+//! compile. A new language is such a file, and a line in the list of [`Language`](crate::Language).
 
-mod english;
-mod german;
+pub(crate) mod english;
+pub(crate) mod german;
+mod letters;
 mod sentence;
 mod stopped;
+mod time;
 
+pub(crate) use self::letters::Letters;
 pub(crate) use self::sentence::Sentence;
-use crate::factors::texts::FactorTexts;
-use crate::language::Language;
-
-impl Language {
-    /// What is said in it.
-    pub(crate) const fn texts(self) -> &'static Texts {
-        match self {
-            Self::English => &english::TEXTS,
-            Self::German => &german::TEXTS,
-        }
-    }
-}
+pub(crate) use self::stopped::Stopped;
+pub(crate) use self::time::Time;
 
 /// What is said in one language.
 #[derive(Debug)]
 pub(crate) struct Texts {
+    /// Its tag (RFC 5646).
+    pub(crate) tag: &'static str,
+    /// Which way it is written, as `dir` has it.
+    pub(crate) direction: &'static str,
     pub(crate) entry: Entry,
     pub(crate) recovery: Recovery,
     pub(crate) moving_on: MovingOn,
@@ -31,9 +29,13 @@ pub(crate) struct Texts {
     pub(crate) home: Home,
     pub(crate) leave: Leave,
     pub(crate) stops: Stops,
+    pub(crate) factors: Factors,
+    pub(crate) device: Device,
+    /// What stops a request of the protocol, unless this is the language that the protocol's pages are in.
+    pub(crate) stopped: Option<Stopped>,
     pub(crate) refused: Refused,
-    pub(crate) factors: FactorTexts,
     pub(crate) time: Time,
+    pub(crate) letters: Letters,
 }
 
 /// Logging in and out, and signing up.
@@ -262,6 +264,80 @@ pub(crate) struct Stops {
     pub(crate) not_now: &'static str,
 }
 
+/// The second step of a log-in, and what an account is opened by.
+#[derive(Debug)]
+pub(crate) struct Factors {
+    pub(crate) second_title: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) code_hint: &'static str,
+    pub(crate) go_on: &'static str,
+    pub(crate) start_again: &'static str,
+    pub(crate) use_passkey: &'static str,
+    pub(crate) passkey_failed: &'static str,
+    pub(crate) more_title: &'static str,
+    pub(crate) more: &'static str,
+    pub(crate) to_security: &'static str,
+    pub(crate) security_title: &'static str,
+    pub(crate) codes_title: &'static str,
+    pub(crate) codes_shown_once: &'static str,
+    pub(crate) codes_new: &'static str,
+    /// How many.
+    pub(crate) codes_left: Sentence<1>,
+    pub(crate) app_title: &'static str,
+    pub(crate) app_on: &'static str,
+    pub(crate) app_off: &'static str,
+    pub(crate) app_add: &'static str,
+    pub(crate) app_remove: &'static str,
+    pub(crate) app_scan: &'static str,
+    pub(crate) app_picture: &'static str,
+    pub(crate) app_type: &'static str,
+    pub(crate) app_code: &'static str,
+    pub(crate) app_confirm: &'static str,
+    pub(crate) app_over: &'static str,
+    pub(crate) cancel: &'static str,
+    pub(crate) passkeys_title: &'static str,
+    pub(crate) passkeys: &'static str,
+    pub(crate) passkey: &'static str,
+    pub(crate) passkey_name: &'static str,
+    pub(crate) passkey_add: &'static str,
+    pub(crate) passkey_rename: &'static str,
+    pub(crate) passkey_remove: &'static str,
+    pub(crate) passkey_script: &'static str,
+    /// A date.
+    pub(crate) passkey_unused: Sentence<1>,
+    /// Two dates: added, last used.
+    pub(crate) passkey_used: Sentence<2>,
+    pub(crate) added: &'static str,
+    pub(crate) removed: &'static str,
+    pub(crate) renamed: &'static str,
+    pub(crate) renewed: &'static str,
+    pub(crate) wrong_code: &'static str,
+    pub(crate) wrong_passkey: &'static str,
+    pub(crate) known_passkey: &'static str,
+    pub(crate) wrong_proof: &'static str,
+    pub(crate) prove_password: &'static str,
+    pub(crate) prove_either: &'static str,
+    pub(crate) too_many: &'static str,
+    pub(crate) last_way: &'static str,
+    pub(crate) too_late: &'static str,
+    pub(crate) take_back_title: &'static str,
+    pub(crate) take_back: &'static str,
+    pub(crate) take_back_address: &'static str,
+    pub(crate) take_back_do: &'static str,
+    pub(crate) taken_back_title: &'static str,
+    pub(crate) taken_back: &'static str,
+    pub(crate) again_title: &'static str,
+    pub(crate) again: &'static str,
+}
+
+/// What somebody is there with.
+#[derive(Debug)]
+pub(crate) struct Device {
+    /// A program, and an operating system.
+    pub(crate) program_on_system: Sentence<2>,
+    pub(crate) unknown: &'static str,
+}
+
 /// Why somebody may not come in, or may not have what they ask for.
 #[derive(Debug)]
 pub(crate) struct Refused {
@@ -287,72 +363,9 @@ pub(crate) struct Refused {
     pub(crate) unavailable: &'static str,
 }
 
-/// Spans and times.
-#[derive(Debug)]
-pub(crate) struct Time {
-    pub(crate) a_second: &'static str,
-    pub(crate) seconds: Sentence<1>,
-    pub(crate) minutes: Sentence<1>,
-    pub(crate) just_now: &'static str,
-    pub(crate) minutes_ago: Sentence<1>,
-    pub(crate) hours_ago: Sentence<1>,
-    pub(crate) yesterday: &'static str,
-    pub(crate) days_ago: Sentence<1>,
-    pub(crate) on_a_day: Sentence<1>,
-}
-
-impl Time {
-    /// When something was, that was so many seconds ago.
-    pub(crate) fn ago(&self, when: ambient::Time, seconds: i64) -> String {
-        let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-        match (minutes, hours, days) {
-            (..=0, _, _) => self.just_now.to_owned(),
-            (..60, _, _) => self.minutes_ago.say(&[&minutes.to_string()]),
-            (_, ..24, _) => self.hours_ago.say(&[&hours.to_string()]),
-            (_, _, 1) => self.yesterday.to_owned(),
-            (_, _, ..31) => self.days_ago.say(&[&days.to_string()]),
-            _ => self.on_a_day.say(&[&day(when)]),
-        }
-    }
-}
-
-/// The day (UTC) as ISO 8601 has it: years that begin in March, counted from the year 0, put the leap day last.
-fn day(time: ambient::Time) -> String {
-    const DAYS_OF_400_YEARS: i64 = 146_097;
-    let days = time.0.div_euclid(86_400) + 719_468;
-    let (era, of_era) = (days.div_euclid(DAYS_OF_400_YEARS), days.rem_euclid(DAYS_OF_400_YEARS));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, late) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    format!("{:04}-{month:02}-{day:02}", era * 400 + year + late)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_said_as_people_would() {
-        let words = &Language::English.texts().time;
-        let now = 1_709_208_000;
-        for (seconds, said) in [
-            (-5, "just now"),
-            (59, "just now"),
-            (60, "1 min ago"),
-            (3599, "59 min ago"),
-            (7200, "2 h ago"),
-            (86_400, "yesterday"),
-            (10 * 86_400, "10 days ago"),
-            (31 * 86_400, "on 2024-01-29"),
-        ] {
-            assert_eq!(words.ago(ambient::Time(now - seconds), seconds), said);
-        }
-        for (time, said) in [(0, "1970-01-01"), (951_782_400, "2000-02-29"), (1_798_761_599, "2026-12-31")] {
-            assert_eq!(day(ambient::Time(time)), said);
-        }
-    }
+    use crate::language::Language;
 
     #[test]
     fn two_languages_say_different_things() {

@@ -5,119 +5,133 @@ use authz_core::{Page, Refusal, Stoppage};
 use super::Stop;
 use crate::language::Language;
 
+/// What stops a request, in another language than the protocol's own pages.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    pub(crate) client_unnamed: Stop,
+    pub(crate) client_unknown: Stop,
+    pub(crate) redirect_unregistered: Stop,
+    pub(crate) unreadable: Stop,
+    pub(crate) connected: Stop,
+    pub(crate) unavailable: Stop,
+    /// The heading above each of those that follow.
+    pub(crate) refused: &'static str,
+    pub(crate) broken: Broken,
+}
+
+/// Which rule a request broke.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) client_unknown: &'static str,
+    pub(crate) client_blocked: &'static str,
+    pub(crate) parameter_repeated: &'static str,
+    pub(crate) response_type_missing: &'static str,
+    pub(crate) response_type_unsupported: &'static str,
+    pub(crate) response_mode_unsupported: &'static str,
+    pub(crate) challenge_missing: &'static str,
+    pub(crate) challenge_method_unsupported: &'static str,
+    pub(crate) challenge_malformed: &'static str,
+    pub(crate) state_too_long: &'static str,
+    pub(crate) request_too_long: &'static str,
+    pub(crate) parameter_malformed: &'static str,
+    pub(crate) scope_malformed: &'static str,
+    pub(crate) scope_unknown: &'static str,
+    pub(crate) target_malformed: &'static str,
+    pub(crate) target_unknown: &'static str,
+    pub(crate) login_required: &'static str,
+    pub(crate) consent_required: &'static str,
+    pub(crate) denied: &'static str,
+    pub(crate) person_blocked: &'static str,
+    pub(crate) too_many_requests: &'static str,
+    pub(crate) request_gone: &'static str,
+    pub(crate) request_of_another: &'static str,
+    pub(crate) request_outdated: &'static str,
+    pub(crate) consent_exceeds_request: &'static str,
+    pub(crate) key_unknown: &'static str,
+    /// Of rules of endpoints that show no pages.
+    pub(crate) told_to_programs: &'static str,
+}
+
 impl Language {
     /// The heading of a page for somebody who cannot go on, and what they can do. A page that somebody else made is left as it is.
     pub(crate) fn said_of(self, page: &Page) -> (&str, &str) {
-        let said = match self {
-            Self::English => None,
-            Self::German => german(page.why),
-        };
+        let said = self.texts().stopped.as_ref().and_then(|stopped| stopped.by(page.why));
         said.map_or((page.title, &page.advice), |Stop { title, advice }| (title, advice))
     }
 }
 
-fn german(why: Stoppage) -> Option<Stop> {
-    let (title, advice) = match why {
-        Stoppage::Refused(refusal) => ("Diese Anfrage kann nicht weitergehen", refused(refusal)),
-        Stoppage::ClientUnnamed => (
-            "Die Anwendung hat nicht gesagt, wer sie ist",
-            "Ihre Anfrage hat keine client_id. Beginnen Sie noch einmal in der Anwendung.",
-        ),
-        Stoppage::ClientUnknown => (
-            "Diese Anwendung ist hier nicht angemeldet",
-            "Sie benutzt eine Anmeldung, die dieser Server nicht oder nicht mehr kennt. Entfernen Sie die Verbindung in der Anwendung, und \
-             fügen Sie sie neu hinzu, damit sie sich neu anmeldet.",
-        ),
-        Stoppage::RedirectUnregistered => (
-            "Diese Anwendung will die Antwort an eine Adresse, die sie nicht angemeldet hat",
-            "Zu Ihrer Sicherheit wurde nichts dorthin geschickt. Entfernen Sie die Verbindung in der Anwendung, und fügen Sie sie neu \
-             hinzu; wer die Anwendung macht, muss genau diese redirect_uri anmelden.",
-        ),
-        Stoppage::Unreadable => (
-            "Diese Anfrage ist fehlerhaft",
-            "Ihre Angaben sind nicht zu lesen. Beginnen Sie noch einmal in der Anwendung.",
-        ),
-        Stoppage::Connected => {
-            ("Schon verbunden", "Die Anwendung hat, was sie braucht. Sie können diese Seite schließen.")
-        }
-        Stoppage::Unavailable => {
-            ("Das geht im Moment nicht", "Versuchen Sie es in ein paar Sekunden noch einmal.")
-        }
-        Stoppage::Other => return None,
-    };
-    Some(Stop { title, advice })
+impl Stopped {
+    const fn by(&self, why: Stoppage) -> Option<Stop> {
+        Some(match why {
+            Stoppage::Refused(refusal) => Stop { title: self.refused, advice: self.broken.by(refusal) },
+            Stoppage::ClientUnnamed => self.client_unnamed,
+            Stoppage::ClientUnknown => self.client_unknown,
+            Stoppage::RedirectUnregistered => self.redirect_unregistered,
+            Stoppage::Unreadable => self.unreadable,
+            Stoppage::Connected => self.connected,
+            Stoppage::Unavailable => self.unavailable,
+            Stoppage::Other => return None,
+        })
+    }
 }
 
-fn refused(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::ClientUnknown => {
-            "Die Anwendung ist hier nicht angemeldet. Fügen Sie die Verbindung dort neu hinzu."
+impl Broken {
+    const fn by(&self, refusal: Refusal) -> &'static str {
+        match refusal {
+            Refusal::ClientUnknown => self.client_unknown,
+            Refusal::ClientBlocked => self.client_blocked,
+            Refusal::ParameterRepeated => self.parameter_repeated,
+            Refusal::ResponseTypeMissing => self.response_type_missing,
+            Refusal::ResponseTypeUnsupported => self.response_type_unsupported,
+            Refusal::ResponseModeUnsupported => self.response_mode_unsupported,
+            Refusal::ChallengeMissing => self.challenge_missing,
+            Refusal::ChallengeMethodUnsupported => self.challenge_method_unsupported,
+            Refusal::ChallengeMalformed => self.challenge_malformed,
+            Refusal::StateTooLong => self.state_too_long,
+            Refusal::RequestTooLong => self.request_too_long,
+            Refusal::ParameterMalformed => self.parameter_malformed,
+            Refusal::ScopeMalformed => self.scope_malformed,
+            Refusal::ScopeUnknown => self.scope_unknown,
+            Refusal::TargetMalformed => self.target_malformed,
+            Refusal::TargetUnknown => self.target_unknown,
+            Refusal::LoginRequired => self.login_required,
+            Refusal::ConsentRequired => self.consent_required,
+            Refusal::Denied => self.denied,
+            Refusal::PersonBlocked => self.person_blocked,
+            Refusal::TooManyRequests => self.too_many_requests,
+            Refusal::RequestGone => self.request_gone,
+            Refusal::RequestOfAnother => self.request_of_another,
+            Refusal::RequestOutdated => self.request_outdated,
+            Refusal::ConsentExceedsRequest => self.consent_exceeds_request,
+            Refusal::KeyUnknown => self.key_unknown,
+            Refusal::ClientUnnamed
+            | Refusal::TwoAuthentications
+            | Refusal::SecretMissing
+            | Refusal::SecretWrong
+            | Refusal::MethodMismatch
+            | Refusal::AuthorizationMalformed
+            | Refusal::CodeUnknown
+            | Refusal::CodeExpired
+            | Refusal::CodeOfAnotherClient
+            | Refusal::RedirectUriMismatch
+            | Refusal::TargetMismatch
+            | Refusal::VerifierMissing
+            | Refusal::VerifierMismatch
+            | Refusal::CodeReplayed
+            | Refusal::CodeOver
+            | Refusal::ConsentWithdrawn
+            | Refusal::RefreshForged
+            | Refusal::GrantOver
+            | Refusal::GrantExpired
+            | Refusal::RefreshOfAnotherClient
+            | Refusal::RefreshReplayed
+            | Refusal::RepeatDiffers
+            | Refusal::TargetGone
+            | Refusal::ScopeExceedsGrant
+            | Refusal::TokenInvalid
+            | Refusal::TokenMissing
+            | Refusal::ServerKeyWrong => self.told_to_programs,
         }
-        Refusal::ClientBlocked => "Wer diesen Server verwaltet, hat diese Anwendung gesperrt.",
-        Refusal::ParameterRepeated => "Eine Angabe kommt doppelt vor.",
-        Refusal::ResponseTypeMissing => {
-            "response_type fehlt; die Anwendung muss response_type=code schicken."
-        }
-        Refusal::ResponseTypeUnsupported => "Der einzige response_type ist hier code.",
-        Refusal::ResponseModeUnsupported => "Der einzige response_mode ist hier query.",
-        Refusal::ChallengeMissing => "code_challenge fehlt; PKCE mit S256 ist Pflicht.",
-        Refusal::ChallengeMethodUnsupported => "Die einzige code_challenge_method ist hier S256.",
-        Refusal::ChallengeMalformed => "code_challenge muss aus den 43 Zeichen bestehen, die S256 ergibt.",
-        Refusal::StateTooLong => "state darf höchstens 2048 Bytes haben.",
-        Refusal::RequestTooLong => "Die Anfrage ist zu lang; die Anwendung muss ihre Angaben kürzen.",
-        Refusal::ParameterMalformed => "Eine Angabe hat einen fehlerhaften Wert.",
-        Refusal::ScopeMalformed => "Der Scope ist fehlerhaft.",
-        Refusal::ScopeUnknown => "Die Anwendung will einen Scope, den es hier nicht gibt.",
-        Refusal::TargetMalformed => "resource muss eine einzige vollständige URI ohne Fragment sein.",
-        Refusal::TargetUnknown => {
-            "resource muss einen Dienst nennen, der hier angemeldet ist, genau so wie seine Metadaten."
-        }
-        Refusal::LoginRequired => "Niemand ist angemeldet.",
-        Refusal::ConsentRequired => "Dafür muss erst jemand um Erlaubnis gefragt werden.",
-        Refusal::Denied => "Die Anfrage wurde abgelehnt.",
-        Refusal::PersonBlocked => "Dieses Konto darf nicht benutzt werden.",
-        Refusal::TooManyRequests => {
-            "Zu viele Anfragen warten auf Ihre Antwort; versuchen Sie es in ein paar Minuten noch einmal."
-        }
-        Refusal::RequestGone => {
-            "Diese Anfrage ist abgelaufen oder schon beantwortet. Gehen Sie zurück zur Anwendung, und verbinden Sie sie noch einmal."
-        }
-        Refusal::RequestOfAnother => {
-            "Diese Anfrage wurde in einer anderen Sitzung begonnen. Gehen Sie zurück zur Anwendung, und verbinden Sie sie noch einmal."
-        }
-        Refusal::RequestOutdated => {
-            "Die Anwendung oder der Dienst hat sich geändert. Gehen Sie zurück zur Anwendung, und verbinden Sie sie noch einmal."
-        }
-        Refusal::ConsentExceedsRequest => "Es wurde mehr erlaubt, als gefragt war.",
-        Refusal::KeyUnknown => "Versuchen Sie es gleich noch einmal.",
-        // What programs are told, at endpoints that show no pages.
-        Refusal::ClientUnnamed
-        | Refusal::TwoAuthentications
-        | Refusal::SecretMissing
-        | Refusal::SecretWrong
-        | Refusal::MethodMismatch
-        | Refusal::AuthorizationMalformed
-        | Refusal::CodeUnknown
-        | Refusal::CodeExpired
-        | Refusal::CodeOfAnotherClient
-        | Refusal::RedirectUriMismatch
-        | Refusal::TargetMismatch
-        | Refusal::VerifierMissing
-        | Refusal::VerifierMismatch
-        | Refusal::CodeReplayed
-        | Refusal::CodeOver
-        | Refusal::ConsentWithdrawn
-        | Refusal::RefreshForged
-        | Refusal::GrantOver
-        | Refusal::GrantExpired
-        | Refusal::RefreshOfAnotherClient
-        | Refusal::RefreshReplayed
-        | Refusal::RepeatDiffers
-        | Refusal::TargetGone
-        | Refusal::ScopeExceedsGrant
-        | Refusal::TokenInvalid
-        | Refusal::TokenMissing
-        | Refusal::ServerKeyWrong => "Beginnen Sie noch einmal in der Anwendung.",
     }
 }
 

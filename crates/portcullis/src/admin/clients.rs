@@ -11,7 +11,7 @@ use store::{Provenance, ServerId, Status};
 use super::asked::{ClientAsked, ClientChangeAsked};
 use super::lists::Clients;
 use super::made::{MadeClient, RotatedSecret};
-use super::problem::{Invalid, Problem};
+use super::problem::{Member, Problem, Rule, Thing};
 use super::servers::grace;
 use super::shown::ShownClient;
 use super::{Admin, Call, Made, gone, path_of, shown};
@@ -24,10 +24,7 @@ const LOOKED_AT_IN_A_LIST: u32 = 10;
 impl Admin {
     pub(super) async fn make_client(&self, call: &Call<'_>) -> Result<Made, Problem> {
         let ClientAsked { metadata, server_id, first_party } = call.json()?;
-        let server = server_id.as_deref().map(ServerId::parse).transpose().map_err(|_| Invalid::Member {
-            member: "server_id",
-            rule: "must be the id of a registered server",
-        })?;
+        let server = server_id.as_deref().map(ServerId::parse).transpose().map_err(|_| Member::ServerId)?;
         let made = self.oversight.preregister(metadata, server, first_party, &call.by).await?;
         let Registered { information, .. } = made;
         let id = information.client_id.to_string();
@@ -43,7 +40,7 @@ impl Admin {
     }
 
     pub(super) async fn list_clients(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
-        let vouched = call.query.read("vouched", "must be true or false", str::parse)?;
+        let vouched = call.query.read("vouched", Rule::Switch, str::parse)?;
         let listed =
             self.oversight.clients(call.sought()?, vouched, call.cursor(), call.query.limit()?).await?;
         let mut clients = Vec::with_capacity(listed.items.len());
@@ -62,7 +59,7 @@ impl Admin {
 
     pub(super) async fn client_of(&self, id: &str) -> Result<ShownClient, Problem> {
         let id = client_id(id)?;
-        let client = self.oversight.client(&id).await?.ok_or(Problem::Unknown("client"))?;
+        let client = self.oversight.client(&id).await?.ok_or(Problem::Unknown(Thing::Client))?;
         let secrets = self.oversight.secrets_of(&id).await?;
         Ok(ShownClient::of(&client, secrets, self.oversight.last_use_of(&id, LOOKED_AT).await?))
     }
@@ -70,7 +67,7 @@ impl Admin {
     pub(super) async fn change_client(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let id = client_id(&call.id)?;
         let ClientChangeAsked { vouched, first_party, status } = call.json()?;
-        let wrong = Problem::about("client");
+        let wrong = Problem::about(Thing::Client);
         if let Some(vouched) = vouched {
             let provenance = if vouched { Provenance::Administrator } else { Provenance::Dynamic };
             call.oversight.vouch(&id, provenance, &call.by).await.map_err(&wrong)?;
@@ -88,7 +85,7 @@ impl Admin {
         let (id, grace) = (client_id(&call.id)?, grace(call)?);
         let until = self.clock.now().plus(i64::from(grace));
         let secret = call.oversight.rotate_client_secret(&id, Lifetime::seconds(grace), &call.by).await;
-        let secret = secret.map_err(Problem::about("client"))?;
+        let secret = secret.map_err(Problem::about(Thing::Client))?;
         Ok(shown(&RotatedSecret {
             client_id: id.to_string(),
             client_secret: secret.expose().expose_secret().to_owned(),
@@ -99,14 +96,14 @@ impl Admin {
     pub(super) async fn delete_client(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let id = client_id(&call.id)?;
         if self.oversight.client(&id).await?.is_none() {
-            return Err(Problem::Unknown("client"));
+            return Err(Problem::Unknown(Thing::Client));
         }
         let deleted = call.oversight.set_client(&id, Status::Deleted, &call.by).await;
-        deleted.map_err(Problem::about("client"))?;
+        deleted.map_err(Problem::about(Thing::Client))?;
         Ok(gone())
     }
 }
 
 fn client_id(text: &str) -> Result<ClientId, Problem> {
-    ClientId::parse(text).map_err(|_| Problem::Unknown("client"))
+    ClientId::parse(text).map_err(|_| Problem::Unknown(Thing::Client))
 }

@@ -15,7 +15,7 @@ use store::{
 use tokio::task::yield_now;
 
 use super::lists::Events;
-use super::problem::Problem;
+use super::problem::{Problem, Rule};
 use super::query::Query;
 use super::shown::ShownEvent;
 use super::{Admin, Call};
@@ -72,9 +72,7 @@ enum Span {
 impl Admin {
     pub(super) async fn list_events(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let wanted = Wanted::read(&call.query)?;
-        let before = call
-            .query
-            .read("cursor", "must be `next` of another page", |text| Place::parse(text).ok_or(()))?;
+        let before = call.query.found("cursor", Rule::Cursor, Place::parse)?;
         let (events, next) = self.newest(&wanted, before, call.query.limit()? as usize).await?;
         let events = events.into_iter().map(ShownEvent::from).collect();
         let page = Events { events, next: next.map(Place::to_text) };
@@ -156,22 +154,21 @@ impl Admin {
 
 impl Wanted {
     fn read(query: &Query) -> Result<Self, Problem> {
-        let seconds = "must be a time in seconds since 1970";
         Ok(Self {
             name: query.one("name").map(ToOwned::to_owned),
             actor: query.one("actor").map(ToOwned::to_owned),
-            outcome: query.read("outcome", "must be done, refused or failed", |text| {
+            outcome: query.found("outcome", Rule::Outcome, |text| {
                 let all = [Outcome::Done, Outcome::Refused, Outcome::Failed];
-                all.into_iter().find(|outcome| of_outcome(*outcome) == text).ok_or(())
+                all.into_iter().find(|outcome| of_outcome(*outcome) == text)
             })?,
-            from: query.read("from", "must be an IP address", str::parse)?,
-            person: query.read("user", "must be a user_id", PersonId::parse)?,
-            client: query.read("client", "must be a client_id", ClientId::parse)?,
-            grant: query.read("grant", "must be a grant_id", GrantId::parse)?,
-            server: query.read("server", "must be a server_id", ServerId::parse)?,
-            since: query.read("since", seconds, |text| text.parse().map(Time))?,
-            until: query.read("until", seconds, |text| text.parse().map(Time))?,
-            written_since: query.read("written_since", seconds, |text| text.parse().map(Time))?,
+            from: query.read("from", Rule::Address, str::parse)?,
+            person: query.read("user", Rule::UserId, PersonId::parse)?,
+            client: query.read("client", Rule::ClientId, ClientId::parse)?,
+            grant: query.read("grant", Rule::GrantId, GrantId::parse)?,
+            server: query.read("server", Rule::ServerId, ServerId::parse)?,
+            since: query.read("since", Rule::Seconds, |text| text.parse().map(Time))?,
+            until: query.read("until", Rule::Seconds, |text| text.parse().map(Time))?,
+            written_since: query.read("written_since", Rule::Seconds, |text| text.parse().map(Time))?,
         })
     }
 

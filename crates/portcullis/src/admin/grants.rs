@@ -8,7 +8,7 @@ use store::{GrantId, PersonId, ServerId};
 
 use super::lists::{Consents, Grants};
 use super::made::Revoked;
-use super::problem::{Invalid, Problem};
+use super::problem::{Invalid, Problem, Rule, Thing};
 use super::query::Query;
 use super::shown::{ShownConsent, ShownGrant};
 use super::{Admin, Call, gone, shown};
@@ -23,9 +23,9 @@ struct Owners {
 impl Owners {
     fn read(query: &Query) -> Result<Self, Problem> {
         Ok(Self {
-            person: query.read("user", "must be a user_id", PersonId::parse)?,
-            client: query.read("client", "must be a client_id", ClientId::parse)?,
-            server: query.read("server", "must be a server_id", ServerId::parse)?,
+            person: query.read("user", Rule::UserId, PersonId::parse)?,
+            client: query.read("client", Rule::ClientId, ClientId::parse)?,
+            server: query.read("server", Rule::ServerId, ServerId::parse)?,
         })
     }
 
@@ -37,14 +37,14 @@ impl Owners {
 impl Admin {
     pub(super) async fn list_grants(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let named = Owners::read(&call.query)?;
-        let after = call.query.read("cursor", "must be `next` of another page", GrantId::parse)?;
+        let after = call.query.read("cursor", Rule::Cursor, GrantId::parse)?;
         let after = after.map(|after| after.to_string());
         let (after, limit) = (after.as_deref(), call.query.limit()?);
         let listed = match call.query.one("state") {
             None => self.oversight.grants(named.whose(), after, limit).await?,
             Some("connected") => self.oversight.connections(named.whose(), after, limit).await?,
             Some(_) => {
-                return Err(Invalid::Parameter { name: "state", rule: "must be connected, or absent" }.into());
+                return Err(Invalid::Parameter { name: "state", rule: Rule::State }.into());
             }
         };
         let grants = listed.items.iter().map(ShownGrant::from).collect();
@@ -54,13 +54,13 @@ impl Admin {
 
     pub(super) async fn show_grant(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let grant = self.oversight.grant(&grant_id(&call.id)?, &call.by).await?;
-        Ok(shown(&ShownGrant::from(&grant.ok_or(Problem::Unknown("grant"))?)))
+        Ok(shown(&ShownGrant::from(&grant.ok_or(Problem::Unknown(Thing::Grant))?)))
     }
 
     pub(super) async fn revoke_grant(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         match call.oversight.revoke(&grant_id(&call.id)?, &call.by).await? {
             true => Ok(gone()),
-            false => Err(Problem::Unknown("grant")),
+            false => Err(Problem::Unknown(Thing::Grant)),
         }
     }
 
@@ -68,16 +68,15 @@ impl Admin {
         let named = Owners::read(&call.query)?;
         if named.person.is_none() && named.client.is_none() && named.server.is_none() {
             // A forgotten parameter must not end everything.
-            let rule = "or client or server must say whose grants end";
-            return Err(Invalid::Parameter { name: "user", rule }.into());
+            return Err(Invalid::Parameter { name: "user", rule: Rule::AnyOwner }.into());
         }
         let revoked = self.oversight.revoke_all(named.whose(), &call.by).await?;
         Ok(shown(&Revoked { revoked }))
     }
 
     pub(super) async fn list_consents(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
-        let person = call.query.read("user", "must be a user_id", PersonId::parse)?;
-        let person = person.ok_or(Invalid::Parameter { name: "user", rule: "must be there" })?;
+        let person = call.query.read("user", Rule::UserId, PersonId::parse)?;
+        let person = person.ok_or(Invalid::Parameter { name: "user", rule: Rule::Needed })?;
         let listed = self.oversight.consents(&person, call.cursor(), call.query.limit()?).await?;
         let consents = listed.items.iter().map(ShownConsent::from).collect();
         let page = Consents { consents, next: listed.next };
@@ -88,16 +87,15 @@ impl Admin {
         let Owners { person: Some(person), client: Some(client), server: Some(server) } =
             Owners::read(&call.query)?
         else {
-            let rule = "and client and server must be there";
-            return Err(Invalid::Parameter { name: "user", rule }.into());
+            return Err(Invalid::Parameter { name: "user", rule: Rule::EveryOwner }.into());
         };
         match self.oversight.withdraw(&person, &client, &server, &call.by).await? {
             true => Ok(gone()),
-            false => Err(Problem::Unknown("consent")),
+            false => Err(Problem::Unknown(Thing::Consent)),
         }
     }
 }
 
 fn grant_id(text: &str) -> Result<GrantId, Problem> {
-    GrantId::parse(text).map_err(|_| Problem::Unknown("grant"))
+    GrantId::parse(text).map_err(|_| Problem::Unknown(Thing::Grant))
 }

@@ -3,6 +3,7 @@
 //! Those in the store are one record: whoever withdraws the last key that writes but one does so under the mark under which another
 //! would withdraw that one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ambient::{Clock, Entropy, Time};
@@ -10,11 +11,12 @@ use authz_core::{By, Event, Events, KeyName, OversightEvent, TokenKind, TokenTex
 use parking_lot::Mutex;
 use secrecy::SecretString;
 use store::{
-    AdminAccess, AdminKey, Backend, Changes, Commit, Digest, Filter, Found, Kind, Mark, Record as _, Store,
-    StoreError,
+    AdminAccess, AdminKey, Backend, Changes, Commit, Digest, Filter, Found, Kind, Mark, Record as _,
+    Rewritten, Store, StoreError,
 };
 
-use super::problem::{Invalid, Problem};
+use super::bounds;
+use super::problem::{Conflict, Member, Problem, Thing};
 use super::shown::ShownKey;
 
 /// The name of the key that is made on the first run, if the configuration brings none.
@@ -23,23 +25,21 @@ pub(crate) const FIRST: &str = "default";
 const CONFIGURED: &str = "configured";
 /// How old the time of the last use may be, in seconds, before it is written anew.
 const USED_WITHIN: i64 = 60;
-/// How many keys there are at the most, those that were withdrawn as well: each request to the administration reads them.
+/// How many keys there are at the most that open something: each request to the administration reads them.
 const MOST: usize = 500;
-/// How long the name of a key that was withdrawn is not given again, in seconds: a year, which is longer than the audit trail is kept.
-const NAME_KEPT: i64 = 365 * 86_400;
+/// How many names of keys that were withdrawn are kept, and not given again.
+const MOST_WITHDRAWN: usize = 500;
 /// How many of the records are read at once that keys were before.
 const READ_TOGETHER: u32 = 100;
-/// How often a write is tried again that lost a race.
-const ATTEMPTS: u32 = 8;
 
 /// The keys.
 pub(super) struct AdminKeys {
-    pub(super) store: Arc<dyn Backend>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) configured: Option<Digest>,
+    store: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    configured: Option<Digest>,
     // The first key, from when it is made until it is kept or another process's is.
-    pub(super) unsettled: Mutex<Option<Digest>>,
+    unsettled: Mutex<Option<Digest>>,
 }
 
 /// Who holds a key.
@@ -50,6 +50,20 @@ pub(super) struct Holder {
 }
 
 impl AdminKeys {
+    pub(super) fn new(store: Arc<dyn Backend>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { store, clock, entropy, configured: None, unsettled: Mutex::default() }
+    }
+
+    /// Takes the key of the configuration as well, in place of the one that was made on the first run.
+    pub(super) const fn configure(&mut self, digest: Digest) {
+        self.configured = Some(digest);
+    }
+
+    /// Which new key is taken that the store does not have yet.
+    pub(super) fn unsettle(&self, digest: Option<Digest>) {
+        *self.unsettled.lock() = digest;
+    }
+
     /// Who holds this key; nobody if it is none, or was withdrawn. Nothing is kept in memory, so withdrawing bites everywhere at once.
     pub(super) async fn holder(&self, text: &[u8]) -> Result<Option<Holder>, StoreError> {
         if self.configured.is_some_and(|digest| digest.is_of(text)) {
@@ -102,24 +116,23 @@ impl AdminKeys {
         events: &dyn Events,
     ) -> Result<(ShownKey, SecretString), Problem> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
-            let rule = "must be 1 to 64 letters, digits, -, _ and .";
-            return Err(Invalid::Member { member: "name", rule }.into());
+        if !(1..=bounds::KEY_NAME).contains(&name.len()) || !name.bytes().all(plain) {
+            return Err(Member::KeyName.into());
         }
         if name == CONFIGURED {
-            return Err(Problem::Conflict("This is the name of the key of the configuration"));
+            return Err(Conflict::NameOfConfiguration.into());
         }
         if name == FIRST && self.unsettled.lock().is_some() {
-            return Err(Problem::Conflict("This is the name of the key that this server has just made"));
+            return Err(Conflict::NameOfFirst.into());
         }
         let text = TokenText::random(TokenKind::AdminKey, self.entropy.draw(), self.entropy.draw());
         let key = AdminKey { access, ..AdminKey::new(name, text.digest(), self.clock.now()) };
         self.change(|keys| {
             // The audit trail knows keys by their names, so no name is given twice.
             if keys.iter().any(|other| other.name == name) {
-                return Err(Problem::Conflict("A key has had this name before"));
+                return Err(Conflict::NameUsed.into());
             }
-            make_room(keys, self.clock.now())?;
+            make_room(keys)?;
             keys.push(key.clone());
             Ok(())
         })
@@ -132,46 +145,39 @@ impl AdminKeys {
     /// Withdraws a key.
     pub(super) async fn end(&self, name: &str, by: &By, events: &dyn Events) -> Result<(), Problem> {
         if name == CONFIGURED && self.configured.is_some() {
-            return Err(Problem::Conflict("This key ends when it is taken out of the configuration"));
+            return Err(Conflict::KeyOfConfiguration.into());
         }
         let end = |keys: &mut Vec<AdminKey>| {
             let writes = |key: &AdminKey| self.opens(key) && key.access == AdminAccess::Write;
             let others_write =
                 self.configured.is_some() || keys.iter().any(|key| key.name != name && writes(key));
             let meant = keys.iter_mut().find(|key| key.name == name && key.ended.is_none());
-            let key = meant.ok_or(Problem::Unknown("key"))?;
+            let key = meant.ok_or(Problem::Unknown(Thing::Key))?;
             if !others_write {
-                return Err(Problem::Conflict(
-                    "This is the last key that may change anything; make another one first",
-                ));
+                return Err(Conflict::LastKey.into());
             }
             key.ended = Some(self.clock.now());
-            Ok(KeyName::from(&*key))
+            Ok(())
         };
-        let key = self.change(end).await?;
+        let kept = self.change(end).await?;
+        let key = kept.named(name).map(KeyName::from).ok_or(Problem::Unknown(Thing::Key))?;
         let event = OversightEvent::AdminKeyEnded { key, by: by.actor.clone() };
         events.tell_with(&Event::from(event), &by.context);
         Ok(())
     }
 
     /// Decides about the keys as they are and writes what was decided, again and again until nobody else has written in between.
-    async fn change<T>(
+    async fn change(
         &self,
-        decide: impl Fn(&mut Vec<AdminKey>) -> Result<T, Problem> + Send,
-    ) -> Result<T, Problem> {
-        for _ in 0..ATTEMPTS {
-            let found = self.found().await?;
-            let mut changed = found.as_ref().map(|found| found.record.clone()).unwrap_or_default();
-            let decided = decide(&mut changed.keys)?;
-            let changes = match &found {
-                Some(found) => Changes::replace(self.mark(), found, &changed),
-                None => Changes::create(self.mark(), &changed),
-            };
-            if self.store().commit(&changes).await? == Commit::Done {
-                return Ok(decided);
-            }
-        }
-        Err(authz_core::Unavailable::Busy.into())
+        decide: impl Fn(&mut Vec<AdminKey>) -> Result<(), Problem> + Send,
+    ) -> Result<store::AdminKeys, Problem> {
+        let decide = move |found: Option<&store::AdminKeys>| {
+            let mut changed = found.cloned().unwrap_or_default();
+            decide(&mut changed.keys)?;
+            Ok::<_, Problem>(Some(changed))
+        };
+        let changed = self.store().rewrite(store::AdminKeys::ID, || self.mark(), decide).await?;
+        Ok(changed.now().unwrap_or_default())
     }
 
     /// Whether a key opens anything. An operator's own key replaces the one that was made for them.
@@ -221,17 +227,21 @@ impl AdminKeys {
     }
 }
 
-/// Forgets those that were withdrawn long ago, if there are so many.
-fn make_room(keys: &mut Vec<AdminKey>, now: Time) -> Result<(), Problem> {
-    if keys.len() >= MOST {
-        keys.retain(|key| key.ended.is_none_or(|ended| now.since(ended) < NAME_KEPT));
+/// Forgets those that were withdrawn first, if there are so many. A key that was stolen makes others as fast as it may: whoever has
+/// withdrawn them all must be able to make one.
+fn make_room(keys: &mut Vec<AdminKey>) -> Result<(), Problem> {
+    // Of the first one it must be known that it was there, or the next start would make another.
+    let forgettable = |(at, key): (usize, &AdminKey)| Some((key.ended.filter(|_| key.name != FIRST)?, at));
+    let mut withdrawn: Vec<(Time, usize)> = keys.iter().enumerate().filter_map(forgettable).collect();
+    if keys.len() - withdrawn.len() >= MOST {
+        return Err(Conflict::TooManyKeys.into());
     }
-    match keys.len() < MOST {
-        true => Ok(()),
-        false => {
-            Err(Problem::Conflict("There are 500 keys, with those of the last year that were withdrawn"))
-        }
-    }
+    withdrawn.sort_unstable();
+    let surplus = withdrawn.len().saturating_sub(MOST_WITHDRAWN);
+    let forgotten: BTreeSet<usize> = withdrawn.into_iter().take(surplus).map(|(_, at)| at).collect();
+    let mut at = 0..;
+    keys.retain(|_| at.next().is_none_or(|at| !forgotten.contains(&at)));
+    Ok(())
 }
 
 /// The name of the key with this digest, of those in the store, the withdrawn ones as well.
@@ -253,23 +263,14 @@ pub(crate) async fn keep_first(
     key: &AdminKey,
     entropy: &dyn Entropy,
 ) -> Result<Digest, StoreError> {
-    for _ in 0..ATTEMPTS {
-        let found = store.find::<store::AdminKeys>(store::AdminKeys::ID).await?;
-        if let Some(first) = found.as_ref().and_then(|found| found.record.named(FIRST)) {
-            return Ok(first.digest);
-        }
-        let mut keys = found.as_ref().map(|found| found.record.clone()).unwrap_or_default();
+    let keep = |found: Option<&store::AdminKeys>| {
+        let mut keys = found.cloned().unwrap_or_default();
+        let is_kept = keys.named(FIRST).is_some();
         keys.keys.push(key.clone());
-        let mark = Mark::new(entropy.draw());
-        let changes = match &found {
-            Some(found) => Changes::replace(mark, found, &keys),
-            None => Changes::create(mark, &keys),
-        };
-        if store.commit(&changes).await? == Commit::Done {
-            return Ok(key.digest);
-        }
-    }
-    Err(StoreError::unavailable("others keep writing the admin keys"))
+        Ok::<_, StoreError>((!is_kept).then_some(keys))
+    };
+    let kept = store.rewrite(store::AdminKeys::ID, || Mark::new(entropy.draw()), keep).await?.now();
+    Ok(kept.as_ref().and_then(|kept| kept.named(FIRST)).map_or(key.digest, |first| first.digest))
 }
 
 /// Withdraws all keys of a store and keeps this one, under its name or, if that was given before, one with a number. Answers how many
@@ -279,28 +280,23 @@ pub(crate) async fn replace_all(
     key: AdminKey,
     entropy: &dyn Entropy,
 ) -> Result<usize, StoreError> {
-    for _ in 0..ATTEMPTS {
-        let found = store.find::<store::AdminKeys>(store::AdminKeys::ID).await?;
-        let mut all = found.as_ref().map(|found| found.record.clone()).unwrap_or_default();
-        let mut withdrawn = 0;
+    let replace = |found: Option<&store::AdminKeys>| {
+        let mut all = found.cloned().unwrap_or_default();
         for own in all.keys.iter_mut().filter(|own| own.ended.is_none()) {
             own.ended = Some(key.made);
-            withdrawn += 1;
         }
         let numbered = (2..).map(|number: u32| format!("{}-{number}", key.name));
         let mut names = std::iter::once(key.name.clone()).chain(numbered);
         let name = names.find(|name| all.named(name).is_none()).unwrap_or_default();
         all.keys.push(AdminKey { name, ..key.clone() });
-        let mark = Mark::new(entropy.draw());
-        let changes = match &found {
-            Some(found) => Changes::replace(mark, found, &all),
-            None => Changes::create(mark, &all),
-        };
-        if store.commit(&changes).await? == Commit::Done {
-            return Ok(withdrawn);
+        Ok::<_, StoreError>(Some(all))
+    };
+    Ok(match store.rewrite(store::AdminKeys::ID, || Mark::new(entropy.draw()), replace).await? {
+        Rewritten::Kept(_) | Rewritten::Done { before: None, .. } => 0,
+        Rewritten::Done { before: Some(before), .. } => {
+            before.keys.iter().filter(|key| key.ended.is_none()).count()
         }
-    }
-    Err(StoreError::unavailable("others keep writing the admin keys"))
+    })
 }
 
 /// Brings together the keys of a store that has each as a record of its own.

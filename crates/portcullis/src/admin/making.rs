@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::asked::KeyAsked;
 use super::made::MadeKey;
 use super::once::Turn;
-use super::problem::Problem;
+use super::problem::{Problem, Thing};
 use super::routes::Creation;
 use super::{Admin, Call};
 use crate::answer;
@@ -74,7 +74,7 @@ impl Admin {
             Creation::Client => json!(self.client_of(id).await?),
             Creation::User => json!(self.user_of(id).await?),
             Creation::Invitation => json!({ "invitation_id": id }),
-            Creation::Key => json!(self.gate.keys.show(id).await?.ok_or(Problem::Unknown("key"))?),
+            Creation::Key => json!(self.gate.keys.show(id).await?.ok_or(Problem::Unknown(Thing::Key))?),
         };
         if let Value::Object(members) = &mut body {
             let message = "This was made by an earlier request with the same Idempotency-Key. Its secret was in that answer, and is not \

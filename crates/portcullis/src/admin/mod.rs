@@ -6,7 +6,7 @@
 //! | who may: keys, and a limit on guesses | `gate`, `keys` |
 //! | a request that makes something, once for each `Idempotency-Key` | `making`, `once` |
 //! | a request that changes what its caller has seen, by `If-Match` | `only_if` |
-//! | what is read and answered | `asked`, `registration`, `shown`, `made`, `lists`, `problem` (RFC 9457) |
+//! | what is read and answered | `asked`, `registration`, `bounds`, `shown`, `made`, `lists`, `problem` (RFC 9457) |
 //! | `/api/servers`, `/api/clients`, `/api/users`, `/api/grants`, `/api/events` | modules of these names |
 //! | `/api/openapi.json` | `openapi` |
 //!
@@ -16,6 +16,7 @@
 //! Not for browsers: no CORS, no cookies. What is deleted or blocked bites on the next request, in every process.
 
 mod asked;
+mod bounds;
 mod clients;
 mod events;
 mod gate;
@@ -49,7 +50,6 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_io::{Peer, Serve, has_content_type};
 use identity::Identity;
 use oauth_types::Issuer;
-use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -60,9 +60,9 @@ use self::keys::{AdminKeys, Holder};
 use self::lists::Keys;
 use self::making::Made;
 use self::once::Once;
-use self::problem::{Invalid, Problem};
+use self::problem::{Invalid, Problem, Rule};
 use self::query::{Query, encoded};
-use self::routes::{Named, Operation, Route};
+use self::routes::{Matched, Operation, Route};
 use crate::answer;
 
 #[cfg(test)]
@@ -105,21 +105,9 @@ impl Admin {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let keys = AdminKeys {
-            store: store.clone(),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            configured: None,
-            unsettled: Mutex::default(),
-        };
-        let gate = Gate {
-            keys,
-            limiter: Arc::new(Unlimited),
-            clock: clock.clone(),
-            events: Arc::new(Traced),
-            shut_out: Mutex::default(),
-        };
-        let once = Once { store: store.clone(), clock: clock.clone(), entropy };
+        let keys = AdminKeys::new(store.clone(), clock.clone(), entropy.clone());
+        let gate = Gate::new(keys, clock.clone());
+        let once = Once::new(store.clone(), clock.clone(), entropy);
         Self {
             issuer,
             store,
@@ -136,20 +124,20 @@ impl Admin {
     /// Takes a key of the operator's own as well, by its digest. The one that was made on the first run is not taken then.
     #[must_use]
     pub fn configured_key(mut self, digest: Digest) -> Self {
-        self.gate.keys.configured = Some(digest);
+        self.gate.keys.configure(digest);
         self
     }
 
     /// Takes a new key as well, by its digest, until [`settled`](Self::settled): one that nobody has seen is not in the store yet.
     #[must_use]
-    pub fn unsettled_key(mut self, digest: Digest) -> Self {
-        self.gate.keys.unsettled = Mutex::new(Some(digest));
+    pub fn unsettled_key(self, digest: Digest) -> Self {
+        self.gate.keys.unsettle(Some(digest));
         self
     }
 
     /// From now on the keys in the store alone open it.
     pub fn settled(&self) {
-        *self.gate.keys.unsettled.lock() = None;
+        self.gate.keys.unsettle(None);
     }
 
     /// Limits wrong keys by address; without it they are not. An address beyond the limit is answered 429 until the limiter
@@ -191,7 +179,7 @@ impl Admin {
     /// The same for the operator, who holds the store itself and so needs no key: nothing in the request is asked for one. It is
     /// for whoever opened the store, and never for what came over a network.
     pub async fn serve_operator(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        told(self.answer_to(request, By::operator(), store::AdminAccess::Write).await)
+        response_to(self.answer_to(request, By::operator(), store::AdminAccess::Write).await)
     }
 
     async fn answer(&self, request: &Request<Bytes>, peer: Peer) -> Result<Response<Bytes>, Problem> {
@@ -215,9 +203,9 @@ impl Admin {
         let path = self.issuer.strip(request.uri().path()).unwrap_or_default();
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let (route, id) = match Route::named(request.method().as_str(), &parts) {
-            Named::Route(route, id) => (route, id),
-            Named::Methods(methods) => return Err(Problem::WrongMethod(methods)),
-            Named::Nothing => return Err(Problem::NoSuchPath),
+            Matched::Route(route, id) => (route, id),
+            Matched::Methods(methods) => return Err(Problem::WrongMethod(methods)),
+            Matched::Nothing => return Err(Problem::NoSuchPath),
         };
         let answered = async {
             if access < route.access {
@@ -305,10 +293,10 @@ impl Admin {
 impl Call<'_> {
     /// Which of a list are asked for.
     fn sought(&self) -> Result<Sought<'_>, Problem> {
-        let status = self.query.read("status", "must be active or blocked", |text| match text {
-            "active" => Ok(Status::Active),
-            "blocked" => Ok(Status::Blocked),
-            _ => Err(()),
+        let status = self.query.found("status", Rule::Status, |text| match text {
+            "active" => Some(Status::Active),
+            "blocked" => Some(Status::Blocked),
+            _ => None,
         })?;
         Ok(Sought { text: self.query.one("q"), status })
     }
@@ -336,11 +324,11 @@ impl Call<'_> {
 #[async_trait]
 impl Serve for Admin {
     async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
-        told(self.answer(&request, peer).await)
+        response_to(self.answer(&request, peer).await)
     }
 }
 
-fn told(answered: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
+fn response_to(answered: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
     answered.unwrap_or_else(|problem| {
         if let Problem::Unavailable(error) = &problem {
             tracing::error!(

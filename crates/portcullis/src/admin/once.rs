@@ -13,20 +13,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use store::{Backend, Claim, ClaimKind, Claimed, Digest, StoreError};
 
+use super::bounds::IDEMPOTENCY_KEY;
 use super::problem::{Invalid, Problem};
 
 /// How long an answer is remembered, in seconds: a day.
 const KEPT: i64 = 86_400;
 /// How long a request may be under way, in seconds.
 const UNDER_WAY: i64 = 60;
-/// The longest key, in bytes.
-pub(super) const LONGEST: usize = 255;
 
 /// Remembers what was made.
 pub(super) struct Once {
-    pub(super) store: Arc<dyn Backend>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) entropy: Arc<dyn Entropy>,
+    store: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
 }
 
 /// What is to be done about a request that makes something.
@@ -47,6 +46,10 @@ pub(super) struct Underway {
 }
 
 impl Once {
+    pub(super) fn new(store: Arc<dyn Backend>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { store, clock, entropy }
+    }
+
     /// Looks whether a request came before. `scope` keeps the keys of different callers and routes apart.
     pub(super) async fn begin(&self, headers: &HeaderMap, scope: &str, body: &[u8]) -> Result<Turn, Problem> {
         let Some(sent) = sent(headers)? else { return Ok(Turn::First(None)) };
@@ -110,14 +113,13 @@ impl Once {
 }
 
 fn sent(headers: &HeaderMap) -> Result<Option<&str>, Invalid> {
-    let rule = "must be there once, with 1 to 255 printable characters";
-    let wrong = || Invalid::Member { member: "Idempotency-Key", rule };
+    let wrong = || Invalid::IdempotencyKey;
     let mut values = headers.get_all("idempotency-key").iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => {
             let text = value.to_str().map_err(|_| wrong())?.trim();
-            if (1..=LONGEST).contains(&text.len()) { Ok(Some(text)) } else { Err(wrong()) }
+            if (1..=IDEMPOTENCY_KEY).contains(&text.len()) { Ok(Some(text)) } else { Err(wrong()) }
         }
         (Some(_), Some(_)) => Err(wrong()),
     }

@@ -6,16 +6,12 @@
 
 use std::sync::Arc;
 
-use ambient::Time;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ETAG, IF_MATCH};
 use http::{HeaderMap, HeaderValue, Response};
 use parking_lot::Mutex;
-use store::{
-    Backend, Changes, Claim, ClaimKind, Claimed, Commit, Digest, Filter, Guard, Inspect, Key, Kind, Look,
-    Mark, Page, Row, Seen, Store, StoreError,
-};
+use store::{Backend, Changes, Commit, Digest, Front, Guard, Key, Kind, Mark, StoreError};
 use thiserror::Error;
 
 use super::problem::Problem;
@@ -154,13 +150,9 @@ struct State {
 struct ChangedMeanwhile;
 
 #[async_trait]
-impl Store for OnlyIf {
-    async fn read(&self, key: &Key) -> Result<Option<Row>, StoreError> {
-        self.store.read(key).await
-    }
-
-    async fn look(&self, look: &Look) -> Result<Seen, StoreError> {
-        self.store.look(look).await
+impl Front for OnlyIf {
+    fn behind(&self) -> &dyn Backend {
+        &*self.store
     }
 
     async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
@@ -184,38 +176,5 @@ impl Store for OnlyIf {
             self.state.lock().now = Some(changes.mark());
         }
         Ok(committed)
-    }
-
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        self.store.claim(claim).await
-    }
-
-    async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
-        self.store.holder(kind, key).await
-    }
-
-    async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError> {
-        self.store.release(kind, key, owner).await
-    }
-
-    async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError> {
-        self.store.sweep(now, at_most).await
-    }
-
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.store.ready().await
-    }
-}
-
-#[async_trait]
-impl Inspect for OnlyIf {
-    async fn list(
-        &self,
-        kind: Kind,
-        filter: Filter<'_>,
-        after: Option<&str>,
-        at_most: u32,
-    ) -> Result<Page, StoreError> {
-        self.store.list(kind, filter, after, at_most).await
     }
 }

@@ -8,9 +8,8 @@ use schemars::{SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 use store::AdminAccess;
 
-use super::once::LONGEST;
+use super::bounds::{EMAIL, IDEMPOTENCY_KEY, PAGE, PARAMETER};
 use super::problem::Document;
-use super::query::PAGE;
 use super::routes::{Creation, Operation, ROUTES, Route};
 use super::shown::{ShownClient, ShownKey, ShownServer, ShownUser};
 
@@ -196,7 +195,7 @@ fn responses_of_refusal() -> Map<String, Value> {
 }
 
 fn parameters(route: &Route) -> Vec<Value> {
-    let text = json!({ "type": "string", "minLength": 1, "maxLength": 2048 });
+    let text = json!({ "type": "string", "minLength": 1, "maxLength": PARAMETER });
     let in_path =
         route.id_name().map(|name| json!({ "name": name, "in": "path", "required": true, "schema": text }));
     let in_query = route.query.iter().map(|parameter| {
@@ -207,7 +206,7 @@ fn parameters(route: &Route) -> Vec<Value> {
             "since" | "until" | "written_since" => json!({ "type": "integer" }),
             "outcome" => json!({ "enum": ["done", "refused", "failed"] }),
             "state" => json!({ "const": "connected" }),
-            "email" => json!({ "type": "string", "format": "email", "maxLength": 254 }),
+            "email" => json!({ "type": "string", "format": "email", "maxLength": EMAIL }),
             _ => text.clone(),
         };
         json!({ "name": parameter.name, "in": "query", "description": parameter.says, "schema": schema })
@@ -216,7 +215,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         json!({
             "name": "Idempotency-Key", "in": "header",
             "description": "The same key and body make one thing, within a day.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": LONGEST },
+            "schema": { "type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY },
         })
     });
     let if_match = route.may_be_conditional().then(|| {

@@ -1,19 +1,21 @@
 //! Errors of the administration: RFC 9457 problem documents that also carry an OAuth-like `error`.
 
+mod conflict;
+mod invalid;
+
 use std::fmt;
 
 use authz_core::{OversightError, PreregisterError, RegisterError, Unavailable};
 use bytes::Bytes;
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
-use identity::PasswordError;
-use oauth_types::{OAuthError, ResourceError};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use store::{ServerId, StoreError};
 
-use super::routes::Parameter;
+pub(super) use self::conflict::{Conflict, Thing};
+pub(super) use self::invalid::{Invalid, Member, Rule};
 use crate::answer;
 
 /// Why a request to the administration was refused.
@@ -43,12 +45,12 @@ pub(super) enum Problem {
     NotJson,
     /// The request is wrong.
     Invalid(Invalid),
-    /// No such server or client.
-    Unknown(&'static str),
+    /// There is none.
+    Unknown(Thing),
     /// The resource has been registered before.
     Taken(ServerId),
     /// It cannot be done as things are.
-    Conflict(&'static str),
+    Conflict(Conflict),
     /// Another request with the same `Idempotency-Key` has not ended.
     StillMaking,
     /// Another request came with the same `Idempotency-Key`.
@@ -57,53 +59,6 @@ pub(super) enum Problem {
     Changed,
     /// The store cannot be reached, or others keep writing.
     Unavailable(Unavailable),
-}
-
-/// What is wrong with a request.
-#[derive(Debug)]
-pub(super) enum Invalid {
-    /// The body does not parse.
-    Body(serde_json::Error),
-    /// A member breaks its rule.
-    Member {
-        /// Which.
-        member: &'static str,
-        /// The rule.
-        rule: &'static str,
-    },
-    /// The resource is not one.
-    Resource(ResourceError),
-    /// The resource is http and not on this machine.
-    InsecureResource,
-    /// A scope of this name is no scope token, or it is there twice.
-    ScopeName(String),
-    /// A scope includes one that does not exist.
-    Implied {
-        /// The one that includes.
-        scope: String,
-        /// The one that is missing.
-        missing: String,
-    },
-    /// A scope may be left out, and another one that may not includes it.
-    ImpliedOptional {
-        /// The one that may be left out.
-        optional: String,
-        /// The one that includes it.
-        by: String,
-    },
-    /// What a client says of itself is wrong.
-    Metadata(OAuthError),
-    /// A password cannot be one.
-    Password(PasswordError),
-    /// A parameter of the query is wrong.
-    Parameter {
-        /// Which.
-        name: &'static str,
-        /// The rule.
-        rule: &'static str,
-    },
-    /// A parameter that does not exist; these do.
-    UnknownParameter(&'static [Parameter]),
 }
 
 /// Why a request was not done (RFC 9457).
@@ -242,6 +197,7 @@ impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::ResourceTaken(server) => Self::Taken(server),
+            RegisterError::OutOfReach(_) => Self::Unknown(Thing::Server),
             RegisterError::Unavailable(error) => error.into(),
         }
     }
@@ -249,14 +205,12 @@ impl From<RegisterError> for Problem {
 
 impl Problem {
     /// Why something was not done to a `what`.
-    pub(super) fn about(what: &'static str) -> impl Fn(OversightError) -> Self {
+    pub(super) fn about(what: Thing) -> impl Fn(OversightError) -> Self {
         move |error| match error {
             OversightError::Unknown | OversightError::Deleted(_) => Self::Unknown(what),
-            OversightError::NotNarrowed(_) => Self::Conflict("The grant does not have these scopes"),
-            OversightError::NoSecret => Self::Conflict("This client keeps no secret"),
-            OversightError::Unvouched => {
-                Self::Conflict("Nobody vouches for this client; set vouched to true first")
-            }
+            OversightError::NotNarrowed(_) => Conflict::NotGranted.into(),
+            OversightError::NoSecret => Conflict::NoSecret.into(),
+            OversightError::Unvouched => Conflict::Unvouched.into(),
             OversightError::Unavailable(error) => Self::Unavailable(error),
         }
     }
@@ -266,12 +220,22 @@ impl From<PreregisterError> for Problem {
     fn from(error: PreregisterError) -> Self {
         match error {
             PreregisterError::Metadata(error) => Invalid::Metadata(error).into(),
-            PreregisterError::ServerUnknown => {
-                Invalid::Member { member: "server_id", rule: "must be the id of a registered server" }.into()
-            }
-            PreregisterError::NotAllowed => Self::ReadsOnly,
+            PreregisterError::ServerUnknown => Member::ServerId.into(),
+            PreregisterError::OutOfReach(_) => Self::Unknown(Thing::Client),
             PreregisterError::Unavailable(error) => Self::Unavailable(error),
         }
+    }
+}
+
+impl From<Conflict> for Problem {
+    fn from(conflict: Conflict) -> Self {
+        Self::Conflict(conflict)
+    }
+}
+
+impl From<Member> for Problem {
+    fn from(member: Member) -> Self {
+        Self::Invalid(member.into())
     }
 }
 
@@ -310,41 +274,6 @@ impl fmt::Display for Problem {
                 f.write_str("This has changed since it was read. Read it again, and then change it.")
             }
             Self::Unavailable(_) => f.write_str("The store cannot do this now. Try again in a few seconds."),
-        }
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Body(error) => write!(f, "The body cannot be read: {error}."),
-            Self::Member { member, rule } => write!(f, "{member} {rule}."),
-            Self::Resource(error) => write!(f, "resource_url cannot be used: {error}."),
-            Self::InsecureResource => {
-                f.write_str("resource_url must be https, or http on 127.0.0.1, [::1] or localhost.")
-            }
-            Self::ScopeName(name) => write!(
-                f,
-                "scopes has {name:?}, which is there twice or is no scope: printable ASCII without spaces, quotes and \
-                 backslashes, at most 200 characters."
-            ),
-            Self::Implied { scope, missing } => {
-                write!(f, "scopes: {scope:?} implies {missing:?}, which is not one of the scopes.")
-            }
-            Self::ImpliedOptional { optional, by } => {
-                write!(f, "scopes: {optional:?} is optional, and {by:?}, which is not, implies it.")
-            }
-            Self::Metadata(error) => {
-                let described = error.error_description.as_deref().unwrap_or("it cannot be used");
-                write!(f, "metadata: {described}")
-            }
-            Self::Password(error) => write!(f, "password: {error}"),
-            Self::Parameter { name, rule } => write!(f, "{name} {rule}."),
-            Self::UnknownParameter([]) => f.write_str("The query must be empty."),
-            Self::UnknownParameter(known) => {
-                let known: Vec<&str> = known.iter().map(|parameter| parameter.name).collect();
-                write!(f, "The query may have {}, and nothing else.", known.join(", "))
-            }
         }
     }
 }

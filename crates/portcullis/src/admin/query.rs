@@ -2,13 +2,9 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::problem::{Invalid, Problem};
+use super::bounds::{PAGE, PARAMETER};
+use super::problem::{Invalid, Problem, Rule};
 use super::routes::{Parameter, Route};
-
-/// The most items of one page of a list, and how many there are if nobody says.
-pub(super) const PAGE: u32 = 100;
-/// The longest value, in bytes: a client may be named by a URL.
-const LONGEST: usize = 2_048;
 
 /// The parameters of a query, each at most once.
 #[derive(Debug, Default)]
@@ -24,9 +20,9 @@ impl Query {
             let value = decoded(&value.replace('+', " ")).filter(|value| !value.is_empty());
             match value {
                 Some(value) if read.one(name).is_none() => read.0.push((name, value)),
-                Some(_) => return Err(Invalid::Parameter { name, rule: "may be there once" }),
+                Some(_) => return Err(Invalid::Parameter { name, rule: Rule::Once }),
                 None => {
-                    return Err(Invalid::Parameter { name, rule: "must be a text of at most 2048 bytes" });
+                    return Err(Invalid::Parameter { name, rule: Rule::Text });
                 }
             }
         }
@@ -41,20 +37,27 @@ impl Query {
     pub(super) fn read<T, E>(
         &self,
         name: &'static str,
-        rule: &'static str,
+        rule: Rule,
         read: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<Option<T>, Problem> {
-        let value = self.one(name).map(read).transpose();
-        value.map_err(|_| Invalid::Parameter { name, rule }.into())
+        self.found(name, rule, |value| read(value).ok())
+    }
+
+    /// A parameter that stands for what `find` finds.
+    pub(super) fn found<T>(
+        &self,
+        name: &'static str,
+        rule: Rule,
+        find: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(value) = self.one(name) else { return Ok(None) };
+        find(value).map(Some).ok_or_else(|| Invalid::Parameter { name, rule }.into())
     }
 
     /// How many items are asked for.
     pub(super) fn limit(&self) -> Result<u32, Problem> {
-        let limit =
-            self.read("limit", "must be a number from 1 to 100", |text| match text.parse::<u32>() {
-                Ok(limit) if (1..=PAGE).contains(&limit) => Ok(limit),
-                Ok(_) | Err(_) => Err(()),
-            })?;
+        let in_bounds = |text: &str| text.parse().ok().filter(|limit| (1..=PAGE).contains(limit));
+        let limit = self.found("limit", Rule::Limit, in_bounds)?;
         Ok(limit.unwrap_or(PAGE))
     }
 
@@ -72,7 +75,7 @@ impl Query {
 /// A part of a path or a query as it was meant; nothing if it is not UTF-8, is too long, or has a control character.
 pub(super) fn decoded(text: &str) -> Option<String> {
     let text = percent_decode_str(text).decode_utf8().ok()?;
-    (text.len() <= LONGEST && !text.contains(char::is_control)).then(|| text.into_owned())
+    (text.len() <= PARAMETER && !text.contains(char::is_control)).then(|| text.into_owned())
 }
 
 /// A text as a part of a path or a query.

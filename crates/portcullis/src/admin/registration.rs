@@ -2,23 +2,17 @@
 
 use authz_core::decide::scope::contradiction;
 use authz_core::{NewServer, ServerChange};
+use identity::Email;
 use oauth_types::{Issuer, Resource, Scope};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::json;
 use store::ScopeEntry;
 
 use super::asked::{self, Detail, ServerChangeAsked};
-use super::problem::Invalid;
-
-/// The most scopes of one server.
-const MOST_SCOPES: usize = 100;
-/// The longest name, in characters.
-const LONGEST_NAME: usize = 200;
-/// The longest description of a scope, in characters.
-const LONGEST_DESCRIPTION: usize = 500;
-/// The longest e-mail address, in bytes (RFC 5321 section 4.5.3.1.3).
-const LONGEST_EMAIL: usize = 254;
+use super::bounds::{DESCRIPTION, EMAIL, LINE, NAME, SCOPE, SCOPE_TOKEN, SCOPES};
+use super::problem::{Invalid, Member};
 
 /// Reads the body of `POST /api/servers`.
 pub(super) fn parse(body: &[u8]) -> Result<NewServer, Invalid> {
@@ -50,41 +44,35 @@ pub(super) fn change(asked: ServerChangeAsked) -> Result<ServerChange, Invalid> 
 }
 
 fn check(name: Option<&str>, owner_email: Option<&str>) -> Result<(), Invalid> {
-    if name.is_some_and(|name| !is_text(name, LONGEST_NAME)) {
-        return Err(Invalid::Member {
-            member: "name",
-            rule: "must be 1 to 200 characters, none of them a control character",
-        });
+    if name.is_some_and(|name| !is_text(name, NAME)) {
+        return Err(Member::Name.into());
     }
     match owner_email {
-        Some(email) if !is_email(email) => {
-            Err(Invalid::Member { member: "owner_email", rule: "must be an e-mail address" })
-        }
+        Some(email) if !is_email(email) => Err(Member::OwnerEmail.into()),
         Some(_) | None => Ok(()),
     }
 }
 
-/// A text in one line, with something to see in it.
-pub(super) const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$";
-/// A scope token (RFC 6749 section 3.3).
-const SCOPE_TOKEN: &str = r"^[\x21\x23-\x5b\x5d-\x7e]+$";
-
 /// An MCP server that is to be registered.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "NewServer")]
+#[schemars(rename = "NewServer", example = json!({
+    "name": "Notes",
+    "resource_url": "https://notes.example.com/mcp",
+    "scopes": ["notes.read", { "name": "notes.write", "description": "Change your notes", "optional": true }]
+}))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServerAsked {
     /// Its name: 1 to 200 characters.
-    #[schemars(length(min = 1, max = 200), regex(pattern = LINE))]
+    #[schemars(length(min = 1, max = NAME), regex(pattern = LINE))]
     name: String,
     /// Its resource identifier: https, or http on this machine.
     #[schemars(url, example = "https://notes.example.com/mcp")]
     resource_url: String,
     /// Its scopes: `mcp:tools` alone by default.
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = SCOPES))]
     scopes: Option<Vec<AskedScope>>,
     /// Whom to write to.
-    #[schemars(email, length(max = 254))]
+    #[schemars(email, length(max = EMAIL))]
     owner_email: Option<String>,
     /// What userinfo tells.
     #[serde(default)]
@@ -112,10 +100,10 @@ pub(super) struct AskedScope {
 #[serde(deny_unknown_fields)]
 struct ScopeObject {
     /// One scope token.
-    #[schemars(length(max = 200), regex(pattern = SCOPE_TOKEN))]
+    #[schemars(length(max = SCOPE), regex(pattern = SCOPE_TOKEN))]
     name: String,
     /// What it allows, in plain words, for the consent page: 1 to 500 characters.
-    #[schemars(length(min = 1, max = 500), regex(pattern = LINE))]
+    #[schemars(length(min = 1, max = DESCRIPTION), regex(pattern = LINE))]
     description: Option<String>,
     /// Whether a client that names no scope gets it.
     #[serde(default)]
@@ -135,7 +123,7 @@ impl JsonSchema for AskedScope {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let object = generator.subschema_for::<ScopeObject>();
-        let name = json_schema!({ "type": "string", "maxLength": 200, "pattern": SCOPE_TOKEN });
+        let name = json_schema!({ "type": "string", "maxLength": SCOPE, "pattern": SCOPE_TOKEN });
         json_schema!({ "anyOf": [name, object] })
     }
 }
@@ -179,19 +167,16 @@ fn usual() -> Vec<AskedScope> {
 }
 
 fn scopes(asked: Vec<AskedScope>) -> Result<Vec<ScopeEntry>, Invalid> {
-    if asked.len() > MOST_SCOPES {
-        return Err(Invalid::Member { member: "scopes", rule: "may have at most 100 entries" });
+    if asked.len() > SCOPES {
+        return Err(Member::Scopes.into());
     }
     let mut entries: Vec<ScopeEntry> = Vec::with_capacity(asked.len());
     for scope in &asked {
         if !is_scope(&scope.name) || entries.iter().any(|entry| entry.name == scope.name) {
             return Err(Invalid::ScopeName(scope.name.clone()));
         }
-        if scope.description.as_deref().is_some_and(|text| !is_text(text, LONGEST_DESCRIPTION)) {
-            return Err(Invalid::Member {
-                member: "scopes",
-                rule: "may describe a scope with 1 to 500 characters, none of them a control character",
-            });
+        if scope.description.as_deref().is_some_and(|text| !is_text(text, DESCRIPTION)) {
+            return Err(Member::ScopeDescription.into());
         }
         if let Some(missing) =
             scope.implies.iter().find(|name| !asked.iter().any(|other| other.name == **name))
@@ -216,7 +201,7 @@ fn scopes(asked: Vec<AskedScope>) -> Result<Vec<ScopeEntry>, Invalid> {
 }
 
 fn is_scope(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 200 && !name.contains(' ') && Scope::parse(name).is_ok()
+    !name.is_empty() && name.len() <= SCOPE && !name.contains(' ') && Scope::parse(name).is_ok()
 }
 
 fn is_text(text: &str, longest: usize) -> bool {
@@ -224,9 +209,7 @@ fn is_text(text: &str, longest: usize) -> bool {
 }
 
 fn is_email(text: &str) -> bool {
-    let parts = text.split_once('@');
-    let whole = parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
-    whole && text.len() <= LONGEST_EMAIL && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+    text.trim() == text && Email::parse(text).is_ok()
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ pub(super) enum Creation {
 
 /// What a method and a path name.
 #[derive(Debug)]
-pub(super) enum Named {
+pub(super) enum Matched {
     /// A route, and the id in its path, if it has one.
     Route(&'static Route, String),
     /// A path that takes these methods.
@@ -111,25 +111,25 @@ pub(crate) fn names() -> impl Iterator<Item = String> {
 pub(crate) fn named(method: &str, target: &str) -> Option<String> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let parts: Vec<&str> = path.split('/').skip(1).collect();
-    let Named::Route(route, _) = Route::named(method, &parts) else { return None };
+    let Matched::Route(route, _) = Route::named(method, &parts) else { return None };
     super::query::Query::parse(query, route).ok()?;
     Some(format!("{} {}", route.method, route.path))
 }
 
 impl Route {
     /// The route that a method and the parts of a path name.
-    pub(super) fn named(method: &str, parts: &[&str]) -> Named {
+    pub(super) fn named(method: &str, parts: &[&str]) -> Matched {
         let method = if method == "HEAD" { "GET" } else { method };
         let mut methods = Vec::new();
         for route in &ROUTES {
             match route.id_in(parts) {
-                Some(id) if route.method == method => return Named::Route(route, id),
+                Some(id) if route.method == method => return Matched::Route(route, id),
                 Some(_) => methods.push(route.method),
                 None => {}
             }
         }
         methods.sort_unstable();
-        if methods.is_empty() { Named::Nothing } else { Named::Methods(methods.join(", ")) }
+        if methods.is_empty() { Matched::Nothing } else { Matched::Methods(methods.join(", ")) }
     }
 
     /// The id in a path of this route, empty if the route has none; nothing of another path.

@@ -8,16 +8,15 @@ use serde_json::json;
 use store::{ServerId, Status};
 
 use super::asked::{RotationAsked, ServerChangeAsked};
+use super::bounds;
 use super::lists::Servers;
 use super::made::{MadeServer, Rotated};
-use super::problem::{Invalid, Problem};
+use super::problem::{Member, Problem, Rule, Thing};
 use super::shown::ShownServer;
 use super::{Admin, Call, Made, gone, registration, shown};
 
 /// How long a replaced key or secret is taken if nobody says, in seconds.
 const GRACE: u32 = 86_400;
-/// How long it is taken at most.
-const LONGEST_GRACE: u32 = 30 * 86_400;
 
 impl Admin {
     pub(super) async fn make_server(&self, call: &Call<'_>) -> Result<Made, Problem> {
@@ -38,7 +37,7 @@ impl Admin {
     }
 
     pub(super) async fn list_servers(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
-        let after = call.query.read("cursor", "must be `next` of another page", ServerId::parse)?;
+        let after = call.query.read("cursor", Rule::Cursor, ServerId::parse)?;
         let after = after.map(|after| after.to_string());
         let listed = self.oversight.servers(call.sought()?, after.as_deref(), call.query.limit()?).await?;
         let mut servers = Vec::with_capacity(listed.items.len());
@@ -54,7 +53,7 @@ impl Admin {
     }
 
     pub(super) async fn server_of(&self, id: &str) -> Result<ShownServer, Problem> {
-        let server = self.oversight.server(&server_id(id)?).await?.ok_or(Problem::Unknown("server"))?;
+        let server = self.oversight.server(&server_id(id)?).await?.ok_or(Problem::Unknown(Thing::Server))?;
         self.shown_server(&server).await
     }
 
@@ -63,12 +62,12 @@ impl Admin {
         let asked: ServerChangeAsked = call.json()?;
         let status = asked.status;
         let change = registration::change(asked)?;
-        call.oversight.change_server(&id, &change, &call.by).await.map_err(Problem::about("server"))?;
+        call.oversight.change_server(&id, &change, &call.by).await.map_err(Problem::about(Thing::Server))?;
         if let Some(status) = status {
             call.oversight
                 .set_server(&id, status.into(), &call.by)
                 .await
-                .map_err(Problem::about("server"))?;
+                .map_err(Problem::about(Thing::Server))?;
         }
         self.show_server(call).await
     }
@@ -78,7 +77,7 @@ impl Admin {
         let grace = grace(call)?;
         let until = self.clock.now().plus(i64::from(grace));
         let key = call.oversight.rotate_server_key(&id, Lifetime::seconds(grace), &call.by).await;
-        let key = key.map_err(Problem::about("server"))?;
+        let key = key.map_err(Problem::about(Thing::Server))?;
         Ok(shown(&Rotated {
             server_id: id.to_string(),
             api_key: key.expose().expose_secret().to_owned(),
@@ -91,8 +90,8 @@ impl Admin {
         let known = self.oversight.server(&id).await?.is_some();
         // Of one that is deleted as well: what another call left undone is done by this one.
         let deleted = call.oversight.set_server(&id, Status::Deleted, &call.by).await;
-        deleted.map_err(Problem::about("server"))?;
-        if known { Ok(gone()) } else { Err(Problem::Unknown("server")) }
+        deleted.map_err(Problem::about(Thing::Server))?;
+        if known { Ok(gone()) } else { Err(Problem::Unknown(Thing::Server)) }
     }
 }
 
@@ -100,15 +99,9 @@ impl Admin {
 pub(super) fn grace(call: &Call<'_>) -> Result<u32, Problem> {
     let asked = if call.body.is_empty() { RotationAsked::default() } else { call.json()? };
     let grace = asked.grace_seconds.unwrap_or(GRACE);
-    match grace <= LONGEST_GRACE {
-        true => Ok(grace),
-        false => {
-            let rule = "must be a number from 0 to 2592000";
-            Err(Invalid::Member { member: "grace_seconds", rule }.into())
-        }
-    }
+    if grace <= bounds::GRACE { Ok(grace) } else { Err(Member::GraceSeconds.into()) }
 }
 
 pub(super) fn server_id(text: &str) -> Result<ServerId, Problem> {
-    ServerId::parse(text).map_err(|_| Problem::Unknown("server"))
+    ServerId::parse(text).map_err(|_| Problem::Unknown(Thing::Server))
 }

@@ -29,7 +29,7 @@ pub(super) struct ShownServer {
     /// Where its protected resource metadata is (RFC 9728).
     prm_url: String,
     registered_at: i64,
-    status: Acting,
+    status: ShownStatus,
     /// Its keys that are taken now, the newest first.
     keys: Vec<ShownSecret>,
 }
@@ -93,7 +93,7 @@ pub(super) struct ShownClient {
     last_used_at: Option<i64>,
     /// Whether it has more grants than were looked at for that, so that it may have been used later.
     last_used_at_least: bool,
-    status: Acting,
+    status: ShownStatus,
 }
 
 /// A user.
@@ -110,7 +110,7 @@ pub(super) struct ShownUser {
     totp: bool,
     passkeys: usize,
     registered_at: i64,
-    status: Acting,
+    status: ShownStatus,
 }
 
 /// An invitation that may be taken.
@@ -180,7 +180,7 @@ pub(super) struct ShownEvent {
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Status")]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Acting {
+pub(super) enum ShownStatus {
     /// Yes.
     Active,
     /// Not for now.
@@ -189,7 +189,7 @@ pub(super) enum Acting {
     Deleted,
 }
 
-impl From<Status> for Acting {
+impl From<Status> for ShownStatus {
     fn from(status: Status) -> Self {
         match status {
             Status::Active => Self::Active,

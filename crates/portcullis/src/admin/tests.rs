@@ -8,6 +8,7 @@ use oauth_types::{ClientId, RedirectUri};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use store::{Changes, Client, ClientAuth, Mark, Memory, MemoryCounters, Provenance, Standing, Store};
+use testkit::faults::Collected;
 
 use super::*;
 
@@ -178,15 +179,6 @@ async fn without_the_admin_key_nothing_is_looked_at() {
     }
 }
 
-#[derive(Default)]
-struct Told(Mutex<Vec<Event>>);
-
-impl Events for Told {
-    fn tell(&self, event: &Event) {
-        self.0.lock().push(event.clone());
-    }
-}
-
 /// Guesses are told and limited by address. The attack: by guesses from the address of an administrator, of their office or of a
 /// proxy, to keep them out. So the right key helps beyond the limit, too.
 #[tokio::test]
@@ -194,7 +186,7 @@ async fn wrong_keys_are_told_and_limited_by_address_and_the_right_one_is_let_in(
     let Sut { mut admin, store: _store } = sut();
     let clock = Arc::new(ManualClock::at(Time(600)));
     admin.gate.clock = clock.clone();
-    let told = Arc::new(Told::default());
+    let told = Arc::new(Collected::default());
     let counted = Arc::new(Counted::new(Arc::new(MemoryCounters::default()), clock.clone()));
     let admin = admin.limiter(counted).events(told.clone());
     let ask = async |from: &str, key: &str| {
@@ -224,7 +216,7 @@ async fn wrong_keys_are_told_and_limited_by_address_and_the_right_one_is_let_in(
     let from = Some("203.0.113.1".parse().unwrap());
     let mut expected = vec![Event::AdministrationRefused { from }; 11];
     expected.push(Event::Limited { limit: "administration", from });
-    let mut told = told.0.lock().clone();
+    let mut told = told.take();
     told.retain(|event| !matches!(event, Event::Oversight(_)));
     assert_eq!(told, expected);
 }

@@ -5,12 +5,12 @@ use http::Response;
 use identity::{Email, EnrolError, Enrolled, InviteError, Invited, Language, Name, New};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use store::{ClaimKind, PersonId, Status, TicketId};
+use store::{PersonId, Status, TicketId};
 
-use super::asked::{InvitationAsked, Tongue, UserAsked, UserChangeAsked};
+use super::asked::{InvitationAsked, LanguageTag, UserAsked, UserChangeAsked};
 use super::lists::{Invitations, Users};
 use super::made::{MadeInvitation, MadeUser};
-use super::problem::{Invalid, Problem};
+use super::problem::{Conflict, Invalid, Member, Problem, Thing};
 use super::shown::{ShownInvitation, ShownUser};
 use super::{Admin, Call, Made, gone, path_of, shown};
 
@@ -18,15 +18,12 @@ impl Admin {
     pub(super) async fn make_user(&self, call: &Call<'_>) -> Result<Made, Problem> {
         let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
         let UserAsked { name, email, password, email_verified, language } = call.json()?;
-        let name = Name::parse(&name).map_err(|_| Invalid::Member {
-            member: "name",
-            rule: "must be 1 to 200 characters, none of them a control character",
-        })?;
-        let language = in_language(language);
+        let name = Name::parse(&name).map_err(|_| Member::Name)?;
+        let LanguageTag(language) = language.unwrap_or_default();
         let new = New { name, email: address(&email)?, password, email_verified, language };
         let Enrolled { person, link, letter } =
             identity.enrol(new, &call.by).await.map_err(|error| match error {
-                EnrolError::EmailTaken => Problem::Conflict("Another user has this address"),
+                EnrolError::EmailTaken => Problem::Conflict(Conflict::EmailTaken),
                 EnrolError::Password(error) => Invalid::Password(error).into(),
                 EnrolError::Busy => Problem::Unavailable(authz_core::Unavailable::Busy),
                 EnrolError::Store(error) => error.into(),
@@ -41,9 +38,10 @@ impl Admin {
         let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
         let InvitationAsked { email, language } = call.json()?;
         let email = email.as_deref().map(address).transpose()?;
-        let invited = identity.invite(email.as_ref(), in_language(language), &call.by).await;
+        let LanguageTag(language) = language.unwrap_or_default();
+        let invited = identity.invite(email.as_ref(), language, &call.by).await;
         let Invited { invitation, link, letter } = invited.map_err(|error| match error {
-            InviteError::Closed => Problem::Conflict("Nobody signs up here, by an invitation either"),
+            InviteError::Closed => Problem::Conflict(Conflict::SignUpClosed),
             InviteError::Store(error) => error.into(),
         })?;
         let invitation_id = invitation.to_string();
@@ -63,9 +61,9 @@ impl Admin {
 
     pub(super) async fn withdraw_invitation(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
-        let invitation = TicketId::parse(&call.id).map_err(|_| Problem::Unknown("invitation"))?;
+        let invitation = TicketId::parse(&call.id).map_err(|_| Problem::Unknown(Thing::Invitation))?;
         let withdrawn = identity.withdraw_invitation(invitation, &call.by).await?;
-        if withdrawn { Ok(gone()) } else { Err(Problem::Unknown("invitation")) }
+        if withdrawn { Ok(gone()) } else { Err(Problem::Unknown(Thing::Invitation)) }
     }
 
     pub(super) async fn list_users(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
@@ -81,12 +79,7 @@ impl Admin {
 
     /// Who has an address.
     async fn user_at(&self, email: &Email) -> Result<Option<ShownUser>, Problem> {
-        let Some((owner, _)) = self.store.holder(ClaimKind::Email, email.as_str()).await? else {
-            return Ok(None);
-        };
-        let person = self.oversight.person(&person_id(&owner)?).await?;
-        // A claim may stand for an account that has another address by now.
-        Ok(person.filter(|person| person.email == email.as_str()).map(ShownUser::from))
+        Ok(self.oversight.person_at(email.as_str()).await?.map(ShownUser::from))
     }
 
     pub(super) async fn show_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
@@ -95,30 +88,30 @@ impl Admin {
 
     pub(super) async fn user_of(&self, id: &str) -> Result<ShownUser, Problem> {
         let person = self.oversight.person(&person_id(id)?).await?;
-        Ok(person.ok_or(Problem::Unknown("user"))?.into())
+        Ok(person.ok_or(Problem::Unknown(Thing::User))?.into())
     }
 
     pub(super) async fn change_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let person = self.person(call).await?;
         let UserChangeAsked { status } = call.json()?;
         let set = call.oversight.set_person(&person, status.into(), &call.by).await;
-        set.map_err(Problem::about("user"))?;
+        set.map_err(Problem::about(Thing::User))?;
         self.show_user(call).await
     }
 
     pub(super) async fn end_user(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let person = self.person(call).await?;
-        call.oversight.end_everything(&person, &call.by).await.map_err(Problem::about("user"))?;
+        call.oversight.end_everything(&person, &call.by).await.map_err(Problem::about(Thing::User))?;
         Ok(gone())
     }
 
     pub(super) async fn reset_factors(&self, call: &Call<'_>) -> Result<Response<Bytes>, Problem> {
         let identity = self.identity.as_ref().ok_or(NO_ACCOUNTS)?;
         let person = self.person(call).await?;
-        if identity.reset_factors(&person, &call.by).await? {
+        if identity.reset_factors(&person, Language::default(), &call.by).await? {
             Ok(gone())
         } else {
-            Err(Problem::Unknown("user"))
+            Err(Problem::Unknown(Thing::User))
         }
     }
 
@@ -127,11 +120,11 @@ impl Admin {
         let known = self.oversight.person(&person).await?.is_some();
         // Nobody who was never here is written down as deleted; of somebody who is, what is left undone is done now.
         if !known && self.oversight.status_of(&person).await? != Status::Deleted {
-            return Err(Problem::Unknown("user"));
+            return Err(Problem::Unknown(Thing::User));
         }
         let deleted = call.oversight.set_person(&person, Status::Deleted, &call.by).await;
-        deleted.map_err(Problem::about("user"))?;
-        if known { Ok(gone()) } else { Err(Problem::Unknown("user")) }
+        deleted.map_err(Problem::about(Thing::User))?;
+        if known { Ok(gone()) } else { Err(Problem::Unknown(Thing::User)) }
     }
 
     /// The person in the path, who has an account.
@@ -139,25 +132,17 @@ impl Admin {
         let person = person_id(&call.id)?;
         match self.oversight.person(&person).await? {
             Some(_) => Ok(person),
-            None => Err(Problem::Unknown("user")),
+            None => Err(Problem::Unknown(Thing::User)),
         }
     }
 }
 
-const NO_ACCOUNTS: Problem = Problem::Conflict("No accounts are kept here");
-
-fn in_language(asked: Option<Tongue>) -> Language {
-    match asked {
-        Some(Tongue::German) => Language::German,
-        Some(Tongue::English) | None => Language::English,
-    }
-}
+const NO_ACCOUNTS: Problem = Problem::Conflict(Conflict::NoAccounts);
 
 fn person_id(text: &str) -> Result<PersonId, Problem> {
-    PersonId::parse(text).map_err(|_| Problem::Unknown("user"))
+    PersonId::parse(text).map_err(|_| Problem::Unknown(Thing::User))
 }
 
 fn address(text: &str) -> Result<Email, Problem> {
-    let rule = "must be an e-mail address";
-    Email::parse(text).map_err(|_| Invalid::Member { member: "email", rule }.into())
+    Email::parse(text).map_err(|_| Member::Email.into())
 }

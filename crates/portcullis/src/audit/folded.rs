@@ -8,9 +8,13 @@ use store::Entry;
 
 use super::purse::is_of_a_use;
 
+/// How many of them are told apart in a minute at the most. Beyond that each is told by itself, as far as there is room.
+const MOST: usize = 10_000;
+
 /// What was told in this minute, and how often it came again.
 ///
-/// There are as many as keys, routes and outcomes: none of it is what the sender writes.
+/// Those from one address are one, so that a thief is seen beside the holder of a key. There are as many as keys, routes, outcomes and
+/// addresses, none of which is what the sender writes.
 #[derive(Debug, Default)]
 pub(super) struct Folded {
     minute: i64,
@@ -24,6 +28,7 @@ struct Same {
     outcome: &'static str,
     route: Option<String>,
     method: Option<String>,
+    from: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -44,14 +49,17 @@ impl Folded {
             outcome: super::of_outcome(entry.outcome),
             route: entry.detail.get("route").cloned(),
             method: entry.detail.get("method").cloned(),
+            from: entry.from,
         };
+        let full = self.told.len() >= MOST;
         match self.told.get_mut(&same) {
             Some(again) => {
                 again.times += 1;
                 again.last = entry.at;
-                again.like.from = again.like.from.filter(|from: &IpAddr| Some(*from) == entry.from);
                 true
             }
+            // With limits switched off there may be any number of them.
+            None if full => false,
             None => {
                 let mut like = entry.clone();
                 like.detail.remove("agent");

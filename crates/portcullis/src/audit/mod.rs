@@ -240,19 +240,8 @@ pub(crate) const fn of_outcome(outcome: Outcome) -> &'static str {
 
 /// An entry of the trail about the trail.
 fn about_itself(at: Time, name: &str, number: u64) -> Entry {
-    Entry {
-        at,
-        name: name.to_owned(),
-        outcome: Outcome::Failed,
-        actor: None,
-        from: None,
-        grant: None,
-        client: None,
-        person: None,
-        server: None,
-        why: None,
-        detail: [("number".to_owned(), number.to_string())].into(),
-    }
+    let detail = [("number".to_owned(), number.to_string())].into();
+    Entry { detail, ..Entry::new(at, name, Outcome::Failed) }
 }
 
 #[cfg(test)]

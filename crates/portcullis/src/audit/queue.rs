@@ -59,6 +59,10 @@ impl Queue {
         if self.folded.takes(&entry) {
             return;
         }
+        self.pay_for(entry);
+    }
+
+    fn pay_for(&mut self, entry: Entry) {
         if self.purses.pay(&entry) {
             self.add(entry);
         } else {
@@ -74,7 +78,7 @@ impl Queue {
             self.known.push_back(about_itself(now, "events_lost", untold));
         }
         for again in self.folded.over(now) {
-            self.add(again);
+            self.pay_for(again);
         }
         for omitted in self.purses.omitted(now) {
             self.add(omitted);

@@ -1,11 +1,12 @@
+//! The trail as it is written and kept.
+
+mod budgets;
+
 use ambient::{ManualClock, SeededEntropy};
 use async_trait::async_trait;
-use authz_core::{AccountEvent, KeyName, LogInRefusal, NamedGrant, OversightEvent, Refusal};
+use authz_core::{AccountEvent, By, KeyName, Limit, LogInRefusal, NamedGrant, OversightEvent, Refusal};
 use oauth_types::ClientId;
-use store::{
-    AdminKey, Claim, ClaimKind, Claimed, Digest, Filter, Found, GrantId, Inspect, Key, Kind, Look, Memory,
-    Page, PersonId, Row, Seen, Store, TrailPlace,
-};
+use store::{AdminKey, Backend, Digest, Filter, Found, Front, GrantId, Kind, Memory, PersonId, TrailPlace};
 
 use super::*;
 
@@ -18,18 +19,14 @@ struct Away {
 }
 
 #[async_trait]
-impl Store for Away {
-    async fn read(&self, key: &Key) -> Result<Option<Row>, StoreError> {
-        self.store.read(key).await
-    }
-
-    async fn look(&self, look: &Look) -> Result<Seen, StoreError> {
-        self.store.look(look).await
+impl Front for Away {
+    fn behind(&self) -> &dyn Backend {
+        &self.store
     }
 
     async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
         if !*self.away.lock() {
-            return self.store.commit(changes).await;
+            return self.behind().commit(changes).await;
         }
         let wrote = {
             let mut wrote = self.wrote.lock();
@@ -37,42 +34,9 @@ impl Store for Away {
             *wrote
         };
         if wrote % 2 == 0 {
-            let _ = self.store.commit(changes).await?;
+            let _ = self.behind().commit(changes).await?;
         }
         Err(StoreError::unavailable("Connection reset"))
-    }
-
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        self.store.claim(claim).await
-    }
-
-    async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
-        self.store.holder(kind, key).await
-    }
-
-    async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError> {
-        self.store.release(kind, key, owner).await
-    }
-
-    async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError> {
-        self.store.sweep(now, at_most).await
-    }
-
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.store.ready().await
-    }
-}
-
-#[async_trait]
-impl Inspect for Away {
-    async fn list(
-        &self,
-        kind: Kind,
-        filter: Filter<'_>,
-        after: Option<&str>,
-        at_most: u32,
-    ) -> Result<Page, StoreError> {
-        self.store.list(kind, filter, after, at_most).await
     }
 }
 
@@ -90,7 +54,7 @@ fn scene() -> Scene {
 
 impl Scene {
     async fn pieces(&self) -> Vec<Trail> {
-        let page = self.store.list(Kind::Trail, Filter::All, None, 1_000).await.unwrap();
+        let page = self.store.behind().list(Kind::Trail, Filter::All, None, 1_000).await.unwrap();
         page.rows.iter().map(|row| Found::<Trail>::decode(row).unwrap().record).collect()
     }
 
@@ -103,9 +67,16 @@ impl Scene {
     }
 }
 
+/// Of each grant twenty.
 fn refreshed(number: u32) -> Event {
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&(number / 20).to_be_bytes());
+    refreshed_of(GrantId::new(id), None, number)
+}
+
+fn refreshed_of(id: GrantId, person: Option<&PersonId>, number: u32) -> Event {
     let client = ClientId::parse("cid_app").unwrap();
-    let grant = NamedGrant { id: GrantId::new([1; 16]), client, person: None, server: None };
+    let grant = NamedGrant { id, client, person: person.cloned(), server: None };
     Event::Refreshed { grant, number }
 }
 
@@ -135,7 +106,7 @@ async fn with_a_retention_of_nothing_events_are_in_the_log_alone() {
     let audit = audit.kept_for(Lifetime::seconds(0));
     let log = crate::telemetry::tests::logged(async { audit.tell(&refreshed(1)) }).await.1;
     audit.write().await.unwrap();
-    assert!(store.list(Kind::Trail, Filter::All, None, 1).await.unwrap().rows.is_empty());
+    assert!(store.behind().list(Kind::Trail, Filter::All, None, 1).await.unwrap().rows.is_empty());
     assert!(log.contains("refreshed") && log.contains("done"), "{log}");
 }
 
@@ -219,135 +190,6 @@ async fn what_does_not_fit_is_counted_and_the_trail_says_so() {
         scene.entries().await.into_iter().filter(|entry| entry.name == "events_lost").collect();
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].detail["number"], lost.to_string());
-}
-
-/// Anybody can be refused a thousand times a second; what is known of people and grants is kept all the same.
-#[tokio::test]
-async fn strangers_cannot_fill_the_trail() {
-    let scene = scene();
-    for _ in 0..1_000 {
-        scene.audit.tell(&refused([192, 0, 2, 1]));
-    }
-    for network in 0..=255 {
-        scene.audit.tell(&refused([198, 51, network, 1]));
-        scene.audit.tell(&refused([198, 51, network, 2]));
-    }
-    // What says of an attack has room of its own, and so has what is done, and not refused.
-    scene.audit.tell(&Event::AdministrationRefused { from: Some([192, 0, 2, 1].into()) });
-    for n in 0..1_000 {
-        let client = format!("cid_{n}").parse().unwrap();
-        scene.audit.tell(&Event::ClientRegistered { client, from: Some([198, 18, 0, 1].into()) });
-    }
-    scene.audit.tell(&refreshed(1));
-    scene.clock.advance(60);
-    scene.audit.tell(&refused([192, 0, 2, 1]));
-    scene.audit.write().await.unwrap();
-    let names = scene.names().await;
-    let count = |name: &str| names.iter().filter(|own| *own == name).count();
-    assert_eq!((count("refused"), count("administration_refused"), count("client_registered")), (121, 1, 20));
-    assert_eq!((count("refreshed"), count("entries_omitted")), (1, 2), "{names:?}");
-    let omitted: Vec<(String, String)> = scene
-        .entries()
-        .await
-        .into_iter()
-        .filter(|entry| entry.name == "entries_omitted")
-        .map(|entry| (entry.detail["name"].clone(), entry.detail["number"].clone()))
-        .collect();
-    let expected = [("client_registered", "980"), ("refused", "1392")];
-    assert_eq!(omitted, expected.map(|(name, number)| (name.to_owned(), number.to_owned())));
-    assert_eq!(scene.audit.lost(), 980 + 1_392);
-}
-
-/// The attack: to go on for days.
-#[tokio::test]
-async fn strangers_have_so_much_of_a_day_and_no_more() {
-    let scene = scene();
-    let (mut entries, mut bytes) = (0, 0);
-    let agent = "a".repeat(180);
-    let request = http::Request::builder().header("user-agent", agent).body(()).unwrap();
-    for minute in 0..1_440_u32 {
-        scene.clock.advance(60);
-        for network in 0..20 {
-            let [_, _, c, d] = (minute * 20 + network).to_be_bytes();
-            let context = Context::of(&request, http_io::Peer(None));
-            scene.audit.tell_with(&refused([10, c, d, 1]), &context);
-        }
-        let mut queue = scene.audit.queue.lock();
-        while let Some((whose, waiting)) = queue.first(1_000, scene.clock.now(), true) {
-            for entry in waiting.iter().filter(|entry| entry.name == "refused") {
-                entries += 1;
-                bytes += serde_json::to_vec(entry).unwrap().len();
-            }
-            let now = scene.clock.now();
-            queue.written(whose, waiting.len(), now);
-        }
-    }
-    assert!((1_000..=120 + 8_640).contains(&entries), "{entries}");
-    assert!((500 * 1_024..=(64 + 1_024) * 1_024).contains(&bytes), "{bytes}");
-    assert_eq!(scene.audit.lost(), 20 * 1_440 - entries);
-}
-
-#[tokio::test]
-async fn what_strangers_do_is_kept_for_days_and_the_rest_for_months() {
-    let Scene { audit, store, clock } = scene();
-    let audit = audit.strangers_kept_for(Lifetime::days(2));
-    audit.tell(&refused([192, 0, 2, 1]));
-    audit.tell(&AccountEvent::PasswordResetAsked { person: None }.into());
-    audit.tell(&refreshed(1));
-    audit.write().await.unwrap();
-    clock.advance(2 * 86_400 + 1);
-    assert_eq!(store.sweep(clock.now(), 10).await.unwrap(), 1);
-    let scene = Scene { audit, store, clock };
-    assert_eq!(scene.names().await, ["refreshed"]);
-}
-
-/// A flood does not make a piece of each second.
-#[tokio::test]
-async fn what_strangers_do_is_gathered_for_longer() {
-    let scene = scene();
-    for _ in 0..20 {
-        scene.clock.advance(1);
-        scene.audit.tell(&refused([192, 0, 2, 1]));
-        scene.audit.tell(&refreshed(1));
-        scene.audit.write_what_waits(false).await.unwrap();
-    }
-    scene.audit.write().await.unwrap();
-    let pieces = scene.pieces().await;
-    let of_strangers = pieces.iter().filter(|piece| piece.entries[0].name == "refused").count();
-    assert_eq!((of_strangers, pieces.len()), (3, 23));
-}
-
-/// The attack: a key that may only read, which is refused without end.
-#[tokio::test]
-async fn equal_uses_of_a_key_are_one_entry_a_minute_and_their_number() {
-    let scene = scene();
-    let acted = |key: &str, from: [u8; 4]| {
-        let key = KeyName::from(&AdminKey::new(key, Digest::of(b""), Time(0)));
-        let outcome = Outcome::Refused;
-        let event =
-            OversightEvent::AdministrationActed { key, method: "DELETE", route: "/api/keys/{key}", outcome };
-        let context = Context::of(&http::Request::new(()), http_io::Peer(Some(from.into())));
-        scene.audit.tell_with(&event.into(), &context);
-    };
-    for _ in 0..1_000 {
-        acted("reads", [192, 0, 2, 1]);
-        acted("other", [192, 0, 2, 1]);
-    }
-    acted("other", [192, 0, 2, 2]);
-    scene.audit.write().await.unwrap();
-    assert_eq!(scene.entries().await.len(), 2, "each key once");
-    scene.clock.advance(60);
-    scene.audit.write().await.unwrap();
-    let mut again: Vec<(Option<String>, bool)> = Vec::new();
-    for entry in scene.entries().await {
-        if let Some(times) = entry.detail.get("times") {
-            again.push((entry.actor.map(|actor| format!("{actor} {times}")), entry.from.is_some()));
-        }
-    }
-    again.sort();
-    let expected = [("administrator:other 1000", false), ("administrator:reads 999", true)];
-    assert_eq!(again, expected.map(|(text, from)| (Some(text.to_owned()), from)));
-    assert_eq!(scene.audit.lost(), 0);
 }
 
 #[tokio::test(start_paused = true)]

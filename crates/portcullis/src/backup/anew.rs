@@ -39,7 +39,7 @@ pub(super) async fn begin_anew(
     let operator = By::operator();
     let mut people = BTreeSet::new();
     // Whoever is named anywhere: people need no account here.
-    for kind in [Kind::Account, Kind::Person, Kind::Session, Kind::Grant] {
+    for kind in [Kind::Account, Kind::Person, Kind::Session, Kind::Grant, Kind::Consent] {
         each(&*store, kind, |row| {
             let own = matches!(kind, Kind::Account | Kind::Person).then(|| row.key.id.clone());
             people.extend(own.or_else(|| row.links.person.clone()));
@@ -96,9 +96,11 @@ async fn each(store: &dyn Backend, kind: Kind, mut show: impl FnMut(&Row) + Send
 #[cfg(test)]
 mod tests {
     use ambient::{ManualClock, SeededEntropy, Time};
+    use oauth_types::ClientId;
     use secrecy::ExposeSecret as _;
     use store::{
-        AdminKeys, Digest, Memory, NewAccount, PersonStanding, Purpose, Record, Standing, Store, TicketId,
+        AdminKeys, Consent, Digest, Memory, NewAccount, PersonStanding, Purpose, Record, ServerId, Standing,
+        Store, TicketId,
     };
 
     use super::*;
@@ -132,12 +134,24 @@ mod tests {
             until,
             used: None,
         };
+        // Somebody who has an account elsewhere, and no grant any more.
+        let consent = Consent {
+            person: PersonId::parse("usr_2").unwrap(),
+            client: ClientId::parse("cid_app").unwrap(),
+            server: ServerId::new([1; 16]),
+            agreed: Vec::new(),
+            given: Time(1),
+            withdrawn: None,
+        };
+        create(&store, &consent).await;
         create(&store, &ticket(1, now.plus(60))).await;
         create(&store, &ticket(2, now)).await;
 
         let clock = Arc::new(ManualClock::at(now));
         let anew = begin_anew(store.clone(), clock, Arc::new(SeededEntropy::new(1))).await.unwrap();
-        assert_eq!((anew.people, anew.links, anew.keys), (1, 1, 2));
+        assert_eq!((anew.people, anew.links, anew.keys), (2, 1, 2));
+        let consent = found::<Consent>(&store, consent.id()).await;
+        assert_eq!(consent.withdrawn, Some(now), "its client asks again");
         let standing = found::<PersonStanding>(&store, &person).await.standing;
         assert!(standing.epoch.is_some(), "no session and no grant has this epoch");
         assert_eq!(found::<Ticket>(&store, TicketId::new([1; 16])).await.used, Some(now));

@@ -9,6 +9,7 @@
 //!
 //! Nothing is done here that a route does not do: a store that is opened is asked by the same requests.
 
+mod administration;
 mod ask;
 mod client;
 mod error;
@@ -23,7 +24,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod user;
-mod way;
 mod when;
 
 use std::io::{self, BufRead, IsTerminal as _, Write};
@@ -32,9 +32,9 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::Value;
 
+use self::administration::Administration;
 use self::ask::{Ask, Shape};
 pub use self::error::AdminError;
-use self::way::Way;
 use super::{Environment, RunError};
 
 pub(super) use self::client::ClientCommand;
@@ -117,21 +117,25 @@ pub(super) async fn run<C: Subcommand + Asks>(
     if let Some(question) = ask.question.as_deref().filter(|_| !reach.yes) {
         confirm(question, io::stdin().is_terminal(), &mut io::stdin().lock(), errors)?;
     }
-    let way = Way::find(&reach, environment).await?;
+    let administration = Administration::find(&reach, environment).await?;
+    // With --json whatever stands there is a document.
+    if let Some(warning) = administration.warning().filter(|_| !reach.json) {
+        writeln!(errors, "portcullis: {warning}")?;
+    }
     let done = match ask.shape {
-        Shape::Followed => follow::follow(&way, ask, reach.json, out, errors).await,
-        Shape::List(list) => all(&way, ask, list, reach.json, out).await,
-        Shape::One(_) | Shape::Done(_) => match scopes::applied(&way, ask).await {
-            Ok(ask) => one(&way, &ask, reach.json, out).await,
+        Shape::Followed => follow::follow(&administration, ask, reach.json, out, errors).await,
+        Shape::List(list) => all(&administration, ask, list, reach.json, out).await,
+        Shape::One(_) | Shape::Done(_) => match scopes::applied(&administration, ask).await {
+            Ok(ask) => one(&administration, &ask, reach.json, out).await,
             Err(error) => Err(error),
         },
     };
-    way.close().await;
+    administration.close().await;
     match done {
         Err(error) => match error.document().filter(|_| reach.json) {
             Some(document) => {
                 writeln!(errors, "{document}")?;
-                Err(RunError::Told(error.status()))
+                Err(RunError::Shown(error.status()))
             }
             None => Err(error.into()),
         },
@@ -141,7 +145,7 @@ pub(super) async fn run<C: Subcommand + Asks>(
 
 /// Lists page after page.
 async fn all(
-    way: &Way,
+    administration: &Administration,
     ask: Ask,
     list: &'static ask::List,
     json: bool,
@@ -155,12 +159,13 @@ async fn all(
         if list.paged {
             ask.set("limit", left.min(PAGE).to_string());
         }
-        let document = way.asked(&ask).await?;
-        let page: Value = serde_json::from_slice(&document).map_err(|_| way.strange())?;
+        let document = administration.asked(&ask).await?;
+        let page: Value = serde_json::from_slice(&document).map_err(|_| administration.strange())?;
         if json {
             raw(&document, out)?;
         }
-        let found = page.get(list.member).and_then(Value::as_array).ok_or_else(|| way.strange())?;
+        let found =
+            page.get(list.member).and_then(Value::as_array).ok_or_else(|| administration.strange())?;
         left = left.saturating_sub(found.len());
         items.extend(found.iter().cloned());
         match page.get("next").and_then(Value::as_str) {
@@ -174,15 +179,20 @@ async fn all(
     }
 }
 
-async fn one(way: &Way, ask: &Ask, json: bool, out: &mut dyn Write) -> Result<(), AdminError> {
-    let document = way.asked(ask).await?;
+async fn one(
+    administration: &Administration,
+    ask: &Ask,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), AdminError> {
+    let document = administration.asked(ask).await?;
     if json {
         return if document.is_empty() { Ok(()) } else { raw(&document, out) };
     }
     match ask.shape {
         Shape::Done(sentence) => Ok(writeln!(out, "{sentence}")?),
         Shape::One(first) => {
-            let item: Value = serde_json::from_slice(&document).map_err(|_| way.strange())?;
+            let item: Value = serde_json::from_slice(&document).map_err(|_| administration.strange())?;
             Ok(table::one(first, &item, out)?)
         }
         Shape::List(_) | Shape::Followed => Ok(()),

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use store::{Backend, Counters, Digest, Store, StoreError};
 
 use super::error::OpenError;
-use super::ground::{Ground, Opened, Stores};
+use super::ground::{Ground, Opened, timed};
 use super::{Ears, Portcullis};
 use crate::admin::Admin;
 use crate::admin::keys;
@@ -28,7 +28,7 @@ pub struct Builder {
     entropy: Arc<dyn Entropy>,
     mail: Option<Arc<dyn Mail>>,
     metrics: Arc<Metrics>,
-    own: Option<Stores>,
+    own: Option<Arc<dyn Backend>>,
     counters: Option<Arc<dyn Counters>>,
     existing: bool,
 }
@@ -79,7 +79,7 @@ impl Builder {
     /// store that is not kept longer than this process.
     #[must_use]
     pub fn store<S: Backend + 'static>(mut self, store: Arc<S>) -> Self {
-        self.own = Some(Stores::of(store, &self.metrics));
+        self.own = Some(timed(store, &self.metrics));
         self
     }
 
@@ -114,16 +114,15 @@ impl Builder {
         config.accounts.check(mail.is_some())?;
 
         let ground = Ground { config: &config, clock: &clock, entropy: &entropy, metrics: &metrics };
-        let Opened { stores, master_key, data, keys, issuer, first_run, counters: shared } = match existing {
+        let Opened { records, master_key, data, keys, issuer, first_run, counters: shared } = match existing {
             true => ground.existing(own).await?,
             false => ground.served(own).await?,
         };
-        let records = &stores.records;
         let counters = counters.or(shared);
         let own_key = config.admin_key.is_some();
         let (admin_key, new_admin_key) = match config.admin_key {
             Some(key) => (Some(key.digest()), None),
-            None => (None, first_admin_key(&**records, &*entropy).await?),
+            None => (None, first_admin_key(&*records, &*entropy).await?),
         };
         // With a key that is there already somebody was faster.
         let first_run = first_run && (own_key || new_admin_key.is_some());
@@ -144,7 +143,7 @@ impl Builder {
         let AccountPolicy { cost, session_idle, session_total, .. } = config.accounts.clone();
         let sessions = Sessions::new(records.clone(), clock.clone(), entropy.clone());
         let sessions = Arc::new(sessions.lasting(session_total).idle(session_idle));
-        let accounts = Arc::new(Accounts::new(stores.accounts.clone(), cost, clock.clone(), entropy.clone()));
+        let accounts = Arc::new(Accounts::new(records.clone(), cost, clock.clone(), entropy.clone()));
         let pages = Pages::new(issuer.clone(), sessions).brand(config.brand);
         let pages = Arc::new(match config.accounts.withholds_consent() {
             true => pages.requiring_verified_email(accounts.clone()),

@@ -6,7 +6,7 @@ use ambient::{Clock, Entropy};
 use authz_core::{Keys, KeysError};
 use oauth_types::Issuer;
 use store::copy;
-use store::{AccountStore, Backend, Counters, Filter, Kind, Mark, Memory, Redis, Sqlite, StoreError};
+use store::{Backend, Counters, Filter, Kind, Mark, Memory, Redis, Sqlite, StoreError};
 
 use super::error::OpenError;
 use crate::admin::keys;
@@ -25,7 +25,7 @@ pub(super) struct Ground<'a> {
 
 /// It is open.
 pub(super) struct Opened {
-    pub(super) stores: Stores,
+    pub(super) records: Arc<dyn Backend>,
     pub(super) master_key: MasterKey,
     pub(super) keys: Keys,
     pub(super) issuer: Issuer,
@@ -36,23 +36,14 @@ pub(super) struct Opened {
     pub(super) data: Option<DataFolder>,
 }
 
-/// One store under the names of its parts.
-#[derive(Clone)]
-pub(super) struct Stores {
-    pub(super) records: Arc<dyn Backend>,
-    pub(super) accounts: Arc<dyn AccountStore>,
-}
-
-impl Stores {
-    pub(super) fn of<S: Backend + 'static>(store: Arc<S>, metrics: &Arc<Metrics>) -> Self {
-        let store = Arc::new(Timed::new(store, metrics.clone()));
-        Self { records: store.clone(), accounts: store }
-    }
+/// A store, the operations of which are counted and timed.
+pub(super) fn timed<S: Backend + 'static>(store: Arc<S>, metrics: &Arc<Metrics>) -> Arc<dyn Backend> {
+    Arc::new(Timed::new(store, metrics.clone()))
 }
 
 /// A store that nothing was read of yet.
 struct Reached {
-    stores: Stores,
+    records: Arc<dyn Backend>,
     master_key: MasterKey,
     counters: Option<Arc<dyn Counters>>,
     data: Option<DataFolder>,
@@ -60,10 +51,10 @@ struct Reached {
 
 impl Ground<'_> {
     /// For a server, which may be the first of the store.
-    pub(super) async fn served(&self, own: Option<Stores>) -> Result<Opened, OpenError> {
+    pub(super) async fn served(&self, own: Option<Arc<dyn Backend>>) -> Result<Opened, OpenError> {
         let issuer = self.config.issuer_at(self.config.listen).ok_or(OpenError::NoIssuer)?;
         let reached = self.reached(own).await?;
-        let records = &reached.stores.records;
+        let records = &reached.records;
         copy::may_be_served(&**records).await?;
         self.look_at_admin_key(&**records).await?;
         let first_run = is_unused(&**records).await?;
@@ -81,9 +72,9 @@ impl Ground<'_> {
     }
 
     /// For a program that is no server: in a store that none has used nothing is made, and no note says that one has.
-    pub(super) async fn existing(&self, own: Option<Stores>) -> Result<Opened, OpenError> {
+    pub(super) async fn existing(&self, own: Option<Arc<dyn Backend>>) -> Result<Opened, OpenError> {
         let reached = self.reached(own).await?;
-        let records = &reached.stores.records;
+        let records = &reached.records;
         let tenure = copy::served_by(&**records).await?;
         let tenure = match is_unused(&**records).await? {
             false => tenure.ok_or(OpenError::NoServerYet)?,
@@ -96,13 +87,13 @@ impl Ground<'_> {
         Ok(reached.opened(keys, issuer, false))
     }
 
-    async fn reached(&self, own: Option<Stores>) -> Result<Reached, OpenError> {
+    async fn reached(&self, own: Option<Arc<dyn Backend>>) -> Result<Reached, OpenError> {
         let Self { config, clock, entropy, metrics } = self;
         let drawn = || config.master_key.clone().unwrap_or_else(|| MasterKey::new(entropy.draw()));
-        let alone = |stores, master_key| Reached { stores, master_key, counters: None, data: None };
+        let alone = |records, master_key| Reached { records, master_key, counters: None, data: None };
         Ok(match (own, &config.store) {
-            (Some(stores), _) => alone(stores, drawn()),
-            (None, StoreKind::Memory) => alone(Stores::of(Arc::new(Memory::new()), metrics), drawn()),
+            (Some(records), _) => alone(records, drawn()),
+            (None, StoreKind::Memory) => alone(timed(Arc::new(Memory::new()), metrics), drawn()),
             (None, StoreKind::Sqlite) => {
                 let data = DataFolder::open(&config.data)?;
                 // The key before the database: a database without a key is refused at the next start.
@@ -110,15 +101,15 @@ impl Ground<'_> {
                     Some(key) => key.clone(),
                     None => data.master_key(&***entropy)?,
                 };
-                let stores = Stores::of(Arc::new(Sqlite::open(&data.database())?), metrics);
-                Reached { data: Some(data), ..alone(stores, key) }
+                let records = timed(Arc::new(Sqlite::open(&data.database())?), metrics);
+                Reached { data: Some(data), ..alone(records, key) }
             }
             (None, StoreKind::Redis(url)) => {
                 let key = config.master_key.clone().ok_or(OpenError::NoMasterKey)?;
                 let redis = Redis::open(url, config.redis.clone(), Arc::clone(clock)).await?;
                 let redis = Arc::new(redis);
                 let counters: Arc<dyn Counters> = redis.clone();
-                Reached { counters: Some(counters), ..alone(Stores::of(redis, metrics), key) }
+                Reached { counters: Some(counters), ..alone(timed(redis, metrics), key) }
             }
         })
     }
@@ -138,7 +129,7 @@ impl Ground<'_> {
     }
 
     async fn keys(&self, reached: &Reached) -> Result<Keys, OpenError> {
-        let (records, seal) = (reached.stores.records.clone(), reached.master_key.seal()?);
+        let (records, seal) = (reached.records.clone(), reached.master_key.seal()?);
         let keys = Keys::open(records, seal, Arc::clone(self.clock), Arc::clone(self.entropy)).await;
         keys.map_err(|error| match error {
             KeysError::MasterKeyWrong => OpenError::MasterKeyWrong,
@@ -150,8 +141,8 @@ impl Ground<'_> {
 
 impl Reached {
     fn opened(self, keys: Keys, issuer: Issuer, first_run: bool) -> Opened {
-        let Self { stores, master_key, counters, data } = self;
-        Opened { stores, master_key, keys, issuer, first_run, counters, data }
+        let Self { records, master_key, counters, data } = self;
+        Opened { records, master_key, keys, issuer, first_run, counters, data }
     }
 }
 

@@ -63,13 +63,13 @@ pub(super) fn mail(
     })?;
     let sender = from.read(|text| Ok(Sender::parse(text)?))?;
     let known = &["smtp", "folder", "terminal", "off"];
-    let chosen = kind.choose(known, [Way::Smtp, Way::Folder, Way::Terminal, Way::Off])?;
-    let by_default = if url.is_some() { Way::Smtp } else { Way::Off };
+    let chosen = kind.choose(known, [Delivery::Smtp, Delivery::Folder, Delivery::Terminal, Delivery::Off])?;
+    let by_default = if url.is_some() { Delivery::Smtp } else { Delivery::Off };
     Ok(match chosen.unwrap_or(by_default) {
-        Way::Off => MailKind::Off,
-        Way::Terminal => MailKind::Terminal,
-        Way::Folder => MailKind::Folder,
-        Way::Smtp => MailKind::Smtp {
+        Delivery::Off => MailKind::Off,
+        Delivery::Terminal => MailKind::Terminal,
+        Delivery::Folder => MailKind::Folder,
+        Delivery::Smtp => MailKind::Smtp {
             url: url.ok_or_else(|| kind.error(Fault::MailNeeds("PORTCULLIS_SMTP_URL")))?,
             from: sender.ok_or_else(|| from.error(Fault::MailNeeds("an address to be from")))?,
         },
@@ -77,7 +77,7 @@ pub(super) fn mail(
 }
 
 #[derive(Clone, Copy)]
-enum Way {
+enum Delivery {
     Smtp,
     Folder,
     Terminal,

@@ -14,6 +14,7 @@ pub(super) fn rates(settings: &Settings) -> Result<Limits, ConfigError> {
         (Limit::LogInAnywhere, setting("limit_log_in_anywhere", settings.limit_log_in_anywhere.as_ref())),
         (Limit::SignUp, setting("limit_sign_up", settings.limit_sign_up.as_ref())),
         (Limit::Letter, setting("limit_letter", settings.limit_letter.as_ref())),
+        (Limit::LetterAsked, setting("limit_letter_asked", settings.limit_letter_asked.as_ref())),
         (Limit::Already, setting("limit_already", settings.limit_already.as_ref())),
         (Limit::Requests, setting("limit_requests", settings.limit_requests.as_ref())),
         (Limit::Administration, setting("limit_administration", settings.limit_administration.as_ref())),

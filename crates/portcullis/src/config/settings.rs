@@ -299,6 +299,12 @@ settings! {
     /// [variable: PORTCULLIS_LIMIT_LETTER] [default: 5/15m]
     #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
     limit_letter = "5/15m",
+    /// Letters of one kind to an address that need not be that of whoever asks (sign-up, new password, new address), by that address and the
+    /// network that asks: how many within which time, from 1 second to 1 day
+    ///
+    /// [variable: PORTCULLIS_LIMIT_LETTER_ASKED] [default: 10/1d]
+    #[arg(long, value_name = "NUMBER/TIME", help_heading = "Limits")]
+    limit_letter_asked = "10/1d",
     /// Letters that tell somebody who signs up that they have an account already, by the address: how many within which time, from 1
     /// second to 1 day
     ///

@@ -25,10 +25,16 @@ pub(super) struct Folder(File);
 impl Folder {
     /// Opens the folder at `path`.
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+        let user = geteuid().as_raw();
+        // An operator may have put the data elsewhere. Whose link it is decides where this leads, also a moment later.
+        let lead = fs::symlink_metadata(path.components().as_path()).map_err(of(path))?;
+        if lead.is_symlink() {
+            judge_owner(path, &lead, user)?;
+        }
         let folder = File::open(path).map_err(of(path))?;
         let metadata = folder.metadata().map_err(of(path))?;
         match metadata.is_dir() {
-            true => judge(path, &metadata, geteuid().as_raw()).map(|()| Self(folder)),
+            true => judge(path, &metadata, user).map(|()| Self(folder)),
             false => Err(of(path)(ErrorKind::NotADirectory.into())),
         }
     }
@@ -92,19 +98,23 @@ fn opened(path: &Path, how: OFlags) -> Result<File, DataError> {
 }
 
 fn judge(path: &Path, metadata: &Metadata, user: u32) -> Result<(), DataError> {
-    let path = || path.to_owned();
-    let (owner, names) = (metadata.uid(), metadata.nlink());
     // A second name is another way to the same file, which may lead from anywhere.
-    if !metadata.is_dir() && (!metadata.is_file() || names > 1) {
-        return Err(DataError::NotPlain(path()));
+    if !metadata.is_dir() && (!metadata.is_file() || metadata.nlink() > 1) {
+        return Err(DataError::NotPlain(path.to_owned()));
     }
-    if owner != user && owner != ROOT {
-        return Err(DataError::NotYours { path: path(), owner, user });
+    judge_owner(path, metadata, user)?;
+    match metadata.mode() & EVERYBODY_WRITES != 0 {
+        true => Err(DataError::Open(path.to_owned())),
+        false => Ok(()),
     }
-    if metadata.mode() & EVERYBODY_WRITES != 0 {
-        return Err(DataError::Open(path()));
+}
+
+fn judge_owner(path: &Path, metadata: &Metadata, user: u32) -> Result<(), DataError> {
+    let owner = metadata.uid();
+    match owner == user || owner == ROOT {
+        true => Ok(()),
+        false => Err(DataError::NotYours { path: path.to_owned(), owner, user }),
     }
-    Ok(())
 }
 
 fn of(path: &Path) -> impl FnOnce(io::Error) -> DataError {
@@ -161,6 +171,27 @@ mod tests {
             assert_eq!(refused.is_err(), user != somebody.uid(), "{user}");
             if let Err(error) = refused {
                 assert!(error.to_string().contains(&format!("sudo -u '#{}'", somebody.uid())), "{error}");
+            }
+        }
+    }
+
+    /// The attack: `portcullis-data`, where root runs a command, as a link to a folder of root's.
+    #[test]
+    fn a_folder_is_reached_by_a_stranger_s_link_no_more_than_it_may_be_one() {
+        let home = TempDir::new().unwrap();
+        let (folder, link) = (home.path().join("folder"), home.path().join("portcullis-data"));
+        fs::create_dir(&folder).unwrap();
+        symlink(&folder, &link).unwrap();
+        Folder::open(&link).unwrap();
+        let own = fs::symlink_metadata(&link).unwrap();
+        for user in [0, 1000, own.uid()] {
+            let taken = own.uid() == ROOT || own.uid() == user;
+            assert_eq!(judge_owner(&link, &own, user).is_ok(), taken, "{user}");
+        }
+        if own.uid() == ROOT {
+            std::os::unix::fs::lchown(&link, Some(65_534), None).unwrap();
+            for way in [link.clone(), link.join("")] {
+                assert!(matches!(Folder::open(&way), Err(DataError::NotYours { owner: 65_534, .. })));
             }
         }
     }

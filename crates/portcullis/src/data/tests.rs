@@ -74,7 +74,7 @@ fn a_folder_serves_one_process_at_a_time() {
 fn who_is_kept_out_learns_where_the_server_is_and_who_comes_later_does_not() {
     let home = TempDir::new().unwrap();
     let server = DataFolder::open(home.path()).unwrap();
-    let told = || DataFolder::told_in(home.path()).unwrap();
+    let told = || DataFolder::server_in(home.path()).unwrap();
     assert_eq!(told(), None);
     server.tell("http://127.0.0.1:8414").unwrap();
     assert_eq!(told().unwrap(), "http://127.0.0.1:8414");
@@ -139,7 +139,7 @@ fn where_a_server_is_is_not_believed_of_a_folder_that_others_may_write() {
     let told = |path: &Path, mode: u32| {
         let before = fs::metadata(path).unwrap().permissions();
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-        let told = DataFolder::told_in(home.path());
+        let told = DataFolder::server_in(home.path());
         fs::set_permissions(path, before).unwrap();
         told
     };

@@ -35,7 +35,7 @@ pub(super) async fn bring(hold: Hold<'_>, row: &Row, lasts: bool) -> Result<Beca
             Commit::Stale => {}
         }
     }
-    Err(CopyError::To(contended()))
+    Err(CopyError::To(StoreError::Contended))
 }
 
 /// Lets a row of the target be over, if the source has none of its name.
@@ -80,9 +80,5 @@ pub(super) async fn claim(hold: Hold<'_>, kind: ClaimKind, held: &HeldClaim) -> 
             Claimed::Held { owner, .. } => instead_of = Some(owner),
         }
     }
-    Err(CopyError::To(contended()))
-}
-
-pub(super) fn contended() -> StoreError {
-    StoreError::unavailable("somebody else writes to it at the same time")
+    Err(CopyError::To(StoreError::Contended))
 }

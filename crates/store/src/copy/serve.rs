@@ -3,8 +3,7 @@
 use ambient::Time;
 use thiserror::Error;
 
-use super::bring::{TRIES, contended};
-use crate::{Changes, Commit, Mark, Store, StoreError, Tenure, TenureState};
+use crate::{Mark, Rewritten, Store, StoreError, Tenure, TenureState};
 
 /// Why no server may use a store.
 #[derive(Debug, Error)]
@@ -50,26 +49,21 @@ pub async fn note_served(
     now: Time,
     draw: &mut (dyn FnMut() -> Mark + Send),
 ) -> Result<(), ServeError> {
-    for _ in 0..TRIES {
-        let served = Tenure { state: TenureState::Served, since: now, issuer: Some(issuer.to_owned()) };
-        let changes = match store.find::<Tenure>(Tenure::ID).await? {
-            None => Changes::create(draw(), &served),
-            Some(found) => match found.record.state {
-                TenureState::Served if found.record.issuer == served.issuer => return Ok(()),
-                TenureState::Copying => return Err(ServeError::Unfinished),
-                TenureState::Left => return Err(ServeError::Left),
-                TenureState::Served => {
-                    Changes::replace(draw(), &found, &Tenure { since: found.record.since, ..served })
-                }
-                TenureState::Complete => Changes::replace(draw(), &found, &served),
+    let serve = |found: Option<&Tenure>| {
+        let served =
+            |since| Some(Tenure { state: TenureState::Served, since, issuer: Some(issuer.to_owned()) });
+        match found {
+            None => Ok(served(now)),
+            Some(tenure) => match tenure.state {
+                TenureState::Copying => Err(ServeError::Unfinished),
+                TenureState::Left => Err(ServeError::Left),
+                TenureState::Served if tenure.issuer.as_deref() == Some(issuer) => Ok(None),
+                TenureState::Served => Ok(served(tenure.since)),
+                TenureState::Complete => Ok(served(now)),
             },
-        };
-        match store.commit(&changes).await? {
-            Commit::Done => return Ok(()),
-            Commit::Stale => {}
         }
-    }
-    Err(contended().into())
+    };
+    store.rewrite(Tenure::ID, draw, serve).await.map(drop)
 }
 
 /// That a server uses a store, or has, and which began to last. `None` if none has yet: then a copy may still write there, and nobody
@@ -95,16 +89,13 @@ pub async fn take_back(
     now: Time,
     draw: &mut (dyn FnMut() -> Mark + Send),
 ) -> Result<bool, StoreError> {
-    for _ in 0..TRIES {
-        let Some(found) = store.find::<Tenure>(Tenure::ID).await? else { return Ok(false) };
-        if found.record.state != TenureState::Left {
-            return Ok(false);
-        }
-        let served = Tenure { state: TenureState::Served, since: now, issuer: found.record.issuer.clone() };
-        match store.commit(&Changes::replace(draw(), &found, &served)).await? {
-            Commit::Done => return Ok(true),
-            Commit::Stale => {}
-        }
-    }
-    Err(contended())
+    let serve = |found: Option<&Tenure>| {
+        let left = found.filter(|tenure| tenure.state == TenureState::Left);
+        Ok::<_, StoreError>(left.map(|tenure| Tenure {
+            state: TenureState::Served,
+            since: now,
+            ..tenure.clone()
+        }))
+    };
+    Ok(matches!(store.rewrite(Tenure::ID, draw, serve).await?, Rewritten::Done { .. }))
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use ambient::Time;
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -121,11 +120,11 @@ pub enum Created {
     EmailTaken,
 }
 
-/// What became of a change of address.
+/// What became of a change of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Readdressed {
-    /// The account has the new address, and the one before is free.
+pub enum Replaced {
+    /// It is as it should be. If it has another address, the one before is free.
     Done,
     /// Somebody has the new address.
     EmailTaken,
@@ -133,55 +132,39 @@ pub enum Readdressed {
     Stale,
 }
 
-/// Where accounts are kept. Every [`Store`] is one; whoever has users of their own never needs it.
-#[async_trait]
-pub trait AccountStore: Send + Sync {
-    /// The account of a person.
-    async fn account(&self, person: &PersonId) -> Result<Option<Found<Account>>, StoreError>;
-
-    /// The account with this normalised address.
-    async fn account_by_email(&self, email: &str) -> Result<Option<Found<Account>>, StoreError>;
-
-    /// Adds an account, unless its address is taken. Of concurrent sign-ups with one address, one is [`Created::Done`].
-    async fn create_account(&self, mark: Mark, account: &Account) -> Result<Created, StoreError>;
-
-    /// Writes an account in place of the one that was read. The address stays.
-    async fn replace_account(
-        &self,
-        mark: Mark,
-        found: &Found<Account>,
-        account: &Account,
-    ) -> Result<Commit, StoreError>;
-
-    /// Writes an account, which has another address now, in place of the one that was read, unless somebody has that address.
-    async fn readdress_account(
-        &self,
-        mark: Mark,
-        found: &Found<Account>,
-        account: &Account,
-        now: Time,
-    ) -> Result<Readdressed, StoreError>;
-}
-
 /// How long a claim of an address without an account is left to whoever made it, in seconds.
 const UNFINISHED: i64 = 600;
 
-#[async_trait]
-impl<S: Store> AccountStore for S {
-    async fn account(&self, person: &PersonId) -> Result<Option<Found<Account>>, StoreError> {
-        (self as &dyn Store).find(person).await
+impl Account {
+    /// What nobody else may have: its address, and its passkeys.
+    fn claims(&self) -> impl Iterator<Item = (ClaimKind, &str)> {
+        let passkeys = self.factors.passkeys.iter().map(|passkey| (ClaimKind::Passkey, passkey.id.as_str()));
+        std::iter::once((ClaimKind::Email, self.email.as_str())).chain(passkeys)
     }
+}
 
-    async fn account_by_email(&self, email: &str) -> Result<Option<Found<Account>>, StoreError> {
+/// Accounts are records whose addresses are claimed.
+impl dyn Store + '_ {
+    /// The account with this normalised address.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn account_by_email(&self, email: &str) -> Result<Option<Found<Account>>, StoreError> {
         let Some((owner, _)) = self.holder(ClaimKind::Email, email).await? else {
             return Ok(None);
         };
-        let found = (self as &dyn Store).find::<Account>(owner).await?;
+        let found = self.find::<Account>(owner).await?;
         // The claim of a change of address that a crash cut short: the account has another one.
         Ok(found.filter(|found| found.record.email == email))
     }
 
-    async fn create_account(&self, mark: Mark, account: &Account) -> Result<Created, StoreError> {
+    /// Adds an account, unless its address is taken. Of concurrent sign-ups with one address, one is [`Created::Done`].
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read or written.
+    pub async fn create_account(&self, mark: Mark, account: &Account) -> Result<Created, StoreError> {
         // Claim before record: a crash between them leaves a claim without an account, which may be taken over later.
         if !claimed(self, account, account.registered).await? {
             return Ok(Created::EmailTaken);
@@ -192,35 +175,49 @@ impl<S: Store> AccountStore for S {
         }
     }
 
-    async fn replace_account(
-        &self,
-        mark: Mark,
-        found: &Found<Account>,
-        account: &Account,
-    ) -> Result<Commit, StoreError> {
-        self.commit(&Changes::replace(mark, found, account)).await
-    }
-
-    async fn readdress_account(
+    /// Writes an account in place of the one that was read; with another address only if nobody has that.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read or written.
+    pub async fn replace_account(
         &self,
         mark: Mark,
         found: &Found<Account>,
         account: &Account,
         now: Time,
-    ) -> Result<Readdressed, StoreError> {
-        let (before, owner) = (&found.record.email, account.person.to_string());
-        if !claimed(self, account, now).await? {
-            return Ok(Readdressed::EmailTaken);
+    ) -> Result<Replaced, StoreError> {
+        let (before, moves) = (&found.record.email, found.record.email != account.email);
+        if moves && !claimed(self, account, now).await? {
+            return Ok(Replaced::EmailTaken);
         }
         match self.commit(&Changes::replace(mark, found, account)).await? {
-            Commit::Stale => Ok(Readdressed::Stale),
+            Commit::Stale => Ok(Replaced::Stale),
             Commit::Done => {
-                if *before != account.email {
-                    self.release(ClaimKind::Email, before, &owner).await?;
+                if moves {
+                    self.release(ClaimKind::Email, before, account.person.as_str()).await?;
                 }
-                Ok(Readdressed::Done)
+                Ok(Replaced::Done)
             }
         }
+    }
+
+    /// Writes what is left of an account in place of the one that was read, once all that it claimed is free.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read or written. Some of the claims may be free then.
+    pub async fn erase_account(
+        &self,
+        mark: Mark,
+        found: &Found<Account>,
+        left: &Account,
+    ) -> Result<Commit, StoreError> {
+        // The claims first: what they are is in the account alone. Another has other claims, so it is written under its mark.
+        for (kind, key) in found.record.claims() {
+            self.release(kind, key, found.record.person.as_str()).await?;
+        }
+        self.commit(&Changes::replace(mark, found, left)).await
     }
 }
 
@@ -277,10 +274,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_of_address_that_broke_off_keeps_nobody_out() {
-        let store = Memory::new();
+        let memory = Memory::new();
+        let store: &dyn Store = &memory;
         let ada = account("usr_ada", "ada@example.com", 0);
         assert_eq!(store.create_account(Mark::new([1; 16]), &ada).await.unwrap(), Created::Done);
-        claim(&store, "new@example.com", "usr_ada").await;
+        claim(&memory, "new@example.com", "usr_ada").await;
         assert!(store.account_by_email("new@example.com").await.unwrap().is_none(), "it is not hers yet");
         let early = account("usr_bo", "new@example.com", 599);
         assert_eq!(store.create_account(Mark::new([2; 16]), &early).await.unwrap(), Created::EmailTaken);
@@ -289,23 +287,55 @@ mod tests {
 
         let found = store.account_by_email("ada@example.com").await.unwrap().unwrap();
         let wished = account("usr_ada", "new@example.com", 0);
-        let became = store.readdress_account(Mark::new([4; 16]), &found, &wished, Time(9999)).await;
-        assert_eq!(became.unwrap(), Readdressed::EmailTaken);
+        let became = store.replace_account(Mark::new([4; 16]), &found, &wished, Time(9999)).await;
+        assert_eq!(became.unwrap(), Replaced::EmailTaken);
     }
 
     #[tokio::test]
     async fn an_address_that_was_given_up_is_free_at_once() {
-        let store = Memory::new();
+        let store: &dyn Store = &Memory::new();
         let ada = account("usr_ada", "ada@example.com", 0);
         assert_eq!(store.create_account(Mark::new([1; 16]), &ada).await.unwrap(), Created::Done);
         let found = store.account_by_email("ada@example.com").await.unwrap().unwrap();
         let moved = account("usr_ada", "new@example.com", 0);
-        let became = store.readdress_account(Mark::new([2; 16]), &found, &moved, Time(1)).await.unwrap();
-        assert_eq!(became, Readdressed::Done);
-        let again = store.readdress_account(Mark::new([3; 16]), &found, &moved, Time(1)).await.unwrap();
-        assert_eq!(again, Readdressed::Stale);
+        let became = store.replace_account(Mark::new([2; 16]), &found, &moved, Time(1)).await.unwrap();
+        assert_eq!(became, Replaced::Done);
+        let again = store.replace_account(Mark::new([3; 16]), &found, &moved, Time(1)).await.unwrap();
+        assert_eq!(again, Replaced::Stale);
         let bo = account("usr_bo", "ada@example.com", 1);
         assert_eq!(store.create_account(Mark::new([4; 16]), &bo).await.unwrap(), Created::Done);
         assert!(store.account_by_email("new@example.com").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_an_account_claimed_is_free_when_it_is_erased() {
+        let memory = Memory::new();
+        let store: &dyn Store = &memory;
+        let mut ada = account("usr_ada", "ada@example.com", 0);
+        ada.factors.passkeys.push(Passkey {
+            id: "key".to_owned(),
+            credential: serde_json::Value::Null,
+            name: String::new(),
+            made: Time(0),
+            used: None,
+        });
+        assert_eq!(store.create_account(Mark::new([1; 16]), &ada).await.unwrap(), Created::Done);
+        let passkey = Claim {
+            kind: ClaimKind::Passkey,
+            key: "key",
+            owner: "usr_ada",
+            since: Time(0),
+            until: None,
+            instead_of: None,
+        };
+        assert_eq!(store.claim(&passkey).await.unwrap(), Claimed::Mine);
+        let found = store.account_by_email("ada@example.com").await.unwrap().unwrap();
+        let left = account("usr_ada", "", 0);
+        assert_eq!(store.erase_account(Mark::new([2; 16]), &found, &left).await.unwrap(), Commit::Done);
+        for (kind, key) in [(ClaimKind::Email, "ada@example.com"), (ClaimKind::Passkey, "key")] {
+            assert_eq!(store.holder(kind, key).await.unwrap(), None, "{kind:?}");
+        }
+        let again = store.erase_account(Mark::new([3; 16]), &found, &left).await.unwrap();
+        assert_eq!(again, Commit::Stale, "only as it was read");
     }
 }

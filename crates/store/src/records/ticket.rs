@@ -64,6 +64,9 @@ pub enum Purpose {
         email: String,
         /// When the change was made.
         since: Time,
+        /// Whether the change was that the account has another address: then it gets back this one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        moved: bool,
     },
     /// To make an account where not everybody may.
     Invitation {
@@ -156,6 +159,15 @@ mod tests {
                     email: Some("ada@example.com".to_owned()),
                     by: "operator".to_owned(),
                     mailed: false,
+                },
+            ),
+            (
+                r#"{"take_back":{"person":"usr_ada","email":"ada@example.com","since":5}}"#,
+                Purpose::TakeBack {
+                    person: PersonId::parse("usr_ada").unwrap(),
+                    email: "ada@example.com".to_owned(),
+                    since: Time(5),
+                    moved: false,
                 },
             ),
         ] {

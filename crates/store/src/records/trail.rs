@@ -58,6 +58,26 @@ pub struct Entry {
     pub detail: BTreeMap<String, String>,
 }
 
+impl Entry {
+    /// That this happened then, and nothing more of it yet.
+    #[must_use]
+    pub fn new(at: Time, name: &str, outcome: Outcome) -> Self {
+        Self {
+            at,
+            name: name.to_owned(),
+            outcome,
+            actor: None,
+            from: None,
+            grant: None,
+            client: None,
+            person: None,
+            server: None,
+            why: None,
+            detail: BTreeMap::new(),
+        }
+    }
+}
+
 /// How something went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

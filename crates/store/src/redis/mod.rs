@@ -66,17 +66,16 @@ impl Redis {
         options: RedisOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let keys = Keys::under(&options.prefix)?;
-        let wire = Wire::open(url, &options, &keys).await?;
-        health::kind(&wire).await?;
-        health::layout(&wire, &keys).await?;
+        let this = Self::reached(url, &options, clock).await?;
+        let wire = &*this.wire;
+        health::layout(wire, &this.keys).await?;
         // A primary of a Cluster that is away now is no reason not to start.
-        if let Err(fault) = health::fit(&wire, clock.now()).await
+        if let Err(fault) = health::fit(wire, this.clock.now()).await
             && fault.is_of_the_setup()
         {
             return Err(fault.into());
         }
-        Ok(Self { wire: Arc::new(wire), keys: Arc::new(keys), remembered: Remembered::default(), clock })
+        Ok(this)
     }
 
     /// The same for whoever looks whether it can be used: nothing is written, no probe either. So a server that refuses writes, because
@@ -90,10 +89,20 @@ impl Redis {
         options: RedisOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
+        let this = Self::reached(url, &options, clock).await?;
+        health::looked_at(&this.wire, &this.keys, this.clock.now()).await?;
+        Ok(this)
+    }
+
+    /// One that answers, and is of the kind that the URL says.
+    async fn reached(
+        url: &RedisUrl,
+        options: &RedisOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
         let keys = Keys::under(&options.prefix)?;
-        let wire = Wire::open(url, &options, &keys).await?;
+        let wire = Wire::open(url, options, &keys).await?;
         health::kind(&wire).await?;
-        health::looked_at(&wire, &keys, clock.now()).await?;
         Ok(Self { wire: Arc::new(wire), keys: Arc::new(keys), remembered: Remembered::default(), clock })
     }
 }

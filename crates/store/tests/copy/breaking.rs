@@ -2,12 +2,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ambient::Time;
 use async_trait::async_trait;
 use store::copy::note_served;
 use store::{
-    Changes, Claim, ClaimKind, ClaimPage, Claimed, Claims, Commit, Filter, Inspect, Key, Kind, Look, Page,
-    Row, Seen, Store, StoreError,
+    Backend, Changes, ClaimKind, ClaimPage, Claims, Commit, Filter, Front, Kind, Page, Store, StoreError,
 };
 
 use crate::{NOW, Subject, change, claim, mark, run};
@@ -21,13 +19,11 @@ pub(crate) struct Breaking {
 }
 
 #[async_trait]
-impl Store for Breaking {
-    async fn read(&self, key: &Key) -> Result<Option<Row>, StoreError> {
-        self.inner.read(key).await
+impl Front for Breaking {
+    fn behind(&self) -> &dyn Backend {
+        &*self.inner
     }
-    async fn look(&self, look: &Look) -> Result<Seen, StoreError> {
-        self.inner.look(look).await
-    }
+
     async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
         let takes = |left: u32| left.checked_sub(1);
         match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, takes) {
@@ -35,25 +31,7 @@ impl Store for Breaking {
             Err(_) => Err(StoreError::unavailable("broken off")),
         }
     }
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        self.inner.claim(claim).await
-    }
-    async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
-        self.inner.holder(kind, key).await
-    }
-    async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError> {
-        self.inner.release(kind, key, owner).await
-    }
-    async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError> {
-        self.inner.sweep(now, at_most).await
-    }
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.inner.ready().await
-    }
-}
 
-#[async_trait]
-impl Inspect for Breaking {
     async fn list(
         &self,
         kind: Kind,

@@ -18,11 +18,14 @@ pub fn redirect_uri(bytes: &[u8]) {
     let scheme = text.split(':').next().unwrap().to_ascii_lowercase();
     assert!(!["javascript", "data", "file", "vbscript", "blob", "about"].contains(&scheme.as_str()));
     match uri.kind() {
-        RedirectKind::Https => assert!(scheme == "https" && uri.host().is_some()),
+        RedirectKind::Https => assert!(scheme == "https" && !of_this_machine(uri.host().unwrap()), "{text}"),
         RedirectKind::Loopback => {
-            assert!(scheme == "http");
             let host = uri.host().unwrap().to_ascii_lowercase();
-            assert!(["127.0.0.1", "[::1]", "localhost"].contains(&host.as_str()));
+            if scheme == "http" {
+                assert!(["127.0.0.1", "[::1]", "localhost"].contains(&host.as_str()));
+            } else {
+                assert!(scheme == "https" && of_this_machine(&host), "{text}");
+            }
         }
         RedirectKind::PrivateUse => assert!(scheme != "http" && scheme != "https"),
     }
@@ -41,4 +44,19 @@ pub fn redirect_uri(bytes: &[u8]) {
     assert!(
         RedirectUri::parse(&longer).map_or(true, |longer| !longer.matches(&uri) && !uri.matches(&longer))
     );
+}
+
+/// By the reading of the library that resolves what browsers open.
+fn of_this_machine(host: &str) -> bool {
+    match url::Host::parse(host).unwrap() {
+        url::Host::Ipv4(address) => address.is_loopback() || address.is_unspecified(),
+        url::Host::Ipv6(address) => {
+            let address = address.to_canonical();
+            address.is_loopback() || address.is_unspecified()
+        }
+        url::Host::Domain(name) => {
+            let name = name.strip_suffix('.').unwrap_or(&name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
+    }
 }

@@ -160,9 +160,11 @@ fn what_nobody_was_asked_about_can_be_taken_back() {
 fn a_label_is_the_persons_and_is_written_once() {
     let (room, _) = Room::live();
     let live = room.live_record();
-    let labelled = label(live, "Laptop").unwrap();
-    assert_eq!(labelled, Live { device: live.device.clone().labelled("Laptop"), ..live.clone() });
-    assert_eq!(label(&labelled, "Laptop"), None);
+    let labelled = label(room.grant(), "Laptop").unwrap().unwrap();
+    let expected = Live { device: live.device.clone().labelled("Laptop"), ..live.clone() };
+    assert_eq!(labelled.stage, Stage::Live(Box::new(expected)));
+    assert_eq!(label(&labelled, "Laptop"), Ok(None));
+    assert_eq!(label(Room::coded().grant(), "Laptop"), Err(NoDevice));
 }
 
 #[test]
@@ -195,7 +197,7 @@ fn a_deleted_client_is_kept_as_long_as_a_grant_may_name_it() {
 
 #[test]
 fn a_deleted_server_has_no_keys_and_is_kept_as_long_as_a_grant_may_name_it() {
-    let registered = rotate(&server(), Digest::of(b"next"), NOW.plus(10), NOW);
+    let registered = rotate(&server(), Digest::of(b"next"), NOW.plus(10), NOW).unwrap();
     let blocked = set_server(&registered, Status::Blocked, NOW).unwrap().unwrap();
     assert_eq!(blocked, Server { status: Status::Blocked, ..registered.clone() });
     assert_eq!(set_server(&blocked, Status::Blocked, NOW), Ok(None));
@@ -224,22 +226,24 @@ fn whom_an_administrator_vouches_for_is_kept_and_whom_nobody_does_is_no_first_pa
 }
 
 #[test]
-fn a_replaced_key_keeps_the_time_it_was_given_and_the_list_stays_short() {
+fn a_replaced_key_is_taken_no_longer_than_it_was_given_nor_than_those_after_it_and_the_list_stays_short() {
     let key = |n: u8| Digest::of(&[n]);
     let mut server = Server { keys: vec![key(0)], ..server() };
-    server = rotate(&server, key(1), NOW.plus(10), NOW);
-    server = rotate(&server, key(2), NOW.plus(100), NOW.plus(1));
+    server = rotate(&server, key(1), NOW.plus(10), NOW).unwrap();
+    server = rotate(&server, key(2), NOW.plus(100), NOW.plus(1)).unwrap();
     let retiring = |digest, until| RetiringKey { digest, until };
     assert_eq!(server.keys, [key(2)]);
     assert_eq!(server.retiring, [retiring(key(0), NOW.plus(10)), retiring(key(1), NOW.plus(100))]);
-    server = rotate(&server, key(3), NOW.plus(10), NOW.plus(10));
+    server = rotate(&server, key(3), NOW.plus(50), NOW.plus(10)).unwrap();
     assert_eq!(
         server.retiring,
-        [retiring(key(1), NOW.plus(100))],
-        "those whose time is over go, and a grace of nothing is none"
+        [retiring(key(1), NOW.plus(50)), retiring(key(2), NOW.plus(50))],
+        "those whose time is over go, and none is taken longer than is said now"
     );
+    let at_once = rotate(&server, key(4), NOW.plus(11), NOW.plus(11)).unwrap();
+    assert_eq!(at_once.retiring, [], "a grace of nothing is none, for any of them");
     for n in 4..40 {
-        server = rotate(&server, key(n), NOW.plus(1000), NOW.plus(11));
+        server = rotate(&server, key(n), NOW.plus(1000), NOW.plus(11)).unwrap();
     }
     assert_eq!(server.retiring.len(), 8);
     assert_eq!(server.retiring.last(), Some(&retiring(key(38), NOW.plus(1000))));
@@ -258,6 +262,8 @@ fn a_client_that_keeps_a_secret_gets_another_and_a_public_one_none() {
     let again = renew(&at_once, secret(2), NOW.plus(10), NOW).unwrap();
     let before = RetiringKey { digest: secret(1), until: NOW.plus(10) };
     assert_eq!(again.auth, keeping(secret(2), vec![before]), "what was given no time is not kept");
+    let leaked = renew(&again, secret(3), NOW.plus(1), NOW.plus(1)).unwrap();
+    assert_eq!(leaked.auth, keeping(secret(3), Vec::new()), "nor what was given some before");
     let public = Client { auth: ClientAuth::Public, ..client.clone() };
     assert_eq!(renew(&public, secret(1), NOW, NOW), Err(NotRenewed::Public));
     let deleted = set_client(&client, Status::Deleted, NOW).unwrap().unwrap();

@@ -1,6 +1,6 @@
 //! People: blocked, let in again, deleted.
 
-use store::{AccountStore as _, Created, Device, Digest, SecondFactors, Session};
+use store::{Created, Device, Digest, Purpose, Replaced, SecondFactors, Session, Ticket, TicketId};
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn account(id: &str, email: &str) -> Account {
 
 async fn sign_up(world: &World, account: &Account) -> Created {
     let mark = Mark::new(world.oversight.entropy.draw());
-    (*world.store).create_account(mark, account).await.unwrap()
+    (&*world.store as &dyn Store).create_account(mark, account).await.unwrap()
 }
 
 async fn log_in(world: &World) -> SessionId {
@@ -42,6 +42,20 @@ async fn log_in(world: &World) -> SessionId {
     let changes = Changes::create(Mark::new([8; 16]), &session);
     assert_eq!(world.store.commit(&changes).await.unwrap(), Commit::Done);
     session.id
+}
+
+async fn mailed_to(world: &World, person: &PersonId, email: &str) -> TicketId {
+    let ticket = Ticket {
+        id: TicketId::new([5; 16]),
+        digest: Digest::of(b"tkt"),
+        purpose: Purpose::VerifyEmail { person: person.clone(), email: email.to_owned() },
+        made: START,
+        until: START.plus(1000),
+        used: None,
+    };
+    let changes = Changes::create(Mark::new([9; 16]), &ticket);
+    assert_eq!(world.store.commit(&changes).await.unwrap(), Commit::Done);
+    ticket.id
 }
 
 #[tokio::test]
@@ -66,6 +80,7 @@ async fn a_deleted_person_leaves_nothing_that_works_or_names_them_and_their_addr
     let (grant, tokens) = world.connect("cid_app").await;
     let session = log_in(&world).await;
     let ada = person("usr_ada");
+    let ticket = mailed_to(&world, &ada, "ada@people.example").await;
     world.oversight.set_person(&ada, Status::Deleted, &by_ada()).await.unwrap();
     assert_eq!(world.events.names(), ["person_set", "consent_withdrawn", "connection_revoked"]);
     assert_eq!(world.scope_of(&tokens.access).await, None);
@@ -73,6 +88,9 @@ async fn a_deleted_person_leaves_nothing_that_works_or_names_them_and_their_addr
     let store: &dyn Store = &*world.store;
     let session = store.find::<Session>(session).await.unwrap().unwrap().record;
     assert!(session.expires < START && session.device.is_unknown());
+    assert!(store.find::<Ticket>(ticket).await.unwrap().is_some());
+    world.store.sweep(START, 100).await.unwrap();
+    assert!(store.find::<Ticket>(ticket).await.unwrap().is_none(), "it says where it was mailed to");
     let left = store.find::<Account>(&ada).await.unwrap().unwrap().record;
     assert_eq!((left.name.as_str(), left.email.as_str(), left.password), ("", "", None));
     assert!(world.oversight.person(&ada).await.unwrap().is_none());
@@ -114,19 +132,11 @@ async fn an_address_that_changes_meanwhile_is_freed_too() {
     held_up.by(Kind::Account, {
         let store = world.store.clone();
         async move {
-            let claim = Claim {
-                kind: ClaimKind::Email,
-                key: "new@people.example",
-                owner: "usr_ada",
-                since: START,
-                until: None,
-                instead_of: None,
-            };
-            assert_eq!(store.claim(&claim).await.unwrap(), Claimed::Mine);
-            let found = (*store).account(&old.person).await.unwrap().unwrap();
+            let accounts: &dyn Store = &*store;
+            let found = accounts.find::<Account>(&old.person).await.unwrap().unwrap();
             let moved = Account { email: "new@people.example".to_owned(), ..found.record.clone() };
-            let moved = (*store).replace_account(Mark::new([6; 16]), &found, &moved).await.unwrap();
-            assert_eq!(moved, Commit::Done);
+            let moved = accounts.replace_account(Mark::new([6; 16]), &found, &moved, START).await.unwrap();
+            assert_eq!(moved, Replaced::Done);
         }
     });
     world.oversight.set_person(&person("usr_ada"), Status::Deleted, &By::operator()).await.unwrap();
@@ -144,9 +154,14 @@ async fn an_account_is_closed_to_whoever_came_in_before_everything_ended() {
     assert_eq!(sign_up(&world, &account("usr_ada", "ada@people.example")).await, Created::Done);
     let epoch =
         async || (&*world.store as &dyn Store).find::<Account>(&ada).await.unwrap().unwrap().record.epoch;
-    let first = epoch().await;
+    let mut seen = vec![epoch().await];
     world.oversight.end_everything(&ada, &By::operator()).await.unwrap();
-    let second = epoch().await;
+    seen.push(epoch().await);
+    world.oversight.set_person(&ada, Status::Blocked, &By::operator()).await.unwrap();
+    seen.push(epoch().await);
+    world.oversight.set_person(&ada, Status::Active, &By::operator()).await.unwrap();
+    assert_eq!(epoch().await, seen[2], "who was let in again is let in by nothing of before");
     world.oversight.set_person(&ada, Status::Deleted, &By::operator()).await.unwrap();
-    assert!(first != second && second != epoch().await);
+    seen.push(epoch().await);
+    assert!(seen.iter().enumerate().all(|(n, one)| !seen[..n].contains(one)), "{seen:?}");
 }

@@ -41,6 +41,49 @@ async fn what_has_ended_takes_no_place_among_the_connections() {
     assert_eq!(rest.items.iter().map(|view| view.id).collect::<Vec<_>>(), grants[8..]);
 }
 
+/// The attack: a key that reads asks again and again for what is rare, and each time all is looked through while nobody else is served.
+#[tokio::test]
+async fn a_page_of_what_is_rare_looks_at_so_many_and_no_more() {
+    let world = World::new().await;
+    let (grant, _) = world.connect("cid_app").await;
+    let grant = world.stored(grant).await;
+    for n in 0..2_500_u32 {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        let own = Grant { id: GrantId::new(id), ..grant.clone() };
+        let changes = Changes::create(Mark::new(id), &own);
+        assert_eq!(world.store.commit(&changes).await.unwrap(), Commit::Done);
+    }
+    let elsewhere = ServerId::new([9; 16]);
+    let whose = Whose { server: Some(&elsewhere), ..Whose::default() };
+    let first = world.oversight.connections(whose, None, 100).await.unwrap();
+    assert!(first.items.is_empty() && first.next.is_some(), "there is more to look at");
+    let rest = world.oversight.connections(whose, first.next.as_deref(), 100).await.unwrap();
+    assert!(rest.items.is_empty() && rest.next.is_none());
+}
+
+#[tokio::test]
+async fn a_grant_that_has_ended_is_listed_with_its_client_and_names_nobody_else() {
+    let world = World::new().await;
+    let (grant, _) = world.connect("cid_app").await;
+    let (ada, app, server) = (person("usr_ada"), id("cid_app"), world.resource);
+    let whose = [
+        Whose { client: Some(&app), ..Whose::default() },
+        Whose::person(&ada),
+        Whose { server: Some(&server), ..Whose::default() },
+    ];
+    for (ended, expected) in [(false, [1, 1, 1]), (true, [1, 0, 0])] {
+        for (whose, expected) in whose.into_iter().zip(expected) {
+            let listed = world.oversight.grants(whose, None, 10).await.unwrap().items;
+            assert_eq!(listed.len(), expected, "{whose:?} {ended}");
+            assert!(
+                listed.iter().all(|view| view.person.is_none() == ended && view.target.is_none() == ended)
+            );
+        }
+        world.oversight.revoke(&grant, &By::operator()).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_view_holds_no_secret_and_no_digest_of_one() {
     let world = World::new().await;

@@ -15,15 +15,17 @@ use parking_lot::Mutex;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use store::{
-    Account, Changes, Claim, ClaimKind, Claimed, Client, ClientAuth, Commit, Filter, Grant, GrantId, Inspect,
-    Key, Kind, Look, Mark, Memory, Page, PersonId, Provenance, Row, ScopeEntry, Seen, ServerId, SessionId,
-    Standing, Status, Store, StoreError, UserInfoDetail,
+    Account, Changes, ClaimKind, Client, ClientAuth, Commit, Front, Grant, GrantId, Kind, Mark, Memory,
+    PersonId, Provenance, ScopeEntry, ServerId, SessionId, Standing, Status, Store, StoreError,
+    UserInfoDetail,
 };
 
 use super::*;
 use crate::seam::{Authentication, Demands, Interaction, Pending, Who};
 use crate::text::TokenText;
-use crate::{AuthorizationServer, Context, GrantState, Keys, Lifetime, NewServer, Unlimited, Whose};
+use crate::{
+    AuthorizationServer, Context, GrantState, Keys, Lifetime, NewServer, ServerChange, Unlimited, Whose,
+};
 
 const CALLBACK: &str = "https://app.example/callback";
 const RESOURCE: &str = "https://mcp.example/mcp";
@@ -301,13 +303,9 @@ struct Through {
 }
 
 #[async_trait]
-impl Store for Through {
-    async fn read(&self, key: &Key) -> Result<Option<Row>, StoreError> {
-        self.store.read(key).await
-    }
-
-    async fn look(&self, look: &Look) -> Result<Seen, StoreError> {
-        self.store.look(look).await
+impl Front for Through {
+    fn behind(&self) -> &dyn Backend {
+        &*self.store
     }
 
     async fn commit(&self, changes: &Changes) -> Result<Commit, StoreError> {
@@ -316,38 +314,5 @@ impl Store for Through {
             rival.await;
         }
         self.store.commit(changes).await
-    }
-
-    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
-        self.store.claim(claim).await
-    }
-
-    async fn holder(&self, kind: ClaimKind, key: &str) -> Result<Option<(String, Time)>, StoreError> {
-        self.store.holder(kind, key).await
-    }
-
-    async fn release(&self, kind: ClaimKind, key: &str, owner: &str) -> Result<(), StoreError> {
-        self.store.release(kind, key, owner).await
-    }
-
-    async fn sweep(&self, now: Time, at_most: u32) -> Result<u32, StoreError> {
-        self.store.sweep(now, at_most).await
-    }
-
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.store.ready().await
-    }
-}
-
-#[async_trait]
-impl Inspect for Through {
-    async fn list(
-        &self,
-        kind: Kind,
-        filter: Filter<'_>,
-        after: Option<&str>,
-        at_most: u32,
-    ) -> Result<Page, StoreError> {
-        self.store.list(kind, filter, after, at_most).await
     }
 }

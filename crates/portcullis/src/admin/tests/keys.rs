@@ -88,3 +88,32 @@ async fn keys_that_were_stored_each_by_itself_still_open() {
     let holder = admin.gate.keys.holder(text.expose_secret().as_bytes()).await.unwrap().unwrap();
     assert_eq!(holder.key.as_str(), FIRST);
 }
+
+/// The attack: whoever has stolen a key that writes makes as many as there may be, so that no other one can be made when they are
+/// withdrawn; or so many that nobody remembers the first one, which the next start would make and print again.
+#[tokio::test]
+async fn however_many_keys_were_made_and_withdrawn_another_can_be_made_and_the_first_is_remembered() {
+    let withdrawn = |name: &str, at: i64| store::AdminKey {
+        ended: Some(Time(at)),
+        ..store::AdminKey::new(name, Digest::of(name.as_bytes()), Time(1))
+    };
+    let open = |name: String| store::AdminKey::new(name.clone(), Digest::of(name.as_bytes()), Time(1));
+    let made_after = async |keys: Vec<store::AdminKey>| {
+        let store = Arc::new(Memory::new());
+        let keys = Changes::create(Mark::new([1; 16]), &store::AdminKeys { keys });
+        assert_eq!((&*store as &dyn Store).commit(&keys).await.unwrap(), store::Commit::Done);
+        let admin = with_keys(store.clone(), &[]).await;
+        let made = admin.gate.keys.make("new", store::AdminAccess::Write, &By::operator(), &Traced).await;
+        let found = (&*store as &dyn Store).find::<store::AdminKeys>(store::AdminKeys::ID).await.unwrap();
+        (made.is_ok(), found.unwrap().record)
+    };
+    let thieves = |many: i64| (0..many).map(move |n| (format!("thief-{n}"), n + 100));
+    let (made, _) = made_after(thieves(500).map(|(name, _)| open(name)).collect()).await;
+    assert!(!made, "there is an end");
+    let ended = thieves(700).map(|(name, at)| withdrawn(&name, at));
+    let (made, kept) = made_after([withdrawn(FIRST, 2)].into_iter().chain(ended).collect()).await;
+    assert!(made);
+    let is_kept = |name: &str| kept.named(name).is_some();
+    assert!(is_kept(FIRST) && is_kept("new") && is_kept("thief-200") && is_kept("thief-699"));
+    assert!(!is_kept("thief-199") && kept.keys.len() == 502, "{}", kept.keys.len());
+}

@@ -1,6 +1,7 @@
 //! Each route, over the composed server.
 
 mod events;
+mod examples;
 mod holders;
 mod repeated;
 
@@ -48,7 +49,7 @@ async fn whole_over<S: Backend + 'static>(store: Arc<Memory>, records: Arc<S>) -
 fn is_described(method: &str, path: &str, status: u16) {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     let parts: Vec<&str> = path.split('/').skip(1).collect();
-    if let Named::Route(route, _) = Route::named(method, &parts) {
+    if let Matched::Route(route, _) = Route::named(method, &parts) {
         let described = openapi::statuses(route);
         assert!(described.contains(&status), "{method} {} answers {status}: {described:?}", route.path);
     }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::administration::Administration;
 use super::ask::Ask;
 use super::event::COLUMNS;
-use super::way::Way;
 use super::{AdminError, PAGE, table};
 use crate::telemetry::sentence;
 
@@ -26,13 +26,13 @@ const STRETCH: i64 = 60;
 
 /// Prints events until something fails that does not pass.
 pub(super) async fn follow(
-    way: &Way,
+    administration: &Administration,
     ask: Ask,
     json: bool,
     out: &mut dyn Write,
     errors: &mut dyn Write,
 ) -> Result<(), AdminError> {
-    let mut followed = Followed { way, ask, since: None, shown: BTreeMap::new(), pages: 0 };
+    let mut followed = Followed { administration, ask, since: None, shown: BTreeMap::new(), pages: 0 };
     if !followed.ask.query.iter().any(|(name, _)| *name == "since") {
         // What happened before is not shown.
         followed.since = followed.stretch().await?;
@@ -67,7 +67,7 @@ pub(super) async fn follow(
 }
 
 struct Followed<'w> {
-    way: &'w Way,
+    administration: &'w Administration,
     ask: Ask,
     // What was written before was looked at, all of it.
     since: Option<i64>,
@@ -84,7 +84,7 @@ impl Followed<'_> {
         let next = self.stretch().await?;
         let mut new = Vec::new();
         for event in self.all().await? {
-            let (id, written) = named(&event).ok_or_else(|| self.way.strange())?;
+            let (id, written) = named(&event).ok_or_else(|| self.administration.strange())?;
             if self.shown.insert(id.to_owned(), written).is_none() {
                 new.push(event);
             }
@@ -100,7 +100,7 @@ impl Followed<'_> {
     async fn stretch(&self) -> Result<Option<i64>, AdminError> {
         let mut ask = Ask::get(self.ask.path.clone(), self.ask.shape);
         ask.set("limit", "1".to_owned());
-        let newest = page(self.way, &ask).await?.0;
+        let newest = page(self.administration, &ask).await?.0;
         Ok(newest.first().and_then(named).map(|(_, written)| written.saturating_sub(STRETCH)))
     }
 
@@ -114,7 +114,7 @@ impl Followed<'_> {
         let mut events = Vec::new();
         self.pages = 0;
         loop {
-            let (found, next) = page(self.way, &self.ask).await?;
+            let (found, next) = page(self.administration, &self.ask).await?;
             events.extend(found);
             self.pages = self.pages.saturating_add(1);
             match next {
@@ -125,13 +125,16 @@ impl Followed<'_> {
     }
 }
 
-async fn page(way: &Way, ask: &Ask) -> Result<(Vec<Value>, Option<String>), AdminError> {
-    let document = way.asked(ask).await?;
-    let mut page: Value = serde_json::from_slice(&document).map_err(|_| way.strange())?;
+async fn page(
+    administration: &Administration,
+    ask: &Ask,
+) -> Result<(Vec<Value>, Option<String>), AdminError> {
+    let document = administration.asked(ask).await?;
+    let mut page: Value = serde_json::from_slice(&document).map_err(|_| administration.strange())?;
     let next = page.get("next").and_then(Value::as_str).map(ToOwned::to_owned);
     match page.get_mut("events").map(Value::take) {
         Some(Value::Array(events)) => Ok((events, next)),
-        Some(_) | None => Err(way.strange()),
+        Some(_) | None => Err(administration.strange()),
     }
 }
 
@@ -164,7 +167,7 @@ mod tests {
         let store = Arc::new(Memory::new());
         let config = Config { store: StoreKind::Memory, ..Config::default() };
         let portcullis = Portcullis::builder(config).store(store.clone()).open().await.unwrap();
-        let way = Way::Store(Box::new(portcullis));
+        let administration = Administration::Store(Box::new(portcullis));
         let write = async |written: i64, drawn: u8, entries: Vec<Entry>| {
             let id = Trail::id_at(Time(written), [drawn; 8]);
             let trail = Trail { id, entries, kept_until: Time(i64::MAX) };
@@ -173,7 +176,7 @@ mod tests {
             assert_eq!(written, Commit::Done);
         };
         let mut followed = Followed {
-            way: &way,
+            administration: &administration,
             ask: Ask::get("/api/events", Shape::Followed),
             since: None,
             shown: BTreeMap::new(),

@@ -5,8 +5,8 @@ use http::header::ETAG;
 use serde_json::{Value, json};
 
 use super::AdminError;
+use super::administration::Administration;
 use super::ask::Ask;
-use super::way::Way;
 
 /// What is changed.
 #[derive(Debug)]
@@ -18,11 +18,13 @@ pub(super) struct ScopeChange {
 }
 
 /// The request with all scopes as they will be, if it changes some. It is refused if somebody else has changed them since.
-pub(super) async fn applied(way: &Way, mut ask: Ask) -> Result<Ask, AdminError> {
+pub(super) async fn applied(administration: &Administration, mut ask: Ask) -> Result<Ask, AdminError> {
     let Some(change) = ask.scopes.take() else { return Ok(ask) };
-    let found = way.answered(&Ask { method: Method::GET, ..Ask::get(ask.path.clone(), ask.shape) }).await?;
-    let server: Value = serde_json::from_slice(found.body()).map_err(|_| way.strange())?;
-    let scopes = server.get("scopes").and_then(Value::as_array).ok_or_else(|| way.strange())?;
+    let found = administration
+        .answered(&Ask { method: Method::GET, ..Ask::get(ask.path.clone(), ask.shape) })
+        .await?;
+    let server: Value = serde_json::from_slice(found.body()).map_err(|_| administration.strange())?;
+    let scopes = server.get("scopes").and_then(Value::as_array).ok_or_else(|| administration.strange())?;
     ask.if_match = found.headers().get(ETAG).cloned();
     let scopes = change.of(scopes)?;
     ask.body = Some(ask.body.unwrap_or_default().set("scopes", Some(scopes)));

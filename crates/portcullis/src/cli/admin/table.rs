@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 
+use ambient::Time;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::Value;
@@ -111,18 +112,10 @@ pub(super) fn clean(text: &str) -> String {
     text.chars().map(|character| if obeyed(character) { '\u{fffd}' } else { character }).collect()
 }
 
-/// Seconds since 1970 as a date of the Gregorian calendar and a time, in UTC.
+/// Seconds since 1970 as a date and a time, in UTC.
 pub(super) fn time(seconds: i64) -> String {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Years that begin in March end with the day that leap years have more; 146,097 days are 400 years.
-    let days = days.saturating_add(719_468);
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    let year = era * 400 + year + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", rest / 3_600, rest / 60 % 60, rest % 60)
+    let rest = seconds.rem_euclid(86_400);
+    format!("{} {:02}:{:02}:{:02}Z", Time(seconds).date(), rest / 3_600, rest / 60 % 60, rest % 60)
 }
 
 #[cfg(test)]
@@ -132,15 +125,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_those_of_the_calendar() {
+    fn a_time_is_shown_to_the_second() {
         for (seconds, text) in [
             (0, "1970-01-01 00:00:00Z"),
             (-1, "1969-12-31 23:59:59Z"),
-            (951_782_400, "2000-02-29 00:00:00Z"),
             (1_772_323_199, "2026-02-28 23:59:59Z"),
-            (1_772_323_200, "2026-03-01 00:00:00Z"),
-            (4_107_542_400, "2100-03-01 00:00:00Z"),
-            (1_798_761_599, "2026-12-31 23:59:59Z"),
+            (1_772_326_861, "2026-03-01 01:01:01Z"),
         ] {
             assert_eq!(time(seconds), text);
         }

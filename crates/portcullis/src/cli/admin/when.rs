@@ -1,5 +1,6 @@
 //! Times as people write them.
 
+use ambient::Date;
 use thiserror::Error;
 
 use super::table;
@@ -18,24 +19,19 @@ pub(super) fn seconds(text: &str) -> Result<i64, NotATime> {
     }
     let bare = text.strip_suffix('Z').unwrap_or(text);
     let (date, time) = bare.split_once(['T', ' ']).unwrap_or((bare, "00:00:00"));
-    let [year, month, day] = three(date, '-').ok_or(NotATime)?;
-    let [hours, minutes, seconds] = three(time, ':').ok_or(NotATime)?;
-    let seconds = days(year, month, day) * 86_400 + hours * 3_600 + minutes * 60 + seconds;
-    // There is no 31st of February, and no 25th hour.
+    let (year, month_and_day) = date.split_once('-').ok_or(NotATime)?;
+    let [month, day] = parts(month_and_day, '-').ok_or(NotATime)?;
+    let [hours, minutes, seconds] = parts(time, ':').ok_or(NotATime)?;
+    let date_of = Date::new(year.parse().map_err(|_| NotATime)?, month, day).ok_or(NotATime)?;
+    let of_day = i64::from(hours) * 3_600 + i64::from(minutes) * 60 + i64::from(seconds);
+    let seconds = date_of.begin().plus(of_day).0;
+    // There is no 25th hour, and each part has all of its digits.
     if table::time(seconds) == format!("{date} {time}Z") { Ok(seconds) } else { Err(NotATime) }
 }
 
-fn three(text: &str, between: char) -> Option<[i64; 3]> {
-    let parts: Vec<i64> =
-        text.split(between).map(|part| part.parse::<u16>().ok().map(i64::from)).collect::<Option<_>>()?;
+fn parts<const N: usize>(text: &str, between: char) -> Option<[u8; N]> {
+    let parts: Vec<u8> = text.split(between).map(|part| part.parse().ok()).collect::<Option<_>>()?;
     parts.try_into().ok()
-}
-
-/// Days since 1970 of a date of the Gregorian calendar. Years that begin in March end with the day that leap years have more.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
-    era * 146_097 + year * 365 + year / 4 - year / 100 + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ async fn the_last_key_that_writes_stays() {
 
 #[tokio::test]
 async fn whatever_a_key_does_is_told_but_the_reading_of_events() {
-    let told = Arc::new(Told::default());
+    let told = Arc::new(Collected::default());
     let Sut { admin, store: _store } = sut();
     let sut = Sut { admin: admin.events(told.clone()), store: _store };
     for (method, path) in [
@@ -84,7 +84,7 @@ async fn whatever_a_key_does_is_told_but_the_reading_of_events() {
         acted("GET", "/api/servers", Outcome::Done),
         acted("DELETE", "/api/grants/{grant}", Outcome::Refused),
     ];
-    assert_eq!(*told.0.lock(), expected);
+    assert_eq!(told.take(), expected);
 }
 
 /// The attack: a key that may only read, which is used without end.

@@ -47,11 +47,7 @@ async fn a_request_with_the_same_idempotency_key_makes_nothing_again() {
 #[tokio::test]
 async fn a_request_that_never_ended_is_taken_over_after_a_minute() {
     let whole = whole().await;
-    let once = Once {
-        store: whole.store.clone(),
-        clock: whole.clock.clone(),
-        entropy: Arc::new(SeededEntropy::new(2)),
-    };
+    let once = Once::new(whole.store.clone(), whole.clock.clone(), Arc::new(SeededEntropy::new(2)));
     let mut headers = HeaderMap::new();
     headers.insert("idempotency-key", HeaderValue::from_static("one"));
     let dead = once.begin(&headers, "scope", b"{}").await.unwrap();

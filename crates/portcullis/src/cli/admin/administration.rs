@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
-use http_io::{Client, Fetch as _, Guard, Limits};
+use http_io::{Client, Fetch as _, Guard, Limits, Network};
 use oauth_types::Issuer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -31,8 +31,8 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The way.
-pub(super) enum Way {
+/// The administration, as it is reached.
+pub(super) enum Administration {
     /// A server that runs.
     Server {
         /// Where, without a slash at the end.
@@ -46,7 +46,7 @@ pub(super) enum Way {
     Store(Box<Portcullis>),
 }
 
-impl Way {
+impl Administration {
     /// The server that is named, or the one that has the data folder; else what is in the data folder, or in the Redis that is
     /// configured.
     pub(super) async fn find(reach: &Reach, environment: &Environment<'_>) -> Result<Self, RunError> {
@@ -81,6 +81,14 @@ impl Way {
         // The operator names it, so it may be anywhere of theirs; without TLS the key goes to no public address.
         let guard = Guard::public_only().dangerous_loopback().dangerous_private_networks();
         Ok(Self::Server { url, authorization, client: Client::new(guard)? })
+    }
+
+    /// What is wise to change, though it can be asked like this.
+    pub(super) fn warning(&self) -> Option<String> {
+        let Self::Server { url, .. } = self else { return None };
+        shows_the_key(url).then(|| {
+            format!("the admin key is sent to {url} without TLS, where others on the way can read it; https keeps it from them")
+        })
     }
 
     /// The body of the answer, if it is a good one.
@@ -157,17 +165,17 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn server(&self, url: &str) -> Result<Way, RunError> {
+    fn server(&self, url: &str) -> Result<Administration, RunError> {
         let key = self.settings.key_of_commands(self.reach.key_file.as_deref(), self.look_up)?;
-        Ok(Way::server(url, key)?)
+        Ok(Administration::server(url, key)?)
     }
 
-    async fn store(&self) -> Result<Way, RunError> {
+    async fn store(&self) -> Result<Administration, RunError> {
         let config = Config::of(&self.settings, self.look_up)?;
-        Ok(Way::Store(Box::new(Portcullis::builder(config).existing().open().await?)))
+        Ok(Administration::Store(Box::new(Portcullis::builder(config).existing().open().await?)))
     }
 
-    async fn folder(&self) -> Result<Way, RunError> {
+    async fn folder(&self) -> Result<Administration, RunError> {
         let folder = self.settings.folder()?;
         if !DataFolder::database_in(&folder).is_file() {
             return Err(AdminError::NoDatabase(folder).into());
@@ -184,7 +192,7 @@ impl Asking<'_> {
             let Err(RunError::Open(OpenError::Data(in_use @ DataError::InUse(_)))) = opened else {
                 return opened;
             };
-            if let Some(url) = DataFolder::told_in(&folder).map_err(OpenError::from)? {
+            if let Some(url) = DataFolder::server_in(&folder).map_err(OpenError::from)? {
                 let (issuer, listen) = self.settings.address()?;
                 return match is_of_this_machine(&url) || is_named(&url, issuer.as_ref(), listen) {
                     true => self.server(&url),
@@ -201,8 +209,20 @@ impl Asking<'_> {
 
 /// Whether it is asked at this machine, whoever wrote the URL.
 fn is_of_this_machine(url: &str) -> bool {
-    let address = |uri: Uri| uri.host()?.trim_matches(['[', ']']).parse::<IpAddr>().ok();
-    url.parse().ok().and_then(address).is_some_and(|address| address.is_loopback())
+    url.parse().ok().and_then(|uri: Uri| address_in(&uri)).is_some_and(|address| address.is_loopback())
+}
+
+fn address_in(uri: &Uri) -> Option<IpAddr> {
+    uri.host()?.trim_matches(['[', ']']).parse().ok()
+}
+
+/// Whether what is sent there leaves this machine as it is. To a public address nothing is sent.
+fn shows_the_key(url: &str) -> bool {
+    let leaves = |uri: &Uri| match address_in(uri) {
+        Some(address) => Network::of(address) == Network::Private,
+        None => uri.host() != Some("localhost"),
+    };
+    url.parse().is_ok_and(|uri: Uri| uri.scheme_str() == Some("http") && leaves(&uri))
 }
 
 /// Whether the configuration names it, as the issuer or as where a server listens.
@@ -251,6 +271,18 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_of_this_machine(url), here, "{url}");
+        }
+        for (url, shown) in [
+            ("http://10.0.0.7:8414", true),
+            ("HTTP://auth.internal", true),
+            ("https://10.0.0.7:8414", false),
+            ("http://8.8.8.8", false),
+            ("http://127.0.0.1:8414/t1", false),
+            ("http://[::1]:8414", false),
+            ("http://localhost:8414", false),
+            ("http://localhost.example.com", true),
+        ] {
+            assert_eq!(shows_the_key(url), shown, "{url}");
         }
         let issuer = Issuer::parse("https://auth.example.com/t1").unwrap();
         let listen = "10.0.0.7:8414".parse().unwrap();
