@@ -68,7 +68,7 @@ async fn more_than_there_is_room_for_shut_nobody_out() {
     }
     server.has_open(places).await;
     honest.goes_on(5).await;
-    assert!(server.open_files() < crowd, "{}", server.open_files());
+    assert!(server.open_connections() < crowd, "{}", server.open_connections());
     memory.peak_is_below(32 * 1024, &format!("{crowd} that come again for {places} places"));
 }
 

@@ -23,7 +23,7 @@ const EACH: usize = 50;
 async fn who_vanishes_without_a_word_is_let_go_of() {
     let server = Server::start().await;
     let honest = Honest::at(&server).await;
-    let (memory, before) = (server.memory(), server.open_files());
+    let (memory, before) = (server.memory(), server.open_connections());
     let mut vanished = Vec::new();
     for said in SAID {
         for _ in 0..EACH {
@@ -43,7 +43,7 @@ async fn who_vanishes_without_a_word_is_let_go_of() {
 async fn who_will_say_nothing_more_gets_an_answer_or_an_end() {
     let server = Server::start().await;
     let honest = Honest::at(&server).await;
-    let before = server.open_files();
+    let before = server.open_connections();
     for said in SAID {
         let mut half_closed = Vec::new();
         for _ in 0..EACH {
@@ -70,7 +70,7 @@ async fn who_breaks_off_is_let_go_of_before_their_time_is_up() {
     // With patience for a minute, so that it is not the time that ends them.
     let server = Server::with(&[("PORTCULLIS_CLIENT_TIMEOUT", "1m")]).await;
     let honest = Honest::at(&server).await;
-    let before = server.open_files();
+    let before = server.open_connections();
     for said in SAID {
         for _ in 0..EACH {
             let mut stream = connect(server.address()).await;

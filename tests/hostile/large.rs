@@ -58,7 +58,7 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_sent() {
 async fn bodies_without_an_end_end_and_others_are_served() {
     let server = Server::start().await;
     let honest = Honest::at(&server).await;
-    let (memory, before, to) = (server.memory(), server.open_files(), server.address());
+    let (memory, before, to) = (server.memory(), server.open_connections(), server.address());
     let chunk = format!("1000\r\n{}\r\n", "a".repeat(0x1000)).into_bytes();
     let trailers = [&b"0\r\n"[..], &b"x: a\r\n".repeat(1000)].concat();
     let bodies = [

@@ -55,7 +55,7 @@ impl Server {
     }
 
     /// How many connections it has open, and listeners. Its database opens further files whenever it needs them.
-    pub(crate) fn open_files(&self) -> usize {
+    pub(crate) fn open_connections(&self) -> usize {
         let files = fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap();
         let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
         links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
@@ -74,12 +74,12 @@ impl Server {
     async fn until(&self, enough: impl Fn(usize) -> bool, what: &str) {
         let watch = async {
             let mut looks = tokio::time::interval(Duration::from_millis(50));
-            while !enough(self.open_files()) {
+            while !enough(self.open_connections()) {
                 looks.tick().await;
             }
         };
         let all = tokio::time::timeout(BOUND, watch).await;
-        assert!(all.is_ok(), "it has {} connections open, which is not {what}", self.open_files());
+        assert!(all.is_ok(), "it has {} connections open, which is not {what}", self.open_connections());
     }
 }
 

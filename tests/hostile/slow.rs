@@ -32,7 +32,7 @@ async fn besieged(server: &Server, first: &'static [u8], slowly: &'static [u8]) 
 async fn heads_that_come_a_byte_a_second_are_cut_off_and_others_are_served() {
     let server = Server::start().await;
     let honest = Honest::at(&server).await;
-    let (memory, before) = (server.memory(), server.open_files());
+    let (memory, before) = (server.memory(), server.open_connections());
     for first in [&b""[..], b"GET /health HTTP/1.1\r\nhost: a\r\nx-slow: ", b"\r\n\r\n\r\n"] {
         let (said, ()) = tokio::join!(besieged(&server, first, b"a"), honest.goes_on(2));
         for said in said {
@@ -48,7 +48,7 @@ async fn heads_that_come_a_byte_a_second_are_cut_off_and_others_are_served() {
 async fn bodies_that_come_a_byte_a_second_are_cut_off_and_others_are_served() {
     let server = Server::start().await;
     let honest = Honest::at(&server).await;
-    let (memory, before) = (server.memory(), server.open_files());
+    let (memory, before) = (server.memory(), server.open_connections());
     let length = b"POST /oauth/token HTTP/1.1\r\nhost: a\r\ncontent-length: 60000\r\n\r\ngrant_type=";
     let chunks = b"POST /oauth/token HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
     for (first, slowly) in [(&length[..], &b"a"[..]), (chunks, b"1\r\na\r\n"), (chunks, b"1;extension")] {
@@ -67,7 +67,7 @@ async fn bodies_that_come_a_byte_a_second_are_cut_off_and_others_are_served() {
 async fn answers_that_nobody_takes_are_cut_off_and_others_are_served() {
     let server = Server::start().await;
     let honest = Honest::at(&server).await;
-    let (memory, before) = (server.memory(), server.open_files());
+    let (memory, before) = (server.memory(), server.open_connections());
     let to = server.address();
     let mut crowd = JoinSet::new();
     for _ in 0..20 {

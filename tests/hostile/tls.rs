@@ -85,7 +85,7 @@ async fn hello(connector: &TlsConnector) -> Vec<u8> {
 async fn handshakes_that_are_slow_or_stop_are_cut_off_and_others_are_served() {
     let secured = Secured::start().await;
     secured.serves(3).await;
-    let (memory, before) = (secured.server.memory(), secured.server.open_files());
+    let (memory, before) = (secured.server.memory(), secured.server.open_connections());
     let hello = hello(&secured.connector).await;
     // A handshake message may say that it is as long as 16 MiB.
     let endless = [&[22, 3, 1, 0x40, 0, 1, 0xff, 0xff, 0xff][..], &[0; 0x3ffc]].concat();
@@ -112,7 +112,7 @@ async fn handshakes_that_are_slow_or_stop_are_cut_off_and_others_are_served() {
 async fn heads_that_are_slow_within_tls_are_cut_off_and_others_are_served() {
     let secured = Secured::start().await;
     secured.serves(3).await;
-    let (memory, before) = (secured.server.memory(), secured.server.open_files());
+    let (memory, before) = (secured.server.memory(), secured.server.open_connections());
     let mut crowd = JoinSet::new();
     for _ in 0..100 {
         let stream = secured.shake_hands().await;
