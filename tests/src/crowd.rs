@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use tokio::task::JoinSet;
+
 /// Who come at once with the same code, or the same refresh token.
 pub const AT_ONCE: usize = 16;
 
@@ -14,6 +16,26 @@ pub const AT_ONCE: usize = 16;
 #[expect(clippy::unwrap_used, reason = "what is set wrong fails the test by a panic")]
 pub fn times() -> usize {
     std::env::var("PORTCULLIS_CHAOS_TIMES").map_or(40, |times| times.parse().unwrap())
+}
+
+/// Lets crowds come [`times`] times, the first one as number 0, so many of them beside each other.
+///
+/// # Panics
+///
+/// If one of them panics.
+#[expect(clippy::unwrap_used, reason = "a crowd that panics fails the test by a panic")]
+pub async fn come<F>(beside: usize, crowd: impl Fn(usize) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut under_way = JoinSet::new();
+    for n in 0..times() {
+        if under_way.len() == beside {
+            under_way.join_next().await.unwrap().unwrap();
+        }
+        under_way.spawn(crowd(n));
+    }
+    under_way.join_all().await;
 }
 
 /// What the one of a crowd got who got tokens.
