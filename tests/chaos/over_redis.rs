@@ -40,6 +40,7 @@ impl Place {
                 ("PORTCULLIS_STORE", proxy.url()),
                 ("PORTCULLIS_REDIS_TIMEOUT", redis.to_owned()),
                 ("PORTCULLIS_REFRESH_LEEWAY", leeway.to_owned()),
+                ("PORTCULLIS_CODE_LIFETIME", "10m".to_owned()),
             ];
             processes.push(Process::start(folder.path(), number, settings));
             proxies.push(proxy);
