@@ -73,7 +73,7 @@ fn tests_in(folder: &Path) -> BTreeSet<String> {
 }
 
 /// The functions of a file, and whether each has a test attribute or stands in a `proptest!`.
-fn functions(code: &str) -> Vec<(String, bool)> {
+pub(crate) fn functions(code: &str) -> Vec<(String, bool)> {
     let mut functions = Vec::new();
     let mut test = false;
     for line in code.lines().map(str::trim) {
