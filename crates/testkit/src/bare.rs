@@ -11,7 +11,7 @@ use authz_core::{
     Registry, Unlimited, Who,
 };
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_io::{Peer, Serve};
 use oauth_types::{AuthorizationRequest, ClientId, ClientMetadata, Form, Issuer, RedirectUri, Resource};
 use secrecy::ExposeSecret as _;
@@ -314,14 +314,21 @@ impl Interaction for LoggedIn {
     }
 
     async fn ask(&self, _: &Request<Bytes>, pending: &Pending) -> Response<Bytes> {
-        Response::new(pending.grant.to_string().into())
+        shown(StatusCode::OK, pending.grant.to_string())
     }
 
     fn show(&self, _: &Request<Bytes>, page: &Page) -> Response<Bytes> {
-        let mut response = Response::new(format!("{}: {}", page.title, page.advice).into());
-        *response.status_mut() = page.status;
-        response
+        shown(page.status, format!("{}: {}", page.title, page.advice))
     }
+}
+
+fn shown(status: StatusCode, text: String) -> Response<Bytes> {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// The cookie of the browser in which Ada was not asked.

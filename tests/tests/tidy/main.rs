@@ -7,5 +7,6 @@ mod code;
 mod documents;
 mod files;
 mod layers;
+mod mutants;
 mod named;
 mod threats;

@@ -9,7 +9,7 @@ use http_io::{Peer, Serve as _};
 use oauth_types::{Challenge, ClientInformation, Form, OAuthError};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use store::Memory;
+use store::{GrantId, Memory};
 
 use crate::bare::{Bare, CALLBACK};
 
@@ -124,15 +124,21 @@ fn well_formed(method: &Method, uri: &Uri, response: &Response<Bytes>, bare: &Ba
         endpoint.is_some() && !of_people,
         "{uri} {status}"
     );
+    // What is made for somebody is kept by nobody.
+    let document = status == StatusCode::OK && matches!(endpoint, Some("metadata" | "protected_resource"));
+    let kept = if document { "public, max-age=3600" } else { "no-store" };
+    let kept = Some(kept).filter(|_| status != StatusCode::NO_CONTENT);
+    assert_eq!(one(headers, &header::CACHE_CONTROL), kept, "{uri} {status}");
     match status {
         StatusCode::SEE_OTHER => to_the_client(headers, body),
         StatusCode::METHOD_NOT_ALLOWED => {
             let allowed = one(headers, &header::ALLOW).unwrap();
             assert!(!allowed.split(", ").any(|one| one == method.as_str()), "{method} of {allowed}");
+            refused(endpoint, status, headers, body);
         }
         StatusCode::NO_CONTENT => assert!(*method == Method::OPTIONS && body.is_empty()),
         _ if method == Method::HEAD && endpoint.is_some() => assert!(body.is_empty()),
-        _ if of_people => {}
+        _ if of_people => shown(status, headers, body),
         StatusCode::OK | StatusCode::CREATED => told(endpoint, status, headers, body),
         _ => refused(endpoint, status, headers, body),
     }
@@ -147,7 +153,16 @@ fn to_the_client(headers: &HeaderMap, body: &Bytes) {
     assert!(query.one("code").unwrap().is_some() != query.one("error").unwrap().is_some(), "{location}");
     assert_eq!(query.repeated(), None);
     assert!(body.is_empty());
-    assert_eq!(one(headers, &header::CACHE_CONTROL), Some("no-store"));
+}
+
+/// A page, as [`Bare`] makes them: it asks for consent to a grant, or says in a title and a sentence what there is to say.
+fn shown(status: StatusCode, headers: &HeaderMap, body: &Bytes) {
+    assert!(status == StatusCode::OK || status.is_client_error(), "a page with {status}");
+    assert_eq!(one(headers, &header::CONTENT_TYPE), Some("text/plain; charset=utf-8"));
+    let page = std::str::from_utf8(body).unwrap();
+    let asks = status == StatusCode::OK && GrantId::parse(page).is_ok();
+    let says = page.split_once(": ").is_some_and(|(title, advice)| !title.is_empty() && !advice.is_empty());
+    assert!(asks || says, "{status}: {page:?}");
 }
 
 fn told(endpoint: Option<&str>, status: StatusCode, headers: &HeaderMap, body: &Bytes) {
@@ -157,9 +172,6 @@ fn told(endpoint: Option<&str>, status: StatusCode, headers: &HeaderMap, body: &
     }
     let told: Value = serde_json::from_slice(body).unwrap();
     assert_eq!(one(headers, &header::CONTENT_TYPE), Some("application/json"));
-    let document = matches!(endpoint, Some("metadata" | "protected_resource"));
-    let kept = if document { "public, max-age=3600" } else { "no-store" };
-    assert_eq!(one(headers, &header::CACHE_CONTROL), Some(kept));
     assert_eq!(status == StatusCode::CREATED, endpoint == Some("register"));
     match endpoint {
         Some("token") => assert!(told["access_token"].is_string() && told["token_type"] == "Bearer"),
@@ -175,10 +187,9 @@ fn told(endpoint: Option<&str>, status: StatusCode, headers: &HeaderMap, body: &
     }
 }
 
-/// RFC 6749 section 5.2: JSON, a code that is registered, a sentence in ASCII. Nothing of it may be kept.
+/// RFC 6749 section 5.2: JSON, a code that is registered, a sentence in ASCII.
 fn refused(endpoint: Option<&str>, status: StatusCode, headers: &HeaderMap, body: &Bytes) {
     assert_eq!(one(headers, &header::CONTENT_TYPE), Some("application/json"), "{status}");
-    assert_eq!(one(headers, &header::CACHE_CONTROL), Some("no-store"));
     let told: Value = serde_json::from_slice(body).unwrap();
     let described = told["error_description"].as_str().unwrap();
     assert!(
