@@ -3,11 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot be started fails the test by a panic")]
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use ambient::{ManualClock, Time};
@@ -20,19 +21,27 @@ use parking_lot::RwLock;
 use store::Memory;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
 use crate::world::{Switched, World, request};
 
 /// Which program it is, in the settings or in the environment.
 const PROGRAM: &str = "PORTCULLIS_BIN";
 
-const ADMIN_KEY: &str = "the admin key of a test";
+/// The issuer of all processes here, whatever is before them.
+pub const ISSUER: &str = "https://auth.example.com";
 
-/// How often a process that starts is asked whether it can work, and how long in between.
-const ASKED: (u32, Duration) = (3000, Duration::from_millis(20));
+/// The master key of processes that are given one.
+pub const MASTER_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
 
-/// Within which a process that starts says where it listens. A machine may do much else.
+/// The admin key of processes that are given one.
+pub const ADMIN_KEY: &str = "the admin key of a test";
+
+/// Within which a process says its next line, and answers a request. A machine may do much else.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Within which a process that starts can do its work, and how long it is left alone between two questions.
+const READY: (Duration, Duration) = (Duration::from_secs(120), Duration::from_millis(20));
 
 /// A process with these settings, which is there again after each end under the same number.
 pub struct Process {
@@ -88,8 +97,8 @@ impl Process {
             .arg(&program)
             .env_clear()
             .env("PORTCULLIS_LISTEN", "127.0.0.1:0")
-            .env("PORTCULLIS_ISSUER", "https://auth.example.com")
-            .env("PORTCULLIS_MASTER_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY")
+            .env("PORTCULLIS_ISSUER", ISSUER)
+            .env("PORTCULLIS_MASTER_KEY", MASTER_KEY)
             .env("PORTCULLIS_ADMIN_KEY", ADMIN_KEY)
             .env("PORTCULLIS_LIMITS", "off")
             .env("PORTCULLIS_LOG", "warn")
@@ -102,18 +111,10 @@ impl Process {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut said = Said::by(child.stdout.take().unwrap());
         // So that it ends with this value, whatever it says.
         self.child = Some(child);
-        let (tell, told) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            let _ = said.read_line(&mut line);
-            let _ = tell.send(line);
-            // Nobody reads what else it says; the pipe must be emptied all the same.
-            std::io::copy(&mut said, &mut std::io::sink())
-        });
-        let line = told.recv_timeout(PATIENCE).unwrap_or_default();
+        let line = said.line().unwrap_or_default();
         let address = line.split("://").nth(1).and_then(|rest| rest.split(',').next()?.trim().parse().ok());
         let address: SocketAddr = address
             .unwrap_or_else(|| panic!("{} does not start: {line:?}\n{}", program.display(), self.logged()));
@@ -132,14 +133,17 @@ impl Process {
     ///
     /// If it never can.
     pub async fn is_ready(&self) {
-        for _ in 0..ASKED.0 {
-            let asked = request(http::Method::GET, "/ready", &[], Bytes::new());
-            if self.way.serve(asked, Peer(None)).await.status() == StatusCode::OK {
-                return;
+        let asking = async {
+            loop {
+                let asked = request(http::Method::GET, "/ready", &[], Bytes::new());
+                if self.way.serve(asked, Peer(None)).await.status() == StatusCode::OK {
+                    return;
+                }
+                sleep(READY.1).await;
             }
-            tokio::time::sleep(ASKED.1).await;
-        }
-        panic!("it is never ready\n{}", self.logged());
+        };
+        let ready = timeout(READY.0, asking).await.is_ok();
+        assert!(ready, "it is not ready within {:?}\n{}", READY.0, self.logged());
     }
 
     /// What nothing it writes may be longer than, in bytes; `None` is no limit.
@@ -183,16 +187,59 @@ impl Drop for Process {
     }
 }
 
-/// What administrators and people see of processes.
+/// What one end of a process says, line by line, and emptied whether anybody reads it or not.
+pub struct Said {
+    lines: Receiver<String>,
+    text: String,
+}
+
+impl Said {
+    /// What comes out of this pipe.
+    pub fn by(pipe: impl Read + Send + 'static) -> Self {
+        let (line, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for text in BufReader::new(pipe).lines().map_while(Result::ok) {
+                let _ = line.send(text);
+            }
+        });
+        Self { lines, text: String::new() }
+    }
+
+    /// The next line; none at the end, or if none comes for a minute.
+    pub fn line(&mut self) -> Option<String> {
+        let line = self.lines.recv_timeout(PATIENCE).ok()?;
+        self.text.push_str(&line);
+        self.text.push('\n');
+        Some(line)
+    }
+
+    /// The next line with these words; none, if none of them comes.
+    pub fn until(&mut self, words: &str) -> Option<String> {
+        loop {
+            let line = self.line()?;
+            if line.contains(words) {
+                return Some(line);
+            }
+        }
+    }
+
+    /// All lines that were read.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// What administrators and people see of processes that are reached like this.
 ///
 /// # Panics
 ///
 /// Never: the issuer is one.
 #[must_use]
-pub fn world(way: Arc<Way>) -> World {
+pub fn world(serve: Arc<dyn Serve>) -> World {
     World {
-        serve: way,
-        issuer: Issuer::parse("https://auth.example.com").unwrap(),
+        serve,
+        issuer: Issuer::parse(ISSUER).unwrap(),
         clock: Arc::new(ManualClock::at(Time(0))),
         admin_key: ADMIN_KEY.to_owned(),
         store: Arc::new(Switched::over(Arc::new(Memory::new()))),
@@ -205,16 +252,16 @@ fn beside() -> PathBuf {
     own.parent().and_then(Path::parent).unwrap().join("portcullis")
 }
 
-/// The way to a process: nobody's address while there is none. A connection that breaks is a 502.
+/// The way to a process: nobody's address while there is none. No answer is a 502.
 #[derive(Debug, Default)]
 pub struct Way(RwLock<Option<SocketAddr>>);
 
 #[async_trait]
 impl Serve for Way {
-    async fn serve(&self, request: Request<Bytes>, _: Peer) -> Response<Bytes> {
+    async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let to = *self.0.read();
         let answered = match to {
-            Some(to) => exchange(to, &request).await,
+            Some(to) => exchange(to, &request, peer).await,
             None => None,
         };
         answered.unwrap_or_else(|| {
@@ -225,18 +272,26 @@ impl Serve for Way {
     }
 }
 
-/// One request over a connection of its own. An answer that is not whole is none.
-async fn exchange(to: SocketAddr, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+/// What a request is answered over a connection of its own, as a proxy passes it on. None, if the connection breaks, if the answer is
+/// not whole, and if it takes longer than a minute.
+pub async fn exchange(to: SocketAddr, request: &Request<Bytes>, peer: Peer) -> Option<Response<Bytes>> {
     let path = request.uri().path_and_query()?;
     let mut bytes = format!("{} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n", request.method());
+    if let Some(address) = peer.0 {
+        bytes.push_str(&format!("x-forwarded-for: {address}\r\n"));
+    }
     for (name, value) in request.headers().iter().filter(|(name, _)| *name != http::header::HOST) {
         bytes.push_str(&format!("{name}: {}\r\n", value.to_str().ok()?));
     }
     bytes.push_str(&format!("content-length: {}\r\n\r\n", request.body().len()));
-    let mut stream = TcpStream::connect(to).await.ok()?;
-    stream.write_all(&[bytes.as_bytes(), request.body()].concat()).await.ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.ok()?;
+    let asking = async {
+        let mut stream = TcpStream::connect(to).await?;
+        stream.write_all(&[bytes.as_bytes(), request.body()].concat()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = timeout(PATIENCE, asking).await.ok()?.ok()?;
     let end = answer.windows(4).position(|end| end == b"\r\n\r\n")?;
     let head = std::str::from_utf8(answer.get(..end)?).ok()?;
     let body = answer.get(end + 4..)?;
@@ -257,6 +312,16 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    /// It is taken a connection by the system, and hears nothing on it.
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_accepts_and_says_nothing_hangs_nobody() {
+        let wedged = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let way = Way(RwLock::new(Some(wedged.local_addr().unwrap())));
+        let asked = request(http::Method::GET, "/ready", &[], Bytes::new());
+        let answered = timeout(PATIENCE * 2, way.serve(asked, Peer(None))).await;
+        assert_eq!(answered.unwrap().status(), StatusCode::BAD_GATEWAY);
+    }
 
     #[test]
     fn a_program_that_says_something_else_is_not_left_behind() {

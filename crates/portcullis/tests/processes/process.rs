@@ -1,33 +1,18 @@
 //! The program itself, as a process, and the way to it.
 
-use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
 
-use ambient::{ManualClock, Time};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use http_io::{Peer, Serve};
-use oauth_types::Issuer;
-use store::Memory;
-use testkit::world::{Switched, World};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-
-/// The issuer of all processes here: the proxy before them has it.
-pub(crate) const ISSUER: &str = "https://auth.example.com";
-
-/// The master key of all processes here.
-pub(crate) const MASTER_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
-
-/// The admin key of processes that are given one.
-pub(crate) const ADMIN_KEY: &str = "the admin key of a test";
+pub(crate) use testkit::process::{ADMIN_KEY, ISSUER, MASTER_KEY};
+use testkit::process::{Said, exchange};
+use testkit::world::World;
 
 /// `portcullis serve`, as long as this value is there.
 pub(crate) struct Process {
@@ -43,7 +28,7 @@ impl Process {
         let mut process = Self::bound(settings);
         process.out.until("listens on http").unwrap_or_else(|| {
             process.log.until("nothing that is ever logged");
-            panic!("it does not start: {}", process.log.text)
+            panic!("it does not start: {}", process.log.text())
         });
         process
     }
@@ -54,7 +39,7 @@ impl Process {
             command("serve", settings).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = Said::by(child.stdout.take().unwrap());
         let mut log = Said::by(child.stderr.take().unwrap());
-        let line = log.until(" listening=").unwrap_or_else(|| panic!("it does not listen: {}", log.text));
+        let line = log.until(" listening=").unwrap_or_else(|| panic!("it does not listen: {}", log.text()));
         let address = line.split(" listening=").nth(1).unwrap().parse().unwrap();
         Self { child, address, out, log }
     }
@@ -66,7 +51,7 @@ impl Process {
 
     /// Waits until it has logged a line with these words in it.
     pub(crate) fn logs(&mut self, words: &str) {
-        self.log.until(words).unwrap_or_else(|| panic!("it never logs {words}, but\n{}", self.log.text));
+        self.log.until(words).unwrap_or_else(|| panic!("it never logs {words}, but\n{}", self.log.text()));
     }
 
     /// Where it listens.
@@ -86,7 +71,7 @@ impl Process {
         for said in [&mut self.out, &mut self.log] {
             while said.line().is_some() {}
         }
-        format!("{}{}", self.out.text, self.log.text)
+        format!("{}{}", self.out.text(), self.log.text())
     }
 }
 
@@ -94,44 +79,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// What one end of a process says.
-struct Said {
-    lines: Receiver<String>,
-    /// As far as it was read.
-    text: String,
-}
-
-impl Said {
-    fn by(pipe: impl Read + Send + 'static) -> Self {
-        let (line, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for text in BufReader::new(pipe).lines().map_while(Result::ok) {
-                // Nobody may be reading any more; the pipe must be emptied all the same.
-                let _ = line.send(text);
-            }
-        });
-        Self { lines, text: String::new() }
-    }
-
-    /// The next line; none at the end, or if none comes for a minute.
-    fn line(&mut self) -> Option<String> {
-        let line = self.lines.recv_timeout(Duration::from_secs(60)).ok()?;
-        self.text.push_str(&line);
-        self.text.push('\n');
-        Some(line)
-    }
-
-    /// The next line with these words.
-    fn until(&mut self, words: &str) -> Option<String> {
-        loop {
-            let line = self.line()?;
-            if line.contains(words) {
-                return Some(line);
-            }
-        }
     }
 }
 
@@ -170,13 +117,8 @@ pub(crate) fn migrate(from: &Path, to: &str) -> (i32, String, String) {
 /// What clients see of these processes behind a proxy that asks them in turn.
 pub(crate) fn world(processes: &[&Process], admin_key: &str) -> World {
     let ways = processes.iter().map(|process| process.address).collect();
-    World {
-        serve: Arc::new(InTurn { ways, next: AtomicUsize::new(0) }),
-        issuer: Issuer::parse(ISSUER).unwrap(),
-        clock: Arc::new(ManualClock::at(Time(0))),
-        admin_key: admin_key.to_owned(),
-        store: Arc::new(Switched::over(Arc::new(Memory::new()))),
-    }
+    let in_turn = Arc::new(InTurn { ways, next: AtomicUsize::new(0) });
+    World { admin_key: admin_key.to_owned(), ..testkit::process::world(in_turn) }
 }
 
 struct InTurn {
@@ -188,39 +130,6 @@ struct InTurn {
 impl Serve for InTurn {
     async fn serve(&self, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
         let turn = self.next.fetch_add(1, Ordering::SeqCst);
-        exchange(self.ways[turn % self.ways.len()], request, peer).await
+        exchange(self.ways[turn % self.ways.len()], &request, peer).await.unwrap()
     }
-}
-
-/// One request over a connection of its own, as a proxy passes it on.
-async fn exchange(to: SocketAddr, request: Request<Bytes>, peer: Peer) -> Response<Bytes> {
-    let (head, body) = request.into_parts();
-    let path = head.uri.path_and_query().unwrap();
-    let mut bytes =
-        format!("{} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n", head.method).into_bytes();
-    if let Some(address) = peer.0 {
-        bytes.extend_from_slice(format!("x-forwarded-for: {address}\r\n").as_bytes());
-    }
-    for (name, value) in head.headers.iter().filter(|(name, _)| **name != header::HOST) {
-        bytes.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-    }
-    bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
-    bytes.extend_from_slice(&body);
-
-    let mut stream = TcpStream::connect(to).await.unwrap();
-    stream.write_all(&bytes).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-    let mut lines = head.split("\r\n");
-    let status: u16 = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let mut response = Response::new(Bytes::from(answer.split_off(end + 4)));
-    *response.status_mut() = status.try_into().unwrap();
-    for line in lines {
-        let (name, value) = line.split_once(": ").unwrap();
-        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        response.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
-    }
-    response
 }
