@@ -6,7 +6,9 @@
 
 #![expect(clippy::expect_used, reason = "a proxy that cannot be set up fails the test by a panic")]
 
+use std::fmt;
 use std::io;
+use std::iter::Sum;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,37 @@ pub struct Mischief {
     pub doubled: u16,
 }
 
+/// How much went wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Requests and replies that were held back.
+    pub delayed: u64,
+    /// Replies that never arrived; those after them on their connections are not counted.
+    pub dropped: u64,
+    /// Replies of which the half arrived.
+    pub cut: u64,
+    /// Requests that arrived twice.
+    pub doubled: u64,
+}
+
+impl Sum for Done {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |one, other| Self {
+            delayed: one.delayed + other.delayed,
+            dropped: one.dropped + other.dropped,
+            cut: one.cut + other.cut,
+            doubled: one.doubled + other.doubled,
+        })
+    }
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { delayed, dropped, cut, doubled } = self;
+        write!(f, "{delayed} held back, {dropped} replies dropped, {cut} cut, {doubled} requests doubled")
+    }
+}
+
 /// The longest that something is held back.
 pub const DELAY: Duration = Duration::from_millis(40);
 
@@ -48,6 +81,7 @@ struct Told {
     server: u16,
     mischief: Mutex<Mischief>,
     dice: SeededEntropy,
+    done: Mutex<Done>,
     // The number of the last call of `cut_all`.
     cuts: watch::Sender<u64>,
 }
@@ -65,6 +99,7 @@ impl RedisProxy {
             server,
             mischief: Mutex::default(),
             dice: SeededEntropy::new(seed),
+            done: Mutex::default(),
             cuts: watch::Sender::new(0),
         });
         let telling = Arc::clone(&told);
@@ -96,6 +131,12 @@ impl RedisProxy {
         *self.told.mischief.lock() = mischief;
     }
 
+    /// What went wrong so far.
+    #[must_use]
+    pub fn so_far(&self) -> Done {
+        *self.told.done.lock()
+    }
+
     /// Ends all connections.
     pub fn cut_all(&self) {
         self.told.cuts.send_modify(|cuts| *cuts += 1);
@@ -110,8 +151,13 @@ impl Told {
         often > 0 && u16::from_be_bytes(entropy.draw()) % 1000 < often
     }
 
+    fn did(&self, what: impl FnOnce(&mut Done) -> &mut u64) {
+        *what(&mut self.done.lock()) += 1;
+    }
+
     async fn delay(&self) {
         if self.happens(|mischief| mischief.delayed) {
+            self.did(|done| &mut done.delayed);
             let entropy: &dyn Entropy = &self.dice;
             let [share] = entropy.draw();
             tokio::time::sleep(DELAY * u32::from(share) / 255).await;
@@ -169,6 +215,7 @@ async fn requests(
             told.delay().await;
             to.write_all(request).await?;
         }
+        told.did(|done| &mut done.doubled);
     }
 }
 
@@ -182,15 +229,142 @@ async fn replies(
     loop {
         let length = from.read(&mut bytes).await?;
         let Some(reply) = bytes.get(..length).filter(|reply| !reply.is_empty()) else { return Ok(()) };
-        silent |= told.happens(|mischief| mischief.dropped);
         if silent {
+            continue;
+        }
+        if told.happens(|mischief| mischief.dropped) {
+            told.did(|done| &mut done.dropped);
+            silent = true;
             continue;
         }
         told.delay().await;
         if told.happens(|mischief| mischief.cut) {
+            told.did(|done| &mut done.cut);
             let half = reply.get(..length / 2).unwrap_or_default();
             return to.write_all(half).await;
         }
         to.write_all(reply).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Mischief = Mischief { delayed: 0, dropped: 0, cut: 0, doubled: 0 };
+    const NONE: Done = Done { delayed: 0, dropped: 0, cut: 0, doubled: 0 };
+
+    /// A server that says back what it hears, and hangs up when it hears "bye".
+    struct Echo {
+        proxy: RedisProxy,
+        heard: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Echo {
+        async fn behind(mischief: Mischief) -> Self {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let proxy = RedisProxy::to(listener.local_addr().unwrap().port(), 1).await;
+            proxy.does(mischief);
+            let heard = Arc::<Mutex<Vec<u8>>>::default();
+            let hearing = Arc::clone(&heard);
+            tokio::spawn(async move {
+                while let Ok((mut asked, _)) = listener.accept().await {
+                    let heard = Arc::clone(&hearing);
+                    tokio::spawn(async move {
+                        let mut bytes = [0; 100];
+                        while let Ok(length @ 1..) = asked.read(&mut bytes).await {
+                            heard.lock().extend(&bytes[..length]);
+                            if asked.write_all(&bytes[..length]).await.is_err() || bytes.starts_with(b"bye") {
+                                return;
+                            }
+                        }
+                    });
+                }
+            });
+            Self { proxy, heard }
+        }
+
+        async fn asked(&self, what: &[u8]) -> TcpStream {
+            let mut asking = TcpStream::connect((Ipv4Addr::LOCALHOST, self.proxy.port)).await.unwrap();
+            asking.write_all(what).await.unwrap();
+            asking
+        }
+
+        async fn hears(&self, what: &[u8]) {
+            until(|| *self.heard.lock() == what).await;
+        }
+    }
+
+    async fn until(yes: impl Fn() -> bool) {
+        let coming = async {
+            while !yes() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), coming).await.unwrap();
+    }
+
+    /// All that is ever heard on it.
+    async fn rest(mut asking: TcpStream) -> Vec<u8> {
+        let mut all = Vec::new();
+        tokio::time::timeout(Duration::from_secs(60), asking.read_to_end(&mut all)).await.unwrap().unwrap();
+        all
+    }
+
+    #[tokio::test]
+    async fn nothing_goes_wrong_by_itself() {
+        let echo = Echo::behind(NOTHING).await;
+        assert_eq!(rest(echo.asked(b"bye").await).await, b"bye");
+        echo.hears(b"bye").await;
+        assert_eq!(echo.proxy.so_far(), NONE);
+    }
+
+    #[tokio::test]
+    async fn what_is_delayed_arrives() {
+        let echo = Echo::behind(Mischief { delayed: 1000, ..NOTHING }).await;
+        assert_eq!(rest(echo.asked(b"bye").await).await, b"bye");
+        echo.hears(b"bye").await;
+        assert_eq!(echo.proxy.so_far(), Done { delayed: 2, ..NONE });
+    }
+
+    #[tokio::test]
+    async fn what_is_dropped_is_lost_with_all_after_it() {
+        let echo = Echo::behind(Mischief { dropped: 1000, ..NOTHING }).await;
+        let mut asking = echo.asked(b"first").await;
+        until(|| echo.proxy.so_far().dropped == 1).await;
+        echo.proxy.does(NOTHING);
+        asking.write_all(b"bye").await.unwrap();
+        assert_eq!(rest(asking).await, b"");
+        echo.hears(b"firstbye").await;
+        assert_eq!(rest(echo.asked(b"bye").await).await, b"bye", "on another connection");
+        assert_eq!(echo.proxy.so_far(), Done { dropped: 1, ..NONE });
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_ends_in_its_middle() {
+        let echo = Echo::behind(Mischief { cut: 1000, ..NOTHING }).await;
+        assert_eq!(rest(echo.asked(b"question").await).await, b"ques");
+        echo.hears(b"question").await;
+        assert_eq!(echo.proxy.so_far(), Done { cut: 1, ..NONE });
+    }
+
+    #[tokio::test]
+    async fn what_is_doubled_is_heard_twice_and_answered_once() {
+        let echo = Echo::behind(Mischief { doubled: 1000, ..NOTHING }).await;
+        let mut asking = echo.asked(b"again").await;
+        echo.hears(b"againagain").await;
+        asking.write_all(b"bye").await.unwrap();
+        assert_eq!(rest(asking).await, b"againbye");
+        until(|| echo.proxy.so_far() == Done { doubled: 2, ..NONE }).await;
+    }
+
+    #[tokio::test]
+    async fn all_connections_are_cut_that_are_there() {
+        let echo = Echo::behind(NOTHING).await;
+        let asking = echo.asked(b"first").await;
+        echo.hears(b"first").await;
+        echo.proxy.cut_all();
+        assert!(matches!(&*rest(asking).await, b"" | b"first"));
+        assert_eq!(rest(echo.asked(b"bye").await).await, b"bye");
     }
 }

@@ -42,7 +42,8 @@ const MISSING: &str = "redis-server is needed for this test and is not installed
 
 /// One `redis-server` process, or a Sentinel.
 ///
-/// It writes an append-only file and answers only after `fsync`, so what it answered survives [`kill`](Self::kill).
+/// It writes an append-only file, and to the disk (`appendfsync always`), before it answers. Of this [`kill`](Self::kill) shows the
+/// half: what was written and is not on the disk survives it as well.
 pub struct RedisServer {
     port: u16,
     role: Role,
@@ -156,14 +157,20 @@ impl RedisServer {
         assert!(sent.is_ok_and(|status| status.success()), "it takes signals");
     }
 
-    /// Starts it again, on the same port and with what it had written.
+    /// Starts it again, on the same port and with what it had written. Whoever took the port meanwhile is waited for.
     ///
     /// # Panics
     ///
     /// If it does not start.
     pub fn restart(&mut self) {
         self.kill();
-        assert!(self.run(), "redis-server does not start again on port {}", self.port);
+        for _ in 0..TRIES {
+            wait_for(|| TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).is_ok());
+            if self.run() {
+                return;
+            }
+        }
+        panic!("redis-server does not start again on port {}", self.port);
     }
 
     /// Waits until it has logged a line for each of these words, in any order; other lines are skipped.
@@ -301,5 +308,40 @@ fn reply(from: &mut impl BufRead, lines: &mut Vec<String>) {
         }
         "*" => (0..length()).for_each(|_| reply(from, lines)),
         _ => panic!("redis-server answers {head}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No test cuts the power. This is what it rests on that nothing would be lost.
+    #[test]
+    fn it_writes_to_the_disk_before_it_answers() {
+        let mut server = RedisServer::start();
+        for _ in 0..2 {
+            assert_eq!(server.ask(&["CONFIG", "GET", "appendonly"]), "appendonly\nyes");
+            assert_eq!(server.ask(&["CONFIG", "GET", "appendfsync"]), "appendfsync\nalways");
+            assert_eq!(
+                server.ask(&["CONFIG", "GET", "no-appendfsync-on-rewrite"]).lines().last(),
+                Some("no")
+            );
+            server.restart();
+        }
+    }
+
+    #[test]
+    fn it_comes_back_when_its_port_was_taken_for_a_moment() {
+        let mut server = RedisServer::start();
+        server.ask(&["SET", "what", "was there"]);
+        server.kill();
+        let other = TcpListener::bind((Ipv4Addr::LOCALHOST, server.port())).unwrap();
+        let leaving = std::thread::spawn(move || {
+            (0..100_000).for_each(|_| std::thread::yield_now());
+            drop(other);
+        });
+        server.restart();
+        leaving.join().unwrap();
+        assert_eq!(server.ask(&["GET", "what"]), "was there");
     }
 }
