@@ -17,6 +17,10 @@ mod over_sqlite;
 mod round;
 mod site;
 mod told;
+mod torn;
+
+/// Kills from which on each fault that chance decides about must have happened.
+const MANY: usize = 50;
 
 /// How often something is killed in each of the long tests.
 fn kills() -> usize {

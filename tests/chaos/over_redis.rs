@@ -6,13 +6,13 @@ use ambient::SystemClock;
 use http_io::Serve;
 use store::{Redis, RedisOptions};
 use testkit::process::{Process, world};
-use testkit::redis_proxy::{Mischief, RedisProxy};
+use testkit::redis_proxy::{Done, Mischief, RedisProxy};
 use testkit::redis_server::RedisServer;
 use testkit::world::World;
 
-use crate::kills;
 use crate::round::Rounds;
 use crate::site::Site;
+use crate::{MANY, kills};
 
 const PROCESSES: usize = 4;
 
@@ -66,19 +66,25 @@ impl Place {
     /// Each way has its own weather.
     fn mischief(&self, rounds: &Rounds) {
         for proxy in &self.proxies {
-            proxy.does(match rounds.dice().below(6) {
+            let mischief = match rounds.dice().below(6) {
                 0 => Mischief { delayed: 200, ..Mischief::default() },
                 1 => Mischief { cut: 30, delayed: 30, ..Mischief::default() },
                 2 => Mischief { doubled: 1000, delayed: 100, ..Mischief::default() },
-                3 => Mischief { dropped: 5, delayed: 30, ..Mischief::default() },
-                4 => Mischief { delayed: 30, dropped: 2, cut: 10, doubled: 500 },
+                3 => Mischief { dropped: 15, delayed: 30, ..Mischief::default() },
+                4 => Mischief { delayed: 30, dropped: 5, cut: 10, doubled: 500 },
                 _ => Mischief::default(),
-            });
-            // So that connections are doubled that were there.
-            if rounds.dice().falls(50) {
+            };
+            proxy.does(mischief);
+            // Connections that were there before are not doubled.
+            if mischief.doubled > 0 || rounds.dice().falls(50) {
                 proxy.cut_all();
             }
         }
+    }
+
+    /// What went wrong so far, on all ways.
+    fn done(&self) -> Done {
+        self.proxies.iter().map(RedisProxy::so_far).sum()
     }
 
     /// Nothing goes wrong any more, and all are ready.
@@ -133,6 +139,8 @@ async fn whatever_is_killed_over_redis_nothing_is_spent_twice_and_nothing_answer
         killed += victims.len() + usize::from(redis);
         place.is_well().await;
         place.check(&mut rounds).await;
-        eprintln!("over Redis: {killed} of {wanted} kills, {}", rounds.so_far());
+        eprintln!("over Redis: {killed} of {wanted} kills, {}, {}", place.done(), rounds.so_far());
     }
+    let done @ Done { delayed, dropped, cut, doubled } = place.done();
+    assert!(wanted < MANY || [delayed, dropped, cut, doubled].iter().all(|often| *often > 0), "{done}");
 }

@@ -35,6 +35,8 @@ pub(crate) struct Rounds {
     checked: usize,
     /// Rounds that were held to less, because something may have expired in them.
     lenient: usize,
+    /// Grants of which the store had nothing any more.
+    gone: usize,
 }
 
 impl Rounds {
@@ -51,6 +53,7 @@ impl Rounds {
             grants: 0,
             checked: 0,
             lenient: 0,
+            gone: 0,
         }
     }
 
@@ -62,6 +65,15 @@ impl Rounds {
 
     pub(crate) const fn dice(&self) -> &Dice {
         &self.dice
+    }
+
+    pub(crate) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Of how many of the grants that were checked the store had nothing any more.
+    pub(crate) const fn gone(&self) -> usize {
+        self.gone
     }
 
     /// What was checked so far, for people.
@@ -106,9 +118,16 @@ impl Rounds {
         let steady = now.since(self.began[1]) <= SHORT;
         let Promise { durable, steady: promised, leeway } = self.promise;
         let expected = Promise { durable, steady: steady && promised, leeway: steady && leeway };
+        if !steady {
+            let seconds = now.since(self.began[1]);
+            eprintln!(
+                "too slow, so nothing is taken for lost: this round and the one before took {seconds} seconds"
+            );
+        }
         self.began = [now, self.began[0]];
         self.checked += 1;
         self.lenient += usize::from(!steady);
+        self.gone += stored.values().filter(|grant| grant.is_none()).count();
         assert!(
             are_few(self.lenient, self.checked),
             "{} of {} rounds were too slow",
@@ -139,13 +158,31 @@ pub(crate) async fn stored(store: &dyn Backend, log: &[Entry]) -> BTreeMap<Grant
     all
 }
 
+impl Drop for Rounds {
+    fn drop(&mut self) {
+        let Self { lenient, checked, .. } = self;
+        let enough = std::thread::panicking() || is_any_steady(*lenient, *checked);
+        assert!(
+            enough,
+            "all {checked} rounds, of which {lenient} were too slow, show nothing of what may be lost"
+        );
+    }
+}
+
 /// Whether rounds that are held to less are the exception: one stop of the machine makes two of them.
 const fn are_few(lenient: usize, checked: usize) -> bool {
     lenient <= 2 + checked / 10
+}
+
+/// Whether a run has held anything to all that was promised.
+const fn is_any_steady(lenient: usize, checked: usize) -> bool {
+    lenient < checked
 }
 
 #[test]
 fn a_run_that_is_mostly_held_to_less_fails() {
     assert!(are_few(2, 2) && are_few(12, 100));
     assert!(!are_few(3, 5) && !are_few(13, 100) && !are_few(500, 500));
+    assert!(is_any_steady(0, 1) && is_any_steady(2, 3));
+    assert!(!is_any_steady(0, 0) && !is_any_steady(2, 2));
 }

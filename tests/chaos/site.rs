@@ -15,8 +15,8 @@ use testkit::world::{Params, World, request};
 
 use crate::log::{Answer, Ask, Caller, Entry, Log};
 
-/// How long a client waits before it gives up.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a client waits before it gives up: longer than the way to a process does, and than anything takes where nothing fails.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 

@@ -8,6 +8,7 @@ use std::future::pending;
 use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ambient::{Clock, SystemClock, Time};
 use portcullis::config::Settings;
@@ -19,6 +20,9 @@ use tokio::runtime::Runtime;
 /// Connections at once.
 const PLACES: usize = 1024;
 
+/// How often what has expired is removed: the program does it once a minute, which no clock here is wrong for.
+const SWEEP_EVERY: Duration = Duration::from_millis(100);
+
 fn main() -> Result<(), Box<dyn Error>> {
     let file = env::var_os("PORTCULLIS_TEST_SKEW").ok_or("PORTCULLIS_TEST_SKEW names no file")?;
     let config = Config::load(Settings::default(), None, &|name| env::var_os(name))?;
@@ -28,11 +32,19 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn serve(config: Config, clock: Arc<Skewed>) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(config.listen).await?;
     let portcullis = Arc::new(Portcullis::builder(config).clock(clock).open().await?);
-    tokio::spawn(Arc::clone(&portcullis).keep_sweeping());
+    tokio::spawn(keep_sweeping(Arc::clone(&portcullis)));
     tokio::spawn(Arc::clone(&portcullis).keep_writing());
     writeln!(stdout(), "listens on http://{}", listener.local_addr()?)?;
     serve::serve(portcullis, listener, Room::of(PLACES), pending()).await;
     Ok(())
+}
+
+async fn keep_sweeping(portcullis: Arc<Portcullis>) {
+    loop {
+        // What cannot be removed now is left for the next time.
+        let _ = portcullis.sweep().await;
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
 }
 
 /// The machine's clock, so many seconds ahead or behind.
