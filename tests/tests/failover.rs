@@ -15,7 +15,7 @@ use testkit::redis_server::RedisSentinels;
 const AHEAD: i64 = 6_000_000_000;
 
 #[tokio::test]
-async fn what_a_failover_loses_is_logged_in_again_and_is_not_spent_twice() {
+async fn what_a_failover_loses_is_logged_in_again_and_a_newer_refresh_token_is_taken() {
     let mut servers = RedisSentinels::start();
     let url = servers.url().parse().unwrap();
     let redis = Redis::open(&url, RedisOptions::default(), Arc::new(SystemClock)).await.unwrap();
