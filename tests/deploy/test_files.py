@@ -105,8 +105,11 @@ class Files(unittest.TestCase):
     def test_traffic_follows_the_process_and_rollouts_follow_redis(self):
         self.assertIn("health_uri /started\n", examples.read("compose/Caddyfile"))
         [container] = examples.kubernetes("Deployment")["spec"]["template"]["spec"]["containers"]
-        asked = {probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
-        self.assertEqual(asked, {"startupProbe": "/ready", "readinessProbe": "/health", "livenessProbe": "/health"})
+        health = examples.Image().health
+        asked = {probe: container[probe]["exec"]["command"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
+        self.assertEqual(asked, {"startupProbe": [*health, "--ready"], "readinessProbe": health, "livenessProbe": health})
+        for probe in asked:
+            self.assertGreater(container[probe]["timeoutSeconds"], 5, "it says within five seconds why")
 
     def test_kubernetes_knows_every_member_of_the_manifests(self):
         file = examples.DEPLOY / "kubernetes/portcullis.yaml"

@@ -55,7 +55,7 @@ const LARGEST_HEAD: usize = 32 * 1024;
 /// Linux takes twice that for each. Most answers are shorter.
 const KEPT_BY_THE_SYSTEM: u32 = 32 * 1024;
 /// How many connections may wait to be taken.
-const QUEUE: u32 = 4096;
+const QUEUE: u32 = 1024;
 
 /// Why there is no network.
 #[derive(Debug, Error)]
@@ -224,6 +224,8 @@ pub fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send> {
 /// Until it is over, or the place is needed.
 async fn stays(guest: Guest, conversation: impl Future<Output = ()>) {
     tokio::select! {
+        biased;
+        // First, so that an answer that is there is told.
         () = conversation => {}
         () = guest.is_sent_away() => tracing::debug!("a connection was closed for a new one"),
     }

@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ambient::{Clock as _, Complaints, SystemClock};
-use authz_core::address_key;
+use authz_core::{address_key, network_key};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use self::seat::Signs;
 pub(super) use self::seat::{Guest, Seat};
-use self::table::Table;
+use self::table::{Origin, Rules, Table};
 use super::room::Room;
 
 /// After the server was told to stop, for how long a client is waited for: a body, or that an answer is taken.
@@ -25,8 +25,9 @@ const LEAVE: Duration = Duration::from_secs(2);
 ///
 /// A connection is either worked for, from the last byte of a request until its answer is known, or it waits for its client:
 /// for a head, a body, or that the answer is taken. When there is no place for somebody new, one that waits is sent away: of the
-/// address that has most, the one that has waited longest. So it costs others nothing how many connections somebody opens, leaves
-/// silent, speaks on slowly, or asks trifles on.
+/// site that has most, if that is more than a few, and else of all, the one that has waited longest; and if nobody waits, the next
+/// whose answer is taken. So it costs others little how many connections somebody opens, leaves silent, speaks on slowly, or asks on
+/// without a pause.
 ///
 /// The place is given back when the connection and what was asked on it are both over: whoever hangs up and comes again has no
 /// more work done at once than whoever stays.
@@ -47,8 +48,8 @@ struct Places {
 }
 
 impl Places {
-    fn new(number: usize, stay: Duration) -> Self {
-        Self { free: Arc::new(Semaphore::new(number)), table: Arc::new(Table::new(stay)) }
+    fn new(number: usize, rules: Rules) -> Self {
+        Self { free: Arc::new(Semaphore::new(number)), table: Arc::new(Table::new(rules)) }
     }
 
     /// One that is free.
@@ -71,43 +72,41 @@ struct Place<'a> {
 
 impl Guests {
     pub(super) fn of(room: Room) -> Self {
+        let rules = Rules { stay: room.stay, few: (room.places / 64).clamp(2, 16), many: room.each / 2 };
         Self {
-            common: Places::new(room.places, room.stay),
-            spare: Places::new(room.spare, room.stay),
+            common: Places::new(room.places, rules),
+            spare: Places::new(room.spare, rules),
             room,
             is_full: AtomicBool::new(false),
             complaints: Complaints::new(),
         }
     }
 
-    /// Seats `from`. Somebody of the same address goes if that address has its share, and one of whoever has most if all places
-    /// are taken. Nobody is seated if all of the same address are busy or have just come, or if that was so of all for twice as
+    /// Seats `from`. Somebody of the same address goes if that address has its share, and somebody of all if all places are taken. Nobody is seated if all of the same address are busy or have just come, or if that was so of all for twice as
     /// long as a connection may stay in any case.
     pub(super) async fn seat(&self, from: IpAddr) -> Option<Guest> {
-        let address = match self.room.free.iter().any(|network| network.contains(from)) {
+        let origin = match self.room.free.iter().any(|network| network.contains(from)) {
             true => None,
-            false => Some(Arc::from(address_key(Some(from)))),
+            false => Some(origin(from)),
         };
-        let one_went = match &address {
-            Some(address) => self.common.table.keeps_a_share(address, self.room.each)?,
+        let one_went = match &origin {
+            Some(origin) => self.common.table.keeps_a_share(&origin.address, self.room.each)?,
             None => false,
         };
-        let Place { place, table } = self.place(from, address.as_deref(), one_went).await?;
+        let Place { place, table } = self.place(from, one_went).await?;
         let signs = Arc::new(Signs::default());
-        let number = table.seats(address, Arc::clone(&signs));
+        let number = table.seats(origin, Arc::clone(&signs));
         Some(Guest(Arc::new(Seat::new(number, Arc::clone(table), signs, place))))
     }
 
-    async fn place(&self, from: IpAddr, address: Option<&str>, one_went: bool) -> Option<Place<'_>> {
+    async fn place(&self, from: IpAddr, one_went: bool) -> Option<Place<'_>> {
         let may_wait = if self.is_full.load(Ordering::Relaxed) { Duration::ZERO } else { 2 * self.room.stay };
         let waits_until = Instant::now() + may_wait;
-        let has_room = |place| {
-            self.is_full.store(false, Ordering::Relaxed);
-            Some(place)
-        };
         loop {
             if let Some(place) = self.common.one() {
-                return has_room(place);
+                self.is_full.store(false, Ordering::Relaxed);
+                self.common.table.wants_nobody_to_go();
+                return Some(place);
             }
             if self.complaints.are_due(SystemClock.now()) {
                 tracing::warn!(
@@ -115,9 +114,9 @@ impl Guests {
                     "all connections are taken; those that have waited longest for their clients are closed"
                 );
             }
-            let sent = if one_went { Ok(()) } else { self.common.table.sends_one_away_for(address) };
+            let sent = if one_went { Ok(()) } else { self.common.table.sends_one_away() };
             let then = match sent {
-                Ok(()) => return self.common.next().await.and_then(has_room),
+                Ok(()) => return self.common.next().await,
                 // Somebody may have stayed long enough by then.
                 Err(then) => then.min(waits_until),
             };
@@ -125,12 +124,12 @@ impl Guests {
                 if let Some(place) = self.spare.one() {
                     return Some(place);
                 }
-                if self.spare.table.sends_one_away_for(None).is_ok() {
+                if self.spare.table.sends_one_away().is_ok() {
                     return self.spare.next().await;
                 }
             }
             match timeout_at(then, self.common.next()).await {
-                Ok(place) => return place.and_then(has_room),
+                Ok(place) => return place,
                 Err(_) if Instant::now() >= waits_until => {
                     self.is_full.store(true, Ordering::Relaxed);
                     return None;
@@ -149,6 +148,12 @@ impl Guests {
             sleep(LEAVE / 20).await;
         }
     }
+}
+
+/// IPv6 addresses of a site are as many as somebody wants them to be.
+fn origin(from: IpAddr) -> Origin {
+    let site = from.to_canonical().is_ipv6().then(|| Arc::from(network_key(Some(from))));
+    Origin { address: Arc::from(address_key(Some(from))), site }
 }
 
 #[cfg(test)]

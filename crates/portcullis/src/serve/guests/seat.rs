@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
+use http_io::BODY_LIMIT;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::table::Table;
@@ -14,7 +15,11 @@ pub(super) const KEPT: usize = 64 * 1024 * 1024;
 /// What each has for itself: more than any form of OAuth takes.
 pub(super) const KEPT_OF_EACH: usize = 8 * 1024;
 
-/// What a request takes on the wire and is not counted: a record of TLS or two.
+/// What one can have here at the most: a head, a body, and what is read ahead. What comes besides, the frames of chunks, is kept
+/// nowhere.
+const MOST_OF_EACH: usize = 2 * LARGEST_HEAD + BODY_LIMIT;
+
+/// What a read takes on the wire and is not counted: a record of TLS or two.
 const WRAPPING: usize = 64;
 
 /// Nothing of a first head, or not all of it.
@@ -76,9 +81,11 @@ pub(in crate::serve) struct Seat {
     _place: OwnedSemaphorePermit,
     // Heads that were whole.
     heads: AtomicU32,
-    // In bytes: what came and is not answered, and how much of that is the request that is there.
+    // In bytes: what came and is not answered, how much of that is the request that is there, and what the last read brought, if
+    // anything came since the last answer.
     kept: AtomicUsize,
     request: AtomicUsize,
+    read: AtomicUsize,
 }
 
 impl Seat {
@@ -88,8 +95,8 @@ impl Seat {
         signs: Arc<Signs>,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        let (heads, kept, request) = (AtomicU32::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { number, table, signs, _place: place, heads, kept, request }
+        let [kept, request, read] = [const { AtomicUsize::new(0) }; 3];
+        Self { number, table, signs, _place: place, heads: AtomicU32::new(0), kept, request, read }
     }
 
     /// So many bytes have come.
@@ -101,6 +108,7 @@ impl Seat {
         if self.signs.phase.load(Ordering::Relaxed) == IDLE {
             self.signs.phase.store(OWES_A_HEAD, Ordering::Relaxed);
         }
+        self.read.store(length, Ordering::Relaxed);
         let before = self.kept.fetch_add(length, Ordering::Relaxed);
         let more = beyond(before + length) - beyond(before);
         if more > 0 && self.table.kept.fetch_add(more, Ordering::Relaxed) + more > KEPT {
@@ -122,7 +130,7 @@ impl Seat {
     /// A head of so many bytes is there: it is waited for the body no longer than for that of anybody else who asks now.
     pub(in crate::serve) fn asks(&self, head: usize) {
         self.heads.fetch_add(1, Ordering::Relaxed);
-        self.request.store(head + WRAPPING, Ordering::Relaxed);
+        self.request.store(head, Ordering::Relaxed);
         self.signs.phase.store(ASKS, Ordering::Relaxed);
         self.table.asks(self.number);
     }
@@ -137,20 +145,28 @@ impl Seat {
         self.table.works_for(self.number).then(|| Work(Arc::clone(self)))
     }
 
-    /// What it asked is answered. What came beyond that is some of the next head.
+    /// What it asked is answered. What came beyond that is some of the next head, and came with the last read.
     pub(in crate::serve) fn is_answered(&self) {
         let request = self.request.swap(0, Ordering::Relaxed);
-        let left = self.kept.load(Ordering::Relaxed).saturating_sub(request).min(LARGEST_HEAD);
+        let kept = self.kept.load(Ordering::Relaxed);
+        let left = match self.read.swap(0, Ordering::Relaxed) {
+            0 => kept.saturating_sub(request),
+            read => kept.saturating_sub(request + WRAPPING).min(read),
+        };
+        let left = left.min(LARGEST_HEAD);
         self.keeps(left);
-        let phase = if left > 0 { OWES_A_HEAD } else { IS_ANSWERED };
+        let phase = if left > WRAPPING { OWES_A_HEAD } else { IS_ANSWERED };
         self.signs.phase.store(phase, Ordering::Relaxed);
     }
 
     /// All that was to be said is on its way.
     pub(in crate::serve) fn is_told(&self) {
-        if self.signs.phase.load(Ordering::Relaxed) == IS_ANSWERED {
-            self.signs.phase.store(IDLE, Ordering::Relaxed);
+        match self.signs.phase.load(Ordering::Relaxed) {
+            COMES | ASKS => return,
+            IS_ANSWERED => self.signs.phase.store(IDLE, Ordering::Relaxed),
+            _ => {}
         }
+        self.table.may_give_way(self.number);
     }
 
     fn keeps(&self, left: usize) {
@@ -166,8 +182,8 @@ impl Drop for Seat {
     }
 }
 
-const fn beyond(kept: usize) -> usize {
-    kept.saturating_sub(KEPT_OF_EACH)
+fn beyond(kept: usize) -> usize {
+    kept.min(MOST_OF_EACH).saturating_sub(KEPT_OF_EACH)
 }
 
 /// A request is being worked at.

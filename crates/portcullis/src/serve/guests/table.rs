@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -10,91 +10,151 @@ use tokio::time::Instant;
 
 use super::seat::Signs;
 
-/// An address that has so many more than somebody new fills places: none of its connections is let stay in any case.
-const MANY_MORE: usize = 8;
 /// At how many is looked to find one that may go.
 const LOOKS: usize = 64;
 
 /// Everybody who is seated, and what is kept of all of them.
 pub(super) struct Table {
-    stay: Duration,
     pub(super) seated: Mutex<Seated>,
     /// Of requests that are not answered yet, in bytes.
     pub(super) kept: AtomicUsize,
+    /// Somebody new found nobody who may go.
+    is_wanted: AtomicBool,
+}
+
+/// Who goes first, and who not at all.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Rules {
+    /// For how long one is let stay.
+    pub(super) stay: Duration,
+    /// So many of one site are spared by a site that has more: else one who comes from as many sites as there are places would have
+    /// nobody go but those of others.
+    pub(super) few: usize,
+    /// A site that has more than these fills places: none of its connections is let stay for a head.
+    pub(super) many: usize,
+}
+
+/// Where somebody comes from.
+pub(super) struct Origin {
+    /// What has a share of the places.
+    pub(super) address: Arc<str>,
+    /// What is compared by how many it has, if that is more than the address: whoever has a site has all addresses of it.
+    pub(super) site: Option<Arc<str>>,
+}
+
+impl Origin {
+    fn site(&self) -> &Arc<str> {
+        self.site.as_ref().unwrap_or(&self.address)
+    }
+
+    fn crowds(&self) -> impl Iterator<Item = &Arc<str>> {
+        [&self.address].into_iter().chain(&self.site)
+    }
 }
 
 #[derive(Default)]
 pub(super) struct Seated {
+    rules: Rules,
     last_number: u64,
     pub(super) seats: BTreeMap<u64, Chair>,
     /// The number of a seat by its turn: who has waited longest is first.
     pub(super) waiting: BTreeMap<u64, u64>,
-    /// Who has nobody seated is not in it.
-    pub(super) by_address: BTreeMap<Arc<str>, Address>,
-    /// Who has most is last.
+    /// Of addresses and of sites. What has nobody seated is not in it.
+    pub(super) crowds: BTreeMap<Arc<str>, Crowd>,
+    /// Sites; the one that has most is last.
     by_seats: BTreeSet<(usize, Arc<str>)>,
 }
 
 pub(super) struct Chair {
-    // Nothing for those that may have all places. Each of them counts as one of an address of its own.
-    address: Option<Arc<str>>,
+    // Nothing for those that may have all places. Each of them counts as one of a site of its own.
+    origin: Option<Origin>,
     standing: Standing,
     signs: Arc<Signs>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// For its client. It is `let_stay` for its first head, and while its answer is on its way.
+    /// For its client.
     Waits {
         turn: u64,
         since: Instant,
-        let_stay: bool,
+        wants: Wants,
     },
     WorkedFor,
     SentAway,
     HungUp,
 }
 
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    /// It is let stay for the first one.
+    Head,
+    Body,
+    /// That its answer is taken: it is let stay in any case, for what is done shall be told.
+    Farewell,
+}
+
 #[derive(Default)]
-pub(super) struct Address {
+pub(super) struct Crowd {
     seated: usize,
     /// Seats by turn.
     waiting: BTreeMap<u64, u64>,
 }
 
 impl Table {
-    pub(super) fn new(stay: Duration) -> Self {
-        Self { stay, seated: Mutex::default(), kept: AtomicUsize::new(0) }
+    pub(super) fn new(rules: Rules) -> Self {
+        let seated = Mutex::new(Seated { rules, ..Seated::default() });
+        Self { seated, kept: AtomicUsize::new(0), is_wanted: AtomicBool::new(false) }
     }
 
     /// Whether one of the same address went for one more; nothing if none may go.
     pub(super) fn keeps_a_share(&self, address: &str, each: usize) -> Option<bool> {
         let mut seated = self.seated.lock();
-        let Some(those) = seated.by_address.get(address).filter(|those| those.seated >= each) else {
+        let Some(those) = seated.crowds.get(address).filter(|those| those.seated >= each) else {
             return Some(false);
         };
-        let longest = seated.first_that_may_go(&those.waiting, self.stay).ok()?;
+        let longest = seated.first_that_may_go(&those.waiting, seated.rules.stay).ok()?;
         seated.send_away(longest);
         Some(true)
     }
 
-    /// Somebody goes for one more of this address. Or when somebody may have stayed long enough.
-    pub(super) fn sends_one_away_for(&self, address: Option<&str>) -> Result<(), Instant> {
+    /// Somebody goes for one more. If nobody may, the next does whose answer is taken; or somebody may have stayed long enough then.
+    pub(super) fn sends_one_away(&self) -> Result<(), Instant> {
         let mut seated = self.seated.lock();
-        let longest = seated.who_goes_for(address, self.stay)?;
-        seated.send_away(longest);
+        let goes = seated.who_goes();
+        self.is_wanted.store(goes.is_err(), Ordering::Relaxed);
+        seated.send_away(goes?);
         Ok(())
     }
 
-    /// The number of the seat of somebody new, who waits for their client.
-    pub(super) fn seats(&self, address: Option<Arc<str>>, signs: Arc<Signs>) -> u64 {
+    /// There is a place.
+    pub(super) fn wants_nobody_to_go(&self) {
+        self.is_wanted.store(false, Ordering::Relaxed);
+    }
+
+    /// Its answer is taken: it goes if somebody waits for a place. One who asks the next thing at once would have it for ever, for
+    /// it is never seen to wait.
+    pub(super) fn may_give_way(&self, number: u64) {
+        if !self.is_wanted.load(Ordering::Relaxed) {
+            return;
+        }
         let mut seated = self.seated.lock();
-        if let Some(address) = &address {
-            seated.counts(address, |seats| seats + 1);
+        let waits = matches!(seated.standing(number), Some(Standing::Waits { .. }));
+        if waits && self.is_wanted.swap(false, Ordering::Relaxed) {
+            seated.send_away(number);
+        }
+    }
+
+    /// The number of the seat of somebody new, who waits for their client.
+    pub(super) fn seats(&self, origin: Option<Origin>, signs: Arc<Signs>) -> u64 {
+        let mut seated = self.seated.lock();
+        if let Some(origin) = &origin {
+            seated.counts(origin, |seats| seats + 1);
         }
         let number = seated.next_number();
-        seated.seats.insert(number, Chair { address, standing: Standing::HungUp, signs });
-        seated.wait(number, true);
+        seated.seats.insert(number, Chair { origin, standing: Standing::HungUp, signs });
+        seated.wait(number, Wants::Head);
         number
     }
 
@@ -102,8 +162,8 @@ impl Table {
     pub(super) fn clears(&self, number: u64) {
         let mut seated = self.seated.lock();
         seated.stand(number, Standing::HungUp);
-        if let Some(address) = seated.seats.remove(&number).and_then(|chair| chair.address) {
-            seated.counts(&address, |seats| seats.saturating_sub(1));
+        if let Some(origin) = seated.seats.remove(&number).and_then(|chair| chair.origin) {
+            seated.counts(&origin, |seats| seats.saturating_sub(1));
         }
     }
 
@@ -111,7 +171,7 @@ impl Table {
     pub(super) fn asks(&self, number: u64) {
         let mut seated = self.seated.lock();
         if matches!(seated.standing(number), Some(Standing::Waits { .. })) {
-            seated.wait(number, false);
+            seated.wait(number, Wants::Body);
         }
     }
 
@@ -133,7 +193,7 @@ impl Table {
     pub(super) fn has_worked_for(&self, number: u64) {
         let mut seated = self.seated.lock();
         if seated.standing(number) == Some(Standing::WorkedFor) {
-            seated.wait(number, true);
+            seated.wait(number, Wants::Farewell);
         }
     }
 
@@ -170,13 +230,20 @@ impl Seated {
         self.last_number
     }
 
-    fn counts(&mut self, address: &Arc<str>, count: impl Fn(usize) -> usize) {
-        let those = self.by_address.entry(Arc::clone(address)).or_default();
-        self.by_seats.remove(&(those.seated, Arc::clone(address)));
-        those.seated = count(those.seated);
-        match those.seated {
-            0 => drop(self.by_address.remove(address)),
-            seats => drop(self.by_seats.insert((seats, Arc::clone(address)))),
+    fn counts(&mut self, origin: &Origin, count: impl Fn(usize) -> usize) {
+        for name in origin.crowds() {
+            let those = self.crowds.entry(Arc::clone(name)).or_default();
+            let (before, now) = (those.seated, count(those.seated));
+            those.seated = now;
+            if now == 0 {
+                self.crowds.remove(name);
+            }
+            if name == origin.site() {
+                self.by_seats.remove(&(before, Arc::clone(name)));
+                if now > 0 {
+                    self.by_seats.insert((now, Arc::clone(name)));
+                }
+            }
         }
     }
 
@@ -188,25 +255,27 @@ impl Seated {
     fn stand(&mut self, number: u64, standing: Standing) {
         let Some(chair) = self.seats.get_mut(&number) else { return };
         let before = std::mem::replace(&mut chair.standing, standing);
-        let mut those = chair.address.as_ref().and_then(|address| self.by_address.get_mut(address));
-        if let Standing::Waits { turn, .. } = before {
-            self.waiting.remove(&turn);
-            if let Some(those) = &mut those {
-                those.waiting.remove(&turn);
+        let crowds = chair.origin.as_ref().into_iter().flat_map(Origin::crowds);
+        let change = |waiting: &mut BTreeMap<u64, u64>| {
+            if let Standing::Waits { turn, .. } = before {
+                waiting.remove(&turn);
             }
-        }
-        if let Standing::Waits { turn, .. } = standing {
-            self.waiting.insert(turn, number);
-            if let Some(those) = those {
-                those.waiting.insert(turn, number);
+            if let Standing::Waits { turn, .. } = standing {
+                waiting.insert(turn, number);
+            }
+        };
+        change(&mut self.waiting);
+        for name in crowds {
+            if let Some(those) = self.crowds.get_mut(name) {
+                change(&mut those.waiting);
             }
         }
     }
 
     /// It waits for its client from now on, with the last turn.
-    fn wait(&mut self, number: u64, let_stay: bool) {
+    fn wait(&mut self, number: u64, wants: Wants) {
         let turn = self.next_number();
-        self.stand(number, Standing::Waits { turn, since: Instant::now(), let_stay });
+        self.stand(number, Standing::Waits { turn, since: Instant::now(), wants });
     }
 
     fn send_away(&mut self, number: u64) {
@@ -216,13 +285,13 @@ impl Seated {
         }
     }
 
-    /// Of whoever has most seats the one that has waited longest, so that whoever fills places loses their own first; of those who
-    /// have one each the one that has.
-    fn who_goes_for(&self, address: Option<&str>, stay: Duration) -> Result<u64, Instant> {
-        let own = address.and_then(|address| self.by_address.get(address)).map_or(0, |those| those.seated);
-        for (seats, address) in self.by_seats.iter().rev().take_while(|(seats, _)| *seats > 1).take(LOOKS) {
-            let Some(those) = self.by_address.get(address) else { continue };
-            let stay = if *seats > own + MANY_MORE { Duration::ZERO } else { stay };
+    /// Of the site that has most seats, and more than a few, the one that has waited longest, so that whoever fills places loses their own
+    /// first; else the one of all.
+    fn who_goes(&self) -> Result<u64, Instant> {
+        let Rules { stay, few, many } = self.rules;
+        for (seats, site) in self.by_seats.iter().rev().take_while(|(seats, _)| *seats > few).take(LOOKS) {
+            let Some(those) = self.crowds.get(site) else { continue };
+            let stay = if *seats > many { Duration::ZERO } else { stay };
             if let Ok(longest) = self.first_that_may_go(&those.waiting, stay) {
                 return Ok(longest);
             }
@@ -230,12 +299,12 @@ impl Seated {
         self.first_that_may_go(&self.waiting, stay)
     }
 
-    /// Or when one of them may have stayed long enough.
-    fn first_that_may_go(&self, waiting: &BTreeMap<u64, u64>, stay: Duration) -> Result<u64, Instant> {
+    /// Of those who are let stay so long for a head. Or when one of them may have stayed long enough.
+    fn first_that_may_go(&self, waiting: &BTreeMap<u64, u64>, for_a_head: Duration) -> Result<u64, Instant> {
         let now = Instant::now();
-        let mut then = now + stay;
+        let mut then = now + self.rules.stay;
         for number in waiting.values().take(LOOKS) {
-            match self.stays_until(*number, stay) {
+            match self.stays_until(*number, for_a_head) {
                 Some(until) if until > now => then = then.min(until),
                 Some(_) | None => return Ok(*number),
             }
@@ -243,11 +312,15 @@ impl Seated {
         Err(then)
     }
 
-    fn stays_until(&self, number: u64, stay: Duration) -> Option<Instant> {
-        let chair = self.seats.get(&number)?;
+    fn stays_until(&self, number: u64, for_a_head: Duration) -> Option<Instant> {
+        let chair = self.seats.get(&number).filter(|chair| chair.signs.may_stay())?;
         match chair.standing {
-            Standing::Waits { since, let_stay: true, .. } => chair.signs.may_stay().then_some(since + stay),
-            Standing::Waits { .. } | Standing::WorkedFor | Standing::SentAway | Standing::HungUp => None,
+            Standing::Waits { since, wants: Wants::Head, .. } => Some(since + for_a_head),
+            Standing::Waits { since, wants: Wants::Farewell, .. } => Some(since + self.rules.stay),
+            Standing::Waits { wants: Wants::Body, .. }
+            | Standing::WorkedFor
+            | Standing::SentAway
+            | Standing::HungUp => None,
         }
     }
 }

@@ -72,7 +72,7 @@ async fn who_has_their_share_is_refused_unless_one_of_them_has_waited_long_and_o
     }
     {
         let seated = guests.common.table.seated.lock();
-        assert!(seated.by_address.is_empty() && seated.seats.is_empty(), "who is gone is forgotten");
+        assert!(seated.crowds.is_empty() && seated.seats.is_empty(), "who is gone is forgotten");
         assert!(seated.waiting.is_empty());
     }
     assert_eq!(guests.common.free.available_permits(), 100);
@@ -152,6 +152,78 @@ async fn who_asks_trifles_all_the_time_on_all_places_shuts_nobody_out_and_loses_
     }
 }
 
+/// RFC 6177: one site may have 65,536 networks of IPv6.
+#[tokio::test(start_paused = true)]
+async fn who_comes_from_as_many_networks_as_there_are_places_loses_their_own_first() {
+    let guests = guests(100, 100);
+    let mut office = Vec::new();
+    for _ in 0..2 {
+        office.push(sit(&guests, "192.0.2.1").await.unwrap());
+    }
+    let mut crowd = Vec::new();
+    for network in 0..98 {
+        crowd.push(sit(&guests, &format!("2001:db8:1:{network:x}::1")).await.unwrap());
+    }
+    long().await;
+    let mut newer = Vec::new();
+    for number in 0..50 {
+        let goes = crowd.remove(0);
+        let goes = async move { goes.is_sent_away().await };
+        let from = format!("2001:db8:1:{:x}::1", 1000 + number);
+        let (next, ()) = within(STAY, async { tokio::join!(sit(&guests, &from), goes) }).await.unwrap();
+        newer.push(next.unwrap());
+    }
+    for guest in &office {
+        assert!(!is_sent_away(guest).await, "it is not theirs");
+    }
+}
+
+/// What is done shall be told.
+#[tokio::test(start_paused = true)]
+async fn who_is_just_being_answered_stays_however_many_their_address_has() {
+    let guests = guests(9, 9);
+    let (mut here, mut works) = (Vec::new(), Vec::new());
+    for _ in 0..9 {
+        let guest = sit(&guests, "192.0.2.1").await.unwrap();
+        guest.seat().asks(100);
+        works.push(guest.seat().is_worked_for().unwrap());
+        here.push(guest);
+    }
+    works.pop();
+    assert!(within(STAY / 2, sit(&guests, "192.0.2.2")).await.is_none());
+    assert!(!is_sent_away(&here[8]).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_without_a_pause_gives_way_after_an_answer() {
+    let guests = guests(3, 3);
+    let (mut here, mut works) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let guest = sit(&guests, "192.0.2.1").await.unwrap();
+        guest.seat().says(400).unwrap();
+        guest.seat().asks(100);
+        works.push(guest.seat().is_worked_for().unwrap());
+        here.push(guest);
+    }
+    let answers = async {
+        sleep(STAY / 4).await;
+        let (second, first) = (here.remove(2), here.remove(1));
+        works.truncate(1);
+        for guest in [&first, &second] {
+            guest.seat().is_answered();
+            guest.seat().is_told();
+            guest.seat().asks(100);
+        }
+        assert!(first.seat().is_worked_for().is_none() && is_sent_away(&first).await);
+        assert!(second.seat().is_worked_for().is_some() && !is_sent_away(&second).await, "one is enough");
+        drop(first);
+        second
+    };
+    let (next, _second) =
+        within(STAY / 2, async { tokio::join!(sit(&guests, "192.0.2.2"), answers) }).await.unwrap();
+    assert!(next.is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_comes_when_all_have_been_busy_for_long_is_refused_and_this_machine_is_not() {
     let guests = guests(3, 3);
@@ -213,7 +285,7 @@ async fn who_hung_up_has_their_place_as_long_as_their_request_runs_and_none_afte
         (3, 0)
     );
     let seated = guests.common.table.seated.lock();
-    assert!(seated.seats.is_empty() && seated.waiting.is_empty() && seated.by_address.is_empty());
+    assert!(seated.seats.is_empty() && seated.waiting.is_empty() && seated.crowds.is_empty());
 }
 
 #[tokio::test]
@@ -264,4 +336,36 @@ async fn what_came_beyond_a_request_is_kept_and_is_some_of_a_head_that_is_owed()
     assert_eq!(seat.owed_head(), None);
     seat.says(1).unwrap();
     assert_eq!(seat.owed_head(), Some(2));
+}
+
+#[tokio::test]
+async fn many_small_requests_in_one_read_hide_no_head_behind_them() {
+    let guests = guests(1, 1);
+    let seat = sit(&guests, "192.0.2.1").await.unwrap().seat();
+    seat.says(300 * 25 + 22 * 1024).unwrap();
+    for _ in 0..300 {
+        seat.asks(25);
+        seat.is_answered();
+    }
+    assert_eq!(seat.owed_head(), Some(300));
+    let kept = guests.common.table.kept.load(Ordering::Relaxed);
+    assert!((13 * 1024..=14 * 1024).contains(&kept), "{kept}");
+}
+
+#[tokio::test]
+async fn what_wraps_a_body_is_kept_nowhere_and_owes_nothing() {
+    let guests = guests(1, 1);
+    let seat = sit(&guests, "192.0.2.1").await.unwrap().seat();
+    // The size of a chunk, with zeros before it.
+    for _ in 0..1000 {
+        seat.says(64 * 1024).unwrap();
+    }
+    let kept = guests.common.table.kept.load(Ordering::Relaxed);
+    assert!(kept <= 128 * 1024, "{kept}");
+    // Its end, which came alone.
+    seat.says(5).unwrap();
+    seat.asks(100);
+    seat.goes_on(20);
+    seat.is_answered();
+    assert_eq!((seat.owed_head(), guests.common.table.kept.load(Ordering::Relaxed)), (None, 0));
 }
