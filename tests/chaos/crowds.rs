@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tests::crowd::{AT_ONCE, the_winner, times};
+use tests::crowd::{self, AT_ONCE, the_winner};
 use tokio::task::JoinSet;
 
 use crate::check::{ALL, Promise, check};
@@ -11,7 +11,7 @@ use crate::log::{Answer, Ask, Caller, Log};
 use crate::over_redis::Place;
 use crate::site::Site;
 
-/// Texts that are under way.
+/// Crowds at once.
 const BESIDE: usize = 4;
 
 #[derive(Clone)]
@@ -71,14 +71,7 @@ where
 {
     let (_place, site) = Place::new(leeway, "60s").await;
     let crowd = Crowd { site: Arc::new(site), log: Arc::default() };
-    let mut under_way = JoinSet::new();
-    for n in 0..times() {
-        if under_way.len() == BESIDE {
-            under_way.join_next().await.unwrap().unwrap();
-        }
-        under_way.spawn(come(crowd.clone(), n));
-    }
-    under_way.join_all().await;
+    crowd::come(BESIDE, |n| come(crowd.clone(), n)).await;
     let violations = check(&crowd.log.take(), &BTreeMap::new(), promise);
     assert!(violations.is_empty(), "{}", violations[0]);
 }

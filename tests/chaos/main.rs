@@ -10,6 +10,7 @@ mod clients;
 mod clocks;
 mod crowds;
 mod flawed;
+mod heard;
 mod log;
 mod meetings;
 mod over_redis;

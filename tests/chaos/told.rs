@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use authz_core::Policy;
 use oauth_types::ClientId;
-use store::{Backend, Grant, GrantId, Memory};
+use store::{Backend, Grant, GrantId, Memory, Stage};
 use testkit::bare::Bare;
 
 use crate::check::{ALL, Broken, Violation, check};
@@ -85,15 +85,44 @@ impl Told {
         self.stored = self.ended.take();
     }
 
+    /// One more request, at last.
+    fn then(&mut self, ask: Ask, answer: Answer) {
+        let began = self.entries.last().map_or(0, |entry| entry.ended) + 1;
+        self.entries.push(Entry { ask, process: 0, began, ended: began + 1, answer });
+    }
+
     /// The same request once more, at last.
     fn again(&mut self, which: usize, answer: Answer) {
-        let ticks = self.entries.last().map_or(0, |entry| entry.ended) + 1;
-        let entry = Entry { began: ticks, ended: ticks + 1, answer, ..self.entries[which].clone() };
-        self.entries.push(entry);
+        self.then(self.entries[which].ask.clone(), answer);
+    }
+
+    /// What the last one was answered is something else.
+    fn at_last(&mut self, answer: Answer) {
+        self.entries.last_mut().unwrap().answer = answer;
     }
 
     fn answer(&self, which: usize) -> Answer {
         self.entries[which].answer.clone()
+    }
+
+    /// The tokens that a request brought.
+    fn tokens(&self, which: usize) -> (String, String) {
+        let Answer::Tokens(access, refresh) = self.answer(which) else { panic!("no tokens") };
+        (access, refresh)
+    }
+
+    /// They are revoked, and nobody hears of it but by a refusal.
+    fn ends_by_a_refusal(&mut self) {
+        self.ends();
+        self.entries[DEAD - 1].answer = Answer::Nothing;
+        self.then(Ask::Refresh(self.tokens(REFRESH).1), Answer::Refused);
+        self.again(OWN, Answer::Active(false));
+    }
+
+    /// The newest access token is revoked by itself.
+    fn access_ends(&mut self) {
+        self.then(Ask::Revoke(self.tokens(REFRESH).0), Answer::Revoked);
+        self.again(OWN, Answer::Active(false));
     }
 
     fn found(&self) -> Vec<Violation> {
@@ -118,25 +147,40 @@ const fn case(fine: fn(&mut Told), fault: fn(&mut Told)) -> Case {
 
 fn cases(of: Broken) -> Vec<Case> {
     match of {
-        Broken::CodeSpentTwice => vec![case(
-            |told| told.again(REDEEM, Answer::Nothing),
-            |told| told.entries[FORGED + 1].answer = told.answer(REDEEM),
-        )],
-        Broken::GenerationSpentTwice => vec![case(
-            |told| told.again(REFRESH, told.answer(REFRESH)),
-            |told| {
-                let Answer::Tokens(access, refresh) = told.answer(REFRESH) else { panic!("no tokens") };
-                told.entries[FORGED + 1].answer = Answer::Tokens(access, forged(&refresh));
-            },
-        )],
+        Broken::CodeSpentTwice => {
+            vec![case(|told| told.again(REDEEM, Answer::Nothing), |told| told.at_last(told.answer(REDEEM)))]
+        }
+        Broken::GenerationSpentTwice => vec![
+            // Two successors of one refresh token, of two generations.
+            case(|told| told.again(REFRESH, told.answer(REFRESH)), |told| told.at_last(told.answer(REDEEM))),
+            // Two texts of one generation, of which neither follows a refresh token.
+            case(
+                |told| told.again(REDEEM, Answer::Nothing),
+                |told| {
+                    let (access, refresh) = told.tokens(REDEEM);
+                    told.at_last(Answer::Tokens(access, forged(&refresh)));
+                },
+            ),
+        ],
         Broken::Undead => vec![
             case(Told::ends, |told| told.entries[DEAD].answer = Answer::Active(true)),
             case(Told::ends, |told| told.stored = told.earlier[2].take()),
+            case(Told::ends_by_a_refusal, |told| told.at_last(Answer::Active(true))),
+            case(Told::access_ends, |told| told.at_last(Answer::Active(true))),
         ],
         Broken::Uncommitted => vec![
             case(|_| {}, |told| told.stored = told.earlier[0].take()),
             case(|_| {}, |told| told.stored = told.earlier[1].take()),
             case(|_| {}, |told| told.stored = told.earlier[2].take()),
+            case(
+                |_| {},
+                |told| {
+                    let Stage::Live(live) = &mut told.stored.as_mut().unwrap().stage else {
+                        panic!("not live")
+                    };
+                    live.access.pop();
+                },
+            ),
         ],
         Broken::Elsewhere => {
             vec![case(|_| {}, |told| told.entries[OTHER].answer = Answer::Active(true))]
@@ -144,7 +188,7 @@ fn cases(of: Broken) -> Vec<Case> {
         Broken::Kept => vec![case(
             |_| {},
             |told| {
-                let Answer::Tokens(access, _) = told.answer(REFRESH) else { panic!("no tokens") };
+                let (access, _) = told.tokens(REFRESH);
                 told.stored.as_mut().unwrap().client = ClientId::parse(&access).unwrap();
             },
         )],
@@ -153,10 +197,7 @@ fn cases(of: Broken) -> Vec<Case> {
         }
         Broken::Lost => vec![
             case(|_| {}, |told| told.entries[OWN].answer = Answer::Active(false)),
-            case(
-                |told| told.again(REFRESH, Answer::Nothing),
-                |told| told.entries[FORGED + 1].answer = Answer::Refused,
-            ),
+            case(|told| told.again(REFRESH, Answer::Nothing), |told| told.at_last(Answer::Refused)),
             case(|_| {}, |told| told.stored = None),
             case(|_| {}, |told| told.stored = told.ended.take()),
         ],

@@ -11,13 +11,13 @@ use store::{Backend, GrantId, Sqlite, Stage, Status};
 use tempfile::TempDir;
 use testkit::bare::{Answer, Bare, Party, Tokens, ada, id};
 use tests::bearer::Bearer;
-use tests::crowd::{AT_ONCE, the_winner, times};
+use tests::crowd::{AT_ONCE, come, the_winner, times};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::count;
 
-/// How many of them are under way.
+/// Crowds at once.
 const BESIDE: usize = 8;
 
 const SERVERS: usize = 4;
@@ -101,21 +101,6 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
 }
 
-/// Runs a case so many times, some beside each other.
-async fn many<F>(four: &Four, case: impl Fn(Four, usize) -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let mut under_way = JoinSet::new();
-    for n in 0..times() {
-        if under_way.len() == BESIDE {
-            under_way.join_next().await.unwrap().unwrap();
-        }
-        under_way.spawn(case(four.clone(), n));
-    }
-    under_way.join_all().await;
-}
-
 /// I1, I3.
 async fn one_redeems(four: Four, n: usize) {
     let code = four.code(n).await;
@@ -167,7 +152,7 @@ async fn is_over(bare: &Bare, tokens: &Tokens) {
 fn i1_each_code_over_sqlite_is_redeemed_by_one_of_sixteen() {
     runtime().block_on(async {
         let (four, _folder) = Four::over_sqlite(30).await;
-        many(&four, one_redeems).await;
+        come(BESIDE, |n| one_redeems(four.clone(), n)).await;
     });
 }
 
@@ -175,7 +160,7 @@ fn i1_each_code_over_sqlite_is_redeemed_by_one_of_sixteen() {
 fn i2_each_refresh_token_over_sqlite_has_one_successor_for_all_sixteen() {
     runtime().block_on(async {
         let (four, _folder) = Four::over_sqlite(30).await;
-        many(&four, all_refresh).await;
+        come(BESIDE, |n| all_refresh(four.clone(), n)).await;
         assert_eq!(four.told(|event| matches!(event, Event::Refreshed { .. })), times());
     });
 }
@@ -184,7 +169,7 @@ fn i2_each_refresh_token_over_sqlite_has_one_successor_for_all_sixteen() {
 fn i3_each_refresh_token_without_leeway_over_sqlite_is_taken_from_one_of_sixteen() {
     runtime().block_on(async {
         let (four, _folder) = Four::over_sqlite(0).await;
-        many(&four, one_refreshes).await;
+        come(BESIDE, |n| one_refreshes(four.clone(), n)).await;
     });
 }
 
@@ -254,7 +239,7 @@ fn i4_a_revocation_over_sqlite_wins_at_once_against_a_bearer_who_never_stops() {
     });
 }
 
-/// I7: a client that is deleted while its tokens are in use; it is there again for the next time.
+/// I7: a client that is deleted while its tokens are in use.
 #[test]
 fn i7_a_client_that_is_deleted_while_its_tokens_are_in_use_can_do_nothing_from_then_on() {
     runtime().block_on(async {
