@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::honest::Honest;
-use crate::server::{Server, at_most};
+use crate::server::{Server, makes_room_for};
 use crate::wire::{connect, is_closed};
 
 /// So many at once on their way, as the queue of a listener allows.
@@ -27,7 +27,8 @@ async fn idle(to: SocketAddr, number: usize) -> Vec<TcpStream> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_that_say_nothing_are_kept_and_others_are_served() {
-    let crowd = at_most(10_000);
+    let crowd = 10_000;
+    makes_room_for(crowd);
     let places = (crowd + 100).to_string();
     let server =
         Server::with(&[("PORTCULLIS_CONNECTIONS", &places), ("PORTCULLIS_CLIENT_TIMEOUT", "5m")]).await;
@@ -50,8 +51,8 @@ async fn ten_thousand_that_say_nothing_are_kept_and_others_are_served() {
 /// Behind a proxy that is one address, or from so many addresses that the share of each does not matter.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_there_is_room_for_shut_nobody_out() {
-    let crowd = at_most(600);
-    let places = crowd * 5 / 6;
+    let (crowd, places) = (600, 500);
+    makes_room_for(crowd);
     let told = places.to_string();
     let server =
         Server::with(&[("PORTCULLIS_CONNECTIONS", &told), ("PORTCULLIS_CLIENT_TIMEOUT", "5m")]).await;

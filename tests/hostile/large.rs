@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
 use crate::honest::Honest;
-use crate::server::{BOUND, Server, at_most};
+use crate::server::{BOUND, Server, makes_room_for};
 use crate::wire::{answered, connect, parsed, rest, statuses};
 
 const TOO_LARGE: usize = 1024 * 1024;
@@ -118,6 +118,7 @@ async fn a_body_takes_no_more_than_it_is_long_however_it_is_cut() {
 /// The most that can be made to be kept: nearly whole heads, and nearly whole bodies.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_kept_of_unfinished_requests_is_bounded_and_others_are_served() {
+    makes_room_for(4000);
     let server = Server::with(&[("PORTCULLIS_CLIENT_TIMEOUT", "5m")]).await;
     let honest = Honest::at(&server).await;
     let (memory, to) = (server.memory(), server.address());
@@ -127,7 +128,7 @@ async fn what_is_kept_of_unfinished_requests_is_bounded_and_others_are_served() 
         "a".repeat(31 * 1024),
         "a".repeat(65_000)
     );
-    let (crowd, mut unfinished) = (at_most(4000), Vec::new());
+    let (crowd, mut unfinished) = (4000, Vec::new());
     for said in [head, body] {
         for _ in 0..crowd / 2 {
             let mut stream = connect(to).await;

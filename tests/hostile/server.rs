@@ -105,15 +105,12 @@ fn in_status(process: &str, name: &str) -> usize {
     line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }
 
-/// How many connections this test may have open: as many as are wanted, or what the limit of open files leaves. The server has the
-/// same limit.
-pub(crate) fn at_most(wanted: usize) -> usize {
+/// Lets this test have so many connections open; the server sees to that itself. Fails where the hard limit of open files is lower: what
+/// would be shown with fewer is not what is promised.
+pub(crate) fn makes_room_for(connections: usize) {
     let before = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum }).unwrap();
-    let files = before.maximum.map_or(wanted + OTHER_FILES, |files| usize::try_from(files).unwrap());
-    let possible = wanted.min(files.saturating_sub(OTHER_FILES));
-    if possible < wanted {
-        eprintln!("the hard limit of open files is {files}: {possible} connections instead of {wanted}");
-    }
-    possible
+    let files = before.maximum.map_or(usize::MAX, |files| usize::try_from(files).unwrap());
+    let wanted = connections + OTHER_FILES;
+    assert!(files >= wanted, "the hard limit of open files (ulimit -Hn) is {files}; this takes {wanted}");
 }

@@ -7,7 +7,7 @@ use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 
 use crate::honest::Honest;
-use crate::server::{BOUND, Server, at_most};
+use crate::server::{BOUND, Server, makes_room_for};
 use crate::wire::{connect, drip, parsed, rest, statuses};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -18,8 +18,9 @@ const CROWD: usize = 1000;
 /// Each of the crowd says `first`, then `slowly`; what came back to each.
 async fn besieged(server: &Server, first: &'static [u8], slowly: &'static [u8]) -> Vec<Vec<u8>> {
     let to = server.address();
+    makes_room_for(CROWD);
     let mut crowd = JoinSet::new();
-    for _ in 0..at_most(CROWD) {
+    for _ in 0..CROWD {
         crowd.spawn(async move { drip(connect(to).await, first, slowly, SECOND).await });
     }
     let ends = crowd.join_all().await;

@@ -8,11 +8,13 @@ use testkit::process::Process;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use crate::honest::Pace;
 use crate::server::{BOUND, PATIENCE, Server};
 use crate::wire::{connect, drip, parsed, rest, statuses};
 
@@ -44,15 +46,25 @@ impl Secured {
 
     async fn shake_hands(&self) -> TlsStream<TcpStream> {
         let stream = connect(self.server.address()).await;
-        self.connector.connect(HOST.try_into().unwrap(), stream).await.unwrap()
+        let shaking = self.connector.connect(HOST.try_into().unwrap(), stream);
+        timeout(BOUND, shaking).await.unwrap_or_else(|_| panic!("nobody shakes hands")).unwrap()
     }
 
-    async fn serves(&self, times: usize) {
-        for _ in 0..times {
-            let mut stream = self.shake_hands().await;
-            let ask = b"GET /started HTTP/1.1\r\nhost: auth.example.com\r\nconnection: close\r\n\r\n";
-            stream.write_all(ask).await.unwrap();
-            assert_eq!(statuses(&parsed(&rest(&mut stream).await)), [200]);
+    async fn serves(&self) {
+        let mut stream = self.shake_hands().await;
+        let ask = b"GET /started HTTP/1.1\r\nhost: auth.example.com\r\nconnection: close\r\n\r\n";
+        stream.write_all(ask).await.unwrap();
+        assert_eq!(statuses(&parsed(&rest(&mut stream).await)), [200]);
+    }
+
+    /// Before anything is attacked.
+    async fn pace(&self) -> Pace {
+        Pace::before(async || self.serves().await).await
+    }
+
+    async fn goes_on(&self, pace: &Pace) {
+        for _ in 0..20 {
+            pace.keeps(self.serves()).await;
         }
     }
 }
@@ -84,7 +96,7 @@ async fn hello(connector: &TlsConnector) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn handshakes_that_are_slow_or_stop_are_cut_off_and_others_are_served() {
     let secured = Secured::start().await;
-    secured.serves(3).await;
+    let pace = secured.pace().await;
     let (memory, before) = (secured.server.memory(), secured.server.open_connections());
     let hello = hello(&secured.connector).await;
     // A handshake message may say that it is as long as 16 MiB.
@@ -98,7 +110,7 @@ async fn handshakes_that_are_slow_or_stop_are_cut_off_and_others_are_served() {
             let every = Duration::from_secs(if crowd.len() % 2 == 0 { 1 } else { 3600 });
             crowd.spawn(async move { drip(connect(to).await, &first, &[0], every).await });
         }
-        let (ends, ()) = tokio::join!(crowd.join_all(), secured.serves(20));
+        let (ends, ()) = tokio::join!(crowd.join_all(), secured.goes_on(&pace));
         let longest = ends.iter().map(|(_, took)| *took).max().unwrap();
         assert!(longest < BOUND, "{longest:?}");
         assert!(ends.iter().all(|(said, _)| !said.starts_with(b"HTTP")));
@@ -111,14 +123,14 @@ async fn handshakes_that_are_slow_or_stop_are_cut_off_and_others_are_served() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_that_are_slow_within_tls_are_cut_off_and_others_are_served() {
     let secured = Secured::start().await;
-    secured.serves(3).await;
+    let pace = secured.pace().await;
     let (memory, before) = (secured.server.memory(), secured.server.open_connections());
     let mut crowd = JoinSet::new();
     for _ in 0..100 {
         let stream = secured.shake_hands().await;
         crowd.spawn(drip(stream, b"GET /health HTTP/1.1\r\nhost: a\r\nx: ", b"a", Duration::from_secs(1)));
     }
-    let (ends, ()) = tokio::join!(crowd.join_all(), secured.serves(20));
+    let (ends, ()) = tokio::join!(crowd.join_all(), secured.goes_on(&pace));
     assert!(ends.iter().all(|(said, took)| *took < BOUND && !said.starts_with(b"HTTP/1.1 200")));
     secured.server.lets_go(before).await;
     memory.peak_is_below(32 * 1024, "100 slow heads within TLS");
