@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use store::{
-    Access, Account, Consent, Device, Digest, Epoch, Lasting, RetiringKey, SecondFactors, Session, Subject,
-    Why,
+    Access, Account, Consent, Device, Digest, Epoch, Lasting, Purpose, RetiringKey, SecondFactors, Session,
+    Subject, Ticket, TicketId, Why,
 };
 
 use super::*;
@@ -324,6 +324,19 @@ fn a_session_that_is_over_expired_long_ago_and_names_no_device() {
     };
     let over = Session { expires: Time(0), device: Device::default(), ..session.clone() };
     assert_eq!(end_session(&session), over);
+}
+
+#[test]
+fn a_link_that_is_ended_is_good_for_nothing_whatever_the_clock_says() {
+    let ticket = Ticket {
+        id: TicketId::new([1; 16]),
+        digest: Digest::of(b"a link"),
+        purpose: Purpose::VerifyEmail { person: person(), email: "ada@people.example".to_owned() },
+        made: NOW,
+        until: NOW.plus(60),
+        used: None,
+    };
+    assert_eq!(end_ticket(&ticket), Ticket { until: Time(0), ..ticket.clone() });
 }
 
 #[test]
