@@ -69,7 +69,7 @@ async fn come<F>(leeway: &str, promise: Promise, come: impl Fn(Crowd, usize) -> 
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let (_place, site) = Place::new(leeway, "60s").await;
+    let (_place, site) = Place::new(leeway, "30s").await;
     let crowd = Crowd { site: Arc::new(site), log: Arc::default() };
     crowd::come(BESIDE, |n| come(crowd.clone(), n)).await;
     let violations = check(&crowd.log.take(), &BTreeMap::new(), promise);

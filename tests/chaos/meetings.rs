@@ -29,7 +29,7 @@ struct Four {
 
 impl Four {
     async fn new() -> Self {
-        let (place, _) = Place::new("5m", "60s").await;
+        let (place, _) = Place::new("5m", "30s").await;
         let worlds: Vec<_> = place.worlds().into_iter().map(Arc::new).collect();
         let name = serde_json::json!({ "name": "Notes", "resource_url": "https://notes.example/mcp" });
         let server = ResourceServer::register(&worlds[0], &name).await;

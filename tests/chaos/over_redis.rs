@@ -29,7 +29,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// Where nothing goes wrong yet, with this for the leeway of refreshing, and this for how long Redis may take. It is short where
-    /// Redis fails, and long where every answer is expected.
+    /// Redis fails, and long where every answer is expected, though shorter than clients wait.
     pub(crate) async fn new(leeway: &str, redis: &str) -> (Self, Site) {
         let server = RedisServer::start();
         let folder = tempfile::tempdir().unwrap();
