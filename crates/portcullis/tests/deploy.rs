@@ -70,12 +70,16 @@ fn what_watches_asks_what_there_is() {
     let text = |path: &str| fs::read_to_string(root().join("deploy").join(path)).unwrap();
     let kubernetes = text("kubernetes/portcullis.yaml");
     let probe = |name: &str| {
-        kubernetes.split(name).nth(1).unwrap().split("path: ").nth(1).unwrap().lines().next().unwrap()
+        kubernetes.split(name).nth(1).unwrap().split("command: ").nth(1).unwrap().lines().next().unwrap()
     };
     // Requests go to whoever has started: while Redis is away all of them answer with 503, and none with nothing.
     assert_eq!(
         (probe("startupProbe:"), probe("readinessProbe:"), probe("livenessProbe:")),
-        ("/ready", "/health", "/health")
+        (
+            "[/usr/local/bin/portcullis, health, --ready]",
+            "[/usr/local/bin/portcullis, health]",
+            "[/usr/local/bin/portcullis, health]"
+        )
     );
     assert!(text("compose/Caddyfile").contains("health_uri /started\n"));
     // The program is its own client where there is no other.

@@ -5,11 +5,11 @@ mod table;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ambient::{Clock as _, Complaints, SystemClock};
 use authz_core::{address_key, network_key};
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -24,10 +24,9 @@ const LEAVE: Duration = Duration::from_secs(2);
 /// Everybody who is seated.
 ///
 /// A connection is either worked for, from the last byte of a request until its answer is known, or it waits for its client:
-/// for a head, a body, or that the answer is taken. When there is no place for somebody new, one that waits is sent away: of the
-/// site that has most, if that is more than a few, and else of all, the one that has waited longest; and if nobody waits, the next
-/// whose answer is taken. So it costs others little how many connections somebody opens, leaves silent, speaks on slowly, or asks on
-/// without a pause.
+/// for a head, a body, or that the answer is taken. When there is no place for somebody new, one that waits is sent away: of a
+/// site that fills places, and else of all, the one that has waited longest; and if nobody waits, the next whose answer is taken. So it
+/// costs others little how many connections somebody opens, leaves silent, speaks on slowly, or asks on without a pause.
 ///
 /// The place is given back when the connection and what was asked on it are both over: whoever hangs up and comes again has no
 /// more work done at once than whoever stays.
@@ -36,8 +35,9 @@ pub(super) struct Guests {
     common: Places,
     // For this machine alone, so that somebody who looks after the server is answered when all others wait.
     spare: Places,
-    // Nobody could be sent away for so long that nobody is waited for any more.
-    is_full: AtomicBool,
+    // From when on nobody could be sent away for somebody new. Whoever comes after two seconds of that is not kept waiting: others
+    // stand behind them, and among them is whoever looks after the server.
+    short_since: Mutex<Option<Instant>>,
     complaints: Complaints,
 }
 
@@ -72,18 +72,19 @@ struct Place<'a> {
 
 impl Guests {
     pub(super) fn of(room: Room) -> Self {
-        let rules = Rules { stay: room.stay, few: (room.places / 64).clamp(2, 16), many: room.each / 2 };
+        let rules = Rules { stay: room.stay, many: room.each / 2 };
         Self {
             common: Places::new(room.places, rules),
             spare: Places::new(room.spare, rules),
             room,
-            is_full: AtomicBool::new(false),
+            short_since: Mutex::new(None),
             complaints: Complaints::new(),
         }
     }
 
-    /// Seats `from`. Somebody of the same address goes if that address has its share, and somebody of all if all places are taken. Nobody is seated if all of the same address are busy or have just come, or if that was so of all for twice as
-    /// long as a connection may stay in any case.
+    /// Seats `from`. Somebody of the same address goes if that address has its share, and somebody of all if all places are taken.
+    /// Nobody is seated if all of the same address are busy or have just come, or if that has been so of all for twice as long as a
+    /// connection may stay in any case.
     pub(super) async fn seat(&self, from: IpAddr) -> Option<Guest> {
         let origin = match self.room.free.iter().any(|network| network.contains(from)) {
             true => None,
@@ -100,12 +101,12 @@ impl Guests {
     }
 
     async fn place(&self, from: IpAddr, one_went: bool) -> Option<Place<'_>> {
-        let may_wait = if self.is_full.load(Ordering::Relaxed) { Duration::ZERO } else { 2 * self.room.stay };
-        let waits_until = Instant::now() + may_wait;
+        let table = &self.common.table;
+        let mut is_first_look = true;
         loop {
             if let Some(place) = self.common.one() {
-                self.is_full.store(false, Ordering::Relaxed);
-                self.common.table.wants_nobody_to_go();
+                *self.short_since.lock() = None;
+                table.wants_nobody_to_go();
                 return Some(place);
             }
             if self.complaints.are_due(SystemClock.now()) {
@@ -114,26 +115,32 @@ impl Guests {
                     "all connections are taken; those that have waited longest for their clients are closed"
                 );
             }
-            let sent = if one_went { Ok(()) } else { self.common.table.sends_one_away() };
-            let then = match sent {
-                Ok(()) => return self.common.next().await,
-                // Somebody may have stayed long enough by then.
-                Err(then) => then.min(waits_until),
+            if one_went {
+                return self.common.next().await;
+            }
+            let Err(then) = table.sends_one_away(is_first_look) else {
+                *self.short_since.lock() = None;
+                return self.common.next().await;
             };
+            is_first_look = false;
             if from.to_canonical().is_loopback() {
-                if let Some(place) = self.spare.one() {
-                    return Some(place);
-                }
-                if self.spare.table.sends_one_away().is_ok() {
-                    return self.spare.next().await;
+                let spare = match self.spare.one() {
+                    None if self.spare.table.sends_one_away(false).is_ok() => self.spare.next().await,
+                    spare => spare,
+                };
+                if spare.is_some() {
+                    table.wants_nobody_to_go();
+                    return spare;
                 }
             }
-            match timeout_at(then, self.common.next()).await {
-                Ok(place) => return place,
-                Err(_) if Instant::now() >= waits_until => {
-                    self.is_full.store(true, Ordering::Relaxed);
-                    return None;
+            let waits_until = *self.short_since.lock().get_or_insert_with(Instant::now) + 2 * self.room.stay;
+            match timeout_at(then.min(waits_until), self.common.next()).await {
+                Ok(place) => {
+                    table.wants_nobody_to_go();
+                    return place;
                 }
+                Err(_) if Instant::now() >= waits_until => return None,
+                // Somebody may have stayed long enough by now.
                 Err(_) => {}
             }
         }

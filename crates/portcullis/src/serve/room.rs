@@ -18,11 +18,11 @@ const LEAST_EACH: usize = 64;
 /// What nobody is sent away before, so that a request can come.
 const STAY: Duration = Duration::from_secs(1);
 
-/// How many connections may be open at once, and for how long each is waited for. When all places are taken, a connection is closed
-/// for a new one: of the site that has most, if that is more than a few, and else of all, the one that has waited longest for its
-/// client. So is one of the same address, if that has its share: an eighth of the places, and 64 at the least. IPv6 addresses of one
-/// /64 are one address, and those of one /48 one site. A connection is let stay a second for its first head, unless its site has more
-/// than half a share, and while a request of it is being answered.
+/// How many connections may be open at once, and for how long each is waited for. When all places are taken, the one is closed for a
+/// new one that has waited longest for its client: of a site that has more than half a share, and else of all. So is one of the same
+/// address, if that has its share: an eighth of the places, and 64 at the least. IPv6 addresses of one /64 are one address, and those of
+/// one /48 one site. A connection is let stay a second for its first head, unless its site has so many, and for a second while its
+/// answer is on its way; and as long as a request of it is worked at.
 #[derive(Clone, Debug)]
 pub struct Room {
     pub(super) places: usize,

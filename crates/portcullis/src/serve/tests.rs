@@ -278,6 +278,28 @@ async fn when_all_places_are_taken_the_connection_that_waited_longest_is_closed_
     server.await.unwrap();
 }
 
+/// Whoever is worked for stays, and one who asks the next thing with the one before would be worked for all the time.
+#[tokio::test(start_paused = true)]
+async fn who_asks_without_a_pause_makes_room_for_somebody_new() {
+    let room = Room { each: 100, free: Vec::new(), spare: 0, ..Room::of(1) };
+    let Running { address, stop, server, .. } = running_in(room).await;
+    let (mut answers, mut asks) = connect(address, "").await.into_split();
+    let asking = tokio::spawn(async move {
+        let many = "GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(100);
+        while asks.write_all(many.as_bytes()).await.is_ok() {}
+    });
+    let reading = tokio::spawn(async move {
+        let mut some = [0; 4096];
+        while answers.read(&mut some).await.is_ok_and(|length| length > 0) {}
+    });
+    let answer = asked(TcpStream::connect(address).await.unwrap()).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    reading.await.unwrap();
+    asking.await.unwrap();
+    stop.send(()).unwrap();
+    server.await.unwrap();
+}
+
 /// RFC 9112 section 9.3: a connection is used again; most proxies keep one for a minute.
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_kept_between_requests_for_longer_than_a_head_may_take() {

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use http_io::BODY_LIMIT;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
@@ -22,16 +22,21 @@ const MOST_OF_EACH: usize = 2 * LARGEST_HEAD + BODY_LIMIT;
 /// What a read takes on the wire and is not counted: a record of TLS or two.
 const WRAPPING: usize = 64;
 
+/// The largest record of TLS (RFC 8446 section 5.1).
+const LARGEST_RECORD: usize = 16 * 1024;
+
 /// Nothing of a first head, or not all of it.
 const COMES: u8 = 0;
 /// There is a head, and no answer yet.
 const ASKS: u8 = 1;
 /// The answer is there, and not all of it is on its way.
 const IS_ANSWERED: u8 = 2;
+/// So it is, and some of another head is here.
+const IS_ANSWERED_AND_OWES: u8 = 3;
 /// Nothing of the next request is here.
-const IDLE: u8 = 3;
+const IDLE: u8 = 4;
 /// Some of another head is here, and not all of it.
-const OWES_A_HEAD: u8 = 4;
+const OWES_A_HEAD: u8 = 5;
 
 /// What a connection says of itself.
 #[derive(Default)]
@@ -49,7 +54,7 @@ impl Signs {
     /// For its first head and until an answer is on its way, and not for what comes after it: one who asks trifles all the time would
     /// stay for ever.
     pub(super) fn may_stay(&self) -> bool {
-        matches!(self.phase.load(Ordering::Relaxed), COMES | ASKS | IS_ANSWERED)
+        matches!(self.phase.load(Ordering::Relaxed), COMES | ASKS | IS_ANSWERED | IS_ANSWERED_AND_OWES)
     }
 }
 
@@ -86,6 +91,7 @@ pub(in crate::serve) struct Seat {
     kept: AtomicUsize,
     request: AtomicUsize,
     read: AtomicUsize,
+    is_secured: AtomicBool,
 }
 
 impl Seat {
@@ -96,7 +102,8 @@ impl Seat {
         place: OwnedSemaphorePermit,
     ) -> Self {
         let [kept, request, read] = [const { AtomicUsize::new(0) }; 3];
-        Self { number, table, signs, _place: place, heads: AtomicU32::new(0), kept, request, read }
+        let (heads, is_secured) = (AtomicU32::new(0), AtomicBool::new(false));
+        Self { number, table, signs, _place: place, heads, kept, request, read, is_secured }
     }
 
     /// So many bytes have come.
@@ -125,6 +132,7 @@ impl Seat {
     /// The handshake of TLS is over, and nothing of it is kept.
     pub(in crate::serve) fn is_secured(&self) {
         self.keeps(0);
+        self.is_secured.store(true, Ordering::Relaxed);
     }
 
     /// A head of so many bytes is there: it is waited for the body no longer than for that of anybody else who asks now.
@@ -145,17 +153,20 @@ impl Seat {
         self.table.works_for(self.number).then(|| Work(Arc::clone(self)))
     }
 
-    /// What it asked is answered. What came beyond that is some of the next head, and came with the last read.
+    /// What it asked is answered. What came beyond that is some of the next head, and came with the last read; or with the last record
+    /// of TLS, which is read when its last byte is there.
     pub(in crate::serve) fn is_answered(&self) {
         let request = self.request.swap(0, Ordering::Relaxed);
         let kept = self.kept.load(Ordering::Relaxed);
+        let beyond_it = kept.saturating_sub(request + WRAPPING);
         let left = match self.read.swap(0, Ordering::Relaxed) {
             0 => kept.saturating_sub(request),
-            read => kept.saturating_sub(request + WRAPPING).min(read),
+            read if self.is_secured.load(Ordering::Relaxed) => beyond_it.min(read + LARGEST_RECORD),
+            read => beyond_it.min(read),
         };
         let left = left.min(LARGEST_HEAD);
         self.keeps(left);
-        let phase = if left > WRAPPING { OWES_A_HEAD } else { IS_ANSWERED };
+        let phase = if left > WRAPPING { IS_ANSWERED_AND_OWES } else { IS_ANSWERED };
         self.signs.phase.store(phase, Ordering::Relaxed);
     }
 
@@ -164,6 +175,7 @@ impl Seat {
         match self.signs.phase.load(Ordering::Relaxed) {
             COMES | ASKS => return,
             IS_ANSWERED => self.signs.phase.store(IDLE, Ordering::Relaxed),
+            IS_ANSWERED_AND_OWES => self.signs.phase.store(OWES_A_HEAD, Ordering::Relaxed),
             _ => {}
         }
         self.table.may_give_way(self.number);

@@ -27,10 +27,7 @@ pub(super) struct Table {
 pub(super) struct Rules {
     /// For how long one is let stay.
     pub(super) stay: Duration,
-    /// So many of one site are spared by a site that has more: else one who comes from as many sites as there are places would have
-    /// nobody go but those of others.
-    pub(super) few: usize,
-    /// A site that has more than these fills places: none of its connections is let stay for a head.
+    /// A site that has more than these fills places, and makes room before others do: none of its connections is let stay for a head.
     pub(super) many: usize,
 }
 
@@ -119,29 +116,31 @@ impl Table {
         Some(true)
     }
 
-    /// Somebody goes for one more. If nobody may, the next does whose answer is taken; or somebody may have stayed long enough then.
-    pub(super) fn sends_one_away(&self) -> Result<(), Instant> {
+    /// Somebody goes for one more; at the first look nobody, while there are those who fill places and are all worked for. If nobody
+    /// goes, the next does whose answer is taken; or somebody may have stayed long enough then.
+    pub(super) fn sends_one_away(&self, is_first_look: bool) -> Result<(), Instant> {
         let mut seated = self.seated.lock();
-        let goes = seated.who_goes();
+        let goes = seated.who_goes(is_first_look);
         self.is_wanted.store(goes.is_err(), Ordering::Relaxed);
         seated.send_away(goes?);
         Ok(())
     }
 
-    /// There is a place.
+    /// There is a place. Who is refused leaves it wanted: the next one finds what was given up for them.
     pub(super) fn wants_nobody_to_go(&self) {
         self.is_wanted.store(false, Ordering::Relaxed);
     }
 
-    /// Its answer is taken: it goes if somebody waits for a place. One who asks the next thing at once would have it for ever, for
-    /// it is never seen to wait.
+    /// Its answer is taken: it goes if somebody waits for a place, and no others are there who fill them. One who asks the next thing
+    /// at once would have it for ever, for it is never seen to wait.
     pub(super) fn may_give_way(&self, number: u64) {
         if !self.is_wanted.load(Ordering::Relaxed) {
             return;
         }
         let mut seated = self.seated.lock();
         let waits = matches!(seated.standing(number), Some(Standing::Waits { .. }));
-        if waits && self.is_wanted.swap(false, Ordering::Relaxed) {
+        let goes = waits && (seated.fills_places(number) || seated.who_fills_places().next().is_none());
+        if goes && self.is_wanted.swap(false, Ordering::Relaxed) {
             seated.send_away(number);
         }
     }
@@ -285,18 +284,31 @@ impl Seated {
         }
     }
 
-    /// Of the site that has most seats, and more than a few, the one that has waited longest, so that whoever fills places loses their own
-    /// first; else the one of all.
-    fn who_goes(&self) -> Result<u64, Instant> {
-        let Rules { stay, few, many } = self.rules;
-        for (seats, site) in self.by_seats.iter().rev().take_while(|(seats, _)| *seats > few).take(LOOKS) {
-            let Some(those) = self.crowds.get(site) else { continue };
-            let stay = if *seats > many { Duration::ZERO } else { stay };
-            if let Ok(longest) = self.first_that_may_go(&those.waiting, stay) {
+    /// Sites, the one that has most first.
+    fn who_fills_places(&self) -> impl Iterator<Item = &Crowd> {
+        let most = self.by_seats.iter().rev().take_while(|(seats, _)| *seats > self.rules.many);
+        most.filter_map(|(_, site)| self.crowds.get(site))
+    }
+
+    fn fills_places(&self, number: u64) -> bool {
+        let origin = self.seats.get(&number).and_then(|chair| chair.origin.as_ref());
+        let crowd = origin.and_then(|origin| self.crowds.get(origin.site()));
+        crowd.is_some_and(|crowd| crowd.seated > self.rules.many)
+    }
+
+    /// Of a site that fills places the one that has waited longest, so that whoever does loses their own first; else the one of all.
+    fn who_goes(&self, is_first_look: bool) -> Result<u64, Instant> {
+        let mut all_are_busy = false;
+        for those in self.who_fills_places().take(LOOKS) {
+            if let Ok(longest) = self.first_that_may_go(&those.waiting, Duration::ZERO) {
                 return Ok(longest);
             }
+            all_are_busy = true;
         }
-        self.first_that_may_go(&self.waiting, stay)
+        if all_are_busy && is_first_look {
+            return Err(Instant::now() + self.rules.stay / 8);
+        }
+        self.first_that_may_go(&self.waiting, self.rules.stay)
     }
 
     /// Of those who are let stay so long for a head. Or when one of them may have stayed long enough.

@@ -1,7 +1,10 @@
 use std::future::Future;
+use std::sync::atomic::Ordering;
 
-use super::seat::{KEPT, KEPT_OF_EACH};
+use super::seat::KEPT_OF_EACH;
 use super::*;
+
+mod bytes;
 
 const STAY: Duration = Duration::from_secs(1);
 
@@ -178,6 +181,64 @@ async fn who_comes_from_as_many_networks_as_there_are_places_loses_their_own_fir
     }
 }
 
+/// What is asked all the time is never seen to wait.
+#[tokio::test(start_paused = true)]
+async fn who_fills_places_and_is_always_worked_for_makes_room_before_others_do() {
+    let guests = guests(10, 10);
+    let idle = sit(&guests, "192.0.2.1").await.unwrap();
+    asks_a_trifle(&idle);
+    let mut busy = Vec::new();
+    for _ in 0..9 {
+        let guest = sit(&guests, "198.51.100.1").await.unwrap();
+        guest.seat().asks(100);
+        busy.push((guest.seat().is_worked_for().unwrap(), guest));
+    }
+    long().await;
+    let answered = async {
+        sleep(STAY / 16).await;
+        asks_a_trifle(&idle);
+        let (work, guest) = busy.remove(0);
+        drop(work);
+        guest.seat().is_answered();
+        guest.seat().is_told();
+        assert!(is_sent_away(&guest).await);
+    };
+    let (next, ()) = within(STAY, async { tokio::join!(sit(&guests, "192.0.2.2"), answered) }).await.unwrap();
+    assert!(next.is_some() && !is_sent_away(&idle).await);
+    // If none of them is answered, others go.
+    let goes = async move { idle.is_sent_away().await };
+    assert!(within(STAY, async { tokio::join!(sit(&guests, "192.0.2.3"), goes) }).await.unwrap().0.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_kept_waiting_behind_others_for_longer_than_it_has_been_full() {
+    let guests = guests(3, 3);
+    let mut works = Vec::new();
+    for from in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        let guest = sit(&guests, from).await.unwrap();
+        works.push((guest.seat().is_worked_for().unwrap(), guest));
+    }
+    let newcomers = async {
+        let (mut seated, mut refused) = (Vec::new(), 0);
+        for number in 0..20 {
+            match sit(&guests, &format!("198.51.100.{number}")).await {
+                Some(guest) => seated.push((guest.seat().is_worked_for().unwrap(), guest)),
+                None => refused += 1,
+            }
+        }
+        (sit(&guests, "127.0.0.1").await.is_some(), seated.len(), refused)
+    };
+    let ends = async {
+        for _ in 0..3 {
+            sleep(3 * STAY / 4).await;
+            works.pop();
+        }
+        std::future::pending::<()>().await;
+    };
+    let came = tokio::select! { came = newcomers => came, () = ends => unreachable!() };
+    assert_eq!(came, (true, 2, 18));
+}
+
 /// What is done shall be told.
 #[tokio::test(start_paused = true)]
 async fn who_is_just_being_answered_stays_however_many_their_address_has() {
@@ -286,86 +347,4 @@ async fn who_hung_up_has_their_place_as_long_as_their_request_runs_and_none_afte
     );
     let seated = guests.common.table.seated.lock();
     assert!(seated.seats.is_empty() && seated.waiting.is_empty() && seated.crowds.is_empty());
-}
-
-#[tokio::test]
-async fn beyond_what_is_kept_of_all_who_has_sent_much_goes_and_who_has_sent_little_stays() {
-    let guests = guests(2000, 2000);
-    let much = KEPT_OF_EACH + KEPT / 1024;
-    let mut large = Vec::new();
-    for _ in 0..500 {
-        let guest = sit(&guests, "127.0.0.1").await.unwrap();
-        guest.seat().says(KEPT_OF_EACH).unwrap();
-        large.push(guest);
-    }
-    assert_eq!(guests.common.table.kept.load(Ordering::Relaxed), 0, "those take nothing of it");
-    for _ in 0..1024 {
-        let guest = sit(&guests, "127.0.0.1").await.unwrap();
-        guest.seat().says(much).unwrap();
-        large.push(guest);
-    }
-    let small = sit(&guests, "192.0.2.1").await.unwrap();
-    small.seat().says(KEPT_OF_EACH).unwrap();
-    assert!(small.seat().says(1).is_err() && large[600].seat().says(1).is_err());
-    large[601].seat().asks(much);
-    large[601].seat().is_answered();
-    assert!(large[600].seat().says(1).is_ok());
-    drop((large, small));
-    assert_eq!(guests.common.table.kept.load(Ordering::Relaxed), 0);
-}
-
-#[tokio::test]
-async fn what_came_beyond_a_request_is_kept_and_is_some_of_a_head_that_is_owed() {
-    let guests = guests(1, 1);
-    let guest = sit(&guests, "192.0.2.1").await.unwrap();
-    let seat = guest.seat();
-    assert_eq!(seat.owed_head(), Some(0));
-    seat.says(300 + 31 * 1024).unwrap();
-    seat.asks(100);
-    seat.goes_on(200);
-    assert_eq!(seat.owed_head(), None);
-    seat.is_answered();
-    assert_eq!(seat.owed_head(), Some(1));
-    let kept = guests.common.table.kept.load(Ordering::Relaxed);
-    assert!((22 * 1024..=23 * 1024).contains(&kept), "{kept}");
-    seat.asks(31 * 1024);
-    seat.is_answered();
-    assert_eq!((seat.owed_head(), guests.common.table.kept.load(Ordering::Relaxed)), (None, 0));
-    // Idle, until a byte comes.
-    seat.is_told();
-    assert_eq!(seat.owed_head(), None);
-    seat.says(1).unwrap();
-    assert_eq!(seat.owed_head(), Some(2));
-}
-
-#[tokio::test]
-async fn many_small_requests_in_one_read_hide_no_head_behind_them() {
-    let guests = guests(1, 1);
-    let seat = sit(&guests, "192.0.2.1").await.unwrap().seat();
-    seat.says(300 * 25 + 22 * 1024).unwrap();
-    for _ in 0..300 {
-        seat.asks(25);
-        seat.is_answered();
-    }
-    assert_eq!(seat.owed_head(), Some(300));
-    let kept = guests.common.table.kept.load(Ordering::Relaxed);
-    assert!((13 * 1024..=14 * 1024).contains(&kept), "{kept}");
-}
-
-#[tokio::test]
-async fn what_wraps_a_body_is_kept_nowhere_and_owes_nothing() {
-    let guests = guests(1, 1);
-    let seat = sit(&guests, "192.0.2.1").await.unwrap().seat();
-    // The size of a chunk, with zeros before it.
-    for _ in 0..1000 {
-        seat.says(64 * 1024).unwrap();
-    }
-    let kept = guests.common.table.kept.load(Ordering::Relaxed);
-    assert!(kept <= 128 * 1024, "{kept}");
-    // Its end, which came alone.
-    seat.says(5).unwrap();
-    seat.asks(100);
-    seat.goes_on(20);
-    seat.is_answered();
-    assert_eq!((seat.owed_head(), guests.common.table.kept.load(Ordering::Relaxed)), (None, 0));
 }
