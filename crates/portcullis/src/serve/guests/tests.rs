@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::sync::atomic::Ordering;
 
-use super::seat::KEPT_OF_EACH;
+use super::seat::{KEPT_OF_EACH, Work};
 use super::*;
 
 mod bytes;
@@ -14,6 +14,21 @@ fn guests(places: usize, each: usize) -> Guests {
 
 async fn sit(guests: &Guests, from: &str) -> Option<Guest> {
     guests.seat(from.parse().unwrap()).await
+}
+
+/// These, of whom each is worked for.
+async fn busy(guests: &Guests, from: [&str; 3]) -> Vec<(Work, Guest)> {
+    let mut works = Vec::new();
+    for from in from {
+        let guest = sit(guests, from).await.unwrap();
+        works.push((guest.seat().is_worked_for().unwrap(), guest));
+    }
+    works
+}
+
+/// Beyond what each has for itself, in bytes.
+fn kept(guests: &Guests) -> usize {
+    guests.common.table.kept.load(Ordering::Relaxed)
 }
 
 async fn is_sent_away(guest: &Guest) -> bool {
@@ -213,11 +228,7 @@ async fn who_fills_places_and_is_always_worked_for_makes_room_before_others_do()
 #[tokio::test(start_paused = true)]
 async fn nobody_is_kept_waiting_behind_others_for_longer_than_it_has_been_full() {
     let guests = guests(3, 3);
-    let mut works = Vec::new();
-    for from in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
-        let guest = sit(&guests, from).await.unwrap();
-        works.push((guest.seat().is_worked_for().unwrap(), guest));
-    }
+    let mut works = busy(&guests, ["192.0.2.1", "192.0.2.2", "192.0.2.3"]).await;
     let newcomers = async {
         let (mut seated, mut refused) = (Vec::new(), 0);
         for number in 0..20 {
@@ -288,11 +299,7 @@ async fn who_asks_without_a_pause_gives_way_after_an_answer() {
 #[tokio::test(start_paused = true)]
 async fn who_comes_when_all_have_been_busy_for_long_is_refused_and_this_machine_is_not() {
     let guests = guests(3, 3);
-    let mut works = Vec::new();
-    for from in ["192.0.2.1", "192.0.2.2", "10.0.0.1"] {
-        let guest = sit(&guests, from).await.unwrap();
-        works.push((guest.seat().is_worked_for().unwrap(), guest));
-    }
+    let mut works = busy(&guests, ["192.0.2.1", "192.0.2.2", "10.0.0.1"]).await;
     let began = Instant::now();
     assert!(sit(&guests, "192.0.2.3").await.is_none());
     assert_eq!(began.elapsed(), 2 * STAY);
@@ -329,7 +336,7 @@ async fn who_hung_up_has_their_place_as_long_as_their_request_runs_and_none_afte
         guest.seat().says(2 * KEPT_OF_EACH).unwrap();
         works.push(guest.seat().is_worked_for().unwrap());
     }
-    assert_eq!(guests.common.table.kept.load(Ordering::Relaxed), 3 * KEPT_OF_EACH);
+    assert_eq!(kept(&guests), 3 * KEPT_OF_EACH);
     let began = Instant::now();
     assert!(sit(&guests, "192.0.2.1").await.is_none() && began.elapsed().is_zero(), "it has its share");
     assert!(sit(&guests, "192.0.2.2").await.is_none(), "there is no place");
@@ -341,10 +348,7 @@ async fn who_hung_up_has_their_place_as_long_as_their_request_runs_and_none_afte
     drop(guest);
     drop(seat.is_worked_for().unwrap());
     drop((seat, works));
-    assert_eq!(
-        (guests.common.free.available_permits(), guests.common.table.kept.load(Ordering::Relaxed)),
-        (3, 0)
-    );
+    assert_eq!((guests.common.free.available_permits(), kept(&guests)), (3, 0));
     let seated = guests.common.table.seated.lock();
     assert!(seated.seats.is_empty() && seated.waiting.is_empty() && seated.crowds.is_empty());
 }

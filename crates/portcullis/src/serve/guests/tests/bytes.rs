@@ -13,7 +13,7 @@ async fn beyond_what_is_kept_of_all_who_has_sent_much_goes_and_who_has_sent_litt
         guest.seat().says(KEPT_OF_EACH).unwrap();
         large.push(guest);
     }
-    assert_eq!(guests.common.table.kept.load(Ordering::Relaxed), 0, "those take nothing of it");
+    assert_eq!(kept(&guests), 0, "those take nothing of it");
     for _ in 0..1024 {
         let guest = sit(&guests, "127.0.0.1").await.unwrap();
         guest.seat().says(much).unwrap();
@@ -26,7 +26,7 @@ async fn beyond_what_is_kept_of_all_who_has_sent_much_goes_and_who_has_sent_litt
     large[601].seat().is_answered();
     assert!(large[600].seat().says(1).is_ok());
     drop((large, small));
-    assert_eq!(guests.common.table.kept.load(Ordering::Relaxed), 0);
+    assert_eq!(kept(&guests), 0);
 }
 
 #[tokio::test]
@@ -42,11 +42,11 @@ async fn what_came_beyond_a_request_is_kept_and_is_some_of_a_head_that_is_owed()
     seat.is_answered();
     seat.is_told();
     assert_eq!(seat.owed_head(), Some(1));
-    let kept = guests.common.table.kept.load(Ordering::Relaxed);
-    assert!((22 * 1024..=23 * 1024).contains(&kept), "{kept}");
+    let more = kept(&guests);
+    assert!((22 * 1024..=23 * 1024).contains(&more), "{more}");
     seat.asks(31 * 1024);
     seat.is_answered();
-    assert_eq!((seat.owed_head(), guests.common.table.kept.load(Ordering::Relaxed)), (None, 0));
+    assert_eq!((seat.owed_head(), kept(&guests)), (None, 0));
     // Idle, until a byte comes.
     seat.is_told();
     assert_eq!(seat.owed_head(), None);
@@ -65,8 +65,8 @@ async fn many_small_requests_in_one_read_hide_no_head_behind_them() {
         seat.is_told();
     }
     assert_eq!(seat.owed_head(), Some(300));
-    let kept = guests.common.table.kept.load(Ordering::Relaxed);
-    assert!((13 * 1024..=14 * 1024).contains(&kept), "{kept}");
+    let more = kept(&guests);
+    assert!((13 * 1024..=14 * 1024).contains(&more), "{more}");
 }
 
 /// rustls reads 4 KiB at a time, and a record when its last byte is there.
@@ -83,8 +83,8 @@ async fn what_came_in_the_record_of_a_request_is_owed_too() {
     assert_eq!(seat.owed_head(), None, "it is not told yet");
     seat.is_told();
     assert_eq!(seat.owed_head(), Some(1));
-    let kept = guests.common.table.kept.load(Ordering::Relaxed);
-    assert!((7 * 1024..=8 * 1024).contains(&kept), "{kept}");
+    let more = kept(&guests);
+    assert!((7 * 1024..=8 * 1024).contains(&more), "{more}");
 }
 
 #[tokio::test]
@@ -95,12 +95,12 @@ async fn what_wraps_a_body_is_kept_nowhere_and_owes_nothing() {
     for _ in 0..1000 {
         seat.says(64 * 1024).unwrap();
     }
-    let kept = guests.common.table.kept.load(Ordering::Relaxed);
-    assert!(kept <= 128 * 1024, "{kept}");
+    let more = kept(&guests);
+    assert!(more <= 128 * 1024, "{more}");
     // Its end, which came alone.
     seat.says(5).unwrap();
     seat.asks(100);
     seat.goes_on(20);
     seat.is_answered();
-    assert_eq!((seat.owed_head(), guests.common.table.kept.load(Ordering::Relaxed)), (None, 0));
+    assert_eq!((seat.owed_head(), kept(&guests)), (None, 0));
 }
